@@ -1,0 +1,64 @@
+"""The inner learner: how experience in one task becomes behaviour in that task."""
+
+import abc
+
+import jax
+
+from jmeta.types import ActionSpace, Decision, Memory, Phi, Segment, Theta, Timestep
+
+
+class InnerLearner(abc.ABC):
+    """What an agent does with a task, as four pure functions of explicit state.
+
+    A subclass is a frozen ``flax.struct.dataclass``: numbers are leaves, networks and shapes are static. It learns at two
+    speeds. ``memory`` changes at every environment step, separately in every stream. ``phi`` changes when a
+    segment ends, once for the task. MAML keeps all it learns in ``phi``, RL² all in ``memory``.
+
+    Laws, tested for every learner in ``tests/laws``:
+
+    * ``adapt`` keeps the structure, shapes and dtypes of phi and memory;
+    * ``unroll`` equals a scan of ``act``;
+    * replaying a lifetime under the theta that lived it reproduces its log-probabilities;
+    * a fresh ``begin`` forgets the task before; the beginning of an episode forgets nothing;
+    * every leaf of theta receives a gradient from the lifetimes it lived.
+
+    Keys come last and are consumed.
+
+    Attributes:
+      observation_size: length of the observation vector the learner was built for.
+      action_space: the actions it was built for.
+    """
+
+    observation_size: int
+    action_space: ActionSpace
+
+    @abc.abstractmethod
+    def init(self, key: jax.Array) -> Theta:
+        """Fresh meta-parameters."""
+
+    @abc.abstractmethod
+    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+        """Opens a lifetime: phi of the task, and memory [num_streams, ...]."""
+
+    @abc.abstractmethod
+    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+        """One stream, one step. Draws nothing: the caller samples from the decision."""
+
+    @abc.abstractmethod
+    def adapt(
+        self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array
+    ) -> tuple[Phi, Memory]:
+        """Learns from a finished segment [T, B]; differentiable in theta where the method needs it."""
+
+    def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
+        """The decisions of one stream along recorded timesteps [T], and its memory after them.
+
+        Override it where a sequence can be computed faster than step by step.
+        """
+
+        def step(memory: Memory, timestep: Timestep) -> tuple[Memory, Decision]:
+            decision, memory = self.act(theta, phi, memory, timestep)
+            return memory, decision
+
+        memory, decisions = jax.lax.scan(step, memory, timesteps)
+        return decisions, memory

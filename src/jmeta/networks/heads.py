@@ -1,0 +1,57 @@
+"""Heads: from features to a distribution over actions."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from flax import nnx
+
+from jmeta.types import ActionSpace, Discrete
+
+
+class PolicyHead(nnx.Module):
+    """Features [F] to a distribution: categorical, or a diagonal Gaussian whose spread does not depend on the features.
+
+    Call it on one feature vector and ``vmap``: numpyro distributions note their batch shape when they are made, and unbatched
+    ones are right under any number of ``vmap`` and ``scan``.
+
+    Args:
+      num_features: F.
+      action_space: what to be a distribution over.
+      gain: scale of the last layer's orthogonal initial weights; small ones begin close to uniform.
+      initial_std: standard deviation at first, in units of half the action box.
+    """
+
+    def __init__(
+        self, num_features: int, action_space: ActionSpace, *, gain: float = 0.01, initial_std: float = 1.0, rngs: nnx.Rngs
+    ):
+        self.is_discrete = isinstance(action_space, Discrete)
+        size = action_space.encoding_size
+        self.linear = nnx.Linear(num_features, size, kernel_init=nnx.initializers.orthogonal(gain), rngs=rngs)
+        if not self.is_discrete:
+            self.log_std = nnx.Param(jnp.full(size, jnp.log(initial_std), jnp.float32))
+
+    def __call__(self, features: jax.Array) -> dist.Distribution:
+        outputs = self.linear(features)
+        if self.is_discrete:
+            return dist.CategoricalLogits(jax.nn.log_softmax(outputs))
+        std = jnp.exp(jnp.clip(self.log_std[...], -5.0, 2.0))
+        return dist.Normal(outputs, jnp.broadcast_to(std, outputs.shape)).to_event(1)
+
+
+class MLP(nnx.Module):
+    """Hidden layers [in] -> [widths[-1]], each followed by the activation."""
+
+    def __init__(self, num_inputs: int, widths: tuple[int, ...], activation: Any = jax.nn.relu, *, rngs: nnx.Rngs):
+        sizes = (num_inputs, *widths)
+        init = nnx.initializers.xavier_uniform()
+        self.layers = nnx.List(
+            [nnx.Linear(i, o, kernel_init=init, rngs=rngs) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
+        )
+        self.activation = activation
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for layer in self.layers:
+            x = self.activation(layer(x))
+        return x

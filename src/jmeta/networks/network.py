@@ -1,0 +1,52 @@
+"""The boundary between Flax NNX modules and pure functions.
+
+Modules are written in NNX and cross this line once; beyond it parameters are plain nested dictionaries, to be interpolated,
+perturbed, generated or stacked per task like any other data, under ``jax.*`` transforms only.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+from flax import nnx
+
+from jmeta.types import PyTree
+
+
+class Network(NamedTuple):
+    """A module as two pure functions.
+
+    Attributes:
+      init: ``init(key) -> parameters``, a nested dictionary of arrays.
+      apply: ``apply(parameters, *args, method="__call__")``, calls the module's method.
+    """
+
+    init: Callable[[jax.Array], PyTree]
+    apply: Callable[..., Any]
+
+
+def from_nnx(build: Callable[[nnx.Rngs], nnx.Module]) -> Network:
+    """Turns a module constructor into a ``Network``.
+
+    Args:
+      build: makes the module, ``lambda rngs: MyModule(..., rngs=rngs)``. All its variables must be ``nnx.Param``.
+
+    Example:
+      >>> import jax
+      >>> network = from_nnx(lambda rngs: nnx.Linear(3, 2, rngs=rngs))
+      >>> parameters = network.init(jax.random.key(0))
+      >>> jax.tree.map(lambda x: x.shape, parameters)
+      {'bias': (2,), 'kernel': (3, 2)}
+      >>> network.apply(parameters, jax.numpy.ones(3)).shape
+      (2,)
+    """
+    graphdef, template = nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))), nnx.Param)
+
+    def init(key: jax.Array) -> PyTree:
+        return nnx.to_pure_dict(nnx.state(build(nnx.Rngs(key)), nnx.Param))
+
+    def apply(parameters: PyTree, *args: Any, method: str = "__call__") -> Any:
+        state = jax.tree.unflatten(jax.tree.structure(template), jax.tree.leaves(parameters))
+        return getattr(nnx.merge(graphdef, state), method)(*args)
+
+    return Network(init, apply)

@@ -1,0 +1,26 @@
+"""Equations: pure functions of one stream or one decision, one topic per file."""
+
+from jmeta.objectives.baselines import fit_linear_baseline, linear_features
+from jmeta.objectives.meta_gradients import mixed_mode_grad
+from jmeta.objectives.returns import (
+    discounted_returns,
+    finished_later,
+    generalized_advantages,
+    returns_by_episode,
+    steps_since_first,
+)
+from jmeta.objectives.surrogates import clipped_surrogate, loaded_dice, low_variance_curvature
+
+__all__ = [
+    "clipped_surrogate",
+    "discounted_returns",
+    "finished_later",
+    "fit_linear_baseline",
+    "generalized_advantages",
+    "linear_features",
+    "loaded_dice",
+    "low_variance_curvature",
+    "mixed_mode_grad",
+    "returns_by_episode",
+    "steps_since_first",
+]

@@ -1,0 +1,75 @@
+"""Returns and advantages. One stream, time first; ``vmap`` for more.
+
+Notation as in Sutton and Barto: ``r_t`` is the reward for the action taken at t, ``v_tm1`` the value before it, ``v_t`` the
+value of what it led to (before any reset).
+"""
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+def generalized_advantages(
+    r_t: jax.Array, v_tm1: jax.Array, v_t: jax.Array, discount_t: jax.Array, trace_t: jax.Array
+) -> jax.Array:
+    """Generalized advantage estimates A_t = sum_l (prod trace) delta_{t+l}.
+
+    ``delta_t = r_t + discount_t * v_t - v_tm1`` and ``A_t = delta_t + trace_t * A_{t+1}``. Two separate
+    boundaries fit this: at a natural end ``discount_t = trace_t = 0``; at a time limit ``trace_t = 0`` but the value of what
+    would have followed still counts, ``discount_t = gamma``.
+
+    Args:
+      r_t: rewards [T].
+      v_tm1: values before each step [T].
+      v_t: values after each step [T], of the observation before any reset.
+      discount_t: what a unit of ``v_t`` is worth at t [T], in [0, 1].
+      trace_t: what a unit of ``A_{t+1}`` is worth at t [T]; gamma * lambda inside an episode, 0 across its end.
+
+    Returns:
+      Advantages [T].
+
+    References:
+      Schulman et al. 2016, arXiv 1506.02438.
+    """
+    chex.assert_rank([r_t, v_tm1, v_t, discount_t, trace_t], 1)
+    delta_t = r_t + discount_t * v_t - v_tm1
+
+    def backwards(advantage: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        delta, trace = inputs
+        advantage = delta + trace * advantage
+        return advantage, advantage
+
+    _, advantages = jax.lax.scan(backwards, jnp.zeros_like(delta_t[0]), (delta_t, trace_t), reverse=True)
+    return advantages
+
+
+def discounted_returns(r_t: jax.Array, done_t: jax.Array, discount: jax.Array | float) -> jax.Array:
+    """Discounted rewards-to-go within each episode, G_t = r_t + discount * (1 - done_t) * G_{t+1}, [T]."""
+    zeros = jnp.zeros_like(r_t)
+    trace_t = discount * (1.0 - done_t.astype(r_t.dtype))
+    return generalized_advantages(r_t, zeros, zeros, zeros, trace_t)
+
+
+def returns_by_episode(reward: jax.Array, first: jax.Array, num_episodes: int) -> jax.Array:
+    """Undiscounted return of each of the first ``num_episodes`` episodes [num_episodes].
+
+    Args:
+      reward: [T].
+      first: [T] bool, where episodes begin; the first step begins one whatever it says.
+      num_episodes: how many to report. An episode that never began has return 0 and one that was cut off counts what it got, so
+        ask only for as many as surely fit: T // horizon.
+    """
+    chex.assert_rank([reward, first], 1)
+    episode = jnp.cumsum(first.at[0].set(False).astype(jnp.int32))
+    return (jnp.arange(num_episodes)[:, None] == episode).astype(reward.dtype) @ reward
+
+
+def finished_later(done_t: jax.Array) -> jax.Array:
+    """[T] bool: does the episode of step t end within the record?"""
+    return jnp.flip(jax.lax.cummax(jnp.flip(done_t.astype(jnp.int32)))).astype(bool)
+
+
+def steps_since_first(first: jax.Array) -> jax.Array:
+    """[T] int: how many steps of its episode came before step t; the record is taken to open an episode."""
+    index = jnp.arange(first.shape[0])
+    return index - jax.lax.cummax(jnp.where(first, index, 0))

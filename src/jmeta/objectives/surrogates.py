@@ -1,0 +1,74 @@
+r"""Surrogates: scalars whose derivatives estimate those of an expected return.
+
+In a policy gradient the sampling distribution depends on the parameters, so a surrogate that is right once differentiated need
+not be right twice, and MAML differentiates twice. Each surrogate here says what its first and its second
+derivative are in expectation. With w_t = log pi_theta(a_t | s_t), A_t an advantage held constant, and an episode of T steps:
+
+* grad J = E[sum_t grad w_t A_t]
+* hess J = E[sum_t A_t hess w_t + sum_t A_t (grad w_{<=t})(grad w_{<=t})^T - sum_t A_t (grad w_{<t})(grad w_{<t})^T]
+"""
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from jmeta.objectives.returns import steps_since_first
+
+
+def loaded_dice(log_prob: jax.Array, advantage: jax.Array, first: jax.Array) -> jax.Array:
+    r"""sum_t [box(w_{<=t}) - box(w_{<t})] A_t, where box(x) = exp(x - stop_gradient(x)).
+
+    Gradient and Hessian, and every higher derivative, are unbiased if A_t is reward-to-go less a baseline of the past. The cross
+    terms between times make the Hessian's variance grow with the episode.
+
+    Args:
+      log_prob: [T] under the parameters being differentiated.
+      advantage: [T], a constant.
+      first: [T] bool, where episodes begin.
+
+    Returns:
+      [] the surrogate summed over the record; its value is 0, its derivatives are what matters.
+
+    References:
+      Foerster et al. 2018, arXiv 1802.05098 (DiCE); Farquhar et al. 2019, arXiv 1909.10549 (loaded DiCE).
+    """
+    chex.assert_rank([log_prob, advantage, first], 1)
+    total = jnp.cumsum(log_prob)
+    start = jnp.arange(log_prob.shape[0]) - steps_since_first(first)
+    before_episode = total[start] - log_prob[start]
+    until_t = total - before_episode
+    before_t = until_t - log_prob
+    return jnp.sum((_magic_box(until_t) - _magic_box(before_t)) * jax.lax.stop_gradient(advantage))
+
+
+def low_variance_curvature(log_prob: jax.Array, advantage: jax.Array, first: jax.Array) -> jax.Array:
+    r"""sum_t box(w_t) A_t: the gradient is unbiased; the Hessian leaves out the terms that couple different times.
+
+    E[hess] = E[sum_t A_t (hess w_t + grad w_t grad w_t^T)]. What is missing vanishes as the policy of a step ceases to
+    influence later advantages, and so does its variance, which is why ProMP prefers it on long episodes.
+
+    Args and Returns: as ``loaded_dice``.
+
+    References:
+      Rothfuss et al. 2019, arXiv 1810.06784 (ProMP).
+    """
+    chex.assert_equal_shape([log_prob, advantage, first])
+    return jnp.sum(_magic_box(log_prob) * jax.lax.stop_gradient(advantage))
+
+
+def clipped_surrogate(
+    log_prob: jax.Array, behaviour_log_prob: jax.Array, advantage: jax.Array, epsilon: jax.Array | float
+) -> jax.Array:
+    """PPO's objective of one decision, min(rho A, clip(rho, 1 - epsilon, 1 + epsilon) A), [].
+
+    Its gradient at the behaviour policy is the policy gradient.
+
+    References:
+      Schulman et al. 2017, arXiv 1707.06347.
+    """
+    ratio = jnp.exp(log_prob - behaviour_log_prob)
+    return jnp.minimum(ratio * advantage, jnp.clip(ratio, 1.0 - epsilon, 1.0 + epsilon) * advantage)
+
+
+def _magic_box(x: jax.Array) -> jax.Array:
+    return jnp.exp(x - jax.lax.stop_gradient(x))

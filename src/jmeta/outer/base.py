@@ -1,0 +1,61 @@
+"""The outer learner: how meta-parameters improve over a distribution of tasks."""
+
+import abc
+
+import jax
+
+from jmeta.inner.base import InnerLearner
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import MetaState, Metrics, Protocol, Theta
+
+
+class OuterLearner(abc.ABC):
+    """Two pure functions: a fresh meta-state, and one outer step from a meta-state to the next.
+
+    A subclass is a frozen ``flax.struct.dataclass``: numbers are leaves, so whole trainings ``vmap`` over seeds and
+    hyper-parameters; learners, task distributions and shape-setting fields are static or nested learners.
+
+    ``step`` must report the metrics ``return/before`` and ``return/after`` (mean return of the first and the last episode of
+    the lifetimes lived) and whatever else tells how training goes, all scalars, all finite while training is sound.
+
+    Attributes:
+      inner: what is being meta-learned.
+      tasks: what it is meta-learned on.
+      protocol: the experience one lifetime gives in one task.
+      num_tasks: the meta-batch, lifetimes lived at each outer step.
+    """
+
+    inner: InnerLearner
+    tasks: TaskDistribution
+    protocol: Protocol
+    num_tasks: int
+
+    @abc.abstractmethod
+    def init(self, key: jax.Array) -> MetaState:
+        """A fresh meta-state."""
+
+    @abc.abstractmethod
+    def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
+        """Rollouts, inner updates and the outer update: one pure function, one XLA program."""
+
+    @abc.abstractmethod
+    def check_devices(self, num_devices: int) -> None:
+        """Raises ValueError if the meta-batch can't be split over that many devices."""
+
+    def deploy(self, state: MetaState) -> Theta:
+        """What is shipped: the theta that new tasks are met with."""
+        return state.theta
+
+
+def check_protocol(tasks: TaskDistribution, protocol: Protocol) -> None:
+    """Raises ValueError unless segments are whole numbers of episodes and every count is positive."""
+    for field, value in protocol._asdict().items():
+        if value < 1:
+            raise ValueError(f"{field}={value}: it must be at least 1")
+    length, horizon = protocol.segment_length, tasks.horizon
+    if length % horizon:
+        nearest = max(1, round(length / horizon)) * horizon
+        raise ValueError(
+            f"segment_length={length} is not a whole number of episodes of {horizon} steps ({type(tasks).__name__}), so the last "
+            f"episode would be cut off: use {nearest}, or change the task's horizon"
+        )

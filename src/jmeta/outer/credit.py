@@ -1,0 +1,150 @@
+"""Credit: which decisions of a lifetime deserve how much of its reward.
+
+Two answers. ``LifetimeCritic`` asks a learned critic and lets credit flow across episodes to the end of the lifetime, so exploring in
+the first episode is paid for by the last: for learners that keep what they learn in memory. ``EpisodeBaseline`` fits
+a linear baseline to each task's data and keeps credit inside the episode: for learners that adapt between segments.
+"""
+
+import abc
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from jmeta.inner.maml import episodic_advantages
+from jmeta.objectives import generalized_advantages
+from jmeta.parallel import mean_over_devices
+from jmeta.types import TASK_AXES, Lifetime, PyTree
+
+
+@chex.dataclass(frozen=True)
+class Credit:
+    """[K, T, N, B] each."""
+
+    advantage: jax.Array  # zero mean and unit variance over all decisions that count
+    weight: jax.Array  # 0 where a decision does not count
+    value_target: jax.Array  # what Decision.value should have been, in the critic's units
+
+
+class CreditAssignment(abc.ABC):
+    """How an on-policy outer learner judges decisions."""
+
+    @abc.abstractmethod
+    def init(self) -> PyTree:
+        """Fresh statistics, carried from one outer step to the next."""
+
+    @abc.abstractmethod
+    def assign(self, statistics: PyTree, lifetimes: Lifetime) -> tuple[Credit, PyTree]:
+        """Judges lifetimes [K, T, N, B] of this device; statistics stay equal on all devices."""
+
+    @abc.abstractmethod
+    def value_loss(self, value: jax.Array, target: jax.Array) -> jax.Array:
+        """The critic's loss for one decision, already weighted against the policy's."""
+
+
+@chex.dataclass(frozen=True)
+class ReturnScale:
+    """Moving moments of the lifetime return-to-go, bias-corrected by ``weight``."""
+
+    mean: jax.Array
+    square: jax.Array
+    weight: jax.Array
+
+    def location_and_scale(self) -> tuple[jax.Array, jax.Array]:
+        known = self.weight > 0
+        weight = jnp.where(known, self.weight, 1.0)
+        mean = self.mean / weight
+        std = jnp.sqrt(jnp.maximum(self.square / weight - mean**2, 1e-8))
+        return jnp.where(known, mean, 0.0), jnp.where(known, jnp.maximum(std, 1e-2), 1.0)
+
+
+@struct.dataclass
+class LifetimeCritic(CreditAssignment):
+    """Advantages by a learned critic over the whole lifetime; an episode's end stops nothing, the lifetime's end stops all.
+
+    The critic (``Decision.value``) predicts *normalised* return-to-go: an unscaled value loss drowns the trunk it
+    shares with the policy.
+
+    Attributes:
+      discount: in [0, 1], per environment step.
+      trace: lambda of the generalized advantage estimate, in [0, 1].
+      value_coefficient: weight of the critic's squared error.
+      scale_rate: how fast the normalising moments follow, in (0, 1].
+    """
+
+    discount: jax.Array | float = 0.99
+    trace: jax.Array | float = 0.95
+    value_coefficient: jax.Array | float = 0.5
+    scale_rate: jax.Array | float = 0.02
+
+    def init(self) -> PyTree:
+        zero = jnp.zeros((), jnp.float32)
+        return ReturnScale(mean=zero, square=zero, weight=zero)
+
+    def assign(self, statistics: PyTree, lifetimes: Lifetime) -> tuple[Credit, PyTree]:
+        reward = lifetimes.segments.reward
+        location, scale = statistics.location_and_scale()
+        value = location + scale * lifetimes.segments.decision.value
+
+        def one_stream(reward: jax.Array, value: jax.Array) -> jax.Array:
+            following = jnp.append(value[1:], 0.0)
+            discount_t = jnp.full_like(reward, self.discount)
+            return generalized_advantages(reward, value, following, discount_t, discount_t * self.trace)
+
+        num_segments, length, *batch = reward.shape
+        whole = (num_segments * length, *batch)
+        over_tasks_and_streams = jax.vmap(jax.vmap(one_stream, 1, 1), 1, 1)
+        advantage = over_tasks_and_streams(reward.reshape(whole), value.reshape(whole)).reshape(reward.shape)
+        target = value + advantage
+
+        moments = mean_over_devices((target.mean(), jnp.square(target).mean(), jnp.ones(())))
+        moved = jax.tree.map(
+            lambda old, new: old + self.scale_rate * (new - old),
+            (statistics.mean, statistics.square, statistics.weight),
+            moments,
+        )
+        statistics = ReturnScale(mean=moved[0], square=moved[1], weight=moved[2])
+        location, scale = statistics.location_and_scale()
+        weight = jnp.ones_like(advantage)
+        return Credit(
+            advantage=_normalise(advantage, weight), weight=weight, value_target=(target - location) / scale
+        ), statistics
+
+    def value_loss(self, value: jax.Array, target: jax.Array) -> jax.Array:
+        return self.value_coefficient * 0.5 * jnp.square(value - target)
+
+
+@struct.dataclass
+class EpisodeBaseline(CreditAssignment):
+    """Advantages over a linear feature baseline fitted to each segment of each task; credit stays inside the episode.
+
+    There is no critic to train. See ``jmeta.inner.maml.episodic_advantages``.
+
+    Attributes:
+      discount: in [0, 1], per environment step.
+    """
+
+    discount: jax.Array | float = 0.99
+
+    def init(self) -> PyTree:
+        return ()
+
+    def assign(self, statistics: PyTree, lifetimes: Lifetime) -> tuple[Credit, PyTree]:
+        def one_task(lifetime: Lifetime) -> tuple[jax.Array, jax.Array]:
+            return jax.vmap(episodic_advantages, in_axes=(0, None))(lifetime.segments, self.discount)
+
+        advantage, weight = jax.vmap(one_task, in_axes=(TASK_AXES,), out_axes=2)(lifetimes)
+        return Credit(
+            advantage=advantage, weight=weight, value_target=lifetimes.segments.decision.value
+        ), statistics
+
+    def value_loss(self, value: jax.Array, target: jax.Array) -> jax.Array:
+        return jnp.zeros_like(value)
+
+
+def _normalise(advantage: jax.Array, weight: jax.Array) -> jax.Array:
+    total = mean_over_devices(weight.mean())
+    mean = mean_over_devices((advantage * weight).mean()) / total
+    variance = mean_over_devices((jnp.square(advantage - mean) * weight).mean()) / total
+    return weight * (advantage - mean) / jnp.sqrt(variance + 1e-8)

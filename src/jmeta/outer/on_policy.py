@@ -1,0 +1,219 @@
+"""On-policy meta-learning: live in tasks, judge the decisions, make the good ones likelier in replay."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from jmeta.inner.base import InnerLearner
+from jmeta.lifetime import live_in, replay
+from jmeta.objectives import clipped_surrogate, returns_by_episode
+from jmeta.outer.base import OuterLearner, check_protocol
+from jmeta.outer.credit import Credit, CreditAssignment
+from jmeta.parallel import mean_over_devices, num_task_devices, over_tasks
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree, Theta
+
+MakeOptimizer = Callable[[Any], optax.GradientTransformation]
+
+
+@struct.dataclass
+class OnPolicy(OuterLearner):
+    """Proximal policy optimisation over replayed lifetimes.
+
+    At each outer step: draw ``num_tasks`` tasks, live a lifetime in each, assign credit, then for ``num_epochs`` passes over
+    ``num_minibatches`` groups of tasks, replay the lifetimes under theta and step along the gradient of
+
+        sum_k score_k * mean_t [min(rho A, clip(rho) A) + entropy_coefficient * H] - value loss.
+
+    A replay redoes whatever the inner learner does, so this one gradient is MAML's meta-gradient and RL²'s backpropagation
+    through time. Minibatches split over tasks, never over time. With one epoch and one minibatch it is plain policy gradient.
+
+    Attributes:
+      credit: how decisions are judged.
+      score: weight of each segment in the objective, one per segment; (0, 1) trains what happens after one adaptation.
+      num_epochs: passes over the same lifetimes.
+      num_minibatches: groups of tasks in a pass; it and the number of devices must divide num_tasks.
+      learning_rate: of the optimiser.
+      max_gradient_norm: the meta-gradient's global norm is clipped here.
+      clip_epsilon: half-width of PPO's ratio interval.
+      entropy_coefficient: weight of the policy's entropy.
+      optimizer: learning rate -> optax transformation.
+
+    References:
+      Schulman et al. 2017, arXiv 1707.06347.
+    """
+
+    inner: InnerLearner
+    tasks: TaskDistribution = struct.field(pytree_node=False)
+    credit: CreditAssignment
+    protocol: Protocol = struct.field(pytree_node=False)
+    score: tuple[float, ...] = struct.field(pytree_node=False)
+    num_tasks: int = struct.field(pytree_node=False)
+    num_epochs: int = struct.field(pytree_node=False, default=1)
+    num_minibatches: int = struct.field(pytree_node=False, default=1)
+    learning_rate: jax.Array | float = 1e-3
+    max_gradient_norm: jax.Array | float = 0.5
+    clip_epsilon: jax.Array | float = 0.2
+    entropy_coefficient: jax.Array | float = 0.0
+    optimizer: MakeOptimizer = struct.field(pytree_node=False, default=partial(optax.adam, eps=1e-5))
+
+    def __post_init__(self) -> None:
+        check_protocol(self.tasks, self.protocol)
+        if len(self.score) != self.protocol.num_segments:
+            raise ValueError(
+                f"score has {len(self.score)} entries but num_segments is {self.protocol.num_segments}: give one weight per segment"
+            )
+        if not any(self.score):
+            raise ValueError(f"score={self.score} gives no segment any weight: nothing would be learned")
+        if self.num_epochs < 1:
+            raise ValueError(f"num_epochs={self.num_epochs}: it must be at least 1")
+        if self.inner.action_space != self.tasks.action_space:
+            raise ValueError(
+                f"the inner learner acts in {self.inner.action_space} but {type(self.tasks).__name__} takes "
+                f"{self.tasks.action_space}: build it with tasks.action_space"
+            )
+        if self.inner.observation_size != self.tasks.observation_size:
+            raise ValueError(
+                f"the inner learner takes observations of size {self.inner.observation_size} but {type(self.tasks).__name__} "
+                f"gives {self.tasks.observation_size}: build it with tasks.observation_size"
+            )
+        self.check_devices(1)
+
+    def check_devices(self, num_devices: int) -> None:
+        share = num_devices * self.num_minibatches
+        if self.num_tasks < 1 or self.num_minibatches < 1 or self.num_tasks % share:
+            nearest = max(1, round(self.num_tasks / share)) * share
+            raise ValueError(
+                f"num_tasks={self.num_tasks} can't be split evenly over {num_devices} device(s) x "
+                f"{self.num_minibatches} minibatch(es): use num_tasks={nearest}, or fewer devices or minibatches"
+            )
+
+    def init(self, key: jax.Array) -> MetaState:
+        theta = self.inner.init(key)
+        return MetaState(theta, self._transformation().init(theta), self.credit.init())
+
+    def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
+        self.check_devices(num_task_devices())
+        return over_tasks(self._step)(state, jax.random.split(key, self.num_tasks))
+
+    def _step(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
+        """The outer step on one device, whose share of the tasks has these keys."""
+        task_keys, begin_keys = _split_each(keys)
+        live = jax.vmap(self._lifetime, in_axes=(None, 0, 0), out_axes=TASK_AXES)
+        lifetimes = live(state.theta, task_keys, begin_keys)
+        credit, statistics = self.credit.assign(state.extra, lifetimes)
+
+        credit_axes = jax.tree.map(lambda _: 2, credit)
+        groups = jax.tree.map(self._minibatches, (0, TASK_AXES, credit_axes), (begin_keys, lifetimes, credit))
+        transformation = self._transformation()
+
+        def update(carry: PyTree, group: PyTree) -> tuple[PyTree, Metrics]:
+            theta, opt_state = carry
+            gradient, metrics = jax.grad(self._loss, has_aux=True)(theta, *group)
+            gradient, metrics = mean_over_devices((gradient, metrics))
+            metrics["gradient_norm"] = optax.global_norm(gradient)
+            updates, opt_state = transformation.update(gradient, opt_state, theta)
+            return (optax.apply_updates(theta, updates), opt_state), metrics
+
+        def epoch(carry: PyTree, _: None) -> tuple[PyTree, Metrics]:
+            return jax.lax.scan(update, carry, groups)
+
+        carry = (state.theta, state.opt_state)
+        (theta, opt_state), metrics = jax.lax.scan(epoch, carry, None, length=self.num_epochs)
+        metrics = jax.tree.map(jnp.mean, metrics)
+        metrics |= mean_over_devices(lifetime_metrics(self.tasks, self.protocol, lifetimes))
+        metrics["theta_norm"] = optax.global_norm(theta)
+        return MetaState(theta, opt_state, statistics), metrics
+
+    def _lifetime(self, theta: Theta, task_key: jax.Array, begin_key: jax.Array) -> Lifetime:
+        task_key, live_key = jax.random.split(task_key)
+        task = self.tasks.sample(task_key)
+        begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
+        return live_in(self.inner, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
+
+    def _loss(
+        self, theta: Theta, begin_keys: jax.Array, lifetimes: Lifetime, credit: Credit
+    ) -> tuple[jax.Array, Metrics]:
+        """Minus the objective on a group of tasks [K, T, n, B], and its parts."""
+
+        def redo(begin_key: jax.Array, lifetime: Lifetime) -> PyTree:
+            begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
+            return replay(self.inner, theta, begun, lifetime)
+
+        def judge(decision: PyTree, behaviour: PyTree, action: jax.Array, credit: Credit) -> dict[str, jax.Array]:
+            log_prob = decision.distribution.log_prob(action)
+            behaviour_log_prob = jax.lax.stop_gradient(behaviour.distribution.log_prob(action))
+            log_ratio = log_prob - behaviour_log_prob
+            terms = {
+                "policy": clipped_surrogate(log_prob, behaviour_log_prob, credit.advantage, self.clip_epsilon),
+                "value": self.credit.value_loss(decision.value, credit.value_target),
+                "entropy": decision.distribution.entropy(),
+                "kl": jnp.expm1(log_ratio) - log_ratio,
+                "clipped": (jnp.abs(jnp.expm1(log_ratio)) > self.clip_epsilon).astype(log_prob.dtype),
+            }
+            return {name: term * credit.weight for name, term in terms.items()}
+
+        scored = tuple(k for k, weight in enumerate(self.score) if weight)
+        decisions = jax.vmap(redo, in_axes=(0, TASK_AXES), out_axes=2)(begin_keys, lifetimes)
+        take = lambda tree: jax.tree.map(lambda x: jnp.stack([x[k] for k in scored]), tree)  # noqa: E731
+        segments = lifetimes.segments
+        judged = _over_axes(judge, 4)(
+            take(decisions), take(segments.decision), take(segments.action), take(credit)
+        )
+        score = jnp.asarray([self.score[k] for k in scored], jnp.float32)
+        parts = {name: jnp.tensordot(term.mean((1, 2, 3)), score, 1) for name, term in judged.items()}
+        loss = -parts["policy"] + parts["value"] - self.entropy_coefficient * parts["entropy"]
+        metrics = {
+            "loss": loss,
+            "loss/policy": -parts["policy"],
+            "loss/value": parts["value"],
+            "policy/entropy": parts["entropy"],
+            "policy/kl": parts["kl"],
+            "policy/clipped": parts["clipped"],
+        }
+        return loss, metrics
+
+    def _minibatches(self, axis: int, tree: PyTree) -> PyTree:
+        """Splits the task axis, n tasks, into [num_minibatches, ..., n / num_minibatches, ...].
+
+        Task i goes to group i modulo their number, so that no data crosses devices.
+        """
+
+        def split(x: jax.Array) -> jax.Array:
+            before, (num_tasks, *after) = x.shape[:axis], x.shape[axis:]
+            grouped = x.reshape(*before, num_tasks // self.num_minibatches, self.num_minibatches, *after)
+            return jnp.moveaxis(grouped, axis + 1, 0)
+
+        return jax.tree.map(split, tree)
+
+    def _transformation(self) -> optax.GradientTransformation:
+        return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), self.optimizer(self.learning_rate))
+
+
+def lifetime_metrics(tasks: TaskDistribution, protocol: Protocol, lifetimes: Lifetime) -> Metrics:
+    """How lifetimes [K, T, N, B] went: the first episode, the last, and all of it."""
+    per_segment = protocol.segment_length // tasks.horizon
+    by_episode = jax.vmap(jax.vmap(partial(returns_by_episode, num_episodes=per_segment), 1, 1), 1, 1)
+    reward, first = lifetimes.segments.reward, lifetimes.segments.timestep.first
+    return {
+        "return/before": by_episode(reward[0], first[0])[0].mean(),
+        "return/after": by_episode(reward[-1], first[-1])[-1].mean(),
+        "return/lifetime": reward.sum((0, 1)).mean(),
+    }
+
+
+def _split_each(keys: jax.Array) -> tuple[jax.Array, jax.Array]:
+    both = jax.vmap(jax.random.split)(keys)
+    return both[:, 0], both[:, 1]
+
+
+def _over_axes(function: Callable[..., Any], number: int) -> Callable[..., Any]:
+    """``vmap`` over the leading ``number`` axes."""
+    for _ in range(number):
+        function = jax.vmap(function)
+    return function

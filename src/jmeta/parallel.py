@@ -1,0 +1,70 @@
+"""The task axis on a mesh of devices.
+
+Meta-learning is embarrassingly parallel over tasks: each device lives and replays its own share of them and only gradients
+and statistics are averaged. The mesh is ambient (``jax.set_mesh``), so a learner never mentions devices, and without a
+mesh the same code runs on one device.
+
+One XLA device per CPU core pays: XLA's own threading gains almost nothing on networks this small.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax.sharding import Mesh, PartitionSpec
+
+TASK_AXIS = "tasks"
+
+
+def task_mesh(num_devices: int | None = None) -> Mesh:
+    """A one-dimensional mesh over the local devices, its axis named "tasks".
+
+    Args:
+      num_devices: how many of ``jax.local_devices()`` to use; all of them by default.
+
+    Raises:
+      ValueError: if there are fewer devices than asked for.
+    """
+    devices = jax.local_devices()
+    count = len(devices) if num_devices is None else num_devices
+    if not 1 <= count <= len(devices):
+        raise ValueError(
+            f"num_devices={count}, but this process has {len(devices)}: "
+            "on a CPU, set JAX_NUM_CPU_DEVICES before starting Python to make more"
+        )
+    return jax.make_mesh((count,), (TASK_AXIS,), (jax.sharding.AxisType.Auto,), devices=devices[:count])
+
+
+def num_task_devices() -> int:
+    """How many devices the ambient mesh spreads tasks over; 1 where there is no mesh."""
+    mesh = jax.sharding.get_abstract_mesh()
+    return 1 if mesh.empty else mesh.shape[TASK_AXIS]
+
+
+def over_tasks(function: Callable[..., Any], *, per_task_output: bool = False) -> Callable[..., Any]:
+    """Runs ``function(shared, per_task)`` on every device with its share of the tasks.
+
+    Args:
+      function: takes a tree that all devices share and a tree whose leading axis is tasks.
+      per_task_output: True if the outputs too have a leading task axis; otherwise they must be equal on all devices, which
+        ``mean_over_devices`` makes them.
+
+    Returns:
+      A function of the same arguments, over all tasks.
+    """
+    if jax.sharding.get_abstract_mesh().empty:
+        return function
+    shared, split = PartitionSpec(), PartitionSpec(TASK_AXIS)
+    return jax.shard_map(
+        function,
+        in_specs=(shared, split),
+        out_specs=split if per_task_output else shared,
+        check_vma=False,  # gradients stay local until mean_over_devices says otherwise
+    )
+
+
+def mean_over_devices(tree: Any) -> Any:
+    """The mean of each leaf over devices; call it only inside ``over_tasks``."""
+    if jax.sharding.get_abstract_mesh().empty:
+        return tree
+    return jax.lax.pmean(tree, TASK_AXIS)

@@ -1,0 +1,201 @@
+"""2-D navigation: walk to a goal that is not shown.
+
+Dense: Finn et al. 2017, arXiv 1703.03400. Sparse, on a semicircle: Rakelly et al. 2019, arXiv 1903.08254.
+"""
+
+import abc
+import dataclasses
+import math
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from gymnax.environments import environment, spaces
+
+from jmeta.tasks.base import Reference, TaskDistribution
+
+MAX_STEP = 0.1  # displacement per axis and environment step
+
+
+@struct.dataclass
+class EnvState(environment.EnvState):
+    position: jax.Array  # [2]
+    time: jax.Array  # [] int32
+
+
+@struct.dataclass
+class EnvParams(environment.EnvParams):
+    goal: jax.Array = struct.field(default_factory=lambda: jnp.zeros(2))  # [2]
+    max_steps_in_episode: int = 100
+
+
+class PointEnvironment(environment.Environment[EnvState, EnvParams]):
+    """A point at (0, 0) moves by up to 0.1 per axis and step. It sees its position only."""
+
+    def __init__(self, horizon: int):
+        super().__init__()
+        self.horizon = horizon
+
+    @property
+    def default_params(self) -> EnvParams:
+        return EnvParams(max_steps_in_episode=self.horizon)
+
+    @abc.abstractmethod
+    def outcome(self, position: jax.Array, params: EnvParams) -> tuple[jax.Array, jax.Array]:
+        """(reward, whether the episode is over) for having moved to ``position``."""
+
+    def step_env(
+        self, key: jax.Array, state: EnvState, action: Any, params: EnvParams
+    ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, dict[Any, Any]]:
+        position = state.position + jnp.clip(action, -MAX_STEP, MAX_STEP)
+        reward, terminated = self.outcome(position, params)
+        return position, EnvState(position=position, time=state.time + 1), reward, terminated, {}
+
+    def reset_env(self, key: jax.Array, params: EnvParams) -> tuple[jax.Array, EnvState]:
+        state = EnvState(position=jnp.zeros(2), time=jnp.array(0, jnp.int32))
+        return state.position, state
+
+    @property
+    def num_actions(self) -> int:
+        return 2
+
+    def action_space(self, params: EnvParams | None = None) -> spaces.Box:
+        return spaces.Box(-MAX_STEP, MAX_STEP, (2,))
+
+    def observation_space(self, params: EnvParams) -> spaces.Box:
+        return spaces.Box(-jnp.inf, jnp.inf, (2,))
+
+
+class DensePointEnvironment(PointEnvironment):
+    """Reward is minus the distance to the goal; the episode ends within 0.01 per axis of it."""
+
+    def outcome(self, position: jax.Array, params: EnvParams) -> tuple[jax.Array, jax.Array]:
+        offset = position - params.goal
+        return -jnp.linalg.norm(offset), jnp.all(jnp.abs(offset) < 0.01)
+
+
+class SparsePointEnvironment(PointEnvironment):
+    """Reward is 1 - distance within 0.2 of the goal, else 0; there is no natural end."""
+
+    def outcome(self, position: jax.Array, params: EnvParams) -> tuple[jax.Array, jax.Array]:
+        distance = jnp.linalg.norm(position - params.goal)
+        return jnp.where(distance <= 0.2, 1.0 - distance, 0.0), jnp.array(False)
+
+
+@dataclasses.dataclass(frozen=True)
+class PointNavigation(TaskDistribution):
+    """Goals uniform on the square [-0.5, 0.5]²; reward is minus the distance, at every step.
+
+    Out of distribution: goals on the frame around that square, out to 0.75.
+
+    Args:
+      horizon: environment steps of an episode that does not reach its goal.
+
+    References:
+      Finn et al. 2017, arXiv 1703.03400, section 5.3; the authors' code for what the paper leaves open.
+    """
+
+    horizon: int = 100
+
+    name: ClassVar[str] = "point-navigation"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_horizon(self.horizon)
+        object.__setattr__(self, "_environment", DensePointEnvironment(self.horizon))
+
+    @property
+    def environment(self) -> PointEnvironment:
+        return self._environment  # type: ignore[attr-defined]
+
+    @property
+    def has_out_of_distribution(self) -> bool:
+        return True
+
+    def sample(self, key: jax.Array) -> EnvParams:
+        square_key, side_key = jax.random.split(key)
+        across, along = self.uniform(square_key, (2,))
+        if self.split != "ood":
+            return EnvParams(goal=jnp.stack([across, along]) - 0.5, max_steps_in_episode=self.horizon)
+        # Four rectangles, 1.25 by 0.25, each a quarter turn from the last, tile the frame.
+        x, y = 1.25 * along - 0.75, 0.5 + 0.25 * across
+        side = jax.random.randint(side_key, (), 0, 4)
+        goal = jnp.array([[x, y], [-y, x], [-x, -y], [y, -x]])[side]
+        return EnvParams(goal=goal, max_steps_in_episode=self.horizon)
+
+    def reference_return(self, num_steps: int) -> Reference | None:
+        """An agent that knows the goal walks straight to it: moving each axis at full speed is best at every step."""
+        if self.split == "ood":
+            return None
+        centres = (np.arange(200) + 0.5) / 200 - 0.5
+        goals = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)
+        return Reference("goal known", float(_walk_straight(goals, self.horizon, dense=True).mean()), "episode")
+
+
+@dataclasses.dataclass(frozen=True)
+class SparsePointNavigation(TaskDistribution):
+    """Goals uniform on the upper unit semicircle; reward 1 - distance within 0.2 of the goal, else nothing.
+
+    The agent must search in its first episodes to be paid in later ones: a lifetime is three episodes here.
+    Out of distribution: goals on the lower semicircle.
+
+    Args:
+      horizon: environment steps of an episode.
+      episodes: episodes of a lifetime.
+
+    References:
+      Rakelly et al. 2019, arXiv 1903.08254 (PEARL), section 6.3; distances as in the authors' code.
+    """
+
+    horizon: int = 20
+    episodes: int = 3
+
+    name: ClassVar[str] = "sparse-point-navigation"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_horizon(self.horizon)
+        if self.episodes < 1:
+            raise ValueError(f"episodes={self.episodes}: a lifetime has at least one episode")
+        object.__setattr__(self, "_environment", SparsePointEnvironment(self.horizon))
+
+    @property
+    def environment(self) -> PointEnvironment:
+        return self._environment  # type: ignore[attr-defined]
+
+    @property
+    def lifetime_length(self) -> int:
+        return self.episodes * self.horizon
+
+    @property
+    def has_out_of_distribution(self) -> bool:
+        return True
+
+    def sample(self, key: jax.Array) -> EnvParams:
+        angle = jnp.pi * (self.uniform(key) + (self.split == "ood"))
+        return EnvParams(goal=jnp.stack([jnp.cos(angle), jnp.sin(angle)]), max_steps_in_episode=self.horizon)
+
+    def reference_return(self, num_steps: int) -> Reference | None:
+        """The return of an episode for an agent that knows the goal."""
+        angles = math.pi * (np.arange(10_000) + 0.5) / 10_000
+        goals = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+        return Reference("goal known", float(_walk_straight(goals, self.horizon, dense=False).mean()), "episode")
+
+
+def _check_horizon(horizon: int) -> None:
+    if horizon < 1:
+        raise ValueError(f"horizon={horizon}: an episode has at least 1 environment step")
+
+
+def _walk_straight(goals: np.ndarray, horizon: int, *, dense: bool) -> np.ndarray:
+    """Returns [M] of moving each axis towards goals [M, 2] at full speed, which minimises the distance at every step."""
+    step = np.arange(1, horizon + 1)[:, None, None]
+    remaining = np.maximum(np.abs(goals) - MAX_STEP * step, 0.0)
+    distance = np.linalg.norm(remaining, axis=-1)
+    if not dense:
+        return np.where(distance <= 0.2, 1.0 - distance, 0.0).sum(0)
+    arrived = np.all(remaining < 0.01, axis=-1)
+    over = np.cumsum(arrived, axis=0) - arrived > 0  # steps after the one that arrived
+    return -np.where(over, 0.0, distance).sum(0)
