@@ -1,0 +1,22 @@
+"""Task distributions, one family per file.
+
+``TASKS`` is what the command line offers; each is a class whose fields are its settings.
+"""
+
+from jmeta.tasks.base import Reference, TaskDistribution, Transition
+from jmeta.tasks.bernoulli_bandit import BernoulliBandit
+from jmeta.tasks.point_navigation import PointNavigation, SparsePointNavigation
+
+TASKS: dict[str, type[TaskDistribution]] = {
+    task.name: task for task in (BernoulliBandit, PointNavigation, SparsePointNavigation)
+}
+
+__all__ = [
+    "TASKS",
+    "BernoulliBandit",
+    "PointNavigation",
+    "Reference",
+    "SparsePointNavigation",
+    "TaskDistribution",
+    "Transition",
+]

@@ -1,0 +1,54 @@
+"""jmeta: meta-reinforcement learning in JAX.
+
+An *inner learner* turns experience in one task into behaviour in that task; an *outer learner* improves it over a distribution
+of tasks. Start with ``jmeta.algorithms``, ``jmeta.tasks``, ``jmeta.train`` and ``jmeta.evaluate``.
+
+Importing jmeta settles how JAX runs on a CPU, see ``jmeta._runtime``; tasks, and with them gymnax, are imported when first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from jmeta._runtime import configure
+
+configure()
+
+from jmeta.types import Protocol  # noqa: E402
+
+if TYPE_CHECKING:
+    from jmeta import algorithms, evaluation, inner, networks, objectives, outer, references, tasks, training
+    from jmeta.evaluation import evaluate
+    from jmeta.training import restore, train
+
+__version__ = "0.1.0"
+
+_MODULES = ("algorithms", "evaluation", "inner", "networks", "objectives", "outer", "references", "tasks", "training")
+_FUNCTIONS = {"evaluate": "jmeta.evaluation", "restore": "jmeta.training", "train": "jmeta.training"}
+
+__all__ = [
+    "Protocol",
+    "algorithms",
+    "evaluate",
+    "evaluation",
+    "inner",
+    "networks",
+    "objectives",
+    "outer",
+    "references",
+    "restore",
+    "tasks",
+    "train",
+    "training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"jmeta.{name}")
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(_FUNCTIONS[name]), name)
+    raise AttributeError(f"module 'jmeta' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,38 @@
+"""What jmeta asks of JAX's runtime on a CPU, before a backend starts.
+
+1. One XLA device per core. XLA gains almost nothing from a second core inside networks this small; splitting tasks over
+   devices does. Set ``JAX_NUM_CPU_DEVICES`` to choose another number.
+2. ``--xla_cpu_enable_concurrency_optimized_scheduler=false``. With that scheduler jaxlib 0.10 can hang at 0 % CPU in vmapped
+   training programs. Mention the flag in ``XLA_FLAGS`` yourself to choose otherwise.
+
+Both are settings of the process: import jmeta before anything computes with JAX.
+"""
+
+import os
+
+import jax
+import jaxlib
+
+SCHEDULER_FLAG = "--xla_cpu_enable_concurrency_optimized_scheduler"
+KNOWN_BY_JAXLIB = ((0, 7), (0, 11))  # first and last release seen to know the flag; an unknown flag aborts the process
+
+
+def configure() -> None:
+    """Applies both settings, each only where the user has not chosen."""
+    version = tuple(int(part) for part in jaxlib.__version__.split(".")[:2])
+    flags = os.environ.get("XLA_FLAGS", "")
+    if KNOWN_BY_JAXLIB[0] <= version <= KNOWN_BY_JAXLIB[1] and SCHEDULER_FLAG not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {SCHEDULER_FLAG}=false".strip()
+    chosen = "JAX_NUM_CPU_DEVICES" in os.environ or "xla_force_host_platform_device_count" in flags
+    if not chosen and jax.config.jax_num_cpu_devices < 0:
+        try:
+            jax.config.update("jax_num_cpu_devices", _num_cores())
+        except RuntimeError:
+            pass  # a backend is already running: its devices are what there is
+
+
+def _num_cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,337 @@
+"""Any environment of gymnax (Lange 2022) as a distribution over tasks."""
+
+import collections
+import dataclasses
+import difflib
+import functools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
+
+import gymnax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnax.environments.environment import Environment
+
+from jmeta.tasks.base import GRID, SPLITS, TaskDistribution, Transition
+from jmeta.types import PyTree
+
+Range: TypeAlias = tuple[float, float]
+if TYPE_CHECKING:
+    Ranges: TypeAlias = Mapping[str, Range] | tuple[tuple[str, Range], ...]
+else:  # what is stored, which the command line also reads: --ranges length 0.3 0.8 masspole 0.05 0.2
+    Ranges: TypeAlias = tuple[tuple[str, Range], ...]
+
+DERIVED: dict[str, dict[str, Callable[[Any], jax.Array]]] = {
+    "CartPole-v1": {
+        "total_mass": lambda params: params.masscart + params.masspole,
+        "polemass_length": lambda params: params.masspole * params.length,
+    },
+}
+"""Parameters that gymnax stores although they follow from others, by environment; they are computed anew for each task."""
+
+CANDIDATES = 512  # drawn at construction, to see whether the held fields' values can be split
+FEWEST_TASKS = 4  # different ones among the candidates, in training and held out each
+
+
+class GymnaxTask(NamedTuple):
+    """What makes one task of a gymnax environment."""
+
+    params: PyTree  # the environment's EnvParams
+    held: dict[str, PyTree]  # state fields that every reset of the lifetime is given
+
+
+@dataclasses.dataclass(frozen=True)
+class GymnaxTasks(TaskDistribution):
+    """Tasks that differ in a gymnax environment's parameters, in fields of its state, or in both.
+
+    ``ranges`` draws parameters uniformly, one value for a lifetime. Parameters that follow from them, such as CartPole's
+    ``polemass_length``, are computed anew. ``held_fields`` is for environments that draw their task at every reset, as PointRobot
+    does its goal: it is drawn once and every later reset of the lifetime is given it.
+
+    Training and held-out tasks are disjoint. Ranges make them so by ``uniform``. Where there are only held fields, a hash of
+    their bits decides: values in one bucket of four are held out, and ``sample`` draws until it has one of its own split.
+
+    Out of distribution, where there are ranges: every ranged parameter lies in one of the two intervals beside its range, each
+    half as wide as it. Neither comes nearer to zero than half way, so what is positive in training stays positive.
+
+    With neither ranges nor held fields there is one task, for meta-training on it alone.
+
+    Args:
+      env_id: a name in ``gymnax.registered_envs``, where ``gymnax.register`` puts your own.
+      ranges: (low, high) for each parameter that varies, as in ``{"length": (0.3, 0.8)}``; stored as sorted pairs. Only floats
+        vary: to set a flag such as FourRooms' ``resample_goal_pos``, register the environment with other ``default_params``.
+      held_fields: names of state fields. What ``reset`` draws for them is kept; what ``step`` does to them is not undone, and the
+        rest of the state is a fresh reset's.
+      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+      max_steps: time limit of an episode in environment steps, at least 1; None keeps the environment's own.
+
+    Raises:
+      ValueError: if a name is unknown, a range cannot be drawn from, the held fields take too few values to be split, or held-out
+        or out-of-distribution tasks are asked for where nothing varies.
+
+    Example:
+      >>> tasks = GymnaxTasks("CartPole-v1", ranges={"length": (0.3, 0.8)})
+      >>> params = tasks.sample(jax.random.key(0)).params
+      >>> bool(0.3 < params.length < 0.8), bool(params.polemass_length == params.masspole * params.length)
+      (True, True)
+      >>> tasks = GymnaxTasks("PointRobot-misc", held_fields=("goal",), lifetime_episodes=3)
+      >>> task = tasks.held_out.sample(jax.random.key(0))
+      >>> _, state = tasks.reset(task, jax.random.key(1))
+      >>> bool((state.goal == task.held["goal"]).all()), tasks.lifetime_length
+      (True, 300)
+
+    References:
+      Lange 2022, https://github.com/RobertTLange/gymnax.
+    """
+
+    env_id: str = "CartPole-v1"
+    ranges: Ranges = ()
+    held_fields: tuple[str, ...] = ()
+    lifetime_episodes: int = 1
+    max_steps: int | None = None
+
+    name: ClassVar[str] = "gymnax"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.held_fields, str):
+            raise ValueError(f"held_fields={self.held_fields!r} is a string: give a tuple of names, ({self.held_fields!r},)")
+        object.__setattr__(self, "ranges", _pairs(self.ranges))
+        object.__setattr__(self, "held_fields", tuple(sorted(set(self.held_fields))))
+        object.__setattr__(self, "_environment", _make(self.env_id))
+        super().__post_init__()
+        if self.lifetime_episodes < 1:
+            raise ValueError(f"lifetime_episodes={self.lifetime_episodes}: a lifetime has at least one episode")
+        if self.max_steps is not None and self.max_steps < 1:
+            raise ValueError(f"max_steps={self.max_steps}: an episode has at least 1 environment step")
+        _ = self.action_space  # one that policies cannot act in is refused here
+        for name, bounds in self._pairs:
+            _check_range(self.env_id, self.environment.default_params, name, bounds)
+        self._check_held_fields()
+        if self.split == "held-out" and not (self.ranges or self.held_fields):
+            raise ValueError(
+                f"{self.env_id} has one task and none to hold out: give ranges of its parameters, or held_fields of its state"
+            )
+        if self.split == "ood" and not self.has_out_of_distribution:
+            raise ValueError(
+                f"{self.env_id} has no out-of-distribution tasks without ranges: give ranges, or evaluate on the held-out split"
+            )
+
+    @property
+    def environment(self) -> Environment:
+        return self._environment  # type: ignore[attr-defined]
+
+    @property
+    def horizon(self) -> int:
+        return int(self._default_params.max_steps_in_episode) if self.max_steps is None else self.max_steps
+
+    @property
+    def lifetime_length(self) -> int:
+        return self.lifetime_episodes * self.horizon
+
+    @property
+    def has_out_of_distribution(self) -> bool:
+        return bool(self.ranges)
+
+    def sample(self, key: jax.Array) -> GymnaxTask:
+        params_key, held_key = jax.random.split(jax.random.fold_in(key, SPLITS.index(self.split)))
+        params = self._draw_params(params_key)
+        if not self.held_fields:
+            return GymnaxTask(params, {})
+        if self.ranges:  # they have split the tasks already
+            return GymnaxTask(params, self._draw_held(params, held_key))
+
+        def next_candidate(carry: tuple[jax.Array, PyTree]) -> tuple[jax.Array, PyTree]:
+            next_key, draw_key = jax.random.split(carry[0])
+            return next_key, self._draw_held(params, draw_key)
+
+        def is_of_other_split(carry: tuple[jax.Array, PyTree]) -> jax.Array:
+            return _is_held_out(_words(carry[1])) != (self.split == "held-out")
+
+        _, held = jax.lax.while_loop(is_of_other_split, next_candidate, next_candidate((held_key, None)))
+        return GymnaxTask(params, held)
+
+    def reset(self, task: GymnaxTask, key: jax.Array) -> tuple[jax.Array, PyTree]:
+        """Begins an episode of ``task``: a reset of the environment, with the held fields put back and observed."""
+        if not self.held_fields:
+            return super().reset(task.params, key)
+        reset_key, observe_key = jax.random.split(key)
+        _, state = super().reset(task.params, reset_key)
+        state = dataclasses.replace(state, **task.held)
+        return self._vector(self.environment.observe(observe_key, state, None, task.params)), state
+
+    def step(self, task: GymnaxTask, state: PyTree, action: jax.Array, key: jax.Array) -> Transition:
+        return super().step(task.params, state, action, key)
+
+    @property
+    def _pairs(self) -> tuple[tuple[str, Range], ...]:
+        return self.ranges  # type: ignore[return-value]  # since __post_init__
+
+    @property
+    def _default_params(self) -> PyTree:
+        """The environment's parameters with this distribution's time limit, as strongly typed arrays."""
+        params = self.environment.default_params
+        if self.max_steps is not None:
+            limit = type(params.max_steps_in_episode)(self.max_steps)
+            params = params.replace(max_steps_in_episode=limit)
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), params)
+
+    def _draw_params(self, key: jax.Array) -> PyTree:
+        params = self._default_params
+        if not self.ranges:
+            return params
+        place = _beside if self.split == "ood" else _within
+        drawn = {
+            name: place(u, bounds).astype(getattr(params, name).dtype)
+            for u, (name, bounds) in zip(self.uniform(key, (len(self.ranges),)), self._pairs, strict=True)
+        }
+        params = params.replace(**drawn)
+        return params.replace(**{name: rule(params) for name, rule in DERIVED.get(self.env_id, {}).items()})
+
+    def _draw_held(self, params: PyTree, key: jax.Array) -> dict[str, PyTree]:
+        _, state = super().reset(params, key)
+        return {name: getattr(state, name) for name in self.held_fields}
+
+    def _check_held_fields(self) -> None:
+        if not self.held_fields:
+            return
+        fields = [field.name for field in dataclasses.fields(self._state_template)]
+        for name in self.held_fields:
+            if name not in fields:
+                raise _unknown("held_fields", name, f"field of {self.env_id}'s state", fields)
+        if self.ranges:
+            return
+        training, held_out = _count_tasks(self.env_id, self.held_fields)
+        if min(training, held_out) < FEWEST_TASKS:
+            raise ValueError(
+                f"held_fields={self.held_fields} took {training + held_out} different values in {CANDIDATES} resets of "
+                f"{self.env_id}, {training} for training and {held_out} held out: too few values to be split. Hold a field that "
+                "varies more, or give ranges too, which split the tasks themselves"
+            )
+
+
+def _pairs(ranges: Ranges) -> tuple[tuple[str, Range], ...]:
+    """Ranges as sorted pairs, whether they came as a dict, from the command line, or from a file."""
+    items = ranges.items() if isinstance(ranges, Mapping) else ranges
+    try:
+        pairs = sorted((str(name), (float(low), float(high))) for name, (low, high) in items)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"ranges={ranges!r}: give (low, high) for each name, as in {{'length': (0.3, 0.8)}}") from error
+    for name, count in collections.Counter(name for name, _ in pairs).items():
+        if count > 1:
+            raise ValueError(f"ranges gives {name!r} {count} times: give each parameter one (low, high)")
+    return tuple(pairs)
+
+
+@functools.cache
+def _make(env_id: str) -> Environment:
+    """The one instance of a registered environment."""
+    if env_id not in gymnax.registered_envs:
+        raise _unknown("env_id", env_id, "registered gymnax environment", gymnax.registered_envs)
+    try:
+        with jax.ensure_compile_time_eval():
+            return gymnax.make(env_id)[0]
+    except Exception as error:
+        raise ValueError(f"env_id={env_id!r}: gymnax could not make it ({type(error).__name__}: {error})") from error
+
+
+def _unknown(setting: str, name: str, what: str, known: Iterable[str]) -> ValueError:
+    known = sorted(known)
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    return ValueError(f"{setting}: {name!r} is not a {what}: {hint}Choose from {', '.join(known) or '(none)'}")
+
+
+def _check_range(env_id: str, params: PyTree, name: str, bounds: Range) -> None:
+    values = {field.name: getattr(params, field.name) for field in dataclasses.fields(params)}
+    derived = DERIVED.get(env_id, {})
+    floats = [
+        name
+        for name, value in values.items()
+        if jnp.issubdtype(jnp.result_type(value), jnp.floating) and jnp.ndim(value) == 0
+        if name not in (*derived, "max_steps_in_episode")
+    ]
+    if name == "max_steps_in_episode":
+        raise ValueError(f"ranges: {name!r} cannot vary, since every task of a batch runs equally long: set max_steps")
+    if name in derived:
+        raise ValueError(f"ranges: {name!r} of {env_id} follows from other parameters: choose from {', '.join(floats)}")
+    if name not in values:
+        raise _unknown("ranges", name, f"parameter of {env_id}", floats)
+    if name not in floats:
+        raise ValueError(
+            f"ranges: {name!r} of {env_id} is {values[name]!r}, and only a single float can be drawn: "
+            f"choose from {', '.join(floats) or '(none)'}, or use held_fields"
+        )
+    low, high = bounds
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"ranges: {name!r} is ({low}, {high}): give finite numbers with low < high")
+    # Neighbouring cells of the grid stay apart through two roundings to float32 if they are 9/8 of its spacing apart.
+    narrowest = 1.25 * GRID * float(np.spacing(np.float32(max(abs(low), abs(high)))))
+    if high - low < narrowest:
+        raise ValueError(
+            f"ranges: {name!r} is ({low}, {high}), too narrow for float32 to keep training and held-out values apart: "
+            f"numbers of this size need a range at least {narrowest:.3g} wide"
+        )
+
+
+def _within(u: jax.Array, bounds: Range) -> jax.Array:
+    """Uniform in a range, from u uniform on (0, 1)."""
+    low, high = bounds
+    return low + u * (high - low)
+
+
+def _beside(u: jax.Array, bounds: Range) -> jax.Array:
+    """Uniform on the two intervals beside a range, from u uniform on (0, 1)."""
+    low, high = bounds
+    below = above = (high - low) / 2
+    if low >= 0:
+        below = min(below, low / 2)
+    if high <= 0:
+        above = min(above, -high / 2)
+    bottom, top = np.float32(low), np.float32(low) + np.float32(high - low)  # as rounded in _within
+    distance = u * (below + above)
+    under = jnp.minimum(bottom - distance, np.nextafter(bottom, np.float32(-np.inf)))
+    over = jnp.maximum(top + (distance - below), np.nextafter(top, np.float32(np.inf)))
+    return jnp.where(distance < below, under, over)
+
+
+def _words(held: PyTree) -> jax.Array:
+    """The bits of some values as uint32 [W]; equal values have equal bits."""
+
+    def bits(leaf: jax.Array) -> jax.Array:
+        leaf = jnp.where(leaf == 0, jnp.zeros_like(leaf), leaf)  # -0.0 is 0.0
+        wide = leaf.dtype.itemsize >= 4
+        return (jax.lax.bitcast_convert_type(leaf, jnp.uint32) if wide else leaf.astype(jnp.uint32)).reshape(-1)
+
+    return jnp.concatenate([bits(leaf) for leaf in jax.tree.leaves(held)])
+
+
+def _is_held_out(words: jax.Array) -> jax.Array:
+    """Whether values with these bits [W] are held out: the bucket of their hash, one in four."""
+    index = jnp.arange(words.size, dtype=jnp.uint32)
+    return _mix(jnp.sum(_mix(words ^ _mix(index)), dtype=jnp.uint32)) % 4 == 0
+
+
+def _mix(x: jax.Array) -> jax.Array:
+    """MurmurHash3's finaliser: every bit of a uint32 depends on every bit of the input."""
+    x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
+    x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
+    return x ^ (x >> 16)
+
+
+@functools.cache
+def _count_tasks(env_id: str, held_fields: tuple[str, ...]) -> tuple[int, int]:
+    """How many different (training, held-out) values the fields take in ``CANDIDATES`` resets."""
+    tasks = GymnaxTasks(env_id)
+
+    def candidate(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        _, state = tasks.reset(tasks.sample(key), key)
+        words = _words({name: getattr(state, name) for name in held_fields})
+        return words, _is_held_out(words)
+
+    with jax.ensure_compile_time_eval():
+        words, held_out = jax.jit(jax.vmap(candidate))(jax.random.split(jax.random.key(0), CANDIDATES))
+        distinct = {(row.tobytes(), bool(out)) for row, out in zip(np.asarray(words), np.asarray(held_out), strict=True)}
+    num_held_out = sum(out for _, out in distinct)
+    return len(distinct) - num_held_out, num_held_out

@@ -1,0 +1,166 @@
+"""Checkpoints of whole meta-states: asynchronous, the last few kept, verified when read."""
+
+import logging
+import shutil
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from jmeta.types import PyTree
+
+
+class Checkpoints:
+    """Meta-states by outer step, in a directory.
+
+    A state is stored as a flat dictionary from path to array, beside a checksum of every array. A write that was cut off is never
+    seen (Orbax renames a checkpoint into place when it is complete), and one that was damaged later is noticed by its checksums.
+
+    Args:
+      directory: where; made if missing.
+      keep: how many of the newest are kept, at least 1.
+    """
+
+    def __init__(self, directory: Path, keep: int):
+        if keep < 1:
+            raise ValueError(f"keep={keep}: keep at least 1 checkpoint")
+        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs every save at length
+        self.directory = directory
+        self._damaged = directory.parent / "damaged"
+        self._keep = keep
+        self._manager = self._open()
+
+    def _open(self) -> ocp.CheckpointManager:
+        options = ocp.CheckpointManagerOptions(max_to_keep=self._keep, cleanup_tmp_directories=True, create=True)
+        return ocp.CheckpointManager(self.directory, options=options, item_names=("state", "checksums"))
+
+    @property
+    def last_step(self) -> int | None:
+        """The newest step saved."""
+        return self._manager.latest_step()
+
+    def save(self, step: int, state: PyTree) -> None:
+        """Begins to write ``state``; returns when it has been copied, before it is on disk.
+
+        Raises:
+          FloatingPointError: if the state holds NaN or infinity; nothing is written.
+        """
+        arrays = to_arrays(state)
+        for path, array in arrays.items():
+            if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+                raise FloatingPointError(f"{path} is not finite after step {step}: not saved")
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.PyTreeSave(arrays),
+                checksums=ocp.args.JsonSave({path: checksum(array) for path, array in arrays.items()}),
+            ),
+        )
+
+    def wait(self) -> None:
+        """Returns when everything saved is on disk; raises what went wrong in writing."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits, then lets go of the directory."""
+        self._manager.close()
+
+    def restore(self, template: PyTree) -> tuple[int, PyTree] | None:
+        """The newest sound checkpoint as (step, state like ``template``), or None if there is none at all.
+
+        Damaged ones are moved to ``damaged/`` beside the checkpoints, with a warning each.
+
+        Raises:
+          ValueError: if a sound checkpoint does not fit the template: it belongs to another learner.
+          OSError: if there are checkpoints and all of them are damaged.
+        """
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
+            try:
+                arrays = self._read(step)
+            except Exception as error:  # whatever a damaged file makes Orbax raise
+                reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+                warnings.warn(f"checkpoint {step} is damaged and was set aside: {reason}", RuntimeWarning, stacklevel=2)
+                self._set_aside(step)
+                continue
+            return step, from_arrays(arrays, template)
+        if steps:
+            raise OSError(f"all checkpoints of {self.directory} are damaged ({len(steps)} tried); they are now in {self._damaged}")
+        return None
+
+    def _read(self, step: int) -> dict[str, np.ndarray]:
+        args = ocp.args.Composite(state=ocp.args.PyTreeRestore(), checksums=ocp.args.JsonRestore())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Orbax would like to be told the shardings; these are plain arrays
+            restored = self._manager.restore(step, args=args)
+        arrays = {path: np.asarray(array) for path, array in restored["state"].items()}
+        for path, expected in restored["checksums"].items():
+            if path not in arrays or checksum(arrays[path]) != expected:
+                raise ValueError(f"{path} does not match its checksum")
+        return arrays
+
+    def _set_aside(self, step: int) -> None:
+        self._manager.close()
+        self._damaged.mkdir(exist_ok=True)
+        target = self._damaged / str(step)
+        if target.exists():
+            shutil.rmtree(target)
+        shutil.move(self.directory / str(step), target)
+        self._manager = self._open()
+
+
+def to_arrays(state: PyTree) -> dict[str, np.ndarray]:
+    """A flat dictionary from path to array, copied to the host; random keys as their data."""
+    return {_name(path): np.array(_data(leaf)) for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
+
+
+def from_arrays(arrays: dict[str, np.ndarray], template: PyTree) -> PyTree:
+    """The inverse of ``to_arrays``, into the structure of ``template`` (arrays or their shapes).
+
+    Raises:
+      ValueError: if a path, shape or dtype is not the template's.
+    """
+    leaves_with_path, structure = jax.tree_util.tree_flatten_with_path(template)
+    names = [_name(path) for path, _ in leaves_with_path]
+    if set(names) != set(arrays):
+        odd = sorted(set(names) ^ set(arrays))
+        raise ValueError(f"the checkpoint belongs to another learner: {odd[0]} is in only one of the two ({len(odd)} such)")
+    leaves = []
+    for name, (_, like) in zip(names, leaves_with_path, strict=True):
+        array = arrays[name]
+        is_key = jax.dtypes.issubdtype(like.dtype, jax.dtypes.prng_key)
+        expected = jax.eval_shape(jax.random.key_data, like) if is_key else like
+        if array.shape != expected.shape or array.dtype != expected.dtype:
+            raise ValueError(
+                f"the checkpoint belongs to another learner: {name} is {array.dtype}{list(array.shape)} there but "
+                f"{expected.dtype}{list(expected.shape)} here"
+            )
+        leaves.append(jax.random.wrap_key_data(array) if is_key else array)
+    return jax.tree.unflatten(structure, leaves)
+
+
+def checksum(array: np.ndarray) -> int:
+    """CRC-32 of an array's bytes."""
+    return zlib.crc32(np.ascontiguousarray(array).tobytes())
+
+
+def num_bytes(state: PyTree) -> int:
+    """Size of a state on disk, about."""
+    sizes: list[Any] = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(_plain, state))]
+    return int(sum(sizes))
+
+
+def _plain(state: PyTree) -> PyTree:
+    return jax.tree.map(_data, state)
+
+
+def _data(leaf: jax.Array) -> jax.Array:
+    return jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")

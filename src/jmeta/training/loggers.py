@@ -1,0 +1,80 @@
+"""Where metrics go while a run is under way."""
+
+import abc
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class Logger(abc.ABC):
+    """Receives the metrics of each chunk of outer steps as soon as it has run."""
+
+    @abc.abstractmethod
+    def write(self, first_step: int, env_steps_per_step: int, metrics: dict[str, np.ndarray]) -> None:
+        """Metrics [n] of the outer steps ``first_step + 1 ... first_step + n``."""
+
+    def close(self) -> None:
+        """Flushes."""
+        return None
+
+
+class JsonLines(Logger):
+    """One JSON object per outer step, appended to a file."""
+
+    def __init__(self, path: Path):
+        self._file = path.open("a")
+
+    def write(self, first_step: int, env_steps_per_step: int, metrics: dict[str, np.ndarray]) -> None:
+        count = len(next(iter(metrics.values())))
+        for index in range(count):
+            step = first_step + index + 1
+            row = {"step": step, "env_steps": step * env_steps_per_step}
+            row |= {name: float(values[index]) for name, values in metrics.items()}
+            self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class TensorBoard(Logger):
+    """TensorBoard scalars, one point per chunk: the chunk's mean, at its last step."""
+
+    def __init__(self, path: Path, purge_step: int):
+        from tensorboardX import SummaryWriter
+
+        self._writer = SummaryWriter(str(path), purge_step=purge_step)
+
+    def write(self, first_step: int, env_steps_per_step: int, metrics: dict[str, np.ndarray]) -> None:
+        for name, values in metrics.items():
+            self._writer.add_scalar(name, float(values.mean()), first_step + len(values))
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class WeightsAndBiases(Logger):
+    """Weights & Biases, one point per chunk; needs the ``wandb`` extra.
+
+    Args:
+      project: name of the W&B project.
+      config: the run's configuration.
+    """
+
+    def __init__(self, project: str, config: dict[str, Any]):
+        try:
+            import wandb
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("W&B logging needs the extra: pip install 'jmeta[wandb]'") from error
+        self._run = wandb.init(project=project, config=config)
+
+    def write(self, first_step: int, env_steps_per_step: int, metrics: dict[str, np.ndarray]) -> None:
+        step = first_step + len(next(iter(metrics.values())))
+        point = {name: float(values.mean()) for name, values in metrics.items()}
+        self._run.log(point | {"env_steps": step * env_steps_per_step}, step=step)
+
+    def close(self) -> None:
+        self._run.finish()

@@ -1,0 +1,311 @@
+"""The host loop: compiled chunks of outer steps, and around them logs, checkpoints, signals and a progress bar."""
+
+import contextlib
+import dataclasses
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jmeta.outer.base import OuterLearner
+from jmeta.parallel import task_mesh
+from jmeta.training.checkpoints import Checkpoints, num_bytes
+from jmeta.training.loggers import JsonLines, Logger, TensorBoard, WeightsAndBiases
+from jmeta.training.progress import ProgressReport
+from jmeta.training.run_directory import Recipe, RunDirectory, differences, run_config, versions
+from jmeta.types import MetaState, Theta
+
+SECONDS_PER_CHUNK = 1.0  # how often metrics, signals and the progress bar are attended to
+MAX_CHUNK = 256  # outer steps
+
+
+class NonFiniteError(FloatingPointError):
+    """A metric became NaN or infinite; training stopped there.
+
+    Attributes:
+      step: the outer step, counted from 1.
+      metric: the first metric that was not finite.
+      last_good_step: the newest checkpoint, or None.
+    """
+
+    def __init__(self, step: int, metric: str, value: float, last_good_step: int | None, where: str):
+        self.step, self.metric, self.last_good_step = step, metric, last_good_step
+        good = "no checkpoint was written" if last_good_step is None else f"the last good checkpoint is step {last_good_step} in {where}"
+        super().__init__(
+            f"{metric} is {value} at outer step {step}; {good}. Try a lower learning rate or a smaller gradient norm"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainResult:
+    """What training gives back.
+
+    Attributes:
+      state: the meta-state after the last step.
+      theta: what is shipped, ``outer.deploy(state)``.
+      step: outer steps taken in all.
+      metrics: name to values [steps taken in this call], for plots.
+      interrupted_by: the signal that ended training early, or None.
+      compile_seconds: time spent tracing and compiling.
+    """
+
+    state: MetaState
+    theta: Theta
+    step: int
+    metrics: dict[str, np.ndarray]
+    interrupted_by: str | None
+    compile_seconds: float
+
+
+def train(
+    outer: OuterLearner,
+    key: jax.Array,
+    num_steps: int,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    num_devices: int | None = None,
+    checkpoint_every: int = 100,
+    keep: int = 3,
+    wandb_project: str | None = None,
+    progress: bool = True,
+    recipe: Recipe | None = None,
+) -> TrainResult:
+    """Meta-trains for ``num_steps`` outer steps.
+
+    The whole outer step is one XLA program with the task axis spread over all local devices, and runs in chunks of about a
+    second, so that logs are written while it runs. Step i draws from ``fold_in(key, i)``, so a resumed run
+    continues bit for bit as if it had never stopped (on the same machine and number of devices).
+
+    Args:
+      outer: what to train.
+      key: seeds the run, its initial theta too.
+      num_steps: outer steps in all, those before a resume included.
+      out: run directory for metrics, checkpoints and configuration; nothing is written without one.
+      resume: continue the run in ``out`` from its newest sound checkpoint.
+      num_devices: how many local devices to use; all by default.
+      checkpoint_every: outer steps between checkpoints; one is also written at the end and on interruption.
+      keep: how many checkpoints are kept.
+      wandb_project: also log to this Weights & Biases project.
+      progress: show progress on standard error.
+      recipe: how the command line built ``outer``, recorded so that it can build it again.
+
+    Returns:
+      The trained state. Ctrl-C or SIGTERM end training early with a checkpoint; ``interrupted_by`` then names the signal. A second
+      Ctrl-C stops at once.
+
+    Raises:
+      ValueError: for settings that can't work, or a resume with another configuration, before anything is compiled.
+      FileExistsError: if ``out`` holds something already and ``resume`` is not set.
+      NonFiniteError: if a metric becomes NaN or infinite.
+      OSError: if ``out`` can't be written.
+    """
+    for name, value in (("num_steps", num_steps), ("checkpoint_every", checkpoint_every), ("keep", keep)):
+        if value < 1:
+            raise ValueError(f"{name}={value}: it must be at least 1")
+    if resume and out is None:
+        raise ValueError("resume=True needs out=DIR, the run to continue")
+    mesh = task_mesh(num_devices)
+    outer.check_devices(mesh.size)
+
+    template = jax.eval_shape(outer.init, key)
+    run = None if out is None else RunDirectory(out)
+    config: dict[str, Any] = {}
+    if run is not None:
+        config = _open_run(run, outer, key, recipe, resume=resume, bytes_needed=(keep + 1) * num_bytes(template))
+    checkpoints = None if run is None else Checkpoints(run.checkpoints, keep)
+    try:
+        restored = checkpoints.restore(template) if checkpoints is not None and resume else None
+        first_step, state = (0, jax.jit(outer.init)(key)) if restored is None else restored
+        if first_step > num_steps:
+            raise ValueError(f"num_steps={num_steps}, but {run and run.path} is already at step {first_step}: ask for more")
+        loggers = _open_loggers(run, first_step, wandb_project, config)
+        env_steps = outer.num_tasks * outer.protocol.num_env_steps
+        report = ProgressReport(first_step, num_steps, env_steps, enabled=progress)
+        with jax.set_mesh(mesh), contextlib.ExitStack() as stack:
+            for logger in loggers:
+                stack.callback(logger.close)
+            caught = stack.enter_context(_deferred_signals())
+            stack.enter_context(report)
+            if resume:
+                report.note(f"continuing {run and run.path} from step {first_step}")
+            loop = _Loop(outer, key, mesh, checkpoints, loggers, report, caught, checkpoint_every, str(run and run.path))
+            result = loop.run(state, first_step, num_steps)
+        if result.interrupted_by and run is not None:
+            report.note(f"stopped by {result.interrupted_by} at step {result.step}; saved in {run.path}")
+        return result
+    finally:
+        if checkpoints is not None:
+            checkpoints.close()
+
+
+@dataclasses.dataclass
+class _Loop:
+    outer: OuterLearner
+    key: jax.Array
+    mesh: Mesh
+    checkpoints: Checkpoints | None
+    loggers: list[Logger]
+    report: ProgressReport
+    caught: list[str]
+    checkpoint_every: int
+    where: str
+
+    def run(self, state: MetaState, step: int, num_steps: int) -> TrainResult:
+        on_all_devices = NamedSharding(self.mesh, PartitionSpec())
+        state = jax.jit(partial(jax.tree.map, jnp.copy), out_shardings=on_all_devices)(state)  # ours to donate
+        started = time.perf_counter()
+        chunk = self._compile(state)
+        compile_seconds = time.perf_counter() - started
+        self.report.note(f"compiled in {compile_seconds:.1f} s for {self.mesh.size} device(s)")
+        env_steps = self.outer.num_tasks * self.outer.protocol.num_env_steps
+        history: list[dict[str, np.ndarray]] = []
+        count, last_saved = 1, step
+        while step < num_steps and not self.caught:
+            next_save = (step // self.checkpoint_every + 1) * self.checkpoint_every
+            count = min(count, MAX_CHUNK, next_save - step, num_steps - step)
+            started = time.perf_counter()
+            state, buffer = chunk(state, self.key, jnp.int32(step), jnp.int32(count))
+            metrics = {name: values[:count] for name, values in jax.device_get(buffer).items()}
+            seconds = time.perf_counter() - started
+            for logger in self.loggers:
+                logger.write(step, env_steps, metrics)
+            history.append(metrics)
+            self._check_finite(step, metrics)
+            step += count
+            self.report.update(step, seconds, metrics)
+            count = max(1, round(SECONDS_PER_CHUNK * count / seconds))
+            if step == next_save:
+                self._save(step, state)
+                last_saved = step
+        if self.checkpoints is not None:
+            if step != last_saved:
+                self._save(step, state)
+            self.checkpoints.wait()
+        names = history[0] if history else {}
+        return TrainResult(
+            state=state,
+            theta=self.outer.deploy(state),
+            step=step,
+            metrics={name: np.concatenate([part[name] for part in history]) for name in names},
+            interrupted_by=self.caught[0] if self.caught else None,
+            compile_seconds=compile_seconds,
+        )
+
+    def _compile(self, state: MetaState) -> Any:
+        """The program ``chunk(state, key, first_step, count)``, which takes ``count`` steps whatever the count."""
+        step = jax.jit(self.outer.step)  # traced once, though it is named twice below
+        _, metrics = jax.eval_shape(step, state, self.key)
+
+        def chunk(state: MetaState, key: jax.Array, first_step: jax.Array, count: jax.Array) -> tuple[MetaState, Any]:
+            def body(index: jax.Array, carry: tuple[MetaState, Any]) -> tuple[MetaState, Any]:
+                state, buffer = carry
+                state, metrics = step(state, jax.random.fold_in(key, first_step + index))
+                return state, jax.tree.map(lambda values, value: values.at[index].set(value), buffer, metrics)
+
+            buffer = jax.tree.map(lambda value: jnp.zeros((MAX_CHUNK, *value.shape), value.dtype), metrics)
+            return jax.lax.fori_loop(0, count, body, (state, buffer))
+
+        example = (state, self.key, jnp.int32(0), jnp.int32(1))
+        return jax.jit(chunk, donate_argnums=0).lower(*example).compile()
+
+    def _check_finite(self, step: int, metrics: dict[str, np.ndarray]) -> None:
+        bad = {name: int(np.argmin(np.isfinite(values))) for name, values in metrics.items() if not np.isfinite(values).all()}
+        if not bad:
+            return
+        metric = min(bad, key=lambda name: bad[name])
+        last_good = None
+        if self.checkpoints is not None:
+            self.checkpoints.wait()
+            last_good = self.checkpoints.last_step
+        raise NonFiniteError(step + bad[metric] + 1, metric, float(metrics[metric][bad[metric]]), last_good, self.where)
+
+    def _save(self, step: int, state: MetaState) -> None:
+        if self.checkpoints is not None:
+            self.checkpoints.save(step, state)
+
+
+def _open_run(
+    run: RunDirectory, outer: OuterLearner, key: jax.Array, recipe: Recipe | None, *, resume: bool, bytes_needed: int
+) -> dict[str, Any]:
+    """Makes the run directory, or checks that it continues the same run."""
+    config = run_config(outer, key, recipe)
+    if not resume:
+        run.create(config, bytes_needed=bytes_needed)
+        return config
+    old = run.read_config()
+    changed = differences({k: old.get(k) for k in ("learner", "key")}, {k: config[k] for k in ("learner", "key")})
+    if changed:
+        raise ValueError(
+            f"{run.path} was run with another configuration, so it can't be continued with this one:\n  "
+            + "\n  ".join(changed)
+            + "\nuse the old settings, or start a new run in another directory"
+        )
+    run.check_space(bytes_needed)
+    run.write_config(old | {"resumed_with": [*old.get("resumed_with", []), versions()]})
+    return config
+
+
+def _open_loggers(run: RunDirectory | None, first_step: int, wandb_project: str | None, config: dict[str, Any]) -> list[Logger]:
+    loggers: list[Logger] = []
+    if run is not None:
+        run.forget_metrics_after(first_step)
+        loggers += [JsonLines(run.metrics_file), TensorBoard(run.tensorboard, purge_step=first_step + 1)]
+    if wandb_project is not None:
+        loggers.append(WeightsAndBiases(wandb_project, config))
+    return loggers
+
+
+@contextlib.contextmanager
+def _deferred_signals() -> Iterator[list[str]]:
+    """Collects the names of SIGINT and SIGTERM instead of dying of them; a second SIGINT interrupts at once."""
+    caught: list[str] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught  # only the main thread may handle signals
+        return
+
+    def handle(number: int, _: Any) -> None:
+        if caught and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        caught.append(signal.Signals(number).name)
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def restore(outer: OuterLearner, out: str | os.PathLike[str]) -> tuple[int, MetaState]:
+    """The newest sound checkpoint of a run: (outer step, meta-state).
+
+    Args:
+      outer: the learner of that run.
+      out: its directory.
+
+    Raises:
+      FileNotFoundError: if there is no run or no checkpoint.
+      ValueError: if the checkpoint belongs to another learner.
+    """
+    run = RunDirectory(out)
+    run.read_config()
+    template = jax.eval_shape(outer.init, jax.random.key(0))
+    checkpoints = Checkpoints(run.checkpoints, keep=10**6)
+    try:
+        restored = checkpoints.restore(template)
+    finally:
+        checkpoints.close()
+    if restored is None:
+        raise FileNotFoundError(f"{run.path} has no checkpoint yet")
+    return restored
+
+

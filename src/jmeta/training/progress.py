@@ -1,0 +1,86 @@
+"""How a run looks while it goes: a live bar on a terminal and in notebooks, a line now and then elsewhere."""
+
+import time
+from types import TracebackType
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+SECONDS_BETWEEN_LINES = 20.0
+
+
+class _StepsPerSecond(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.fields["env_steps_per_second"]
+        return Text(f"{_engineering(speed)} env steps/s" if speed else "compiling", style="dim")
+
+
+class ProgressReport:
+    """Shows steps, environment steps per second, return before and after adaptation, and the time left.
+
+    Args:
+      first_step: where this run begins, more than 0 when it was resumed.
+      num_steps: where it ends.
+      env_steps_per_step: environment steps of one outer step.
+      enabled: False shows nothing.
+      console: where to; standard error by default.
+    """
+
+    def __init__(
+        self, first_step: int, num_steps: int, env_steps_per_step: int, *, enabled: bool = True, console: Console | None = None
+    ):
+        self._console = console or Console(stderr=True)
+        self._env_steps_per_step = env_steps_per_step
+        self._num_steps = num_steps
+        self._enabled = enabled
+        self._live = enabled and (self._console.is_terminal or self._console.is_jupyter)
+        self._last_line = time.monotonic()
+        self._bar = Progress(
+            TextColumn("meta-training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _StepsPerSecond(),
+            TextColumn("return {task.fields[before]} → {task.fields[after]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._live,
+        )
+        self._task = self._bar.add_task(
+            "", total=num_steps, completed=first_step, env_steps_per_second=0.0, before="…", after="…"
+        )
+
+    def __enter__(self) -> "ProgressReport":
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def note(self, message: str) -> None:
+        """Says something once."""
+        if self._enabled:
+            self._console.print(message, highlight=False)
+
+    def update(self, step: int, seconds: float, metrics: dict[str, np.ndarray]) -> None:
+        """A chunk that ended at ``step`` took ``seconds``."""
+        count = len(metrics["return/after"])
+        speed = count * self._env_steps_per_step / seconds
+        before, after = (f"{metrics[name].mean():.3g}" for name in ("return/before", "return/after"))
+        self._bar.update(self._task, completed=step, env_steps_per_second=speed, before=before, after=after)
+        now = time.monotonic()
+        if self._enabled and not self._live and (now - self._last_line > SECONDS_BETWEEN_LINES or step == self._num_steps):
+            self._last_line = now
+            left = (self._num_steps - step) * seconds / count
+            self._console.print(
+                f"step {step}/{self._num_steps}  {_engineering(speed)} env steps/s  return {before} -> {after}  {left:.0f} s left",
+                highlight=False,
+            )
+
+
+def _engineering(value: float) -> str:
+    for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{suffix}"
+    return f"{value:.3g}"

@@ -1,0 +1,212 @@
+"""A run directory: everything a training run leaves behind, and enough to explain and continue it.
+
+::
+
+    DIR/config.json      what was run: recipe, full configuration, seed, versions, git commit
+    DIR/metrics.jsonl    one line per outer step
+    DIR/tensorboard/     the same, for TensorBoard
+    DIR/checkpoints/     whole meta-states, the newest few
+"""
+
+import dataclasses
+import functools
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jmeta.networks import Network
+from jmeta.outer.base import OuterLearner
+
+FORMAT = 1
+PACKAGES = ("jmeta", "jax", "jaxlib", "flax", "optax", "gymnax", "numpyro", "orbax-checkpoint", "numpy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How to build the learner again: names and settings from the registries, or ``module:Class`` for tasks of one's own."""
+
+    algorithm: str
+    algorithm_fields: dict[str, Any]
+    task: str
+    task_fields: dict[str, Any]
+
+
+class RunDirectory:
+    """Paths, configuration and metrics of one run on disk.
+
+    Args:
+      path: the directory.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path).expanduser().resolve()
+        self.config_file = self.path / "config.json"
+        self.metrics_file = self.path / "metrics.jsonl"
+        self.tensorboard = self.path / "tensorboard"
+        self.checkpoints = self.path / "checkpoints"
+
+    def create(self, config: dict[str, Any], *, bytes_needed: int) -> None:
+        """Makes a new directory.
+
+        Raises:
+          FileExistsError: if there is something there already; it is left alone.
+          OSError: without permission or space, before any time is spent.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise FileExistsError(
+                f"{self.path} exists and is never overwritten: choose another directory, or continue that run with `jmeta resume`"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self.path / ".probe"
+            probe.write_bytes(b"0" * 4096)
+            probe.unlink()
+        except OSError as error:
+            raise OSError(f"can't write to {self.path}: {error.strerror or error}; choose another directory") from error
+        self.check_space(bytes_needed)
+        self.write_config(config)
+
+    def check_space(self, bytes_needed: int) -> None:
+        """Raises OSError if fewer than ``bytes_needed`` bytes are free."""
+        free = shutil.disk_usage(self.path).free
+        if free < bytes_needed:
+            raise OSError(
+                f"checkpoints of this run need {bytes_needed / 2**20:.1f} MiB but {self.path} has {free / 2**20:.1f} MiB free: "
+                "free some space, keep fewer checkpoints or choose another directory"
+            )
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Replaces config.json in one move, so that it is never half-written."""
+        temporary = self.config_file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(config, indent=2) + "\n")
+        temporary.replace(self.config_file)
+
+    def read_config(self) -> dict[str, Any]:
+        """The configuration.
+
+        Raises:
+          FileNotFoundError: if this is no run directory.
+          ValueError: if it is damaged, or of a newer jmeta.
+        """
+        if not self.config_file.is_file():
+            raise FileNotFoundError(f"{self.path} is not a run directory: it has no config.json")
+        try:
+            config = json.loads(self.config_file.read_text())
+            written = int(config["format"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{self.config_file} is damaged ({error}): restore it from a copy") from error
+        if written > FORMAT:
+            raise ValueError(
+                f"{self.path} was written by jmeta {config.get('versions', {}).get('jmeta', '?')} in format {written}; this jmeta reads "
+                f"formats up to {FORMAT}: upgrade jmeta"
+            )
+        return config
+
+    def read_metrics(self) -> list[dict[str, float]]:
+        """All complete lines of metrics.jsonl; a last line cut short by a kill is left out."""
+        if not self.metrics_file.is_file():
+            return []
+        rows = []
+        for line in self.metrics_file.read_text().splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
+    def forget_metrics_after(self, step: int) -> None:
+        """Drops the lines of steps that will be taken again."""
+        rows = [row for row in self.read_metrics() if row["step"] <= step]
+        temporary = self.metrics_file.with_suffix(".tmp")
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        temporary.replace(self.metrics_file)
+
+
+def run_config(outer: OuterLearner, key: jax.Array, recipe: Recipe | None) -> dict[str, Any]:
+    """What config.json holds at the start of a run."""
+    return {
+        "format": FORMAT,
+        "recipe": None if recipe is None else dataclasses.asdict(recipe),
+        "learner": describe(outer),
+        "key": np.asarray(jax.random.key_data(key)).tolist(),
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "device": device(),
+        "command": sys.argv,
+    }
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Where two configurations differ, a line each."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        names = sorted(old.keys() | new.keys())
+        return [line for n in names for line in differences(old.get(n), new.get(n), f"{path}.{n}" if path else n)]
+    return [] if old == new else [f"{path}: was {old}, now {new}"]
+
+
+def describe(thing: Any) -> Any:
+    """A learner as JSON: names, numbers and lists. Two learners that describe alike compute alike."""
+    if isinstance(thing, OuterLearner):
+        template = jax.eval_shape(thing.init, jax.random.key(0))
+        described = _describe_fields(thing)
+        described["theta"] = {
+            jax.tree_util.keystr(path, simple=True, separator="/"): f"{leaf.dtype}{list(leaf.shape)}"
+            for path, leaf in jax.tree_util.tree_leaves_with_path(template.theta)
+        }
+        return described
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        return _describe_fields(thing)
+    if isinstance(thing, Network):
+        return "see theta"
+    if isinstance(thing, functools.partial):
+        return {"function": describe(thing.func)} | describe(thing.keywords)
+    if isinstance(thing, dict):
+        return {str(name): describe(value) for name, value in thing.items()}
+    if isinstance(thing, tuple) and hasattr(thing, "_asdict"):
+        return {"type": type(thing).__name__} | describe(thing._asdict())
+    if isinstance(thing, list | tuple):
+        return [describe(item) for item in thing]
+    if isinstance(thing, str | int | float | bool) or thing is None:
+        return thing
+    if isinstance(thing, np.ndarray | np.generic | jax.Array):
+        return np.asarray(thing).tolist()
+    if callable(thing):
+        return f"{thing.__module__}.{thing.__qualname__}"
+    return repr(thing)
+
+
+def _describe_fields(thing: Any) -> dict[str, Any]:
+    fields = {field.name: describe(getattr(thing, field.name)) for field in dataclasses.fields(thing)}
+    return {"type": type(thing).__name__} | fields
+
+
+def versions() -> dict[str, str]:
+    """Python and the packages that results depend on."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def device() -> str:
+    """The devices in use, "2 x cpu"."""
+    devices = jax.local_devices()
+    return f"{len(devices)} x {devices[0].device_kind}"
+
+
+def git_commit() -> str | None:
+    """The commit of the source tree that jmeta runs from, "-dirty" if changed; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        run = functools.partial(subprocess.run, cwd=here, capture_output=True, text=True, check=True, timeout=10)
+        commit = run(["git", "rev-parse", "HEAD"]).stdout.strip()
+        changed = run(["git", "status", "--porcelain", "--", "."]).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("-dirty" if changed else "")
