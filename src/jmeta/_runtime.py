@@ -8,6 +8,7 @@
 Both are settings of the process: import jmeta before anything computes with JAX.
 """
 
+import contextlib
 import os
 
 import jax
@@ -24,11 +25,9 @@ def configure() -> None:
     if KNOWN_BY_JAXLIB[0] <= version <= KNOWN_BY_JAXLIB[1] and SCHEDULER_FLAG not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {SCHEDULER_FLAG}=false".strip()
     chosen = "JAX_NUM_CPU_DEVICES" in os.environ or "xla_force_host_platform_device_count" in flags
-    if not chosen and jax.config.jax_num_cpu_devices < 0:
-        try:
+    if not chosen and jax.config.jax_num_cpu_devices < 0:  # type: ignore[attr-defined]
+        with contextlib.suppress(RuntimeError):  # a backend is already running: its devices are what there is
             jax.config.update("jax_num_cpu_devices", _num_cores())
-        except RuntimeError:
-            pass  # a backend is already running: its devices are what there is
 
 
 def _num_cores() -> int:

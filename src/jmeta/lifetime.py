@@ -39,16 +39,13 @@ def over_streams(
         alone = (jax.tree.map(partial(jnp.squeeze, axis=axis), arg) for arg, axis in zip(args, in_axes, strict=True))
         results = function(*alone)
         return tuple(
-            jax.tree.map(partial(jnp.expand_dims, axis=axis), result)
-            for result, axis in zip(results, out_axes, strict=True)
+            jax.tree.map(partial(jnp.expand_dims, axis=axis), result) for result, axis in zip(results, out_axes, strict=True)
         )
 
     return mapped
 
 
-def start(
-    tasks: TaskDistribution, task: Task, begun: tuple[Phi, Memory], *, num_streams: int, key: jax.Array
-) -> Life:
+def start(tasks: TaskDistribution, task: Task, begun: tuple[Phi, Memory], *, num_streams: int, key: jax.Array) -> Life:
     """Opens a lifetime: a fresh episode in each of ``num_streams`` streams.
 
     Args:
@@ -101,14 +98,16 @@ def rollout(
             (after.observation, after.state),
         )
         following = Timestep(observation, tasks.action_space.encode(action), after.reward, done)
-        record = (timestep, decision, action, after.reward, after.terminated, after.truncated, after.observation)
+        record = Segment(
+            timestep, decision, action, after.reward, after.terminated, after.truncated, after.observation, memory=()
+        )
         return (memory, state, following), record
 
     step = over_streams(stream_step)
     num_streams = life.timestep.first.shape[0]
     carry = (life.memory, life.state, life.timestep)
     (memory, state, timestep), record = jax.lax.scan(step, carry, jax.random.split(key, (length, num_streams)))
-    segment = Segment(*record, memory=life.memory)
+    segment = record._replace(memory=life.memory)
     return life._replace(memory=memory, state=state, timestep=timestep), segment
 
 

@@ -45,9 +45,7 @@ class InnerLearner(abc.ABC):
         """One stream, one step. Draws nothing: the caller samples from the decision."""
 
     @abc.abstractmethod
-    def adapt(
-        self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array
-    ) -> tuple[Phi, Memory]:
+    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         """Learns from a finished segment [T, B]; differentiable in theta where the method needs it."""
 
     def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:

@@ -1,7 +1,7 @@
 """MAML: an initialisation from which a gradient step is enough (Finn et al. 2017, arXiv 1703.03400)."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -95,7 +95,7 @@ class MAML(InnerLearner):
 
     @classmethod
     def with_mlp(
-        cls, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...], *, inner_rates: jax.Array, **fields
+        cls, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...], *, inner_rates: jax.Array, **fields: Any
     ) -> "MAML":
         """MAML of a policy with hidden layers of the given widths."""
         network = from_nnx(lambda rngs: FeedForwardPolicy(observation_size, action_space, widths, rngs=rngs))
@@ -114,9 +114,7 @@ class MAML(InnerLearner):
         decisions = jax.vmap(self.network.apply, in_axes=(None, 0))(phi.weights, timesteps.observation)
         return decisions, memory
 
-    def adapt(
-        self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array
-    ) -> tuple[Phi, Memory]:
+    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         advantage, weight = episodic_advantages(segment, self.discount)
         data = (segment.timestep.observation, segment.action, segment.timestep.first, advantage, weight)
         gradient = mixed_mode_grad(self._loss)(phi.weights, jax.lax.stop_gradient(data))

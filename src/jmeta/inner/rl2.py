@@ -70,7 +70,5 @@ class RL2(InnerLearner):
     def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
         return self.network.apply(theta, memory, timesteps, method="unroll")
 
-    def adapt(
-        self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array
-    ) -> tuple[Phi, Memory]:
+    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         return phi, memory

@@ -1,5 +1,6 @@
 """Heads: from features to a distribution over actions."""
 
+import itertools
 from typing import Any
 
 import jax
@@ -46,9 +47,7 @@ class MLP(nnx.Module):
     def __init__(self, num_inputs: int, widths: tuple[int, ...], activation: Any = jax.nn.relu, *, rngs: nnx.Rngs):
         sizes = (num_inputs, *widths)
         init = nnx.initializers.xavier_uniform()
-        self.layers = nnx.List(
-            [nnx.Linear(i, o, kernel_init=init, rngs=rngs) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
-        )
+        self.layers = nnx.List([nnx.Linear(i, o, kernel_init=init, rngs=rngs) for i, o in itertools.pairwise(sizes)])
         self.activation = activation
 
     def __call__(self, x: jax.Array) -> jax.Array:

@@ -65,7 +65,7 @@ def returns_by_episode(reward: jax.Array, first: jax.Array, num_episodes: int) -
 
 
 def finished_later(done_t: jax.Array) -> jax.Array:
-    """[T] bool: does the episode of step t end within the record?"""
+    """Whether the episode of each step ends within the record, [T] bool."""
     return jnp.flip(jax.lax.cummax(jnp.flip(done_t.astype(jnp.int32)))).astype(bool)
 
 

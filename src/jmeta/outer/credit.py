@@ -1,13 +1,14 @@
 """Credit: which decisions of a lifetime deserve how much of its reward.
 
-Two answers. ``LifetimeCritic`` asks a learned critic and lets credit flow across episodes to the end of the lifetime, so exploring in
-the first episode is paid for by the last: for learners that keep what they learn in memory. ``EpisodeBaseline`` fits
-a linear baseline to each task's data and keeps credit inside the episode: for learners that adapt between segments.
+Two answers. ``LifetimeCritic`` asks a learned critic and lets credit flow across episodes to the end of the lifetime, so that
+exploring in the first episode is paid for by the last: for learners that keep what they learn in memory.
+``EpisodeBaseline`` fits a linear baseline to each task's data and keeps credit inside the episode: for learners that adapt
+between segments.
 """
 
 import abc
+from typing import NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -18,8 +19,7 @@ from jmeta.parallel import mean_over_devices
 from jmeta.types import TASK_AXES, Lifetime, PyTree
 
 
-@chex.dataclass(frozen=True)
-class Credit:
+class Credit(NamedTuple):
     """[K, T, N, B] each."""
 
     advantage: jax.Array  # zero mean and unit variance over all decisions that count
@@ -43,8 +43,7 @@ class CreditAssignment(abc.ABC):
         """The critic's loss for one decision, already weighted against the policy's."""
 
 
-@chex.dataclass(frozen=True)
-class ReturnScale:
+class ReturnScale(NamedTuple):
     """Moving moments of the lifetime return-to-go, bias-corrected by ``weight``."""
 
     mean: jax.Array
@@ -135,9 +134,7 @@ class EpisodeBaseline(CreditAssignment):
             return jax.vmap(episodic_advantages, in_axes=(0, None))(lifetime.segments, self.discount)
 
         advantage, weight = jax.vmap(one_task, in_axes=(TASK_AXES,), out_axes=2)(lifetimes)
-        return Credit(
-            advantage=advantage, weight=weight, value_target=lifetimes.segments.decision.value
-        ), statistics
+        return Credit(advantage=advantage, weight=weight, value_target=lifetimes.segments.decision.value), statistics
 
     def value_loss(self, value: jax.Array, target: jax.Array) -> jax.Array:
         return jnp.zeros_like(value)

@@ -66,7 +66,8 @@ class OnPolicy(OuterLearner):
         check_protocol(self.tasks, self.protocol)
         if len(self.score) != self.protocol.num_segments:
             raise ValueError(
-                f"score has {len(self.score)} entries but num_segments is {self.protocol.num_segments}: give one weight per segment"
+                f"score has {len(self.score)} entries but num_segments is {self.protocol.num_segments}: "
+                "give one weight per segment"
             )
         if not any(self.score):
             raise ValueError(f"score={self.score} gives no segment any weight: nothing would be learned")
@@ -136,9 +137,7 @@ class OnPolicy(OuterLearner):
         begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
         return live_in(self.inner, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
 
-    def _loss(
-        self, theta: Theta, begin_keys: jax.Array, lifetimes: Lifetime, credit: Credit
-    ) -> tuple[jax.Array, Metrics]:
+    def _loss(self, theta: Theta, begin_keys: jax.Array, lifetimes: Lifetime, credit: Credit) -> tuple[jax.Array, Metrics]:
         """Minus the objective on a group of tasks [K, T, n, B], and its parts."""
 
         def redo(begin_key: jax.Array, lifetime: Lifetime) -> PyTree:
@@ -162,9 +161,7 @@ class OnPolicy(OuterLearner):
         decisions = jax.vmap(redo, in_axes=(0, TASK_AXES), out_axes=2)(begin_keys, lifetimes)
         take = lambda tree: jax.tree.map(lambda x: jnp.stack([x[k] for k in scored]), tree)  # noqa: E731
         segments = lifetimes.segments
-        judged = _over_axes(judge, 4)(
-            take(decisions), take(segments.decision), take(segments.action), take(credit)
-        )
+        judged = _over_axes(judge, 4)(take(decisions), take(segments.decision), take(segments.action), take(credit))
         score = jnp.asarray([self.score[k] for k in scored], jnp.float32)
         parts = {name: jnp.tensordot(term.mean((1, 2, 3)), score, 1) for name, term in judged.items()}
         loss = -parts["policy"] + parts["value"] - self.entropy_coefficient * parts["entropy"]

@@ -3,13 +3,11 @@
 ``TASKS`` is what the command line offers; each is a class whose fields are its settings.
 """
 
-from jmeta.tasks.base import Reference, TaskDistribution, Transition
+from jmeta.tasks.base import Reference, Split, TaskDistribution, Transition
 from jmeta.tasks.bernoulli_bandit import BernoulliBandit
 from jmeta.tasks.point_navigation import PointNavigation, SparsePointNavigation
 
-TASKS: dict[str, type[TaskDistribution]] = {
-    task.name: task for task in (BernoulliBandit, PointNavigation, SparsePointNavigation)
-}
+TASKS: dict[str, type[TaskDistribution]] = {task.name: task for task in (BernoulliBandit, PointNavigation, SparsePointNavigation)}
 
 __all__ = [
     "TASKS",
@@ -17,6 +15,7 @@ __all__ = [
     "PointNavigation",
     "Reference",
     "SparsePointNavigation",
+    "Split",
     "TaskDistribution",
     "Transition",
 ]

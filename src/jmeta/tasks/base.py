@@ -41,8 +41,8 @@ class TaskDistribution(abc.ABC):
     """p(task) over one environment. Subclass it with an ``environment`` and a ``sample``, and that is a new task family.
 
     A task is data: usually the environment's own ``EnvParams``, so a batch of tasks is a ``vmap``. The task is held for a
-    whole lifetime; ``reset`` begins an episode of it and never redraws it. ``step`` does not reset, and keeps natural ends apart from
-    time limits.
+    whole lifetime; ``reset`` begins an episode of it and never redraws it. ``step`` does not reset, and keeps natural ends apart
+    from time limits.
 
     A subclass is a frozen dataclass of its settings. Drawing through ``self.uniform`` makes its training and held-out tasks
     disjoint by construction.
@@ -90,9 +90,7 @@ class TaskDistribution(abc.ABC):
     def out_of_distribution(self) -> Self:
         """Tasks outside the support of training, over the same environment."""
         if not self.has_out_of_distribution:
-            raise ValueError(
-                f"{type(self).__name__} has no out-of-distribution tasks: evaluate on the held-out split instead"
-            )
+            raise ValueError(f"{type(self).__name__} has no out-of-distribution tasks: evaluate on the held-out split instead")
         return dataclasses.replace(self, split="ood")
 
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
@@ -183,9 +181,7 @@ class TaskDistribution(abc.ABC):
 
     def _settle(self, state: PyTree) -> PyTree:
         """Gives every leaf of a state one shape and one dtype, since ``reset_env`` and ``step_env`` need not agree."""
-        return jax.tree.map(
-            lambda leaf, like: jnp.asarray(leaf, like.dtype).reshape(like.shape), state, self._state_template
-        )
+        return jax.tree.map(lambda leaf, like: jnp.asarray(leaf, like.dtype).reshape(like.shape), state, self._state_template)
 
     @functools.cached_property
     def _state_template(self) -> PyTree:
@@ -197,6 +193,4 @@ class TaskDistribution(abc.ABC):
             return state, environment.step_env(key, state, action, params)[1]
 
         fresh, later = jax.eval_shape(both, jax.random.key(0))
-        return jax.tree.map(
-            lambda a, b: jax.ShapeDtypeStruct(b.shape, jnp.promote_types(a.dtype, b.dtype)), fresh, later
-        )
+        return jax.tree.map(lambda a, b: jax.ShapeDtypeStruct(b.shape, jnp.promote_types(a.dtype, b.dtype)), fresh, later)

@@ -1,4 +1,4 @@
-"""Bernoulli bandits (Duan et al. 2016, arXiv 1611.02779): which arm pays most often?"""
+"""Bernoulli bandits: find the arm that pays most often (Duan et al. 2016, arXiv 1611.02779)."""
 
 import dataclasses
 from typing import Any, ClassVar
@@ -14,12 +14,16 @@ from jmeta.tasks.base import Reference, TaskDistribution
 
 @struct.dataclass
 class EnvState(environment.EnvState):
+    """What changes within an episode."""
+
     time: jax.Array
 
 
 @struct.dataclass
 class EnvParams(environment.EnvParams):
-    probabilities: jax.Array = struct.field(default_factory=lambda: jnp.zeros(0))
+    """The task."""
+
+    probabilities: jax.Array = struct.field(default_factory=lambda: jnp.zeros(0))  # [num_arms]
     max_steps_in_episode: int = 1
 
 

@@ -21,12 +21,16 @@ MAX_STEP = 0.1  # displacement per axis and environment step
 
 @struct.dataclass
 class EnvState(environment.EnvState):
+    """What changes within an episode."""
+
     position: jax.Array  # [2]
     time: jax.Array  # [] int32
 
 
 @struct.dataclass
 class EnvParams(environment.EnvParams):
+    """The task."""
+
     goal: jax.Array = struct.field(default_factory=lambda: jnp.zeros(2))  # [2]
     max_steps_in_episode: int = 100
 

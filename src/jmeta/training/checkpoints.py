@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
@@ -89,7 +90,9 @@ class Checkpoints:
                 continue
             return step, from_arrays(arrays, template)
         if steps:
-            raise OSError(f"all checkpoints of {self.directory} are damaged ({len(steps)} tried); they are now in {self._damaged}")
+            raise OSError(
+                f"all checkpoints of {self.directory} are damaged ({len(steps)} tried); they are now in {self._damaged}"
+            )
         return None
 
     def _read(self, step: int) -> dict[str, np.ndarray]:
@@ -139,7 +142,7 @@ def from_arrays(arrays: dict[str, np.ndarray], template: PyTree) -> PyTree:
                 f"the checkpoint belongs to another learner: {name} is {array.dtype}{list(array.shape)} there but "
                 f"{expected.dtype}{list(expected.shape)} here"
             )
-        leaves.append(jax.random.wrap_key_data(array) if is_key else array)
+        leaves.append(jax.random.wrap_key_data(jnp.asarray(array)) if is_key else array)
     return jax.tree.unflatten(structure, leaves)
 
 

@@ -30,7 +30,7 @@ class JsonLines(Logger):
         count = len(next(iter(metrics.values())))
         for index in range(count):
             step = first_step + index + 1
-            row = {"step": step, "env_steps": step * env_steps_per_step}
+            row: dict[str, float] = {"step": step, "env_steps": step * env_steps_per_step}
             row |= {name: float(values[index]) for name, values in metrics.items()}
             self._file.write(json.dumps(row) + "\n")
         self._file.flush()

@@ -38,7 +38,11 @@ class NonFiniteError(FloatingPointError):
 
     def __init__(self, step: int, metric: str, value: float, last_good_step: int | None, where: str):
         self.step, self.metric, self.last_good_step = step, metric, last_good_step
-        good = "no checkpoint was written" if last_good_step is None else f"the last good checkpoint is step {last_good_step} in {where}"
+        good = (
+            "no checkpoint was written"
+            if last_good_step is None
+            else f"the last good checkpoint is step {last_good_step} in {where}"
+        )
         super().__init__(
             f"{metric} is {value} at outer step {step}; {good}. Try a lower learning rate or a smaller gradient norm"
         )
@@ -78,6 +82,7 @@ def train(
     wandb_project: str | None = None,
     progress: bool = True,
     recipe: Recipe | None = None,
+    options: dict[str, Any] | None = None,
 ) -> TrainResult:
     """Meta-trains for ``num_steps`` outer steps.
 
@@ -97,10 +102,11 @@ def train(
       wandb_project: also log to this Weights & Biases project.
       progress: show progress on standard error.
       recipe: how the command line built ``outer``, recorded so that it can build it again.
+      options: the command line's options of this call, recorded for its ``resume``.
 
     Returns:
-      The trained state. Ctrl-C or SIGTERM end training early with a checkpoint; ``interrupted_by`` then names the signal. A second
-      Ctrl-C stops at once.
+      The trained state. Ctrl-C or SIGTERM end training early with a checkpoint; ``interrupted_by`` then names the signal. A
+      second Ctrl-C stops at once.
 
     Raises:
       ValueError: for settings that can't work, or a resume with another configuration, before anything is compiled.
@@ -120,7 +126,9 @@ def train(
     run = None if out is None else RunDirectory(out)
     config: dict[str, Any] = {}
     if run is not None:
-        config = _open_run(run, outer, key, recipe, resume=resume, bytes_needed=(keep + 1) * num_bytes(template))
+        config = _open_run(
+            run, run_config(outer, key, recipe, options), resume=resume, bytes_needed=(keep + 1) * num_bytes(template)
+        )
     checkpoints = None if run is None else Checkpoints(run.checkpoints, keep)
     try:
         restored = checkpoints.restore(template) if checkpoints is not None and resume else None
@@ -233,11 +241,8 @@ class _Loop:
             self.checkpoints.save(step, state)
 
 
-def _open_run(
-    run: RunDirectory, outer: OuterLearner, key: jax.Array, recipe: Recipe | None, *, resume: bool, bytes_needed: int
-) -> dict[str, Any]:
+def _open_run(run: RunDirectory, config: dict[str, Any], *, resume: bool, bytes_needed: int) -> dict[str, Any]:
     """Makes the run directory, or checks that it continues the same run."""
-    config = run_config(outer, key, recipe)
     if not resume:
         run.create(config, bytes_needed=bytes_needed)
         return config
@@ -307,5 +312,3 @@ def restore(outer: OuterLearner, out: str | os.PathLike[str]) -> tuple[int, Meta
     if restored is None:
         raise FileNotFoundError(f"{run.path} has no checkpoint yet")
     return restored
-
-

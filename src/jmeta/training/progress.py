@@ -74,7 +74,8 @@ class ProgressReport:
             self._last_line = now
             left = (self._num_steps - step) * seconds / count
             self._console.print(
-                f"step {step}/{self._num_steps}  {_engineering(speed)} env steps/s  return {before} -> {after}  {left:.0f} s left",
+                f"step {step}/{self._num_steps}  {_engineering(speed)} env steps/s  return {before} -> {after}  "
+                f"{left:.0f} s left",
                 highlight=False,
             )
 

@@ -105,9 +105,10 @@ class RunDirectory:
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{self.config_file} is damaged ({error}): restore it from a copy") from error
         if written > FORMAT:
+            author = config.get("versions", {}).get("jmeta", "?")
             raise ValueError(
-                f"{self.path} was written by jmeta {config.get('versions', {}).get('jmeta', '?')} in format {written}; this jmeta reads "
-                f"formats up to {FORMAT}: upgrade jmeta"
+                f"{self.path} was written by jmeta {author} in format {written}; this jmeta reads formats up to {FORMAT}: "
+                "upgrade jmeta"
             )
         return config
 
@@ -131,11 +132,12 @@ class RunDirectory:
         temporary.replace(self.metrics_file)
 
 
-def run_config(outer: OuterLearner, key: jax.Array, recipe: Recipe | None) -> dict[str, Any]:
+def run_config(outer: OuterLearner, key: jax.Array, recipe: Recipe | None, options: dict[str, Any] | None) -> dict[str, Any]:
     """What config.json holds at the start of a run."""
     return {
         "format": FORMAT,
         "recipe": None if recipe is None else dataclasses.asdict(recipe),
+        "options": options,
         "learner": describe(outer),
         "key": np.asarray(jax.random.key_data(key)).tolist(),
         "versions": versions(),

@@ -1,0 +1,362 @@
+"""The command line: ``jmeta train``, ``resume``, ``evaluate``, ``plot`` and ``list``.
+
+Options of algorithms and tasks are their own keyword arguments and fields; there is no second list of them.
+"""
+
+import dataclasses
+import inspect
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import docstring_parser
+import jax
+import tyro
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from tyro.conf import Positional
+
+from jmeta.algorithms import ALGORITHMS
+from jmeta.cli.registry import build, fields_of, find_algorithm, find_task, nearest, recipe_of, settings
+from jmeta.evaluation import Evaluation, evaluate
+from jmeta.evaluation.plots import plot_runs
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks import TASKS, Split, TaskDistribution
+from jmeta.training import Recipe, RunDirectory, TrainResult, restore, train
+from jmeta.training.run_directory import device, git_commit, versions
+
+USAGE_ERROR, FAILURE = 2, 1
+EVALUATION_FOLD = 2**31 - 1  # evaluation draws from fold_in(key, this), which no outer step does
+
+USER_ERRORS = (ValueError, OSError, ModuleNotFoundError, FloatingPointError)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions:
+    """Settings of a training run."""
+
+    out: Path
+    """run directory; must not exist yet, unless --resume"""
+    seed: int = 0
+    """seeds everything"""
+    num_steps: int = 500
+    """outer steps in all"""
+    resume: bool = False
+    """continue the run in --out from its newest sound checkpoint"""
+    num_devices: int | None = None
+    """local devices to spread tasks over; all by default"""
+    checkpoint_every: int = 100
+    """outer steps between checkpoints"""
+    keep: int = 3
+    """checkpoints kept"""
+    wandb_project: str | None = None
+    """also log to this Weights & Biases project (needs the wandb extra)"""
+    progress: bool = True
+    """show progress on standard error"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs one command and exits with its status."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "train": _train,
+        "resume": _resume,
+        "evaluate": _evaluate,
+        "plot": _plot,
+        "list": _list,
+    }
+    if not args or args[0] in ("-h", "--help"):
+        print(_overview(commands))
+        sys.exit(0 if args else USAGE_ERROR)
+    if args[0] == "--version":
+        print(f"jmeta {versions()['jmeta']}")
+        sys.exit(0)
+    name, *rest = args
+    try:
+        if name not in commands:
+            raise ValueError(f"no command is called {name!r}; {nearest(name, commands)}")
+        status = commands[name](rest)
+    except USER_ERRORS as error:
+        message = error.args[0] if isinstance(error, FileNotFoundError) and len(error.args) == 1 else error
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
+        status = USAGE_ERROR if isinstance(error, ValueError) else FAILURE
+    sys.exit(status)
+
+
+def _overview(commands: dict[str, Callable[[list[str]], int]]) -> str:
+    lines = [f"  {name:<10}{inspect.getdoc(command).splitlines()[0]}" for name, command in commands.items()]  # type: ignore[union-attr]
+    return (
+        "usage: jmeta COMMAND ...\n\n"
+        + "\n".join(lines)
+        + "\n\n`jmeta COMMAND --help` tells more; `jmeta train ALGORITHM --task TASK --help` lists all settings of both."
+    )
+
+
+# train and resume
+
+
+def _train(args: list[str]) -> int:
+    """Meta-train an algorithm on a task distribution: jmeta train ALGORITHM --task TASK --out DIR."""
+    usage = "usage: jmeta train ALGORITHM --task TASK [--task.FIELD value] [--FIELD value] --seed N --out DIR"
+    if not args or args[0].startswith("-"):
+        if args and args[0] in ("-h", "--help"):
+            print(f"{usage}\n\nalgorithms: {', '.join(ALGORITHMS)}\ntasks: {', '.join(TASKS)}")
+            return 0
+        raise ValueError(f"which algorithm? {usage}. There are: {', '.join(sorted(ALGORITHMS))}")
+    algorithm_name, *rest = args
+    algorithm = find_algorithm(algorithm_name)
+    task_name, rest = _take_option(rest, "--task", usage)
+    task_class = find_task(task_name)
+    options = _parse(algorithm_name, algorithm, task_name, task_class, rest)
+    run = options.run
+    recipe = Recipe(algorithm_name, fields_of(options.algorithm), task_name, fields_of(options.task))
+    outer = build(recipe)
+    return _report_training(outer, run, recipe)
+
+
+def _resume(args: list[str]) -> int:
+    """Continue a run from its newest sound checkpoint: jmeta resume DIR [--num-steps N]."""
+
+    def resume(run: Positional[Path], num_steps: int | None = None, num_devices: int | None = None, progress: bool = True) -> int:
+        """Continues a run as if it had never stopped.
+
+        Args:
+          run: the run directory.
+          num_steps: outer steps in all; as many as were asked for at first by default.
+          num_devices: local devices to spread tasks over; all by default.
+          progress: show progress on standard error.
+        """
+        config = RunDirectory(run).read_config()
+        recipe = recipe_of(config, str(run))
+        asked = config["options"]
+        options = TrainOptions(
+            out=run,
+            seed=asked["seed"],
+            num_steps=num_steps or asked["num_steps"],
+            resume=True,
+            num_devices=num_devices,
+            checkpoint_every=asked["checkpoint_every"],
+            keep=asked["keep"],
+            wandb_project=asked["wandb_project"],
+            progress=progress,
+        )
+        return _report_training(build(recipe), options, recipe)
+
+    return tyro.cli(resume, prog="jmeta resume", args=args)
+
+
+def _report_training(outer: OuterLearner, options: TrainOptions, recipe: Recipe) -> int:
+    result = train(
+        outer,
+        jax.random.key(options.seed),
+        options.num_steps,
+        out=options.out,
+        resume=options.resume,
+        num_devices=options.num_devices,
+        checkpoint_every=options.checkpoint_every,
+        keep=options.keep,
+        wandb_project=options.wandb_project,
+        progress=options.progress,
+        recipe=recipe,
+        options={name: value for name, value in fields_of(options).items() if name not in ("out", "resume", "progress")},
+    )
+    return _say_what_next(result, options)
+
+
+def _say_what_next(result: TrainResult, options: TrainOptions) -> int:
+    out = Console(stderr=True)
+    if result.interrupted_by:
+        out.print(f"continue with: jmeta resume {options.out}", highlight=False, soft_wrap=True)
+        return 130 if result.interrupted_by == "SIGINT" else 143
+    out.print(f"trained to step {result.step}; next: jmeta evaluate {options.out}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _take_option(args: list[str], name: str, usage: str) -> tuple[str, list[str]]:
+    """The value of ``name value`` or ``name=value``, and the other arguments."""
+    for index, arg in enumerate(args):
+        if arg == name and index + 1 < len(args):
+            return args[index + 1], args[:index] + args[index + 2 :]
+        if arg.startswith(f"{name}="):
+            return arg.partition("=")[2], args[:index] + args[index + 1 :]
+    raise ValueError(f"which task? {usage}. There are: {', '.join(sorted(TASKS))}")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parsed:
+    algorithm: Any
+    task: Any
+    run: TrainOptions
+
+
+def _parse(
+    algorithm_name: str, algorithm: Callable[..., Any], task_name: str, task_class: type[TaskDistribution], args: list[str]
+) -> _Parsed:
+    """Parses the settings of algorithm (--FIELD), task (--task.FIELD) and run (--FIELD)."""
+    algorithm_settings = _as_dataclass("algorithm", algorithm)
+    task_settings = _as_dataclass("task", task_class)
+    flat = tyro.conf.arg(name="")
+    joined = dataclasses.make_dataclass(
+        "Settings",
+        [
+            ("run", Annotated[TrainOptions, flat]),
+            ("algorithm", Annotated[algorithm_settings, flat]),
+            ("task", task_settings),
+        ],
+        frozen=True,
+    )
+    described = inspect.getdoc(algorithm) or ""
+    parsed: Any = tyro.cli(
+        joined,
+        prog=f"jmeta train {algorithm_name} --task {task_name}",
+        description=described.split("Args:")[0].strip(),
+        args=args,
+    )
+    return _Parsed(parsed.algorithm, parsed.task, parsed.run)
+
+
+def _as_dataclass(name: str, thing: Callable[..., Any]) -> type:
+    """Keyword arguments of a function, or fields of a class, as a dataclass with the same help texts."""
+    described = {p.arg_name: p.description or "" for p in docstring_parser.parse(inspect.getdoc(thing) or "").params}
+    fields: list[Any] = []
+    for setting, parameter in settings(thing).items():
+        annotation: Any = Annotated[parameter.annotation, tyro.conf.arg(help=described.get(setting, ""))]
+        default = dataclasses.MISSING if parameter.default is inspect.Parameter.empty else parameter.default
+        fields.append((setting, annotation, dataclasses.field(default=default)))
+    return dataclasses.make_dataclass(name, fields, frozen=True, kw_only=True)
+
+
+# evaluate
+
+
+def _evaluate(args: list[str]) -> int:
+    """Live lifetimes in held-out tasks with the trained agent: jmeta evaluate DIR."""
+
+    def evaluate_run(
+        run: Positional[Path],
+        num_tasks: int = 1000,
+        split: Split = "held-out",
+        json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+        seed: int = 0,
+        num_segments: int | None = None,
+        segment_length: int | None = None,
+        num_streams: int | None = None,
+    ) -> int:
+        """Evaluates the newest sound checkpoint of a run.
+
+        Args:
+          run: the run directory.
+          num_tasks: tasks to live a lifetime in.
+          split: which tasks.
+          json_file: write the result here too.
+          seed: chooses the tasks.
+          num_segments: segments of a lifetime, one more than adaptations; as in training by default.
+          segment_length: environment steps of a segment; as in training by default.
+          num_streams: parallel streams of each task; as in training by default.
+        """
+        directory = RunDirectory(run)
+        outer = build(recipe_of(directory.read_config(), str(run)))
+        changes = {"num_segments": num_segments, "segment_length": segment_length, "num_streams": num_streams}
+        protocol = outer.protocol._replace(**{name: value for name, value in changes.items() if value is not None})
+        tasks = _split(outer.tasks, split)
+        if json_file is not None and not json_file.parent.is_dir():
+            raise ValueError(f"--json {json_file}: there is no directory {json_file.parent}")
+        step, state = restore(outer, run)
+        key = jax.random.fold_in(jax.random.key(seed), EVALUATION_FOLD)
+        result = evaluate(outer.inner, tasks, outer.deploy(state), key, protocol=protocol, num_tasks=num_tasks)
+        _print_evaluation(result, tasks, step)
+        summary = result.summary() | {
+            "run": str(directory.path),
+            "outer_step": step,
+            "seed": seed,
+            "versions": versions(),
+            "device": device(),
+            "git_commit": git_commit(),
+        }
+        reference = tasks.reference_return(protocol.num_segments * protocol.segment_length)
+        summary["reference"] = None if reference is None else reference._asdict()
+        name = f"{split}-{protocol.num_segments}x{protocol.segment_length}x{protocol.num_streams}.json"
+        evaluations = directory.path / "evaluations"
+        evaluations.mkdir(exist_ok=True)
+        for file in [evaluations / name, *([json_file] if json_file else [])]:
+            file.write_text(json.dumps(summary, indent=2) + "\n")
+        return 0
+
+    return tyro.cli(evaluate_run, prog="jmeta evaluate", args=args)
+
+
+def _split(tasks: TaskDistribution, split: Split) -> TaskDistribution:
+    return {"train": lambda: tasks.train, "held-out": lambda: tasks.held_out, "ood": lambda: tasks.out_of_distribution}[split]()
+
+
+def _print_evaluation(result: Evaluation, tasks: TaskDistribution, step: int) -> None:
+    summary, protocol = result.summary(), result.protocol
+    console = Console()
+    console.print(
+        f"outer step {step}, {result.num_tasks} {result.split} tasks of {type(tasks).__name__}, a lifetime = "
+        f"{protocol.num_segments} segment(s) x {protocol.segment_length} steps x {protocol.num_streams} stream(s)",
+        highlight=False,
+        soft_wrap=True,
+    )
+    table = Table("episode", "after env steps", "return", "± s.e.")
+    rows = zip(summary["env_steps"], summary["episode_returns"], summary["episode_standard_errors"], strict=True)
+    for index, (env_steps, value, error) in enumerate(rows):
+        table.add_row(str(index + 1), f"{env_steps:.0f}", f"{value:.4f}", f"{error:.4f}")
+    console.print(table)
+    console.print(f"return of a lifetime: {result.mean_return:.4f} ± {result.standard_error:.4f} (s.e.)", highlight=False)
+    reference = tasks.reference_return(protocol.num_segments * protocol.segment_length)
+    if reference is not None:
+        console.print(f"{reference.label}: {reference.value:.4f} per {reference.per}", highlight=False)
+
+
+# plot and list
+
+
+def _plot(args: list[str]) -> int:
+    """Draw learning and adaptation curves of runs: jmeta plot DIR ... [--out FILE]."""
+
+    def plot(runs: Positional[tuple[Path, ...]], out: Path | None = None) -> int:
+        """Draws the learning curve and the adaptation curve of each run into one PNG.
+
+        Args:
+          runs: run directories.
+          out: the picture; plot.png in the first run by default.
+        """
+        if not runs:
+            raise ValueError("which runs? usage: jmeta plot DIR ...")
+        print(plot_runs([RunDirectory(run) for run in runs], out or runs[0] / "plot.png"))
+        return 0
+
+    return tyro.cli(plot, prog="jmeta plot", args=args)
+
+
+def _list(args: list[str]) -> int:
+    """List algorithms and tasks with their settings."""
+
+    def list_all(what: Literal["all", "algorithms", "tasks"] = "all") -> int:
+        """Lists algorithms and tasks.
+
+        Args:
+          what: which of them.
+        """
+        groups: dict[str, dict[str, Any]] = {"algorithms": dict(ALGORITHMS), "tasks": dict(TASKS)}
+        console = Console(width=None if sys.stdout.isatty() else 160)
+        for group, members in groups.items():
+            if what not in ("all", group):
+                continue
+            table = Table(group[:-1], "what it is", "settings", title=group, show_lines=True)
+            for name, thing in sorted(members.items()):
+                prefix = "task." if group == "tasks" else ""
+                chosen = ", ".join(f"{prefix}{s}={p.default!r}" for s, p in settings(thing).items())
+                table.add_row(name, (inspect.getdoc(thing) or "").splitlines()[0], escape(chosen))
+            console.print(table)
+        return 0
+
+    return tyro.cli(list_all, prog="jmeta list", args=args)
+
+
+if __name__ == "__main__":
+    main()

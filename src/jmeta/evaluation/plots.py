@@ -1,0 +1,120 @@
+"""Plots: how an agent learned to learn, and how it learns."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jmeta.training.run_directory import RunDirectory
+
+COLOURS = ("#2f6fab", "#d1603d", "#4f9d69", "#8f5aa8", "#c29a2b", "#5b6770")
+
+
+def learning_curve(axes: Axes, metrics: Sequence[dict[str, float]], *, label: str, colour: str) -> None:
+    """Return before and after adaptation against environment steps, smoothed over 2 % of the run.
+
+    Args:
+      axes: where.
+      metrics: rows of metrics.jsonl.
+      label: name of the run.
+      colour: its colour.
+    """
+    env_steps = np.array([row["env_steps"] for row in metrics])
+    window = max(1, len(metrics) // 50)
+    for name, style, when in (("return/after", "-", "last episode"), ("return/before", ":", "first episode")):
+        values = np.array([row[name] for row in metrics])
+        smooth = np.convolve(values, np.ones(window) / window, mode="valid")
+        axes.plot(env_steps[window - 1 :], smooth, style, color=colour, lw=1.8, label=f"{label}, {when}")
+    axes.set_xlabel("environment steps of meta-training")
+    axes.set_ylabel("return of an episode")
+    axes.set_title("Learning to learn")
+
+
+def adaptation_curve(
+    axes: Axes,
+    env_steps: Sequence[float],
+    returns: Sequence[float],
+    errors: Sequence[float],
+    *,
+    label: str,
+    colour: str,
+) -> None:
+    """Return by episode against environment steps spent in the task, with 95 % intervals.
+
+    Args:
+      axes: where.
+      env_steps: [E] steps spent in the task before each episode.
+      returns: [E] means over tasks.
+      errors: [E] standard errors of those means.
+      label: name of the run.
+      colour: its colour.
+    """
+    x, y, e = (np.asarray(values, float) for values in (env_steps, returns, errors))
+    axes.plot(x, y, "o-", color=colour, ms=4, lw=1.8, label=label)
+    if np.isfinite(e).all():
+        axes.fill_between(x, y - 1.96 * e, y + 1.96 * e, color=colour, alpha=0.2, lw=0)
+    axes.set_xlabel("environment steps spent in the task")
+    axes.set_ylabel("return of an episode")
+    axes.set_title("Learning, in a task not seen before")
+
+
+def plot_runs(runs: Sequence[RunDirectory], out: Path) -> Path:
+    """Learning curves of runs beside the adaptation curves of their evaluations, as a PNG.
+
+    Args:
+      runs: at least one.
+      out: the picture.
+
+    Returns:
+      The path written.
+
+    Raises:
+      ValueError: if a run has no metrics yet.
+    """
+    evaluations = [_newest_evaluation(run) for run in runs]
+    columns = 2 if any(evaluations) else 1
+    figure = Figure(figsize=(6.2 * columns, 4.2), layout="constrained")
+    panels = figure.subplots(1, columns, squeeze=False)[0]
+    for index, (run, evaluation) in enumerate(zip(runs, evaluations, strict=True)):
+        colour = COLOURS[index % len(COLOURS)]
+        run.read_config()
+        metrics = run.read_metrics()
+        if not metrics:
+            raise ValueError(f"{run.path} has no metrics to plot yet")
+        learning_curve(panels[0], metrics, label=run.path.name, colour=colour)
+        if evaluation is not None:
+            adaptation_curve(
+                panels[1],
+                evaluation["env_steps"],
+                evaluation["episode_returns"],
+                evaluation["episode_standard_errors"],
+                label=f"{run.path.name}, {evaluation['num_tasks']} {evaluation['split']} tasks",
+                colour=colour,
+            )
+    for panel in panels:
+        finish(panel)
+    save(figure, out)
+    return out
+
+
+def finish(axes: Axes) -> None:
+    """The last touches that every panel gets."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, lw=0.6)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=9)
+
+
+def save(figure: Figure, out: Path) -> None:
+    """Writes a PNG; raises OSError where that can't be done."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=150)
+
+
+def _newest_evaluation(run: RunDirectory) -> dict[str, Any] | None:
+    files = sorted((run.path / "evaluations").glob("*.json"), key=lambda file: file.stat().st_mtime)
+    return json.loads(files[-1].read_text()) if files else None

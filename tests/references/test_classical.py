@@ -1,0 +1,315 @@
+"""Hand-written learners: their arithmetic, their memory, and their scores against exact expectations and the literature."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from jmeta.lifetime import live_in, replay
+from jmeta.references import UCB1, Greedy, Random, ThompsonSampling, bayes_optimal_return
+from jmeta.references.classical import Arms
+from jmeta.tasks.bernoulli_bandit import BernoulliBandit
+from jmeta.tasks.point_navigation import PointNavigation
+from jmeta.types import Continuous, Discrete, Protocol
+
+NUM_PULLS = 10
+NUM_TASKS = 20_000
+LEARNERS = {
+    "random": Random,
+    "greedy": Greedy,
+    "UCB1": UCB1,
+    "tuned UCB1": functools.partial(UCB1, exploration=0.05, prior=1.0),
+    "Thompson sampling": ThompsonSampling,
+}
+BANDIT_LEARNERS = sorted(set(LEARNERS) - {"random"})
+PUBLISHED = {  # Duan et al. 2016, 10 pulls of 5 and of 10 arms, 1,000 tasks each, given to one decimal
+    5: {"random": 5.0, "greedy": 6.6, "tuned UCB1": 6.7, "Thompson sampling": 5.7},
+    10: {"random": 5.0, "greedy": 6.6, "tuned UCB1": 6.7, "Thompson sampling": 5.5},
+}
+
+
+# The same algorithms again, in plain Python, on a belief: one (successes, failures) for each arm -> weight of each arm.
+
+
+def uniform_over_best(scores):
+    return [float(score > max(scores) - 1e-9) for score in scores]
+
+
+def ucb1_rule(belief, exploration, prior):
+    if prior == 0 and any(s + f == 0 for s, f in belief):
+        return [float(s + f == 0) for s, f in belief]
+    log_t = math.log(max(1, sum(s + f for s, f in belief)))
+    n = [s + f + 2 * prior for s, f in belief]
+    return uniform_over_best(
+        [(s + prior) / n_a + exploration * math.sqrt(2 * log_t / n_a) for (s, _), n_a in zip(belief, n, strict=True)]
+    )
+
+
+def thompson_rule(belief):
+    if max(s + f for s, f in belief) == 0:
+        return [1.0] * len(belief)
+    p = (np.arange(400) + 0.5) / 400
+    density, below = _beta_tables()
+    return [
+        float((density[arm] * math.prod(below[other] for j, other in enumerate(belief) if j != i)).sum() / p.size)
+        for i, arm in enumerate(belief)
+    ]
+
+
+@functools.cache
+def _beta_tables():
+    p = (np.arange(400) + 0.5) / 400
+    counts = [(s, f) for s in range(NUM_PULLS + 1) for f in range(NUM_PULLS + 1 - s)]
+    return (
+        {(s, f): stats.beta.pdf(p, 1 + s, 1 + f) for s, f in counts},
+        {(s, f): stats.beta.cdf(p, 1 + s, 1 + f) for s, f in counts},
+    )
+
+
+RULES = {
+    "random": lambda belief: [1.0] * len(belief),
+    "greedy": lambda belief: uniform_over_best([(1 + s) / (2 + s + f) for s, f in belief]),
+    "UCB1": functools.partial(ucb1_rule, exploration=1.0, prior=0),
+    "tuned UCB1": functools.partial(ucb1_rule, exploration=0.05, prior=1),
+    "Thompson sampling": thompson_rule,
+}
+
+
+def expectation(rule, num_arms):
+    """Exact: the recursion of ``bayes_optimal_return`` with the rule's choice in place of the best one."""
+
+    @functools.cache
+    def value(belief, pulls):
+        if pulls == 0:
+            return 0.0
+        weights = rule(belief)
+        total = 0.0
+        for i, ((s, f), weight) in enumerate(zip(belief, weights, strict=True)):
+            if weight == 0.0 or belief.index((s, f)) < i:  # arms with the same counts are counted at the first of them
+                continue
+            others = belief[:i] + belief[i + 1 :]
+            won = value(tuple(sorted((*others, (s + 1, f)))), pulls - 1)
+            lost = value(tuple(sorted((*others, (s, f + 1)))), pulls - 1)
+            p = (1 + s) / (2 + s + f)
+            total += belief.count((s, f)) * weight / sum(weights) * (p * (1.0 + won) + (1.0 - p) * lost)
+        return total
+
+    return value(((0, 0),) * num_arms, NUM_PULLS)
+
+
+@functools.cache
+def expected_score(name, num_arms):
+    return expectation(RULES[name], num_arms)
+
+
+def make(name, num_arms=5):
+    return LEARNERS[name](observation_size=1, action_space=Discrete(num_arms))
+
+
+def arms(*successes_and_failures):
+    counts = jnp.array(successes_and_failures, jnp.float32)
+    return Arms(pulls=counts.sum(axis=1), rewards=counts[:, 0])
+
+
+def probabilities(learner, *successes_and_failures):
+    return np.exp(learner.choose(arms(*successes_and_failures)).logits)
+
+
+def lived(inner, tasks, num_tasks, protocol, key):
+    """Lifetimes in ``num_tasks`` tasks, task axis first, and what each began with."""
+
+    def one(key):
+        task_key, begin_key, live_key = jax.random.split(key, 3)
+        begun = inner.begin((), protocol.num_streams, begin_key)
+        return live_in(inner, tasks, (), tasks.sample(task_key), begun, protocol=protocol, key=live_key), begun
+
+    return jax.jit(jax.vmap(one))(jax.random.split(key, num_tasks))
+
+
+@functools.cache
+def scores(name, num_arms):
+    tasks = BernoulliBandit(num_arms, NUM_PULLS).held_out
+    lifetimes, _ = lived(make(name, num_arms), tasks, NUM_TASKS, Protocol(1, NUM_PULLS, 1), jax.random.key(2016))
+    totals = np.asarray(lifetimes.segments.reward.sum(axis=(1, 2, 3)))
+    return totals.mean(), totals.std() / math.sqrt(NUM_TASKS)
+
+
+# Scores.
+
+
+@pytest.mark.parametrize("name", sorted(LEARNERS))
+def test_score_is_the_exact_expectation(name):
+    mean, standard_error = scores(name, 5)
+    assert abs(mean - expected_score(name, 5)) < 4 * standard_error
+
+
+@pytest.mark.parametrize("name", sorted(LEARNERS))
+def test_nothing_beats_the_optimum(name):
+    mean, standard_error = scores(name, 5)
+    assert mean < 6.65999 + 4 * standard_error
+    for num_arms in (5, 10):
+        assert expected_score(name, num_arms) < bayes_optimal_return(num_arms, NUM_PULLS)
+
+
+@pytest.mark.parametrize("num_arms", [5, 10])
+@pytest.mark.parametrize("name", sorted(PUBLISHED[5]))
+def test_published_scores(name, num_arms):
+    """Within three standard errors of 1,000 tasks (standard deviation of a score about 2) and half a unit of the last digit."""
+    tolerance = 3 * 2.0 / math.sqrt(1000) + 0.05
+    assert expected_score(name, num_arms) == pytest.approx(PUBLISHED[num_arms][name], abs=tolerance)
+
+
+def test_the_scores_in_the_docstring_of_ucb1():
+    def with_constant(exploration, prior):
+        return expectation(functools.partial(ucb1_rule, exploration=exploration, prior=prior), 5)
+
+    assert expected_score("UCB1", 5) == pytest.approx(5.67, abs=5e-3)
+    assert max(with_constant(c, prior=0) for c in (0.01, 0.1, 0.25, 0.5, 0.75)) < 5.92  # a step function of the constant
+    assert expected_score("tuned UCB1", 5) == pytest.approx(6.657, abs=1e-3)
+    assert expected_score("tuned UCB1", 10) == pytest.approx(6.711, abs=1e-3)
+    assert with_constant(0.005, prior=1) == pytest.approx(expected_score("tuned UCB1", 5), abs=1e-9)
+    assert max(with_constant(c, prior=1) for c in (0.0, 0.1, 0.2, 0.4, 0.8)) < expected_score("tuned UCB1", 5)
+
+
+def test_constants_are_leaves_so_a_sweep_is_a_vmap():
+    def choose(exploration):
+        return UCB1(1, Discrete(2), exploration=exploration).choose(arms((3, 1), (0, 1))).logits
+
+    # After five pulls: 3/4 + c sqrt(2 ln 5 / 4) = .75 + .897 c against 0 + 1.794 c: the second arm from c = .836 on.
+    logits = jax.vmap(choose)(jnp.array([0.83, 0.84]))
+    np.testing.assert_array_equal(logits.argmax(axis=-1), [0, 1])
+
+
+# Arithmetic.
+
+
+def test_ucb1_tries_every_arm_first():
+    np.testing.assert_allclose(probabilities(make("UCB1", 3), (0, 0), (0, 0), (0, 0)), 1 / 3, rtol=1e-6)
+    np.testing.assert_allclose(probabilities(make("UCB1", 3), (9, 0), (0, 0), (0, 0)), [0, 1 / 2, 1 / 2], rtol=1e-6)
+
+
+def test_ucb1_by_hand():
+    # t = 6: sqrt(2 ln 6) = 1.893. Bounds: 2/3 + 1.893/sqrt(3) = 1.760;  1/2 + 1.893/sqrt(2) = 1.839;  0 + 1.893/1 = 1.893.
+    assert probabilities(UCB1(1, Discrete(3)), (2, 1), (1, 1), (0, 1)).argmax() == 2
+    # exploration 1/2: 2/3 + .546 = 1.213;  1/2 + .669 = 1.169;  .947.
+    assert probabilities(UCB1(1, Discrete(3), exploration=0.5), (2, 1), (1, 1), (0, 1)).argmax() == 0
+    # exploration .9: 2/3 + .984 = 1.650;  1/2 + 1.205 = 1.705;  1.704.
+    assert probabilities(UCB1(1, Discrete(3), exploration=0.9), (2, 1), (1, 1), (0, 1)).argmax() == 1
+    # prior 1 and exploration 1/2: 3/5 + .947/sqrt(5) = 1.023;  2/4 + .947/2 = .973;  1/3 + .947/sqrt(3) = .880.
+    assert probabilities(UCB1(1, Discrete(3), 0.5, 1.0), (2, 1), (1, 1), (0, 1)).argmax() == 0
+
+
+def test_greedy_by_hand():
+    # Posterior means 2/4, 1/2, 1/3: the first two are equal, whatever they rest on.
+    np.testing.assert_allclose(probabilities(make("greedy", 3), (1, 1), (0, 0), (0, 1)), [1 / 2, 1 / 2, 0], rtol=1e-6)
+    np.testing.assert_allclose(probabilities(make("greedy", 3), (2, 1), (0, 0), (1, 0)), [0, 0, 1], rtol=1e-6)  # 3/5, 1/2, 2/3
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ([(0, 0), (0, 0), (0, 0)], [1 / 3, 1 / 3, 1 / 3]),
+        # P(Beta(2, 1) > U) = E[Beta(2, 1)] = 2/3.
+        ([(1, 0), (0, 0)], [2 / 3, 1 / 3]),
+        # int 2p (2p - p^2) dp = 4/3 - 1/2 = 5/6.
+        ([(1, 0), (0, 1)], [5 / 6, 1 / 6]),
+        # P(Beta(6, 1) > two U) = E[p^2] = 6/8; the others share the rest.
+        ([(0, 0), (5, 0), (0, 0)], [1 / 8, 6 / 8, 1 / 8]),
+    ],
+)
+def test_thompson_sampling_by_hand(counts, expected):
+    np.testing.assert_allclose(probabilities(make("Thompson sampling", len(counts)), *counts), expected, atol=1e-4)
+
+
+def test_thompson_sampling_is_what_sampling_would_do():
+    counts = [(30, 20), (6, 3), (0, 2), (80, 60)]
+    draws = np.random.default_rng(0).beta(*(1.0 + np.array(counts).T), size=(200_000, 4))
+    sampled = np.bincount(draws.argmax(axis=1), minlength=4) / len(draws)
+    standard_error = np.sqrt(sampled * (1 - sampled) / len(draws)) + 1e-5
+    exact = probabilities(make("Thompson sampling", 4), *counts)
+    assert np.all(np.abs(exact - sampled) < 4 * standard_error + 1e-3)
+
+
+def test_thompson_sampling_with_overwhelming_evidence():
+    np.testing.assert_allclose(probabilities(make("Thompson sampling", 3), (5000, 10), (10, 5000), (0, 9)), [1, 0, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(LEARNERS))
+def test_decisions_are_finite(name):
+    tasks = BernoulliBandit(3, 30)
+    lifetimes, _ = lived(make(name, 3), tasks, 8, Protocol(1, 30, 2), jax.random.key(1))
+    distribution = lifetimes.segments.decision.distribution
+    assert np.isfinite(distribution.logits).all()
+    assert np.isfinite(distribution.entropy()).all()
+    np.testing.assert_allclose(np.exp(distribution.logits).sum(axis=-1), 1.0, rtol=1e-5)
+
+
+# Memory.
+
+
+@pytest.mark.parametrize("name", BANDIT_LEARNERS)
+def test_memory_lasts_a_lifetime_and_not_an_episode(name):
+    tasks = BernoulliBandit(3, 12)
+    inner = make(name, 3)
+    lifetimes, (_, fresh) = lived(inner, tasks, 4, Protocol(2, 6, 2), jax.random.key(3))
+    segments = lifetimes.segments  # [N=4, K=2, T=6, B=2, ...]
+    assert segments.timestep.first.all()  # every pull is an episode of its own
+    assert not jax.tree.reduce(
+        lambda total, leaf: total + abs(leaf).sum(), (fresh, jax.tree.map(lambda x: x[:, 0], segments.memory)), 0.0
+    )
+    # The second segment opens after six pulls, of which the last one is yet to be read.
+    pulls = np.asarray(jax.nn.one_hot(segments.action[:, 0, :5], 3))  # [N, 5, B, arms]
+    rewards = pulls * np.asarray(segments.reward[:, 0, :5, :, None])
+    np.testing.assert_array_equal(segments.memory.pulls[:, 1], pulls.sum(axis=1))
+    np.testing.assert_array_equal(segments.memory.rewards[:, 1], rewards.sum(axis=1))
+
+
+@pytest.mark.parametrize("name", BANDIT_LEARNERS)
+def test_memory_keeps_its_types(name):
+    inner = make(name)
+    timestep = jax.eval_shape(
+        lambda: lived(inner, BernoulliBandit(5, 10), 1, Protocol(1, 1, 1), jax.random.key(0))[0].segments.timestep
+    )
+    timestep = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[4:], x.dtype), timestep)
+    _, memory = jax.eval_shape(lambda: inner.begin((), 1, jax.random.key(0)))
+    memory = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype, weak_type=x.weak_type), memory)
+    _, after = jax.eval_shape(lambda m, t: inner.act((), (), m, t), memory, timestep)
+    for leaf in (*jax.tree.leaves(memory), *jax.tree.leaves(after)):
+        assert (leaf.shape, leaf.dtype, leaf.weak_type) == ((5,), jnp.float32, False)
+
+
+@pytest.mark.parametrize("name", sorted(LEARNERS))
+def test_replay_decides_as_it_did_when_it_lived(name):
+    inner = make(name)
+    lifetimes, begun = lived(inner, BernoulliBandit(5, 12), 3, Protocol(2, 6, 2), jax.random.key(4))
+    decisions = jax.vmap(lambda begun, lifetime: replay(inner, (), begun, lifetime))(begun, lifetimes)
+    then = lifetimes.segments.decision.distribution.log_prob(lifetimes.segments.action)
+    np.testing.assert_allclose(decisions.distribution.log_prob(lifetimes.segments.action), then, atol=1e-5)
+
+
+# Random in a box, and mistakes.
+
+
+@pytest.mark.parametrize("num_streams", [1, 3])
+def test_random_in_a_box(num_streams):
+    tasks = PointNavigation(horizon=20)
+    inner = Random(tasks.observation_size, tasks.action_space)
+    lifetimes, _ = lived(inner, tasks, 50, Protocol(2, 20, num_streams), jax.random.key(5))
+    action = np.asarray(lifetimes.segments.action)
+    assert action.shape == (50, 2, 20, num_streams, 2)
+    # Uniform on [-1, 1]: mean 0 +- 4 / sqrt(3 n), variance 1/3.
+    assert np.abs(action).max() <= 1.0
+    assert abs(action.mean()) < 4 / math.sqrt(3 * action.size)
+    assert action.var() == pytest.approx(1 / 3, abs=4 * math.sqrt(4 / 45 / action.size))
+    log_prob = lifetimes.segments.decision.distribution.log_prob(lifetimes.segments.action)
+    np.testing.assert_allclose(log_prob, -2 * math.log(2.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", BANDIT_LEARNERS)
+def test_a_bandit_learner_needs_arms(name):
+    with pytest.raises(ValueError, match=r"Continuous\(size=2\).*use it on a bandit, or Random"):
+        LEARNERS[name](2, Continuous(2))
