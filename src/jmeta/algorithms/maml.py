@@ -13,6 +13,7 @@ def maml(
     tasks: TaskDistribution,
     *,
     widths: tuple[int, ...] = (100, 100),
+    initial_std: float = 1.0,
     num_inner_steps: int = 1,
     inner_rates: tuple[float, ...] = (0.5, 0.25),
     first_order: bool = False,
@@ -39,6 +40,7 @@ def maml(
     Args:
       tasks: the distribution to meta-train on.
       widths: hidden layers of the policy.
+      initial_std: standard deviation of a continuous policy at first, in units of half the action box.
       num_inner_steps: gradient steps on each task in training, at least 1. Evaluation may take more.
       inner_rates: rate of the first, second, ... inner step; the last one serves all later steps.
       first_order: leave out the second derivatives (FOMAML).
@@ -82,6 +84,7 @@ def maml(
             tasks.observation_size,
             tasks.action_space,
             widths,
+            initial_std=initial_std,
             inner_rates=jnp.asarray(inner_rates, jnp.float32),
             discount=discount,
             first_order=first_order,

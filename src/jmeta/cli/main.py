@@ -79,6 +79,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if name not in commands:
             raise ValueError(f"no command is called {name!r}; {nearest(name, commands)}")
         status = commands[name](rest)
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        sys.stderr.close()
+        status = 0
     except USER_ERRORS as error:
         message = error.args[0] if isinstance(error, FileNotFoundError) and len(error.args) == 1 else error
         Console(stderr=True).print(f"[bold red]error:[/] {escape(str(message))}", highlight=False, soft_wrap=True)

@@ -26,9 +26,18 @@ Surrogate = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 class FeedForwardPolicy(nnx.Module):
     """Observation -> hidden layers -> policy."""
 
-    def __init__(self, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...], *, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        observation_size: int,
+        action_space: ActionSpace,
+        widths: tuple[int, ...],
+        *,
+        initial_std: float,
+        rngs: nnx.Rngs,
+    ):
         self.torso = MLP(observation_size, widths, rngs=rngs)
-        self.policy = PolicyHead(widths[-1] if widths else observation_size, action_space, rngs=rngs)
+        num_features = widths[-1] if widths else observation_size
+        self.policy = PolicyHead(num_features, action_space, initial_std=initial_std, rngs=rngs)
 
     def __call__(self, observation: jax.Array) -> Decision:
         return Decision(self.policy(self.torso(observation)), jnp.zeros((), jnp.float32))
@@ -95,11 +104,19 @@ class MAML(InnerLearner):
 
     @classmethod
     def with_mlp(
-        cls, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...], *, inner_rates: jax.Array, **fields: Any
+        cls,
+        observation_size: int,
+        action_space: ActionSpace,
+        widths: tuple[int, ...],
+        *,
+        initial_std: float = 1.0,
+        **fields: Any,
     ) -> "MAML":
-        """MAML of a policy with hidden layers of the given widths."""
-        network = from_nnx(lambda rngs: FeedForwardPolicy(observation_size, action_space, widths, rngs=rngs))
-        return cls(observation_size, action_space, network, inner_rates, **fields)
+        """MAML of a policy with hidden layers of the given widths; ``fields`` are the class's others."""
+        network = from_nnx(
+            lambda rngs: FeedForwardPolicy(observation_size, action_space, widths, initial_std=initial_std, rngs=rngs)
+        )
+        return cls(observation_size, action_space, network, **fields)
 
     def init(self, key: jax.Array) -> Theta:
         return self.network.init(key)
