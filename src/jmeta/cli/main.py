@@ -6,8 +6,10 @@ Options of algorithms and tasks are their own keyword arguments and fields; ther
 import dataclasses
 import inspect
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,6 +31,7 @@ from jmeta.training import Recipe, RunDirectory, TrainResult, restore, train
 from jmeta.training.run_directory import device, git_commit, versions
 
 USAGE_ERROR, FAILURE = 2, 1
+INTERRUPTED, TERMINATED = 130, 143  # 128 + the signal's number, as shells have it
 EVALUATION_FOLD = 2**31 - 1  # evaluation draws from fold_in(key, this), which no outer step does
 
 USER_ERRORS = (ValueError, OSError, ModuleNotFoundError, FloatingPointError)
@@ -82,9 +85,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         sys.stderr.close()
         status = 0
+    except KeyboardInterrupt:
+        status = INTERRUPTED
     except USER_ERRORS as error:
-        message = error.args[0] if isinstance(error, FileNotFoundError) and len(error.args) == 1 else error
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         status = USAGE_ERROR if isinstance(error, ValueError) else FAILURE
     sys.exit(status)
 
@@ -111,7 +115,12 @@ def _train(args: list[str]) -> int:
         raise ValueError(f"which algorithm? {usage}. There are: {', '.join(sorted(ALGORITHMS))}")
     algorithm_name, *rest = args
     algorithm = find_algorithm(algorithm_name)
-    task_name, rest = _take_option(rest, "--task", usage)
+    task_name, rest = _take_option(rest, "--task")
+    if task_name is None:
+        if {"-h", "--help"} & set(rest):
+            print(f"tasks, each with settings of its own: {', '.join(TASKS)}\n")
+            _parse(algorithm_name, algorithm, "TASK", lambda: None, ["--help"])
+        raise ValueError(f"which task? {usage}. There are: {', '.join(sorted(TASKS))}")
     task_class = find_task(task_name)
     options = _parse(algorithm_name, algorithm, task_name, task_class, rest)
     run = options.run
@@ -128,24 +137,15 @@ def _resume(args: list[str]) -> int:
 
         Args:
           run: the run directory.
-          num_steps: outer steps in all; as many as were asked for at first by default.
-          num_devices: local devices to spread tasks over; all by default.
+          num_steps: outer steps in all; as many as were asked for last by default.
+          num_devices: local devices to spread tasks over; as many as last by default.
           progress: show progress on standard error.
         """
         config = RunDirectory(run).read_config()
         recipe = recipe_of(config, str(run))
-        asked = config["options"]
-        options = TrainOptions(
-            out=run,
-            seed=asked["seed"],
-            num_steps=num_steps or asked["num_steps"],
-            resume=True,
-            num_devices=num_devices,
-            checkpoint_every=asked["checkpoint_every"],
-            keep=asked["keep"],
-            wandb_project=asked["wandb_project"],
-            progress=progress,
-        )
+        asked = TrainOptions(out=run, resume=True, progress=progress, **config["options"] or {})
+        changes: dict[str, Any] = {"num_steps": num_steps, "num_devices": num_devices}
+        options = dataclasses.replace(asked, **{name: value for name, value in changes.items() if value is not None})
         return _report_training(build(recipe), options, recipe)
 
     return tyro.cli(resume, prog="jmeta resume", args=args)
@@ -170,22 +170,23 @@ def _report_training(outer: OuterLearner, options: TrainOptions, recipe: Recipe)
 
 
 def _say_what_next(result: TrainResult, options: TrainOptions) -> int:
-    out = Console(stderr=True)
+    say = partial(Console(stderr=True).print, highlight=False, markup=False, soft_wrap=True)
+    out = shlex.quote(str(options.out))
     if result.interrupted_by:
-        out.print(f"continue with: jmeta resume {options.out}", highlight=False, soft_wrap=True)
-        return 130 if result.interrupted_by == "SIGINT" else 143
-    out.print(f"trained to step {result.step}; next: jmeta evaluate {options.out}", highlight=False, soft_wrap=True)
+        say(f"continue with: jmeta resume {out}")
+        return INTERRUPTED if result.interrupted_by == "SIGINT" else TERMINATED
+    say(f"trained to step {result.step}; next: jmeta evaluate {out}")
     return 0
 
 
-def _take_option(args: list[str], name: str, usage: str) -> tuple[str, list[str]]:
-    """The value of ``name value`` or ``name=value``, and the other arguments."""
+def _take_option(args: list[str], name: str) -> tuple[str | None, list[str]]:
+    """The value of ``name value`` or ``name=value``, None without one, and the other arguments."""
     for index, arg in enumerate(args):
         if arg == name and index + 1 < len(args):
             return args[index + 1], args[:index] + args[index + 2 :]
         if arg.startswith(f"{name}="):
             return arg.partition("=")[2], args[:index] + args[index + 1 :]
-    raise ValueError(f"which task? {usage}. There are: {', '.join(sorted(TASKS))}")
+    return None, args
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +197,7 @@ class _Parsed:
 
 
 def _parse(
-    algorithm_name: str, algorithm: Callable[..., Any], task_name: str, task_class: type[TaskDistribution], args: list[str]
+    algorithm_name: str, algorithm: Callable[..., Any], task_name: str, task_class: Callable[..., Any], args: list[str]
 ) -> _Parsed:
     """Parses the settings of algorithm (--FIELD), task (--task.FIELD) and run (--FIELD)."""
     algorithm_settings = _as_dataclass("algorithm", algorithm)
@@ -339,7 +340,7 @@ def _plot(args: list[str]) -> int:
 def _list(args: list[str]) -> int:
     """List algorithms and tasks with their settings."""
 
-    def list_all(what: Literal["all", "algorithms", "tasks"] = "all") -> int:
+    def list_all(what: Positional[Literal["all", "algorithms", "tasks"]] = "all") -> int:
         """Lists algorithms and tasks.
 
         Args:

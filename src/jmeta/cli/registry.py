@@ -54,7 +54,7 @@ def find_task(name: str) -> type[TaskDistribution]:
 
 def settings(thing: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """The settings of an algorithm or a task class, by name; the task distribution and the split are not among them."""
-    parameters = inspect.signature(thing).parameters
+    parameters = inspect.signature(thing, eval_str=True).parameters
     return {name: p for name, p in parameters.items() if name not in ("tasks", "split")}
 
 

@@ -124,7 +124,7 @@ class GymnaxTasks(TaskDistribution):
 
     @property
     def horizon(self) -> int:
-        return int(self._default_params.max_steps_in_episode) if self.max_steps is None else self.max_steps
+        return super().horizon if self.max_steps is None else self.max_steps
 
     @property
     def lifetime_length(self) -> int:
@@ -173,7 +173,7 @@ class GymnaxTasks(TaskDistribution):
         """The environment's parameters with this distribution's time limit, as strongly typed arrays."""
         params = self.environment.default_params
         if self.max_steps is not None:
-            limit = type(params.max_steps_in_episode)(self.max_steps)
+            limit = jnp.asarray(self.max_steps, jnp.result_type(params.max_steps_in_episode))
             params = params.replace(max_steps_in_episode=limit)
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), params)
 
@@ -239,19 +239,14 @@ def _make(env_id: str) -> Environment:
 def _unknown(setting: str, name: str, what: str, known: Iterable[str]) -> ValueError:
     known = sorted(known)
     nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return ValueError(f"{setting}: {name!r} is not a {what}: {hint}Choose from {', '.join(known) or '(none)'}")
+    hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+    return ValueError(f"{setting}: {name!r} is not a {what}{hint}: choose from {', '.join(known) or '(none)'}")
 
 
 def _check_range(env_id: str, params: PyTree, name: str, bounds: Range) -> None:
     values = {field.name: getattr(params, field.name) for field in dataclasses.fields(params)}
     derived = DERIVED.get(env_id, {})
-    floats = [
-        name
-        for name, value in values.items()
-        if jnp.issubdtype(jnp.result_type(value), jnp.floating) and jnp.ndim(value) == 0
-        if name not in (*derived, "max_steps_in_episode")
-    ]
+    floats = [name for name, value in values.items() if _is_float(value) and name not in (*derived, "max_steps_in_episode")]
     if name == "max_steps_in_episode":
         raise ValueError(f"ranges: {name!r} cannot vary, since every task of a batch runs equally long: set max_steps")
     if name in derived:
@@ -273,6 +268,12 @@ def _check_range(env_id: str, params: PyTree, name: str, bounds: Range) -> None:
             f"ranges: {name!r} is ({low}, {high}), too narrow for float32 to keep training and held-out values apart: "
             f"numbers of this size need a range at least {narrowest:.3g} wide"
         )
+
+
+def _is_float(value: Any) -> bool:
+    if isinstance(value, jax.Array | np.ndarray):
+        return value.ndim == 0 and bool(jnp.issubdtype(value.dtype, jnp.floating))
+    return isinstance(value, float | np.floating)
 
 
 def _within(u: jax.Array, bounds: Range) -> jax.Array:

@@ -23,11 +23,11 @@ class Checkpoints:
 
     Args:
       directory: where; made if missing.
-      keep: how many of the newest are kept, at least 1.
+      keep: how many of the newest are kept, at least 1; None only reads, and may do so while a run writes.
     """
 
-    def __init__(self, directory: Path, keep: int):
-        if keep < 1:
+    def __init__(self, directory: Path, keep: int | None):
+        if keep is not None and keep < 1:
             raise ValueError(f"keep={keep}: keep at least 1 checkpoint")
         logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs every save at length
         self.directory = directory
@@ -36,7 +36,10 @@ class Checkpoints:
         self._manager = self._open()
 
     def _open(self) -> ocp.CheckpointManager:
-        options = ocp.CheckpointManagerOptions(max_to_keep=self._keep, cleanup_tmp_directories=True, create=True)
+        if self._keep is None:  # deletes no half-written checkpoint: the run may be about to finish it
+            options = ocp.CheckpointManagerOptions(read_only=True, save_interval_steps=0)
+        else:
+            options = ocp.CheckpointManagerOptions(max_to_keep=self._keep, cleanup_tmp_directories=True, create=True)
         return ocp.CheckpointManager(self.directory, options=options, item_names=("state", "checksums"))
 
     @property
@@ -52,8 +55,8 @@ class Checkpoints:
         """
         arrays = to_arrays(state)
         for path, array in arrays.items():
-            if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-                raise FloatingPointError(f"{path} is not finite after step {step}: not saved")
+            if jnp.issubdtype(array.dtype, jnp.inexact) and not np.isfinite(array).all():
+                raise FloatingPointError(f"{path} is not finite after step {step}, so it was not saved")
         self._manager.save(
             step,
             args=ocp.args.Composite(
@@ -73,11 +76,11 @@ class Checkpoints:
     def restore(self, template: PyTree) -> tuple[int, PyTree] | None:
         """The newest sound checkpoint as (step, state like ``template``), or None if there is none at all.
 
-        Damaged ones are moved to ``damaged/`` beside the checkpoints, with a warning each.
+        Damaged ones are passed over with a warning each, and moved to ``damaged/`` beside the checkpoints unless this only reads.
 
         Raises:
           ValueError: if a sound checkpoint does not fit the template: it belongs to another learner.
-          OSError: if there are checkpoints and all of them are damaged.
+          OSError: if there are or were checkpoints and all of them are damaged.
         """
         steps = sorted(self._manager.all_steps(), reverse=True)
         for step in steps:
@@ -85,13 +88,15 @@ class Checkpoints:
                 arrays = self._read(step)
             except Exception as error:  # whatever a damaged file makes Orbax raise
                 reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-                warnings.warn(f"checkpoint {step} is damaged and was set aside: {reason}", RuntimeWarning, stacklevel=2)
+                warnings.warn(f"checkpoint {step} is damaged and was passed over: {reason}", RuntimeWarning, stacklevel=2)
                 self._set_aside(step)
                 continue
             return step, from_arrays(arrays, template)
-        if steps:
+        if steps or self._damaged.is_dir():
+            where = self._damaged if self._damaged.is_dir() else self.directory
             raise OSError(
-                f"all checkpoints of {self.directory} are damaged ({len(steps)} tried); they are now in {self._damaged}"
+                f"all checkpoints of this run are damaged (they are in {where}): put a sound copy into {self.directory}, or start "
+                "a new run in another directory"
             )
         return None
 
@@ -101,12 +106,15 @@ class Checkpoints:
             warnings.simplefilter("ignore")  # Orbax would like to be told the shardings; these are plain arrays
             restored = self._manager.restore(step, args=args)
         arrays = {path: np.asarray(array) for path, array in restored["state"].items()}
-        for path, expected in restored["checksums"].items():
-            if path not in arrays or checksum(arrays[path]) != expected:
+        expected = restored["checksums"]
+        for path in sorted(arrays.keys() | expected.keys()):
+            if path not in arrays or checksum(arrays[path]) != expected.get(path):
                 raise ValueError(f"{path} does not match its checksum")
         return arrays
 
     def _set_aside(self, step: int) -> None:
+        if self._keep is None:
+            return
         self._manager.close()
         self._damaged.mkdir(exist_ok=True)
         target = self._damaged / str(step)

@@ -1,6 +1,7 @@
 """Where metrics go while a run is under way."""
 
 import abc
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -65,10 +66,9 @@ class WeightsAndBiases(Logger):
     """
 
     def __init__(self, project: str, config: dict[str, Any]):
-        try:
-            import wandb
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError("W&B logging needs the extra: pip install 'jmeta[wandb]'") from error
+        require_wandb()
+        import wandb
+
         self._run = wandb.init(project=project, config=config)
 
     def write(self, first_step: int, env_steps_per_step: int, metrics: dict[str, np.ndarray]) -> None:
@@ -78,3 +78,9 @@ class WeightsAndBiases(Logger):
 
     def close(self) -> None:
         self._run.finish()
+
+
+def require_wandb() -> None:
+    """Raises ModuleNotFoundError, with the remedy, where W&B is not installed."""
+    if importlib.util.find_spec("wandb") is None:
+        raise ModuleNotFoundError("W&B logging needs the extra: pip install 'jmeta[wandb]'")

@@ -18,9 +18,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jmeta.outer.base import OuterLearner
 from jmeta.parallel import task_mesh
 from jmeta.training.checkpoints import Checkpoints, num_bytes
-from jmeta.training.loggers import JsonLines, Logger, TensorBoard, WeightsAndBiases
+from jmeta.training.loggers import JsonLines, Logger, TensorBoard, WeightsAndBiases, require_wandb
 from jmeta.training.progress import ProgressReport
-from jmeta.training.run_directory import Recipe, RunDirectory, differences, run_config, versions
+from jmeta.training.run_directory import Recipe, RunDirectory, differences, run_config
 from jmeta.types import MetaState, Theta
 
 SECONDS_PER_CHUNK = 1.0  # how often metrics, signals and the progress bar are attended to
@@ -119,22 +119,24 @@ def train(
             raise ValueError(f"{name}={value}: it must be at least 1")
     if resume and out is None:
         raise ValueError("resume=True needs out=DIR, the run to continue")
+    if wandb_project is not None:
+        require_wandb()
     mesh = task_mesh(num_devices)
     outer.check_devices(mesh.size)
 
     template = jax.eval_shape(outer.init, key)
     run = None if out is None else RunDirectory(out)
-    config: dict[str, Any] = {}
+    config = run_config(outer, key, recipe, options)
     if run is not None:
-        config = _open_run(
-            run, run_config(outer, key, recipe, options), resume=resume, bytes_needed=(keep + 1) * num_bytes(template)
-        )
+        _open_run(run, config, resume=resume, bytes_needed=(keep + 1) * num_bytes(template))
     checkpoints = None if run is None else Checkpoints(run.checkpoints, keep)
     try:
         restored = checkpoints.restore(template) if checkpoints is not None and resume else None
         first_step, state = (0, jax.jit(outer.init)(key)) if restored is None else restored
         if first_step > num_steps:
             raise ValueError(f"num_steps={num_steps}, but {run and run.path} is already at step {first_step}: ask for more")
+        if resume and run is not None:
+            run.record_resume(options)
         loggers = _open_loggers(run, first_step, wandb_project, config)
         env_steps = outer.num_tasks * outer.protocol.num_env_steps
         report = ProgressReport(first_step, num_steps, env_steps, enabled=progress)
@@ -241,13 +243,13 @@ class _Loop:
             self.checkpoints.save(step, state)
 
 
-def _open_run(run: RunDirectory, config: dict[str, Any], *, resume: bool, bytes_needed: int) -> dict[str, Any]:
+def _open_run(run: RunDirectory, config: dict[str, Any], *, resume: bool, bytes_needed: int) -> None:
     """Makes the run directory, or checks that it continues the same run."""
     if not resume:
         run.create(config, bytes_needed=bytes_needed)
-        return config
+        return
     old = run.read_config()
-    changed = differences({k: old.get(k) for k in ("learner", "key")}, {k: config[k] for k in ("learner", "key")})
+    changed = differences({k: old[k] for k in ("learner", "key")}, {k: config[k] for k in ("learner", "key")})
     if changed:
         raise ValueError(
             f"{run.path} was run with another configuration, so it can't be continued with this one:\n  "
@@ -255,8 +257,6 @@ def _open_run(run: RunDirectory, config: dict[str, Any], *, resume: bool, bytes_
             + "\nuse the old settings, or start a new run in another directory"
         )
     run.check_space(bytes_needed)
-    run.write_config(old | {"resumed_with": [*old.get("resumed_with", []), versions()]})
-    return config
 
 
 def _open_loggers(run: RunDirectory | None, first_step: int, wandb_project: str | None, config: dict[str, Any]) -> list[Logger]:
@@ -291,7 +291,7 @@ def _deferred_signals() -> Iterator[list[str]]:
 
 
 def restore(outer: OuterLearner, out: str | os.PathLike[str]) -> tuple[int, MetaState]:
-    """The newest sound checkpoint of a run: (outer step, meta-state).
+    """The newest sound checkpoint of a run: (outer step, meta-state). It changes nothing, so the run may still be under way.
 
     Args:
       outer: the learner of that run.
@@ -300,11 +300,12 @@ def restore(outer: OuterLearner, out: str | os.PathLike[str]) -> tuple[int, Meta
     Raises:
       FileNotFoundError: if there is no run or no checkpoint.
       ValueError: if the checkpoint belongs to another learner.
+      OSError: if all checkpoints are damaged.
     """
     run = RunDirectory(out)
     run.read_config()
     template = jax.eval_shape(outer.init, jax.random.key(0))
-    checkpoints = Checkpoints(run.checkpoints, keep=10**6)
+    checkpoints = Checkpoints(run.checkpoints, keep=None)
     try:
         restored = checkpoints.restore(template)
     finally:

@@ -61,7 +61,7 @@ class ProgressReport:
     def note(self, message: str) -> None:
         """Says something once."""
         if self._enabled:
-            self._console.print(message, highlight=False)
+            self._console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def update(self, step: int, seconds: float, metrics: dict[str, np.ndarray]) -> None:
         """A chunk that ended at ``step`` took ``seconds``."""

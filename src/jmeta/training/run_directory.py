@@ -110,7 +110,15 @@ class RunDirectory:
                 f"{self.path} was written by jmeta {author} in format {written}; this jmeta reads formats up to {FORMAT}: "
                 "upgrade jmeta"
             )
+        if lost := {"recipe", "options", "learner", "key"} - config.keys():
+            raise ValueError(f"{self.config_file} is damaged (it has no {min(lost)!r}): restore it from a copy")
         return config
+
+    def record_resume(self, options: dict[str, Any] | None) -> None:
+        """Notes with which versions a run goes on, and the command line's options for the next ``jmeta resume``."""
+        old = self.read_config()
+        resumed_with = [*old.get("resumed_with", []), versions()]
+        self.write_config(old | {"options": options or old["options"], "resumed_with": resumed_with})
 
     def read_metrics(self) -> list[dict[str, float]]:
         """All complete lines of metrics.jsonl; a last line cut short by a kill is left out."""

@@ -1,0 +1,32 @@
+"""The linear feature baseline against NumPy."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from jmeta.objectives import fit_linear_baseline, linear_features
+
+
+def test_features_by_hand() -> None:
+    features = linear_features(jnp.array([[2.0, -20.0]]), jnp.array([50]))
+    # observation clipped to [-10, 10], squares, h = 50 / 100 to the third power, and one
+    np.testing.assert_allclose(features, [[2.0, -10.0, 4.0, 100.0, 0.5, 0.25, 0.125, 1.0]])
+
+
+def test_fit_equals_weighted_least_squares() -> None:
+    rng = np.random.default_rng(0)
+    features, target = rng.normal(size=(50, 6)).astype(np.float32), rng.normal(size=50).astype(np.float32)
+    weight = (rng.uniform(size=50) < 0.6).astype(np.float32)
+    coefficients, *_ = np.linalg.lstsq(features[weight > 0], target[weight > 0], rcond=None)
+    prediction = fit_linear_baseline(jnp.array(features), jnp.array(target), jnp.array(weight))
+    np.testing.assert_allclose(prediction, features @ coefficients, atol=1e-4)
+
+
+def test_rows_without_weight_do_not_count() -> None:
+    features = jnp.array([[1.0], [1.0], [1.0]])
+    prediction = fit_linear_baseline(features, jnp.array([2.0, 4.0, 1000.0]), jnp.array([1.0, 1.0, 0.0]))
+    np.testing.assert_allclose(prediction, [3.0, 3.0, 3.0], rtol=1e-4)
+
+
+def test_no_weight_at_all_is_finite() -> None:
+    prediction = fit_linear_baseline(jnp.ones((3, 2)), jnp.ones(3), jnp.zeros(3))
+    np.testing.assert_allclose(prediction, 0.0)

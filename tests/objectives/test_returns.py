@@ -1,0 +1,58 @@
+"""Returns and advantages, by hand."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from jmeta.objectives import discounted_returns, finished_later, generalized_advantages, returns_by_episode, steps_since_first
+
+
+def test_advantages_by_hand() -> None:
+    # discount .5, lambda .5:  delta = [1 + .5*2 - 1, 2 + .5*3 - 2, 3 + .5*4 - 3] = [1, 1.5, 2]
+    # A_2 = 2;  A_1 = 1.5 + .25 * 2 = 2;  A_0 = 1 + .25 * 2 = 1.5
+    r_t, v_tm1, v_t = jnp.array([1.0, 2, 3]), jnp.array([1.0, 2, 3]), jnp.array([2.0, 3, 4])
+    advantages = generalized_advantages(r_t, v_tm1, v_t, jnp.full(3, 0.5), jnp.full(3, 0.25))
+    np.testing.assert_allclose(advantages, [1.5, 2.0, 2.0])
+
+
+def test_a_natural_end_does_not_bootstrap_and_a_time_limit_does() -> None:
+    r_t, v_tm1, v_t = jnp.array([1.0, 1, 1]), jnp.zeros(3), jnp.array([10.0, 10, 10])
+    gamma, lam = 0.9, 1.0
+    terminated, truncated = jnp.array([1.0, 0, 0]), jnp.array([0.0, 1, 0])
+    discount_t = gamma * (1 - terminated)
+    trace_t = gamma * lam * (1 - jnp.maximum(terminated, truncated))
+    advantages = generalized_advantages(r_t, v_tm1, v_t, discount_t, trace_t)
+    # step 0 ends for good: 1.  step 1 is cut by time: 1 + .9 * 10 = 10, and nothing of step 2.  step 2: 1 + 9 = 10.
+    np.testing.assert_allclose(advantages, [1.0, 10.0, 10.0], rtol=1e-6)
+
+
+def test_lambda_one_gives_returns_minus_values() -> None:
+    rng = np.random.default_rng(0)
+    r_t, values = rng.normal(size=20).astype(np.float32), rng.normal(size=21).astype(np.float32)
+    gamma = 0.97
+    trace = jnp.full(20, gamma, jnp.float32)
+    advantages = generalized_advantages(jnp.array(r_t), jnp.array(values[:-1]), jnp.array(values[1:]), trace, trace)
+    powers = gamma ** np.arange(21)
+    expected = [(powers[: 20 - t] * r_t[t:]).sum() + powers[20 - t] * values[20] - values[t] for t in range(20)]
+    np.testing.assert_allclose(advantages, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_discounted_returns_stop_at_the_end_of_an_episode() -> None:
+    # episode one: 1 + .5 * 2 = 2, 2.  episode two: 4 + .5 * 8 = 8, 8.
+    returns = discounted_returns(jnp.array([1.0, 2, 4, 8]), jnp.array([False, True, False, False]), 0.5)
+    np.testing.assert_allclose(returns, [2.0, 2.0, 8.0, 8.0])
+
+
+def test_returns_by_episode_by_hand() -> None:
+    reward = jnp.array([1.0, 2, 4, 8, 16])
+    first = jnp.array([True, False, True, False, True])
+    np.testing.assert_allclose(returns_by_episode(reward, first, 3), [3.0, 12.0, 16.0])
+    np.testing.assert_allclose(returns_by_episode(reward, first, 2), [3.0, 12.0])
+    np.testing.assert_allclose(returns_by_episode(reward, first, 5), [3.0, 12.0, 16.0, 0.0, 0.0])
+    unopened = first.at[0].set(False)
+    np.testing.assert_allclose(returns_by_episode(reward, unopened, 3), [3.0, 12.0, 16.0])
+
+
+def test_finished_later_and_steps_since_first() -> None:
+    np.testing.assert_array_equal(finished_later(jnp.array([False, True, False, False])), [True, True, False, False])
+    first = jnp.array([True, False, False, True, False])
+    np.testing.assert_array_equal(steps_since_first(first), [0, 1, 2, 0, 1])
