@@ -117,7 +117,7 @@ def test_tasks_together_equal_tasks_one_by_one(outer: OuterLearner, theta: PyTre
     together = jax.jit(jax.vmap(lambda key: lifetime(outer, theta, key)[1], out_axes=TASK_AXES))(keys)
     for index in range(3):
         alone = single(keys[index])
-        one = jax.tree.map(lambda x, task=index: np.take(x, task, axis=2), together.segments._replace(memory=()))
+        one = jax.tree.map(lambda x, task=index: np.asarray(x)[:, :, task], together.segments._replace(memory=()))
         chex.assert_trees_all_close(one, alone.segments._replace(memory=()), atol=2e-5)
 
 

@@ -23,7 +23,7 @@ from tyro.conf import Positional
 
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.registry import build, fields_of, find_algorithm, find_task, nearest, recipe_of, settings
-from jmeta.evaluation import Evaluation, evaluate
+from jmeta.evaluation import Evaluation, evaluate, standard_error
 from jmeta.evaluation.plots import plot_runs
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks import TASKS, Split, TaskDistribution
@@ -297,7 +297,7 @@ def _split(tasks: TaskDistribution, split: Split) -> TaskDistribution:
 
 
 def _print_evaluation(result: Evaluation, tasks: TaskDistribution, step: int) -> None:
-    summary, protocol = result.summary(), result.protocol
+    protocol = result.protocol
     console = Console()
     console.print(
         f"outer step {step}, {result.num_tasks} {result.split} tasks of {type(tasks).__name__}, a lifetime = "
@@ -306,9 +306,9 @@ def _print_evaluation(result: Evaluation, tasks: TaskDistribution, step: int) ->
         soft_wrap=True,
     )
     table = Table("episode", "after env steps", "return", "± s.e.")
-    rows = zip(summary["env_steps"], summary["episode_returns"], summary["episode_standard_errors"], strict=True)
-    for index, (env_steps, value, error) in enumerate(rows):
-        table.add_row(str(index + 1), f"{env_steps:.0f}", f"{value:.4f}", f"{error:.4f}")
+    rows = zip(result.episode_env_steps, result.episode_returns.T, strict=True)
+    for index, (env_steps, returns) in enumerate(rows):
+        table.add_row(str(index + 1), f"{env_steps:.0f}", f"{returns.mean():.4f}", f"{standard_error(returns):.4f}")
     console.print(table)
     console.print(f"return of a lifetime: {result.mean_return:.4f} ± {result.standard_error:.4f} (s.e.)", highlight=False)
     reference = tasks.reference_return(protocol.num_segments * protocol.segment_length)

@@ -60,14 +60,15 @@ class Evaluation:
         return standard_error(self.lifetime_returns)
 
     def summary(self) -> dict[str, Any]:
-        """Means over tasks, as plain numbers and lists for JSON."""
+        """Means over tasks, as plain numbers and lists for JSON; standard errors are None for a single task."""
+        known = self.num_tasks > 1
         return {
             "mean_return": self.mean_return,
-            "standard_error": self.standard_error,
+            "standard_error": self.standard_error if known else None,
             "episode_returns": self.episode_returns.mean(0).tolist(),
-            "episode_standard_errors": [standard_error(x) for x in self.episode_returns.T],
+            "episode_standard_errors": [standard_error(x) if known else None for x in self.episode_returns.T],
             "segment_returns": self.segment_returns.mean(0).tolist(),
-            "segment_standard_errors": [standard_error(x) for x in self.segment_returns.T],
+            "segment_standard_errors": [standard_error(x) if known else None for x in self.segment_returns.T],
             "env_steps": self.episode_env_steps.tolist(),
             "segment_env_steps": self.segment_env_steps.tolist(),
             "num_tasks": self.num_tasks,

@@ -117,7 +117,7 @@ class OnPolicy(OuterLearner):
             theta, opt_state = carry
             gradient, metrics = jax.grad(self._loss, has_aux=True)(theta, *group)
             gradient, metrics = mean_over_devices((gradient, metrics))
-            metrics["gradient_norm"] = optax.global_norm(gradient)
+            metrics["gradient_norm"] = optax.tree.norm(gradient)
             updates, opt_state = transformation.update(gradient, opt_state, theta)
             return (optax.apply_updates(theta, updates), opt_state), metrics
 
@@ -128,7 +128,7 @@ class OnPolicy(OuterLearner):
         (theta, opt_state), metrics = jax.lax.scan(epoch, carry, None, length=self.num_epochs)
         metrics = jax.tree.map(jnp.mean, metrics)
         metrics |= mean_over_devices(lifetime_metrics(self.tasks, self.protocol, lifetimes))
-        metrics["theta_norm"] = optax.global_norm(theta)
+        metrics["theta_norm"] = optax.tree.norm(theta)
         return MetaState(theta, opt_state, statistics), metrics
 
     def _lifetime(self, theta: Theta, task_key: jax.Array, begin_key: jax.Array) -> Lifetime:

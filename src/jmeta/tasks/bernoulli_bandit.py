@@ -44,10 +44,10 @@ class BernoulliBanditEnvironment(environment.Environment[EnvState, EnvParams]):
         chosen = jnp.arange(self.num_arms) == action
         probability = jnp.sum(jnp.where(chosen, params.probabilities, 0.0))
         reward = jax.random.bernoulli(key, probability).astype(jnp.float32)
-        return jnp.zeros(1), EnvState(time=state.time + 1), reward, jnp.array(True), {}
+        return jnp.ones(1), EnvState(time=state.time + 1), reward, jnp.array(True), {}
 
     def reset_env(self, key: jax.Array, params: EnvParams) -> tuple[jax.Array, EnvState]:
-        return jnp.zeros(1), EnvState(time=jnp.array(0, jnp.int32))
+        return jnp.ones(1), EnvState(time=jnp.array(0, jnp.int32))
 
     @property
     def num_actions(self) -> int:
@@ -57,7 +57,7 @@ class BernoulliBanditEnvironment(environment.Environment[EnvState, EnvParams]):
         return spaces.Discrete(self.num_arms)
 
     def observation_space(self, params: EnvParams) -> spaces.Box:
-        return spaces.Box(0.0, 0.0, (1,))
+        return spaces.Box(1.0, 1.0, (1,))
 
 
 @dataclasses.dataclass(frozen=True)

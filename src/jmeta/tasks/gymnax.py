@@ -31,6 +31,7 @@ DERIVED: dict[str, dict[str, Callable[[Any], jax.Array]]] = {
 }
 """Parameters that gymnax stores although they follow from others, by environment; they are computed anew for each task."""
 
+FLOAT_BITS = 12  # of a held float that decide whether it is held out; values closer than a part in 4096 share a side
 CANDIDATES = 512  # drawn at construction, to see whether the held fields' values can be split
 FEWEST_TASKS = 4  # different ones among the candidates, in training and held out each
 
@@ -51,7 +52,7 @@ class GymnaxTasks(TaskDistribution):
     does its goal: it is drawn once and every later reset of the lifetime is given it.
 
     Training and held-out tasks are disjoint. Ranges make them so by ``uniform``. Where there are only held fields, a hash of
-    their bits decides: values in one bucket of four are held out, and ``sample`` draws until it has one of its own split.
+    their values, floats to 12 bits, decides: one bucket of four is held out, and ``sample`` draws until it is in its own split.
 
     Out of distribution, where there are ranges: every ranged parameter lies in one of the two intervals beside its range, each
     half as wide as it. Neither comes nearer to zero than half way, so what is positive in training stays positive.
@@ -205,9 +206,9 @@ class GymnaxTasks(TaskDistribution):
         training, held_out = _count_tasks(self.env_id, self.held_fields)
         if min(training, held_out) < FEWEST_TASKS:
             raise ValueError(
-                f"held_fields={self.held_fields} took {training + held_out} different values in {CANDIDATES} resets of "
-                f"{self.env_id}, {training} for training and {held_out} held out: too few values to be split. Hold a field that "
-                "varies more, or give ranges too, which split the tasks themselves"
+                f"held_fields={self.held_fields} took {training + held_out} different values (floats to {FLOAT_BITS} bits) in "
+                f"{CANDIDATES} resets of {self.env_id}, {training} for training and {held_out} held out: too few to be split. "
+                "Hold a field that varies more, or give ranges too, which split the tasks themselves"
             )
 
 
@@ -298,18 +299,22 @@ def _beside(u: jax.Array, bounds: Range) -> jax.Array:
 
 
 def _words(held: PyTree) -> jax.Array:
-    """The bits of some values as uint32 [W]; equal values have equal bits."""
+    """What tells values apart, as uint32 [W]: integers as they are, floats to ``FLOAT_BITS`` bits of mantissa.
 
-    def bits(leaf: jax.Array) -> jax.Array:
-        leaf = jnp.where(leaf == 0, jnp.zeros_like(leaf), leaf)  # -0.0 is 0.0
-        wide = leaf.dtype.itemsize >= 4
-        return (jax.lax.bitcast_convert_type(leaf, jnp.uint32) if wide else leaf.astype(jnp.uint32)).reshape(-1)
+    With all 23 bits, the last of which depends on how XLA fuses, one key would give different tasks in different programs.
+    """
 
-    return jnp.concatenate([bits(leaf) for leaf in jax.tree.leaves(held)])
+    def word(leaf: jax.Array) -> jax.Array:
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            return leaf.astype(jnp.uint32).reshape(-1)
+        leaf = jnp.where(leaf == 0, 0.0, leaf).astype(jnp.float32)  # -0.0 is 0.0
+        return (jax.lax.bitcast_convert_type(leaf, jnp.uint32) >> (23 - FLOAT_BITS)).reshape(-1)
+
+    return jnp.concatenate([word(leaf) for leaf in jax.tree.leaves(held)])
 
 
 def _is_held_out(words: jax.Array) -> jax.Array:
-    """Whether values with these bits [W] are held out: the bucket of their hash, one in four."""
+    """Whether values told apart by these words [W] are held out: their hash falls into one bucket of four."""
     index = jnp.arange(words.size, dtype=jnp.uint32)
     return _mix(jnp.sum(_mix(words ^ _mix(index)), dtype=jnp.uint32)) % 4 == 0
 

@@ -95,8 +95,8 @@ class Checkpoints:
         if steps or self._damaged.is_dir():
             where = self._damaged if self._damaged.is_dir() else self.directory
             raise OSError(
-                f"all checkpoints of this run are damaged (they are in {where}): put a sound copy into {self.directory}, or start "
-                "a new run in another directory"
+                f"all checkpoints of this run are damaged (they are in {where}): put a sound copy into {self.directory}, "
+                "or start a new run in another directory"
             )
         return None
 

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 SECONDS_BETWEEN_LINES = 20.0
+SECONDS_OF_SPEED = 600.0  # the time left is judged by these last seconds; must hold two outer steps
 
 
 class _StepsPerSecond(ProgressColumn):
@@ -45,6 +46,7 @@ class ProgressReport:
             TextColumn("return {task.fields[before]} → {task.fields[after]}"),
             TimeRemainingColumn(),
             console=self._console,
+            speed_estimate_period=SECONDS_OF_SPEED,
             disable=not self._live,
         )
         self._task = self._bar.add_task(

@@ -212,9 +212,10 @@ def device() -> str:
 
 def git_commit() -> str | None:
     """The commit of the source tree that jmeta runs from, "-dirty" if changed; None outside a checkout."""
-    here = Path(__file__).parent
+    package = Path(__file__).parents[1]
     try:
-        run = functools.partial(subprocess.run, cwd=here, capture_output=True, text=True, check=True, timeout=10)
+        run = functools.partial(subprocess.run, cwd=package, capture_output=True, text=True, check=True, timeout=10)
+        run(["git", "ls-files", "--error-unmatch", __file__])  # or else the checkout is of a project that only uses jmeta
         commit = run(["git", "rev-parse", "HEAD"]).stdout.strip()
         changed = run(["git", "status", "--porcelain", "--", "."]).stdout.strip()
     except (OSError, subprocess.SubprocessError):

@@ -1,0 +1,45 @@
+# Every target sets up what it needs: a virtual environment in .venv, from pyproject.toml and constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+.PHONY: demo test test-learning test-notebooks check format bench clean
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jmeta needs Python 3.11 or later: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(READY)  ## meta-train RL² on a bandit and compare it with the optimum, in about five minutes
+	$(BIN)/python benchmarks/demo.py
+
+test: $(READY)  ## all tests but the long learning runs
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not learning" tests
+	$(BIN)/python -m pytest -n 2 --doctest-modules src/jmeta
+
+test-learning: $(READY)  ## the long learning runs
+	$(BIN)/python -m pytest -m learning tests
+
+test-notebooks: $(READY)  ## executes the notebooks
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=900 -W default -p no:cacheprovider --timeout 1200 $(NOTEBOOKS)
+
+check: $(READY)  ## format, lint, types, import contract
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## formats and mends what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)  ## throughput of both algorithms on a quiet machine
+	$(BIN)/python benchmarks/throughput.py
+
+clean:
+	rm -rf $(VENV) .cache build dist src/*.egg-info

@@ -1,0 +1,163 @@
+"""``make bench``: how fast the two algorithms train, on a quiet machine.
+
+Reports, apart: seconds to trace and compile, outer steps per second, environment steps per second (training included), peak
+memory, and the fraction of the machine's measured matrix rate. FLOPs are counted by hand from the networks, forward and
+backward (twice a forward), the second-order part included where there is one.
+"""
+
+import argparse
+import dataclasses
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec
+from rich.console import Console
+from rich.table import Table
+
+import jmeta
+from jmeta.outer.base import OuterLearner
+from jmeta.parallel import TASK_AXIS, task_mesh
+from jmeta.training.run_directory import device, git_commit, versions
+
+RESULTS = Path(__file__).parent / "results" / "throughput.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One measurement.
+
+    Attributes:
+      outer: what is trained.
+      flops: floating-point operations of matrix products in one outer step.
+    """
+
+    outer: OuterLearner
+    flops: float
+
+
+def rl2_case() -> Case:
+    """RL² on the bandit: GRU 64, 4,096 lifetimes of 10 steps, 4 epochs of 4 minibatches."""
+    outer = jmeta.algorithms.rl2(jmeta.tasks.BernoulliBandit())
+    hidden, inputs, outputs = 64, 1 + 5 + 2, 5 + 1
+    forward = 2 * (3 * hidden * (hidden + inputs) + hidden * outputs)
+    env_steps = outer.num_tasks * outer.protocol.num_env_steps
+    return Case(outer, env_steps * forward * (1 + 4 * 3))
+
+
+def maml_case() -> Case:
+    """MAML on point navigation: 20 tasks x 20 trajectories x 100 steps, MLP 100-100, one second-order inner step."""
+    outer = jmeta.algorithms.maml(jmeta.tasks.PointNavigation())
+    forward = 2 * (2 * 100 + 100 * 100 + 100 * 2)
+    segment = outer.num_tasks * 100 * 20
+    rollouts = 2 * segment * forward  # both segments
+    adapt = segment * forward * 3  # a gradient, when living
+    # In the replay: the inner gradient again, the post-update decisions forward and backward, and the derivative of the inner
+    # gradient in one direction (a jvp of a gradient: twice its cost).
+    replay = segment * forward * (3 + 3 + 6)
+    return Case(outer, rollouts + adapt + replay)
+
+
+CASES = {"rl2": rl2_case, "maml": maml_case}
+
+
+def matrix_rate() -> float:
+    """The machine's peak float32 matrix rate in FLOP/s over all devices, the best of several shapes."""
+    mesh = task_mesh()
+    best = 0.0
+    for rows, size in ((512, 512), (1024, 1024), (2048, 256)):
+
+        def products(x: jax.Array, w: jax.Array) -> jax.Array:
+            return jax.lax.scan(lambda x, _: (jnp.tanh(x @ w), None), x, None, length=40)[0]
+
+        split = PartitionSpec(TASK_AXIS)
+        program = jax.jit(jax.shard_map(products, mesh=mesh, in_specs=(split, PartitionSpec()), out_specs=split))
+        x, w = jnp.ones((rows * mesh.size, size)), jnp.full((size, size), 0.01)
+        jax.block_until_ready(program(x, w))
+        for _ in range(8):
+            started = time.perf_counter()
+            jax.block_until_ready(program(x, w))
+            best = max(best, 2 * rows * mesh.size * size * size * 40 / (time.perf_counter() - started))
+    return best
+
+
+def measure(name: str, seconds: float) -> dict[str, Any]:
+    """Runs one case in this process for about ``seconds`` after compiling, in chunks of about a second."""
+    case = CASES[name]()
+    outer = case.outer
+    with jax.set_mesh(task_mesh()):
+        state = jax.jit(outer.init)(jax.random.key(0))
+
+        def chunk(state: Any, key: jax.Array, count: jax.Array) -> Any:
+            body = lambda i, state: outer.step(state, jax.random.fold_in(key, i))[0]  # noqa: E731
+            return jax.lax.fori_loop(0, count, body, state)
+
+        started = time.perf_counter()
+        compiled = jax.jit(chunk).lower(state, jax.random.key(1), jnp.int32(1)).compile()
+        compile_seconds = time.perf_counter() - started
+        temporary = compiled.memory_analysis().temp_size_in_bytes
+        state = jax.block_until_ready(compiled(state, jax.random.key(1), jnp.int32(1)))
+        per_chunk, rates = 5, []
+        deadline = time.perf_counter() + seconds
+        while time.perf_counter() < deadline:
+            started = time.perf_counter()
+            state = jax.block_until_ready(compiled(state, jax.random.key(2 + len(rates)), jnp.int32(per_chunk)))
+            rates.append((time.perf_counter() - started) / per_chunk)
+    rates.sort()
+    median = rates[len(rates) // 2]
+    env_steps = outer.num_tasks * outer.protocol.num_env_steps
+    rate = matrix_rate()
+    return {
+        "compile_seconds": compile_seconds,
+        "seconds_per_outer_step": {"min": rates[0], "median": median, "max": rates[-1]},
+        "outer_steps_per_second": 1 / median,
+        "env_steps_per_second": env_steps / median,
+        "program_temporary_bytes": temporary,
+        "process_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "flops_per_outer_step": case.flops,
+        "matrix_rate": rate,
+        "fraction_of_matrix_rate": case.flops / median / rate,
+    }
+
+
+def main() -> None:
+    """Measures each case in a process of its own, so that peak memory is its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--case", choices=CASES, help="measure one case here and print JSON")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of steady running for each case")
+    parser.add_argument("--json", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(measure(options.case, options.seconds)))
+        return
+    results = {}
+    for name in CASES:
+        command = [sys.executable, __file__, "--case", name, "--seconds", str(options.seconds)]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        results[name] = json.loads(output.splitlines()[-1])
+    table = Table("", "compile s", "s / outer step", "env steps/s", "temporary MB", "process peak MB", "of matrix rate")
+    for name, r in results.items():
+        step = r["seconds_per_outer_step"]
+        table.add_row(
+            name,
+            f"{r['compile_seconds']:.1f}",
+            f"{step['median']:.4f} ({step['min']:.4f} to {step['max']:.4f})",
+            f"{r['env_steps_per_second']:,.0f}",
+            f"{r['program_temporary_bytes'] / 1e6:.0f}",
+            f"{r['process_peak_bytes'] / 1e6:.0f}",
+            f"{r['fraction_of_matrix_rate']:.0%} of {r['matrix_rate'] / 1e9:.0f} GFLOP/s",
+        )
+    Console(width=140).print(table)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    record = {"results": results, "versions": versions(), "device": device(), "git_commit": git_commit()}
+    options.json.write_text(json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
