@@ -84,8 +84,8 @@ def main() -> None:
     recipe = Recipe("rl2", {"discount": 1.0}, "bernoulli-bandit", {"num_arms": NUM_ARMS, "num_pulls": NUM_PULLS})
     outer = build(recipe)
     console.print(
-        f"An agent with a recurrent network meets bandits of {NUM_ARMS} arms with unknown odds, {NUM_PULLS} pulls each, every one\n"
-        "new. Nobody tells it how to explore: meta-training makes its hidden state a learning algorithm.\n",
+        f"An agent with a recurrent network meets bandits of {NUM_ARMS} arms with unknown odds, {NUM_PULLS} pulls each.\n"
+        "Nobody tells it how to explore: meta-training makes its hidden state a learning algorithm.\n",
         highlight=False,
     )
     started = time.perf_counter()
