@@ -31,6 +31,9 @@ def from_nnx(build: Callable[[nnx.Rngs], nnx.Module]) -> Network:
     Args:
       build: makes the module, ``lambda rngs: MyModule(..., rngs=rngs)``. All its variables must be ``nnx.Param``.
 
+    Raises:
+      ValueError: if the module has variables of another kind, such as batch statistics or dropout's random state.
+
     Example:
       >>> import jax
       >>> network = from_nnx(lambda rngs: nnx.Linear(3, 2, rngs=rngs))
@@ -40,7 +43,12 @@ def from_nnx(build: Callable[[nnx.Rngs], nnx.Module]) -> Network:
       >>> network.apply(parameters, jax.numpy.ones(3)).shape
       (2,)
     """
-    graphdef, template = nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))), nnx.Param)
+    graphdef, template, others = nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))), nnx.Param, ...)
+    if jax.tree.leaves(others):
+        raise ValueError(
+            f"the module has variables that are not nnx.Param: {nnx.to_pure_dict(others)}; everything that changes must be a "
+            "parameter or go through arguments and results"
+        )
 
     def init(key: jax.Array) -> PyTree:
         return nnx.to_pure_dict(nnx.state(build(nnx.Rngs(key)), nnx.Param))

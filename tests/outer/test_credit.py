@@ -1,0 +1,93 @@
+"""Credit assignment, by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+
+from jmeta.inner.maml import episodic_advantages
+from jmeta.outer.credit import EpisodeBaseline, LifetimeCritic, ReturnScale
+from jmeta.types import Decision, Lifetime, Segment, Timestep
+
+
+def lifetimes(reward: jax.Array, *, value: float = 0.0, done: jax.Array | None = None) -> Lifetime:
+    """A batch [K, T, N, B] with these rewards, a constant critic and a time-limited end wherever ``done``."""
+    shape = reward.shape
+    done = jnp.zeros(shape, bool) if done is None else done
+    first = jnp.concatenate([jnp.ones_like(done[:, :1]), done[:, :-1]], axis=1)
+    observation = jnp.broadcast_to(jnp.arange(shape[1], dtype=jnp.float32)[None, :, None, None, None], (*shape, 1))
+    timestep = Timestep(observation, jnp.zeros((*shape, 1)), jnp.zeros(shape), first)
+    decision = Decision(dist.Normal(jnp.zeros(shape), jnp.ones(shape)), jnp.full(shape, value))
+    segments = Segment(timestep, decision, jnp.zeros(shape), reward, jnp.zeros(shape, bool), done, observation, ())
+    return Lifetime(segments, jnp.zeros((0, shape[2]), jnp.uint32))
+
+
+def test_lifetime_credit_crosses_episodes_and_segments_and_stops_at_the_lifetime() -> None:
+    # Two segments of two one-step episodes, one reward of 8 at the very end; discount .5, lambda 1, critic 0:
+    # returns-to-go 1, 2, 4, 8 whatever the boundaries.
+    reward = jnp.zeros((2, 2, 1, 1)).at[1, 1].set(8.0)
+    done = jnp.ones((2, 2, 1, 1), bool)
+    critic = LifetimeCritic(discount=0.5, trace=1.0, scale_rate=1.0)
+    credit, statistics = critic.assign(critic.init(), lifetimes(reward, done=done))
+    returns = np.array([1.0, 2.0, 4.0, 8.0])
+    np.testing.assert_allclose(credit.advantage.reshape(-1), (returns - returns.mean()) / returns.std(), rtol=1e-4)
+    # With scale_rate 1 the scale is this batch's: targets are standardised returns.
+    np.testing.assert_allclose(credit.value_target.reshape(-1), (returns - returns.mean()) / returns.std(), rtol=1e-4)
+    location, scale = statistics.location_and_scale()
+    assert float(location) == pytest.approx(returns.mean(), rel=1e-5)
+    assert float(scale) == pytest.approx(returns.std(), rel=1e-4)
+
+
+def test_the_critic_speaks_normalised_units() -> None:
+    """A critic that says 1 means location + scale: advantages use that, and a right critic has targets equal to itself."""
+    scale = ReturnScale(mean=jnp.float32(10.0), square=jnp.float32(104.0), weight=jnp.float32(1.0))  # std 2
+    critic = LifetimeCritic(discount=0.0, trace=0.0, scale_rate=0.0)
+    reward = jnp.array([12.0, 16.0]).reshape(1, 2, 1, 1)
+    credit, _ = critic.assign(scale, lifetimes(reward, value=1.0))
+    # the critic means 12; advantages 0 and 4, centred and scaled: -1, 1.  Targets (12 - 10) / 2 and (16 - 10) / 2.
+    np.testing.assert_allclose(credit.advantage.reshape(-1), [-1.0, 1.0], atol=1e-4)
+    np.testing.assert_allclose(credit.value_target.reshape(-1), [1.0, 3.0], rtol=1e-5)
+
+
+def test_fresh_statistics_mean_location_zero_and_scale_one() -> None:
+    location, scale = LifetimeCritic().init().location_and_scale()
+    assert (float(location), float(scale)) == (0.0, 1.0)
+
+
+def test_moments_follow_slowly_without_bias() -> None:
+    critic = LifetimeCritic(discount=0.0, scale_rate=0.1)
+    statistics = critic.init()
+    reward = jnp.array([1.0, 3.0]).reshape(1, 2, 1, 1)
+    for _ in range(3):
+        _, statistics = critic.assign(statistics, lifetimes(reward))
+        location, scale = statistics.location_and_scale()
+        assert float(location) == pytest.approx(2.0, abs=1e-4)  # no pull towards the initial zeros
+        assert float(scale) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_episodic_advantages_stop_at_episodes_and_leave_out_unfinished_ones() -> None:
+    # One stream: an episode of two steps, then one that the segment cuts off.
+    lifetime = lifetimes(
+        jnp.array([1.0, 2.0, 50.0, 50.0]).reshape(1, 4, 1, 1), done=jnp.array([0, 1, 0, 0], bool).reshape(1, 4, 1, 1)
+    )
+    segment = jax.tree.map(lambda x: x[0, :, 0], lifetime.segments)
+    advantage, weight = episodic_advantages(segment, 1.0)
+    np.testing.assert_allclose(weight.reshape(-1), [1, 1, 0, 0])
+    np.testing.assert_allclose(advantage.reshape(-1)[2:], 0.0)
+    assert np.isfinite(advantage).all()
+
+
+def test_episodic_advantages_are_standardised_and_judge_streams_against_each_other() -> None:
+    # Four streams that do the same at the same times and earn 0, 1, 2, 3 a step: the baseline knows only the time, so the
+    # stream with the higher rewards gets the higher advantages, and their mean is 0 and their variance 1.
+    length, streams = 10, 4
+    reward = jnp.broadcast_to(jnp.arange(4.0), (1, length, 1, streams))
+    done = jnp.zeros((1, length, 1, streams), bool).at[:, -1].set(True)
+    baseline = EpisodeBaseline(discount=1.0)
+    credit, _ = baseline.assign(baseline.init(), lifetimes(reward, done=done))
+    advantage = np.asarray(credit.advantage).reshape(length, streams)
+    assert advantage.mean() == pytest.approx(0.0, abs=1e-4)
+    assert advantage.std() == pytest.approx(1.0, abs=1e-3)
+    assert (np.diff(advantage, axis=1) > 0).all()
+    assert float(baseline.value_loss(jnp.float32(3.0), jnp.float32(0.0))) == 0.0

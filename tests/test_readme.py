@@ -1,0 +1,28 @@
+"""The README's Python runs as printed, and does what it says."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_quick_start_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    exec(BLOCKS[0], names)
+    assert names["result"].episode_returns.shape == (1000, 10)
+    assert "(1000, 10)" in capsys.readouterr().out
+
+
+def test_a_task_of_ones_own_in_forty_lines_is_learned() -> None:
+    assert len([line for line in BLOCKS[1].splitlines() if line.strip()]) <= 40
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(BLOCKS[1], names)
+    exec(BLOCKS[2], names)
+    later = names["later"]
+    assert abs(names["first_episode"]) < 0.15  # an end picked blind pays nothing on average
+    assert len(later) == 3
+    assert min(later) > 0.4  # of .5, the mean of |prize|
