@@ -67,9 +67,9 @@ def test_a_gradient_step_carries_a_bit_from_one_segment_to_the_next() -> None:
 
 
 def test_search_is_paid_for_before_it_pays() -> None:
-    """Finding out costs 0.2 on average by looking, 0.5 by guessing, in the first of three episodes; it is worth 1 in each later one.
+    """Finding out costs 0.2 on average by looking, 0.5 by guessing, in the first of three episodes; then each is worth 1.
 
-    Waiting costs nothing and is worth nothing. So an agent that has learned to pay earns at least 1.5, and one that has not earns 0.
+    Waiting costs nothing and is worth nothing. An agent that has learned to pay earns 1.5 or more, one that has not 0.
     """
     outer = rl2(ProbeTasks("paid-search"))
     returns = by_episode(outer, train(outer, 200))
