@@ -7,6 +7,8 @@ import pytest
 import jmeta
 from jmeta.objectives import mixed_mode_grad
 from jmeta.outer.on_policy import OnPolicy
+from jmeta.outer.on_policy import _log_prob as log_prob
+from jmeta.outer.on_policy import _over_axes as over_axes
 from jmeta.tasks import BernoulliBandit, PointNavigation
 from jmeta.types import TASK_AXES, Discrete, Protocol, PyTree
 
@@ -69,7 +71,8 @@ def test_mixed_mode_gives_the_meta_gradient_of_reverse_mode(monkeypatch: pytest.
         def function(theta: PyTree) -> PyTree:
             lifetimes = jax.vmap(outer._lifetime, in_axes=(None, 0, 0), out_axes=TASK_AXES)(theta, keys, keys)
             credit, _ = outer.credit.assign(outer.credit.init(), lifetimes)
-            return jax.grad(outer._loss, has_aux=True)(theta, keys, lifetimes, credit)[0]
+            behaviour = over_axes(log_prob, 4)(lifetimes.segments.decision, lifetimes.segments.action)
+            return jax.grad(outer._loss, has_aux=True)(theta, keys, lifetimes, credit, behaviour)[0]
 
         return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(jax.jit(function)(theta))])
 

@@ -16,7 +16,7 @@ from jmeta.outer.base import OuterLearner, check_protocol
 from jmeta.outer.credit import Credit, CreditAssignment
 from jmeta.parallel import mean_over_devices, num_task_devices, over_tasks
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree, Theta
+from jmeta.types import TASK_AXES, Decision, Lifetime, MetaState, Metrics, Protocol, PyTree, Theta
 
 MakeOptimizer = Callable[[Any], optax.GradientTransformation]
 
@@ -109,8 +109,9 @@ class OnPolicy(OuterLearner):
         lifetimes = live(state.theta, task_keys, begin_keys)
         credit, statistics = self.credit.assign(state.extra, lifetimes)
 
-        credit_axes = jax.tree.map(lambda _: 2, credit)
-        groups = jax.tree.map(self._minibatches, (0, TASK_AXES, credit_axes), (begin_keys, lifetimes, credit))
+        behaviour = _over_axes(_log_prob, 4)(lifetimes.segments.decision, lifetimes.segments.action)
+        axes = (0, TASK_AXES, jax.tree.map(lambda _: 2, credit), 2)
+        groups = jax.tree.map(self._minibatches, axes, (begin_keys, lifetimes, credit, behaviour))
         transformation = self._transformation()
 
         def update(carry: PyTree, group: PyTree) -> tuple[PyTree, Metrics]:
@@ -137,19 +138,28 @@ class OnPolicy(OuterLearner):
         begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
         return live_in(self.inner, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
 
-    def _loss(self, theta: Theta, begin_keys: jax.Array, lifetimes: Lifetime, credit: Credit) -> tuple[jax.Array, Metrics]:
-        """Minus the objective on a group of tasks [K, T, n, B], and its parts."""
+    def _loss(
+        self, theta: Theta, begin_keys: jax.Array, lifetimes: Lifetime, credit: Credit, behaviour: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
+        """Minus the objective on a group of tasks [K, T, n, B], and its parts.
+
+        Args:
+          theta: what is being differentiated.
+          begin_keys: [n] how the lifetimes began.
+          lifetimes: what happened.
+          credit: what each decision was worth.
+          behaviour: log-probabilities of the actions when they were taken.
+        """
 
         def redo(begin_key: jax.Array, lifetime: Lifetime) -> PyTree:
             begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
             return replay(self.inner, theta, begun, lifetime)
 
-        def judge(decision: PyTree, behaviour: PyTree, action: jax.Array, credit: Credit) -> dict[str, jax.Array]:
-            log_prob = decision.distribution.log_prob(action)
-            behaviour_log_prob = jax.lax.stop_gradient(behaviour.distribution.log_prob(action))
-            log_ratio = log_prob - behaviour_log_prob
+        def judge(decision: Decision, behaviour: jax.Array, action: jax.Array, credit: Credit) -> dict[str, jax.Array]:
+            log_prob = _log_prob(decision, action)
+            log_ratio = log_prob - behaviour
             terms = {
-                "policy": clipped_surrogate(log_prob, behaviour_log_prob, credit.advantage, self.clip_epsilon),
+                "policy": clipped_surrogate(log_prob, behaviour, credit.advantage, self.clip_epsilon),
                 "value": self.credit.value_loss(decision.value, credit.value_target),
                 "entropy": decision.distribution.entropy(),
                 "kl": jnp.expm1(log_ratio) - log_ratio,
@@ -160,8 +170,7 @@ class OnPolicy(OuterLearner):
         scored = tuple(k for k, weight in enumerate(self.score) if weight)
         decisions = jax.vmap(redo, in_axes=(0, TASK_AXES), out_axes=2)(begin_keys, lifetimes)
         take = lambda tree: jax.tree.map(lambda x: jnp.stack([x[k] for k in scored]), tree)  # noqa: E731
-        segments = lifetimes.segments
-        judged = _over_axes(judge, 4)(take(decisions), take(segments.decision), take(segments.action), take(credit))
+        judged = _over_axes(judge, 4)(take(decisions), take(behaviour), take(lifetimes.segments.action), take(credit))
         score = jnp.asarray([self.score[k] for k in scored], jnp.float32)
         parts = {name: jnp.tensordot(term.mean((1, 2, 3)), score, 1) for name, term in judged.items()}
         loss = -parts["policy"] + parts["value"] - self.entropy_coefficient * parts["entropy"]
@@ -207,6 +216,10 @@ def lifetime_metrics(tasks: TaskDistribution, protocol: Protocol, lifetimes: Lif
 def _split_each(keys: jax.Array) -> tuple[jax.Array, jax.Array]:
     both = jax.vmap(jax.random.split)(keys)
     return both[:, 0], both[:, 1]
+
+
+def _log_prob(decision: Decision, action: jax.Array) -> jax.Array:
+    return decision.distribution.log_prob(action)
 
 
 def _over_axes(function: Callable[..., Any], number: int) -> Callable[..., Any]:
