@@ -169,9 +169,12 @@ def test_out_of_distribution_goals_are_uniform_on_the_frame_around_the_square():
     furthest = np.abs(drawn).max(1)
     assert furthest.min() > 0.5
     assert furthest.max() < 0.75
-    # The frame's area is 1.5^2 - 1 = 1.25, its corners' 4 * 0.25^2 = 0.25: a fifth. A side and its corners: 1.5 * 0.25 = 0.375.
+    # The frame's area is 1.5^2 - 1 = 1.25, each corner's 0.25^2: a twentieth. A side and its corners: 1.5 * 0.25 = 0.375.
     for share, inside in (
-        (0.2, np.abs(drawn).min(1) > 0.5),
+        *(
+            (0.05, (np.sign(drawn) == corner).all(1) & (np.abs(drawn).min(1) > 0.5))
+            for corner in ((1, 1), (1, -1), (-1, 1), (-1, -1))
+        ),
         (0.3, drawn[:, 1] > 0.5),
         (0.3, drawn[:, 1] < -0.5),
         (0.3, drawn[:, 0] > 0.5),

@@ -123,8 +123,8 @@ def test_devices_asked_for_are_used(num_devices):
 
 
 def test_devices_that_do_not_fit_are_refused_before_anything_is_compiled(tmp_path):
-    outer = jmeta.algorithms.rl2(BernoulliBandit(num_pulls=3), hidden_size=4, num_tasks=10, num_minibatches=5)
-    with pytest.raises(ValueError, match=r"num_tasks=10 can't be split evenly over 2 device\(s\) x 5 minibatch\(es\)") as caught:
+    outer = jmeta.algorithms.rl2(BernoulliBandit(num_pulls=3), hidden_size=4, num_tasks=15, num_minibatches=5)
+    with pytest.raises(ValueError, match=r"num_tasks=15 can't be split evenly over 2 device\(s\) x 5 minibatch\(es\)") as caught:
         jmeta.train(outer, KEY, 3, out=tmp_path / "run", num_devices=2)
     nearest = int(str(caught.value).partition("use num_tasks=")[2].partition(",")[0])
     jmeta.algorithms.rl2(BernoulliBandit(num_pulls=3), hidden_size=4, num_tasks=nearest, num_minibatches=5).check_devices(2)
@@ -175,9 +175,8 @@ def test_a_state_that_is_not_finite_is_not_saved(tmp_path):
     assert steps(tmp_path / "run") == [5]
 
 
-@pytest.mark.parametrize("learning_rate", [1e30, float("inf")])
-def test_a_learning_rate_out_of_this_world(learning_rate, tmp_path):
-    outer = OUTER_LEARNERS["rl2"]().replace(learning_rate=learning_rate)
+def test_a_learning_rate_out_of_this_world(tmp_path):
+    outer = OUTER_LEARNERS["rl2"]().replace(learning_rate=1e30)
     with pytest.raises(NonFiniteError) as caught:
         jmeta.train(outer, KEY, 50, out=tmp_path / "run", checkpoint_every=1, progress=False)
     rows = RunDirectory(tmp_path / "run").read_metrics()
@@ -204,9 +203,9 @@ def test_a_signal_ends_the_run_after_the_step_under_way(number, tmp_path, at_ste
 def test_a_signal_before_the_first_step_saves_nothing(tmp_path, monkeypatch):
     compile_ = loop._Loop._compile
 
-    def interrupted(self, state):
+    def interrupted(*args):
         signal.raise_signal(signal.SIGTERM)
-        return compile_(self, state)
+        return compile_(*args)
 
     monkeypatch.setattr(loop._Loop, "_compile", interrupted)
     result = walk(tmp_path / "run", 20)
@@ -217,7 +216,7 @@ def test_a_signal_before_the_first_step_saves_nothing(tmp_path, monkeypatch):
     assert_same_run(tmp_path / "run", tmp_path / "other", Walk())
 
 
-def test_a_second_ctrl_c_stops_at_once(tmp_path, at_step):
+def test_a_second_ctrl_c_stops_at_once(tmp_path, at_step, monkeypatch):
     def twice():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
@@ -228,6 +227,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path, at_step):
         walk(tmp_path / "run", 20)
     assert steps(tmp_path / "run") == [5]
     assert signal.getsignal(signal.SIGINT) is before
+    monkeypatch.undo()
     walk(tmp_path / "run", 20, resume=True)
     walk(tmp_path / "other", 20)
     assert_same_run(tmp_path / "run", tmp_path / "other", Walk())

@@ -5,13 +5,17 @@
 
 from jmeta.tasks.base import Reference, Split, TaskDistribution, Transition
 from jmeta.tasks.bernoulli_bandit import BernoulliBandit
+from jmeta.tasks.gymnax import GymnaxTasks
 from jmeta.tasks.point_navigation import PointNavigation, SparsePointNavigation
 
-TASKS: dict[str, type[TaskDistribution]] = {task.name: task for task in (BernoulliBandit, PointNavigation, SparsePointNavigation)}
+TASKS: dict[str, type[TaskDistribution]] = {
+    task.name: task for task in (BernoulliBandit, GymnaxTasks, PointNavigation, SparsePointNavigation)
+}
 
 __all__ = [
     "TASKS",
     "BernoulliBandit",
+    "GymnaxTasks",
     "PointNavigation",
     "Reference",
     "SparsePointNavigation",

@@ -1,5 +1,6 @@
 """Checkpoints of whole meta-states: asynchronous, the last few kept, verified when read."""
 
+import json
 import logging
 import shutil
 import warnings
@@ -18,8 +19,9 @@ from jmeta.types import PyTree
 class Checkpoints:
     """Meta-states by outer step, in a directory.
 
-    A state is stored as a flat dictionary from path to array, beside a checksum of every array. A write that was cut off is never
-    seen (Orbax renames a checkpoint into place when it is complete), and one that was damaged later is noticed by its checksums.
+    A state is stored as the bytes of all its arrays, one after the other, and beside them, as JSON, the path, dtype and shape of
+    each and a checksum. A write that was cut off is never seen (Orbax renames a checkpoint into place when it is complete),
+    and one that was damaged later is noticed by its checksum.
 
     Args:
       directory: where; made if missing.
@@ -40,7 +42,7 @@ class Checkpoints:
             options = ocp.CheckpointManagerOptions(read_only=True, save_interval_steps=0)
         else:
             options = ocp.CheckpointManagerOptions(max_to_keep=self._keep, cleanup_tmp_directories=True, create=True)
-        return ocp.CheckpointManager(self.directory, options=options, item_names=("state", "checksums"))
+        return ocp.CheckpointManager(self.directory, options=options, item_names=("state", "layout"))
 
     @property
     def last_step(self) -> int | None:
@@ -57,11 +59,13 @@ class Checkpoints:
         for path, array in arrays.items():
             if jnp.issubdtype(array.dtype, jnp.inexact) and not np.isfinite(array).all():
                 raise FloatingPointError(f"{path} is not finite after step {step}, so it was not saved")
+        layout = [[path, str(array.dtype), list(array.shape)] for path, array in arrays.items()]
+        content = b"".join(array.tobytes() for array in arrays.values())
         self._manager.save(
             step,
             args=ocp.args.Composite(
-                state=ocp.args.PyTreeSave(arrays),
-                checksums=ocp.args.JsonSave({path: checksum(array) for path, array in arrays.items()}),
+                state=ocp.args.PyTreeSave({"bytes": np.frombuffer(content, np.uint8)}),
+                layout=ocp.args.JsonSave({"arrays": layout, "checksum": checksum(layout, content)}),
             ),
         )
 
@@ -101,15 +105,17 @@ class Checkpoints:
         return None
 
     def _read(self, step: int) -> dict[str, np.ndarray]:
-        args = ocp.args.Composite(state=ocp.args.PyTreeRestore(), checksums=ocp.args.JsonRestore())
+        args = ocp.args.Composite(state=ocp.args.PyTreeRestore(), layout=ocp.args.JsonRestore())
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Orbax would like to be told the shardings; these are plain arrays
+            warnings.simplefilter("ignore")  # Orbax would like to be told the sharding; this is a plain array
             restored = self._manager.restore(step, args=args)
-        arrays = {path: np.asarray(array) for path, array in restored["state"].items()}
-        expected = restored["checksums"]
-        for path in sorted(arrays.keys() | expected.keys()):
-            if path not in arrays or checksum(arrays[path]) != expected.get(path):
-                raise ValueError(f"{path} does not match its checksum")
+        content, layout = np.asarray(restored["state"]["bytes"]), restored["layout"]["arrays"]
+        if checksum(layout, content.tobytes()) != restored["layout"]["checksum"]:
+            raise ValueError("its content does not match its checksum")
+        arrays, begin = {}, 0
+        for path, dtype, shape in layout:
+            arrays[path] = np.ndarray(shape, jnp.dtype(dtype), content, begin).copy()
+            begin += arrays[path].nbytes
         return arrays
 
     def _set_aside(self, step: int) -> None:
@@ -154,9 +160,9 @@ def from_arrays(arrays: dict[str, np.ndarray], template: PyTree) -> PyTree:
     return jax.tree.unflatten(structure, leaves)
 
 
-def checksum(array: np.ndarray) -> int:
-    """CRC-32 of an array's bytes."""
-    return zlib.crc32(np.ascontiguousarray(array).tobytes())
+def checksum(layout: list[Any], content: bytes) -> int:
+    """CRC-32 of the content and of what it means."""
+    return zlib.crc32(content, zlib.crc32(json.dumps(layout).encode()))
 
 
 def num_bytes(state: PyTree) -> int:

@@ -46,12 +46,14 @@ class TensorBoard(Logger):
     def __init__(self, path: Path, purge_step: int):
         from tensorboardX import SummaryWriter
 
-        self._writer = SummaryWriter(str(path), purge_step=purge_step)
+        # A thread writes, and flush() does not wait for it: its own rhythm is what counts. And each resume has a name, or two
+        # within a second would share a file.
+        suffix = f".from-step-{purge_step}"
+        self._writer = SummaryWriter(str(path), purge_step=purge_step, flush_secs=1, filename_suffix=suffix)
 
     def write(self, first_step: int, env_steps_per_step: int, metrics: dict[str, np.ndarray]) -> None:
         for name, values in metrics.items():
             self._writer.add_scalar(name, float(values.mean()), first_step + len(values))
-        self._writer.flush()
 
     def close(self) -> None:
         self._writer.close()

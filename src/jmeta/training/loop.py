@@ -171,9 +171,10 @@ class _Loop:
 
     def run(self, state: MetaState, step: int, num_steps: int) -> TrainResult:
         on_all_devices = NamedSharding(self.mesh, PartitionSpec())
-        state = jax.jit(partial(jax.tree.map, jnp.copy), out_shardings=on_all_devices)(state)  # ours to donate
+        copy = jax.jit(partial(jax.tree.map, jnp.copy), out_shardings=on_all_devices)
+        state, key = copy((state, self.key))  # the state is now ours to donate
         started = time.perf_counter()
-        chunk = self._compile(state)
+        chunk = self._compile(state, key)
         compile_seconds = time.perf_counter() - started
         self.report.note(f"compiled in {compile_seconds:.1f} s for {self.mesh.size} device(s)")
         env_steps = self.outer.num_tasks * self.outer.protocol.num_env_steps
@@ -183,7 +184,7 @@ class _Loop:
             next_save = (step // self.checkpoint_every + 1) * self.checkpoint_every
             count = min(count, MAX_CHUNK, next_save - step, num_steps - step)
             started = time.perf_counter()
-            state, buffer = chunk(state, self.key, jnp.int32(step), jnp.int32(count))
+            state, buffer = chunk(state, key, jnp.int32(step), jnp.int32(count))
             metrics = {name: values[:count] for name, values in jax.device_get(buffer).items()}
             seconds = time.perf_counter() - started
             for logger in self.loggers:
@@ -210,10 +211,10 @@ class _Loop:
             compile_seconds=compile_seconds,
         )
 
-    def _compile(self, state: MetaState) -> Any:
+    def _compile(self, state: MetaState, key: jax.Array) -> Any:
         """The program ``chunk(state, key, first_step, count)``, which takes ``count`` steps whatever the count."""
         step = jax.jit(self.outer.step)  # traced once, though it is named twice below
-        _, metrics = jax.eval_shape(step, state, self.key)
+        _, metrics = jax.eval_shape(step, state, key)
 
         def chunk(state: MetaState, key: jax.Array, first_step: jax.Array, count: jax.Array) -> tuple[MetaState, Any]:
             def body(index: jax.Array, carry: tuple[MetaState, Any]) -> tuple[MetaState, Any]:
@@ -224,7 +225,7 @@ class _Loop:
             buffer = jax.tree.map(lambda value: jnp.zeros((MAX_CHUNK, *value.shape), value.dtype), metrics)
             return jax.lax.fori_loop(0, count, body, (state, buffer))
 
-        example = (state, self.key, jnp.int32(0), jnp.int32(1))
+        example = (state, key, jnp.int32(0), jnp.int32(1))
         return jax.jit(chunk, donate_argnums=0).lower(*example).compile()
 
     def _check_finite(self, step: int, metrics: dict[str, np.ndarray]) -> None:

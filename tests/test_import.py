@@ -1,0 +1,51 @@
+"""Importing jmeta is cheap, and settles how JAX runs on a CPU."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def run(code: str, **environment: str) -> str:
+    clean = {k: v for k, v in os.environ.items() if k not in ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean | environment, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_import_is_within_a_second_of_jax_and_flax() -> None:
+    code = "import time, jax, flax.nnx; t = time.process_time(); import jmeta; print(time.process_time() - t)"
+    assert min(float(run(code)) for _ in range(3)) < 1.0
+
+
+def test_import_leaves_gymnax_and_matplotlib_alone() -> None:
+    code = "import sys, jmeta; print([m for m in ('gymnax', 'gymnasium', 'matplotlib', 'orbax', 'tyro') if m in sys.modules])"
+    assert run(code) == "[]"
+
+
+def test_every_public_name_is_there() -> None:
+    run("import jmeta; [getattr(jmeta, name) for name in jmeta.__all__]; assert set(jmeta.__all__) <= set(dir(jmeta))")
+
+
+def test_unknown_names_are_errors() -> None:
+    import jmeta
+
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = jmeta.trian
+
+
+def test_one_device_per_core_unless_told_otherwise() -> None:
+    code = "import jmeta, jax, os; print(len(jax.devices()), len(os.sched_getaffinity(0)))"
+    devices, cores = run(code, JAX_PLATFORMS="cpu").split()
+    assert devices == cores
+    assert run(code, JAX_PLATFORMS="cpu", JAX_NUM_CPU_DEVICES="3").split()[0] == "3"
+    forced = run(code, JAX_PLATFORMS="cpu", XLA_FLAGS="--xla_force_host_platform_device_count=4")
+    assert forced.split()[0] == "4"
+
+
+def test_the_scheduler_that_hangs_is_off_unless_asked_for() -> None:
+    code = "import jmeta, os; print(os.environ['XLA_FLAGS'])"
+    assert run(code) == "--xla_cpu_enable_concurrency_optimized_scheduler=false"
+    chosen = "--xla_cpu_enable_concurrency_optimized_scheduler=true"
+    assert run(code, XLA_FLAGS=chosen) == chosen

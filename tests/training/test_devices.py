@@ -1,0 +1,100 @@
+"""Results do not depend on how many devices share the tasks. Run as a program, this file prints what it finds on 1, 2 and 8."""
+
+import json
+import os
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import jmeta
+from jmeta.parallel import task_mesh
+from jmeta.tasks import BernoulliBandit, PointNavigation
+
+NUM_DEVICES = (1, 2, 8)
+OUTER_LEARNERS = {
+    "rl2": lambda num_tasks=32: jmeta.algorithms.rl2(
+        BernoulliBandit(num_pulls=3), hidden_size=4, num_tasks=num_tasks, num_epochs=2, num_minibatches=2
+    ),
+    "maml": lambda num_tasks=16: jmeta.algorithms.maml(
+        PointNavigation(horizon=3), widths=(4,), num_streams=2, num_tasks=num_tasks, num_epochs=2
+    ),
+}
+
+
+def two_steps(name: str, num_devices: int) -> list[dict[str, list[float]]]:
+    """Metrics of two outer steps, and theta after the second."""
+    outer = OUTER_LEARNERS[name]()
+    state = jax.jit(outer.init)(jax.random.key(0))
+    found = []
+    with jax.set_mesh(task_mesh(num_devices)):
+        step = jax.jit(outer.step)
+        for i in range(2):
+            state, metrics = step(state, jax.random.key(i))
+            found.append({metric: float(value) for metric, value in metrics.items()})
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state.theta)]
+    return [*found, {"theta": np.concatenate([leaf.ravel() for leaf in leaves]).tolist()}]
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, dict[str, list[dict[str, list[float]]]]]:
+    process = subprocess.run(
+        [sys.executable, __file__],
+        env=os.environ
+        | {"JAX_NUM_CPU_DEVICES": str(max(NUM_DEVICES)), "XLA_FLAGS": "--xla_backend_optimization_level=0"},  # compiles fast
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
+
+
+@pytest.mark.parametrize("num_devices", NUM_DEVICES[1:])
+@pytest.mark.parametrize("name", OUTER_LEARNERS)
+def test_any_number_of_devices_takes_the_same_step(found, name, num_devices):
+    *metrics, theta = found[name][str(num_devices)]
+    *metrics_of_one, theta_of_one = found[name]["1"]
+    np.testing.assert_allclose(theta["theta"], theta_of_one["theta"], rtol=1e-5, atol=1e-5)
+    for step, step_of_one in zip(metrics, metrics_of_one, strict=True):
+        assert step.keys() == step_of_one.keys()
+        for metric, value in step.items():
+            assert value == pytest.approx(step_of_one[metric], rel=1e-4, abs=1e-5), metric
+
+
+def test_the_steps_were_worth_comparing(found):
+    """Both learners moved, and by more than the tolerance."""
+    for name, by_devices in found.items():
+        first, second, _ = by_devices["1"]
+        assert abs(first["theta_norm"] - second["theta_norm"]) > 1e-4, name
+        assert first["gradient_norm"] > 1e-3, name
+
+
+@pytest.mark.parametrize(("name", "num_tasks", "num_devices"), [("rl2", 20, 3), ("maml", 5, 2), ("rl2", 2, 8)])
+def test_tasks_that_do_not_divide_name_a_number_that_does(name, num_tasks, num_devices):
+    with pytest.raises(ValueError, match=f"num_tasks={num_tasks} can't be split evenly over {num_devices}") as caught:
+        OUTER_LEARNERS[name](num_tasks).check_devices(num_devices)
+    works = int(str(caught.value).partition("use num_tasks=")[2].partition(",")[0])
+    assert works > 0
+    OUTER_LEARNERS[name](works).check_devices(num_devices)
+
+
+def test_a_step_that_can_not_be_split_is_refused_when_it_is_traced():
+    outer = OUTER_LEARNERS["maml"](5)
+    state = jax.eval_shape(outer.init, jax.random.key(0))
+    with jax.set_mesh(task_mesh(2)), pytest.raises(ValueError, match="num_tasks=5 can't be split evenly over 2 device"):
+        jax.eval_shape(outer.step, state, jax.random.key(0))
+
+
+def test_a_mesh_has_as_many_devices_as_asked_for():
+    assert task_mesh().size == len(jax.local_devices())
+    assert task_mesh(1).size == 1
+    for count in (0, -1, len(jax.local_devices()) + 1):
+        with pytest.raises(ValueError, match=f"num_devices={count}, .* set JAX_NUM_CPU_DEVICES before starting Python"):
+            task_mesh(count)
+
+
+if __name__ == "__main__":
+    json.dump({name: {str(n): two_steps(name, n) for n in NUM_DEVICES} for name in OUTER_LEARNERS}, sys.stdout)

@@ -1,0 +1,173 @@
+"""What can be watched while a run is under way: files that grow, and a progress bar that tells the truth."""
+
+import io
+import json
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from tensorboardX.proto.event_pb2 import Event
+
+from jmeta.training import loop
+from jmeta.training.loggers import JsonLines, TensorBoard
+from jmeta.training.progress import ProgressReport
+from tests.training.walk import walk
+
+
+def scalars(directory: Path) -> dict[str, list[tuple[int, float]]]:
+    """TensorBoard's records: a length of 8 bytes and its checksum of 4, then an event and its checksum of 4."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for file in sorted(directory.iterdir()):
+        content, begin = file.read_bytes(), 0
+        while begin < len(content):
+            (length,) = struct.unpack_from("<Q", content, begin)
+            event = Event.FromString(content[begin + 12 : begin + 12 + length])
+            for value in event.summary.value:
+                found.setdefault(value.tag, []).append((event.step, value.simple_value))
+            begin += 12 + length + 4
+    return found
+
+
+@pytest.fixture
+def after_each_step(monkeypatch):
+    """Calls a function with the step whenever the loop has reported one; chunks are one step long."""
+    monkeypatch.setattr(loop, "SECONDS_PER_CHUNK", 0.0)
+    original = ProgressReport.update
+
+    def arrange(action):
+        def update(self, step, seconds, metrics):
+            original(self, step, seconds, metrics)
+            action(step)
+
+        monkeypatch.setattr(ProgressReport, "update", update)
+
+    return arrange
+
+
+def test_lines_can_be_read_while_the_run_is_under_way(tmp_path, after_each_step):
+    metrics, seen = tmp_path / "run" / "metrics.jsonl", []
+    after_each_step(lambda step: seen.append([json.loads(line)["step"] for line in metrics.read_text().splitlines()]))
+    walk(tmp_path / "run", 6)
+    assert seen == [list(range(1, step + 1)) for step in range(1, 7)]
+
+
+def test_tensorboard_follows_within_seconds(tmp_path, after_each_step):
+    """A run may last for days; so it must not wait for the end, or for a full buffer."""
+
+    def wait(step):
+        deadline = time.monotonic() + 20
+        while step == 3 and len(scalars(tmp_path / "run" / "tensorboard").get("return/after", [])) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    after_each_step(wait)
+    walk(tmp_path / "run", 6)
+
+
+def test_json_lines(tmp_path):
+    logger = JsonLines(tmp_path / "metrics.jsonl")
+    logger.write(2, 50, {"loss": np.asarray([0.5, 0.25], np.float32), "return/after": np.asarray([1.0, 2.0], np.float32)})
+    logger.close()
+    JsonLines(tmp_path / "metrics.jsonl").close()  # appends
+    assert [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [
+        {"step": 3, "env_steps": 150, "loss": 0.5, "return/after": 1.0},
+        {"step": 4, "env_steps": 200, "loss": 0.25, "return/after": 2.0},
+    ]
+
+
+def test_tensorboard_gets_the_mean_of_a_chunk_at_its_last_step(tmp_path):
+    logger = TensorBoard(tmp_path, purge_step=3)
+    logger.write(2, 50, {"loss": np.asarray([0.5, 0.25], np.float32)})
+    logger.write(4, 50, {"loss": np.asarray([1.0], np.float32)})
+    logger.close()
+    assert scalars(tmp_path) == {"loss": [(4, 0.375), (5, 1.0)]}  # (0.5 + 0.25) / 2
+
+
+def test_tensorboard_after_a_resume(tmp_path):
+    """One curve: every step once, in two files."""
+    walk(tmp_path / "run", 5, checkpoint_every=1)
+    walk(tmp_path / "run", 8, checkpoint_every=1, resume=True)
+    assert [step for step, _ in scalars(tmp_path / "run" / "tensorboard")["return/after"]] == list(range(1, 9))
+
+
+# Progress
+
+METRICS = {"return/before": np.asarray([0.2, 0.3]), "return/after": np.asarray([0.7, 0.8])}  # means 0.25 and 0.75
+
+
+class Clock:
+    """Time passes when it is told to."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("seconds", [0.5, 100.0])
+def test_a_terminal_shows_speed_returns_and_the_time_left(seconds):
+    """Two steps in ``seconds``, of 3000 environment steps each; 90 steps to go take 45 times as long."""
+    clock, screen = Clock(), io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=160, get_time=clock, color_system=None)
+    with ProgressReport(0, 100, 3000, console=console) as report:
+        assert "compiling" in screen.getvalue()
+        for step in range(2, 11, 2):
+            clock.now += seconds
+            report.update(step, seconds, METRICS)
+    shown = [line for line in screen.getvalue().replace("\r", "\n").splitlines() if "/100" in line][-1]
+    assert "10/100" in shown
+    assert {0.5: "12k env steps/s", 100.0: " 60 env steps/s"}[seconds] in shown
+    assert "return 0.25 → 0.75" in shown
+    assert {0.5: "0:00:23", 100.0: "1:15:00"}[seconds] in shown  # 45 x 0.5 s = 22.5 s; 45 x 100 s = 4500 s
+
+
+def test_a_resumed_run_begins_where_it_was():
+    screen = io.StringIO()
+    with ProgressReport(40, 100, 10, console=Console(file=screen, force_terminal=True, width=160, color_system=None)):
+        assert "40/100" in screen.getvalue()
+
+
+def test_elsewhere_a_line_now_and_then(monkeypatch):
+    """Log files and pipes get whole lines: at most one in 20 seconds, and one at the end."""
+    clock, log = Clock(), io.StringIO()
+    monkeypatch.setattr("jmeta.training.progress.time.monotonic", clock)
+    with ProgressReport(0, 100, 3000, console=Console(file=log, width=80)) as report:
+        for step in range(2, 101, 2):
+            clock.now += 2.0
+            report.update(step, 2.0, METRICS)
+    lines = log.getvalue().splitlines()
+    assert lines[0] == "step 22/100  3k env steps/s  return 0.25 -> 0.75  78 s left"  # 11 chunks of 2 s are more than 20 s
+    assert [int(line.split()[1].partition("/")[0]) for line in lines] == [22, 44, 66, 88, 100]
+
+
+def test_notes_are_said_to_the_letter():
+    """A path may be long, and may look like markup."""
+    log = io.StringIO()
+    path = "/data/[bold]/" + "long/" * 40
+    ProgressReport(0, 1, 1, console=Console(file=log, width=80)).note(f"saved in {path}")
+    assert log.getvalue() == f"saved in {path}\n"
+
+
+def test_quiet_is_quiet(capfd):
+    walk(progress=False)
+    assert capfd.readouterr() == ("", "")
+    for terminal in (True, False):
+        screen = io.StringIO()
+        console = Console(file=screen, force_terminal=terminal)
+        with ProgressReport(0, 2, 1, enabled=False, console=console) as report:
+            report.note("hello")
+            report.update(2, 1.0, METRICS)
+        assert screen.getvalue() == ""
+
+
+def test_progress_is_on_standard_error(capfd):
+    walk()
+    walk(progress=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "compiled in" in err
+    assert "step 20/20" in err
