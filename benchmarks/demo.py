@@ -55,7 +55,7 @@ def draw(run: RunDirectory, results: dict[str, Evaluation], optimum: float) -> P
     names = list(results)
     scores = [results[name].mean_return for name in names]
     bars = right.barh(names, scores, color=COLOURS[: len(names)], height=0.6)
-    right.bar_label(bars, fmt="%.3f", padding=4)
+    right.bar_label(bars, fmt="%.3f", padding=-36, color="white")
     right.axvline(optimum, color="black", lw=1.2, ls="--")
     label = f"Bayes optimum {optimum:.3f}"
     right.annotate(label, (optimum, -0.62), xytext=(-4, 0), textcoords="offset points", ha="right", fontsize=9)

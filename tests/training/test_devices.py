@@ -24,22 +24,15 @@ OUTER_LEARNERS = {
 }
 
 
-def two_steps(name: str, num_devices: int) -> list[dict[str, list[float]]]:
-    """Metrics of two outer steps, and theta after the second."""
-    outer = OUTER_LEARNERS[name]()
-    state = jax.jit(outer.init)(jax.random.key(0))
-    found = []
-    with jax.set_mesh(task_mesh(num_devices)):
-        step = jax.jit(outer.step)
-        for i in range(2):
-            state, metrics = step(state, jax.random.key(i))
-            found.append({metric: float(value) for metric, value in metrics.items()})
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state.theta)]
-    return [*found, {"theta": np.concatenate([leaf.ravel() for leaf in leaves]).tolist()}]
+def two_steps(name: str, num_devices: int) -> dict[str, list[float]]:
+    """Metrics of two outer steps, and theta after them."""
+    result = jmeta.train(OUTER_LEARNERS[name](), jax.random.key(0), 2, num_devices=num_devices, progress=False)
+    theta = np.concatenate([np.asarray(leaf).ravel() for leaf in jax.tree.leaves(result.theta)])
+    return {metric: values.tolist() for metric, values in result.metrics.items()} | {"theta": theta.tolist()}
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, dict[str, list[dict[str, list[float]]]]]:
+def found() -> dict[str, dict[str, dict[str, list[float]]]]:
     process = subprocess.run(
         [sys.executable, __file__],
         env=os.environ
@@ -55,21 +48,18 @@ def found() -> dict[str, dict[str, list[dict[str, list[float]]]]]:
 @pytest.mark.parametrize("num_devices", NUM_DEVICES[1:])
 @pytest.mark.parametrize("name", OUTER_LEARNERS)
 def test_any_number_of_devices_takes_the_same_step(found, name, num_devices):
-    *metrics, theta = found[name][str(num_devices)]
-    *metrics_of_one, theta_of_one = found[name]["1"]
-    np.testing.assert_allclose(theta["theta"], theta_of_one["theta"], rtol=1e-5, atol=1e-5)
-    for step, step_of_one in zip(metrics, metrics_of_one, strict=True):
-        assert step.keys() == step_of_one.keys()
-        for metric, value in step.items():
-            assert value == pytest.approx(step_of_one[metric], rel=1e-4, abs=1e-5), metric
+    several, one = found[name][str(num_devices)], found[name]["1"]
+    assert several.keys() == one.keys()
+    for what, values in several.items():
+        np.testing.assert_allclose(values, one[what], rtol=1e-5, atol=1e-5, err_msg=what)
 
 
 def test_the_steps_were_worth_comparing(found):
     """Both learners moved, and by more than the tolerance."""
     for name, by_devices in found.items():
-        first, second, _ = by_devices["1"]
-        assert abs(first["theta_norm"] - second["theta_norm"]) > 1e-4, name
-        assert first["gradient_norm"] > 1e-3, name
+        first, second = by_devices["1"]["theta_norm"]
+        assert abs(first - second) > 1e-4, name
+        assert min(by_devices["1"]["gradient_norm"]) > 1e-3, name
 
 
 @pytest.mark.parametrize(("name", "num_tasks", "num_devices"), [("rl2", 20, 3), ("maml", 5, 2), ("rl2", 2, 8)])

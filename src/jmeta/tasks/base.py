@@ -59,6 +59,8 @@ class TaskDistribution(abc.ABC):
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise ValueError(f"split={self.split!r} is not one of {', '.join(SPLITS)}")
+        if self.split == "ood" and not self.has_out_of_distribution:
+            raise ValueError(f"{type(self).__name__} has no out-of-distribution tasks: evaluate on the held-out split instead")
 
     @property
     @abc.abstractmethod
@@ -89,8 +91,6 @@ class TaskDistribution(abc.ABC):
     @property
     def out_of_distribution(self) -> Self:
         """Tasks outside the support of training, over the same environment."""
-        if not self.has_out_of_distribution:
-            raise ValueError(f"{type(self).__name__} has no out-of-distribution tasks: evaluate on the held-out split instead")
         return dataclasses.replace(self, split="ood")
 
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:

@@ -24,7 +24,7 @@ class EnvParams(environment.EnvParams):
     """The task."""
 
     probabilities: jax.Array = struct.field(default_factory=lambda: jnp.zeros(0))  # [num_arms]
-    max_steps_in_episode: int = 1
+    max_steps_in_episode: jax.Array | int = 1
 
 
 class BernoulliBanditEnvironment(environment.Environment[EnvState, EnvParams]):
@@ -97,7 +97,8 @@ class BernoulliBandit(TaskDistribution):
         return self.num_pulls
 
     def sample(self, key: jax.Array) -> EnvParams:
-        return EnvParams(probabilities=self.uniform(key, (self.num_arms,)))
+        limit = jnp.asarray(1, jnp.int32)
+        return EnvParams(probabilities=self.uniform(key, (self.num_arms,)), max_steps_in_episode=limit)
 
     def reference_return(self, num_steps: int) -> Reference | None:
         """The Bayes-optimal sum of rewards, computed exactly where that takes seconds."""

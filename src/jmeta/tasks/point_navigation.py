@@ -32,7 +32,7 @@ class EnvParams(environment.EnvParams):
     """The task."""
 
     goal: jax.Array = struct.field(default_factory=lambda: jnp.zeros(2))  # [2]
-    max_steps_in_episode: int = 100
+    max_steps_in_episode: jax.Array | int = 100
 
 
 class PointEnvironment(environment.Environment[EnvState, EnvParams]):
@@ -120,14 +120,15 @@ class PointNavigation(TaskDistribution):
 
     def sample(self, key: jax.Array) -> EnvParams:
         square_key, side_key = jax.random.split(key)
+        limit = jnp.asarray(self.horizon, jnp.int32)
         across, along = self.uniform(square_key, (2,))
         if self.split != "ood":
-            return EnvParams(goal=jnp.stack([across, along]) - 0.5, max_steps_in_episode=self.horizon)
+            return EnvParams(goal=jnp.stack([across, along]) - 0.5, max_steps_in_episode=limit)
         # Four rectangles, 1.25 by 0.25, each a quarter turn from the last, tile the frame.
         x, y = 1.25 * along - 0.75, 0.5 + 0.25 * across
         side = jax.random.randint(side_key, (), 0, 4)
         goal = jnp.array([[x, y], [-y, x], [-x, -y], [y, -x]])[side]
-        return EnvParams(goal=goal, max_steps_in_episode=self.horizon)
+        return EnvParams(goal=goal, max_steps_in_episode=limit)
 
     def reference_return(self, num_steps: int) -> Reference | None:
         """An agent that knows the goal walks straight to it: moving each axis at full speed is best at every step."""
@@ -179,7 +180,8 @@ class SparsePointNavigation(TaskDistribution):
 
     def sample(self, key: jax.Array) -> EnvParams:
         angle = jnp.pi * (self.uniform(key) + (self.split == "ood"))
-        return EnvParams(goal=jnp.stack([jnp.cos(angle), jnp.sin(angle)]), max_steps_in_episode=self.horizon)
+        goal = jnp.stack([jnp.cos(angle), jnp.sin(angle)])
+        return EnvParams(goal=goal, max_steps_in_episode=jnp.asarray(self.horizon, jnp.int32))
 
     def reference_return(self, num_steps: int) -> Reference | None:
         """The return of an episode for an agent that knows the goal."""
