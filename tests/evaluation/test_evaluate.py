@@ -1,6 +1,7 @@
 """Evaluation: every number by hand, on an environment whose returns can be counted."""
 
 import dataclasses
+import sys
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from jmeta.inner.base import InnerLearner
 from jmeta.parallel import task_mesh
 from jmeta.references import UCB1, Random
 from jmeta.tasks import BernoulliBandit, PointNavigation, TaskDistribution
-from jmeta.types import Decision, Protocol
+from jmeta.types import Decision, Discrete, Protocol
 
 KEY = jax.random.key(3)
 HORIZON, NUM_ACTIONS = 3, 64
@@ -32,23 +33,23 @@ class CountingState(environment.EnvState):
 
 @struct.dataclass
 class CountingParams(environment.EnvParams):
+    """The task: what every step pays besides, and how long its episodes are; 0 draws each from 1, 2, 3."""
+
     bonus: jax.Array = struct.field(default_factory=lambda: jnp.zeros(()))
+    length: jax.Array = struct.field(default_factory=lambda: jnp.asarray(HORIZON, jnp.int32))
     max_steps_in_episode: int = HORIZON
 
 
 class CountingEnvironment(environment.Environment[CountingState, CountingParams]):
-    """Pays the number of the action, and the task's bonus. An episode ends after ``length`` steps, 0 draws it from 1, 2, 3."""
-
-    def __init__(self, length: int):
-        super().__init__()
-        self.length = length
+    """Pays the number of the action, and the task's bonus."""
 
     @property
     def default_params(self) -> CountingParams:
         return CountingParams()
 
     def reset_env(self, key: jax.Array, params: CountingParams) -> tuple[jax.Array, CountingState]:
-        length = jax.random.randint(key, (), 1, HORIZON + 1) if self.length == 0 else jnp.asarray(self.length, jnp.int32)
+        drawn = jax.random.randint(key, (), 1, HORIZON + 1)
+        length = jnp.where(params.length > 0, params.length, drawn)
         return jnp.zeros(1), CountingState(time=jnp.zeros((), jnp.int32), length=length)
 
     def step_env(
@@ -64,33 +65,42 @@ class CountingEnvironment(environment.Environment[CountingState, CountingParams]
         return spaces.Box(0.0, 0.0, (1,))
 
 
+ENVIRONMENT = CountingEnvironment()
+
+
 @dataclasses.dataclass(frozen=True)
 class Counting(TaskDistribution):
-    length: int = HORIZON
-    has_bonus: bool = False
+    """A bonus uniform on (0, 1), if any, and one of ``lengths``."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "_environment", CountingEnvironment(self.length))
+    lengths: tuple[int, ...] = (HORIZON,)
+    has_bonus: bool = False
 
     @property
     def environment(self) -> CountingEnvironment:
-        return self._environment  # type: ignore[attr-defined]
+        return ENVIRONMENT
 
     def sample(self, key: jax.Array) -> CountingParams:
-        return CountingParams(bonus=self.uniform(key) if self.has_bonus else jnp.zeros(()))
+        bonus_key, length_key = jax.random.split(key)
+        return CountingParams(
+            bonus=self.uniform(bonus_key) * self.has_bonus,
+            length=jax.random.choice(length_key, jnp.asarray(self.lengths, jnp.int32)),
+        )
 
 
 @struct.dataclass
 class Scripted(InnerLearner):
-    """Acts ``start + stream * apart``, then ``stride`` more at every step of the lifetime, and 10 more after each adaptation."""
+    """Acts ``start + apart * stream``, then ``stride`` more at every step of the lifetime, and 10 more after each adaptation.
 
-    start: int = struct.field(pytree_node=False, default=1)
-    stride: int = struct.field(pytree_node=False, default=0)
-    apart: int = struct.field(pytree_node=False, default=0)
+    Attributes:
+      traces: if a list, grows whenever ``act`` is traced.
+    """
+
+    start: Any = 1
+    stride: Any = 0
+    apart: Any = 0
+    traces: Any = struct.field(pytree_node=False, default=None)
     observation_size: int = struct.field(pytree_node=False, default=1)
-    action_space: Any = struct.field(pytree_node=False, default=None)
-    traces: list[int] = struct.field(pytree_node=False, default_factory=lambda: Traces())
+    action_space: Any = struct.field(pytree_node=False, default=Discrete(NUM_ACTIONS))
 
     def init(self, key):
         return ()
@@ -99,7 +109,8 @@ class Scripted(InnerLearner):
         return jnp.zeros((), jnp.int32), self.start + self.apart * jnp.arange(num_streams)
 
     def act(self, theta, phi, memory, timestep):
-        self.traces.append(1)
+        if self.traces is not None:
+            self.traces.append(1)
         logits = jnp.where(jnp.arange(NUM_ACTIONS) == memory + 10 * phi, 0.0, -1e9)
         return Decision(dist.CategoricalLogits(logits), jnp.zeros(())), memory + self.stride
 
@@ -108,30 +119,31 @@ class Scripted(InnerLearner):
 
 
 class Traces(list):
+    """A list that JAX may use as a cache key."""
+
     __hash__ = object.__hash__
+    __eq__ = object.__eq__
 
 
 def run(agent: InnerLearner, tasks: TaskDistribution, protocol: Protocol, num_tasks: int = 5, key: jax.Array = KEY):
     return jmeta.evaluate(agent, tasks, (), key, protocol=protocol, num_tasks=num_tasks)
 
 
-@pytest.mark.parametrize("length", [1, 2, 3])
-def test_constant_reward(length):
-    """2 segments of 6 steps in 4 streams, reward 1 at each step.
+def test_constant_reward():
+    """2 segments of 6 steps in 4 streams, reward 1 at each step, and 1 + 10 after the adaptation between them.
 
-    Episodes of 3 steps at most: the first 6 / 3 = 2 of each segment count, worth ``length`` each. The first begins with the segment
-    and the second ``length`` steps later, all 4 streams together 4 times that; the second segment begins after 6 x 4 = 24.
+    Episodes last L steps in a task, 3 at most: so the first 6 / 3 = 2 of each segment count, worth L each. The first begins with
+    the segment and the second L steps later, 4 streams together 4 L; the second segment begins after 6 x 4 = 24.
     """
-    result = run(Scripted(), Counting(length=length), Protocol(2, 6, 4))
-    # The second segment comes after an adaptation and pays 1 + 10.
-    per_segment = np.asarray([length, length])
-    assert result.episode_returns.shape == (5, 4)
-    np.testing.assert_array_equal(result.episode_returns, np.tile([*per_segment, *(11 * per_segment)], (5, 1)))
-    np.testing.assert_array_equal(result.segment_returns, np.tile([6, 66], (5, 1)))
-    np.testing.assert_array_equal(result.lifetime_returns, np.full(5, 72))
-    np.testing.assert_array_equal(result.episode_env_steps, [0, 4 * length, 24, 24 + 4 * length])
+    result = run(Scripted(), Counting(lengths=(1, 2, 3)), Protocol(2, 6, 4), num_tasks=20)
+    length = result.episode_returns[:, 0]
+    assert sorted(set(length)) == [1.0, 2.0, 3.0]
+    np.testing.assert_array_equal(result.episode_returns, np.stack([length, length, 11 * length, 11 * length], axis=1))
+    np.testing.assert_array_equal(result.segment_returns, np.tile([6, 66], (20, 1)))
+    np.testing.assert_array_equal(result.lifetime_returns, np.full(20, 72))
+    np.testing.assert_allclose(result.episode_env_steps, [0, 4 * length.mean(), 24, 24 + 4 * length.mean()], rtol=1e-6)
     np.testing.assert_array_equal(result.segment_env_steps, [0, 24])
-    assert (result.num_tasks, result.mean_return, result.standard_error) == (5, 72.0, 0.0)
+    assert (result.num_tasks, result.mean_return, result.standard_error) == (20, 72.0, 0.0)
 
 
 def test_growing_reward():
@@ -139,7 +151,7 @@ def test_growing_reward():
 
     Memory runs on: the next segment pays 6, 7, ... and, adapted once, 10 more each: 16 + 17, 18 + 19, and 16 + ... + 21 = 111.
     """
-    result = run(Scripted(start=0, stride=1), Counting(length=2), Protocol(2, 6, 1))
+    result = run(Scripted(start=0, stride=1), Counting(lengths=(2,)), Protocol(2, 6, 1))
     np.testing.assert_array_equal(result.episode_returns, np.tile([1, 5, 33, 37], (5, 1)))
     np.testing.assert_array_equal(result.segment_returns, np.tile([15, 111], (5, 1)))
     np.testing.assert_array_equal(result.lifetime_returns, np.full(5, 126))
@@ -155,7 +167,7 @@ def test_streams_are_averaged_and_their_steps_added():
 
 def test_episodes_that_end_at_random():
     """Reward 1 a step makes an episode's return its length, and so the step at which the next one begins."""
-    result = run(Scripted(), Counting(length=0), Protocol(1, 9, 2), num_tasks=400)
+    result = run(Scripted(), Counting(lengths=(0,)), Protocol(1, 9, 2), num_tasks=400)
     assert result.episode_returns.shape == (400, 3)
     assert set(np.unique(result.episode_returns)) == {1.0, 1.5, 2.0, 2.5, 3.0}  # means of two streams
     np.testing.assert_allclose(result.episode_env_steps[1], 2 * result.episode_returns[:, 0].mean(), rtol=1e-6)
@@ -165,43 +177,51 @@ def test_episodes_that_end_at_random():
     assert result.episode_returns.mean(0) == pytest.approx(np.full(3, 2.0), abs=4 * np.sqrt(2 / 3 / 800))
 
 
-def test_returns_of_every_task_are_kept_in_one_order():
-    """The task is the same in all of its episodes, and differs from the next one."""
-    result = run(Scripted(start=0), Counting(length=1, has_bonus=True), Protocol(1, 6, 1), num_tasks=50)
+def test_the_task_is_the_same_in_all_of_its_episodes_and_no_other():
+    result = run(Scripted(start=0), Counting(lengths=(1,), has_bonus=True), Protocol(1, 6, 1), num_tasks=50)
     np.testing.assert_array_equal(result.episode_returns[:, 0], result.episode_returns[:, 1])
     np.testing.assert_allclose(result.lifetime_returns, 6 * result.episode_returns[:, 0], rtol=1e-6)
     assert len(np.unique(result.lifetime_returns)) == 50
 
 
 def test_the_same_key_means_the_same_tasks_for_any_agent():
-    """On a bonus alone, whoever plays 0 is paid for the task it is in. Agents of different streams and memories meet the same."""
+    """On a bonus alone, whoever plays 0 is paid for the task it is in."""
     tasks, protocol = Counting(has_bonus=True), Protocol(1, 3, 1)
     one = run(Scripted(start=0), tasks, protocol).lifetime_returns
-    np.testing.assert_allclose(run(Scripted(start=2), tasks, protocol).lifetime_returns - 3 * 2, one, rtol=1e-5)
-    np.testing.assert_allclose(run(Scripted(start=0), tasks, Protocol(1, 3, 2)).lifetime_returns, one, rtol=1e-6)
-    np.testing.assert_allclose(run(Scripted(start=0), tasks, protocol, num_tasks=3).lifetime_returns, one[:3], rtol=1e-6)
-    assert not np.isclose(run(Scripted(start=0), tasks, protocol, key=jax.random.key(4)).lifetime_returns, one).any()
+    np.testing.assert_allclose(run(Scripted(start=2), tasks, protocol).lifetime_returns, one + 3 * 2, rtol=1e-5)
+    with_memory = run(Scripted(start=0, stride=1), tasks, Protocol(1, 3, 2), num_tasks=3)  # plays 0, 1, 2
+    np.testing.assert_allclose(with_memory.lifetime_returns, one[:3] + 3, rtol=1e-5)
+    other = run(Scripted(start=0), tasks, protocol, key=jax.random.key(4))
     held_out = run(Scripted(start=0), tasks.held_out, protocol)
-    assert (held_out.split, run(Scripted(start=0), tasks, protocol).split) == ("held-out", "train")
-    assert not np.isclose(held_out.lifetime_returns, one, rtol=1e-7).any()
+    assert (other.split, held_out.split) == ("train", "held-out")
+    for different in (other, held_out):
+        assert not np.isclose(different.lifetime_returns, one, rtol=1e-7).any()
 
 
-def test_chunks_do_not_show(monkeypatch):
-    """Memory is bounded by living a few tasks at a time; the last chunk may be smaller."""
-    arguments = (Scripted(apart=1), Counting(length=0, has_bonus=True), Protocol(2, 6, 2))
-    live_all = jmeta.evaluation.evaluate.__globals__["_live_all"]
-    whole = run(*arguments, num_tasks=11)
-    monkeypatch.setitem(jmeta.evaluation.evaluate.__globals__, "ENV_STEPS_AT_ONCE", 2 * 24)  # two tasks at a time
-    live_all.clear_cache()
-    chunked = run(*arguments, num_tasks=11)
-    live_all.clear_cache()
+def test_chunks_bound_memory_and_do_not_show(monkeypatch):
+    """A few tasks at a time are lived together; the last chunk may be smaller."""
+    agent, tasks, protocol = Scripted(), Counting(lengths=(0,), has_bonus=True), Protocol(1, 6, 1)
+    module = sys.modules["jmeta.evaluation.evaluate"]
+
+    def evaluate_and_weigh(env_steps_at_once: int):
+        monkeypatch.setattr(module, "ENV_STEPS_AT_ONCE", env_steps_at_once)
+        module._live_all.clear_cache()
+        result = run(agent, tasks, protocol, num_tasks=302)
+        with jax.set_mesh(task_mesh()):
+            program = module._live_all.lower((agent, ()), jax.random.split(KEY, 302), tasks=tasks, protocol=protocol)
+        module._live_all.clear_cache()
+        return result, program.compile().memory_analysis().temp_size_in_bytes
+
+    whole, bytes_of_whole = evaluate_and_weigh(10**6)
+    chunked, bytes_of_chunked = evaluate_and_weigh(4 * 6)  # 302 tasks on 2 devices: 37 chunks of 4, and one of 3
+    assert bytes_of_chunked < bytes_of_whole / 4
     for field in ("lifetime_returns", "episode_returns", "segment_returns", "episode_env_steps"):
         np.testing.assert_allclose(getattr(chunked, field), getattr(whole, field), rtol=1e-6, err_msg=field)
 
 
 def test_devices_do_not_show():
     """5 tasks on 2 devices: one lives a task more, which is not counted."""
-    arguments = (Scripted(), Counting(length=0, has_bonus=True), Protocol(1, 6, 1))
+    arguments = (Scripted(), Counting(lengths=(0,), has_bonus=True), Protocol(1, 6, 1))
     assert len(jax.local_devices()) > 1
     on_all = run(*arguments)
     with jax.set_mesh(task_mesh(1)):
@@ -212,7 +232,7 @@ def test_devices_do_not_show():
 
 
 def test_a_second_call_does_not_compile_again():
-    agent, tasks = Scripted(), Counting()
+    agent, tasks = Scripted(traces=Traces()), Counting()
     run(agent, tasks, Protocol(1, 3, 1))
     traced = len(agent.traces)
     assert traced > 0
@@ -234,7 +254,7 @@ def test_a_second_call_does_not_compile_again():
     ],
 )
 def test_what_can_not_work_is_refused(protocol, num_tasks, message):
-    agent = Scripted()
+    agent = Scripted(traces=Traces())
     with pytest.raises(ValueError, match=message):
         run(agent, Counting(), protocol, num_tasks)
     assert agent.traces == []

@@ -22,6 +22,7 @@ def maml(
     num_tasks: int = 20,
     num_epochs: int = 1,
     learning_rate: float = 1e-3,
+    anneal_steps: int | None = None,
     discount: float = 0.99,
     clip_epsilon: float = 0.2,
     entropy_coefficient: float = 0.0,
@@ -49,6 +50,7 @@ def maml(
       num_tasks: tasks at each outer step.
       num_epochs: outer updates on the same data.
       learning_rate: of Adam, the outer optimiser.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
       discount: per environment step, in [0, 1], of inner and outer returns.
       clip_epsilon: half-width of PPO's ratio interval; it has no effect with one epoch.
       entropy_coefficient: weight of the adapted policy's entropy.
@@ -96,6 +98,7 @@ def maml(
         num_tasks=num_tasks,
         num_epochs=num_epochs,
         learning_rate=learning_rate,
+        anneal_steps=anneal_steps,
         max_gradient_norm=max_gradient_norm,
         clip_epsilon=clip_epsilon,
         entropy_coefficient=entropy_coefficient,

@@ -16,6 +16,7 @@ def rl2(
     num_epochs: int = 4,
     num_minibatches: int = 4,
     learning_rate: float = 1e-3,
+    anneal_steps: int | None = None,
     discount: float = 0.99,
     trace: float = 0.95,
     clip_epsilon: float = 0.2,
@@ -41,6 +42,7 @@ def rl2(
       num_epochs: passes over those lifetimes.
       num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
       learning_rate: of Adam.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
       discount: per environment step, in [0, 1]; it runs on across episodes.
       trace: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.
@@ -78,6 +80,7 @@ def rl2(
         num_epochs=num_epochs,
         num_minibatches=num_minibatches,
         learning_rate=learning_rate,
+        anneal_steps=anneal_steps,
         max_gradient_norm=max_gradient_norm,
         clip_epsilon=clip_epsilon,
         entropy_coefficient=entropy_coefficient,

@@ -181,9 +181,9 @@ def _say_what_next(result: TrainResult, options: TrainOptions) -> int:
 
 def _take_option(args: list[str], name: str) -> tuple[str | None, list[str]]:
     """The value of ``name value`` or ``name=value``, None without one, and the other arguments."""
-    for index, arg in enumerate(args):
-        if arg == name and index + 1 < len(args):
-            return args[index + 1], args[:index] + args[index + 2 :]
+    for index, (arg, value) in enumerate(zip(args, [*args[1:], "-"], strict=True)):
+        if arg == name and not value.startswith("-"):
+            return value, args[:index] + args[index + 2 :]
         if arg.startswith(f"{name}="):
             return arg.partition("=")[2], args[:index] + args[index + 1 :]
     return None, args

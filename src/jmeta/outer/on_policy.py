@@ -38,7 +38,8 @@ class OnPolicy(OuterLearner):
       score: weight of each segment in the objective, one per segment; (0, 1) trains what happens after one adaptation.
       num_epochs: passes over the same lifetimes.
       num_minibatches: groups of tasks in a pass; it and the number of devices must divide num_tasks.
-      learning_rate: of the optimiser.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero; None keeps it.
+      learning_rate: of the optimiser, at first.
       max_gradient_norm: the meta-gradient's global norm is clipped here.
       clip_epsilon: half-width of PPO's ratio interval.
       entropy_coefficient: weight of the policy's entropy.
@@ -56,6 +57,7 @@ class OnPolicy(OuterLearner):
     num_tasks: int = struct.field(pytree_node=False)
     num_epochs: int = struct.field(pytree_node=False, default=1)
     num_minibatches: int = struct.field(pytree_node=False, default=1)
+    anneal_steps: int | None = struct.field(pytree_node=False, default=None)
     learning_rate: jax.Array | float = 1e-3
     max_gradient_norm: jax.Array | float = 0.5
     clip_epsilon: jax.Array | float = 0.2
@@ -73,6 +75,8 @@ class OnPolicy(OuterLearner):
             raise ValueError(f"score={self.score} gives no segment any weight: nothing would be learned")
         if self.num_epochs < 1:
             raise ValueError(f"num_epochs={self.num_epochs}: it must be at least 1")
+        if self.anneal_steps is not None and self.anneal_steps < 1:
+            raise ValueError(f"anneal_steps={self.anneal_steps}: give at least 1 outer step, or None for a constant rate")
         if self.inner.action_space != self.tasks.action_space:
             raise ValueError(
                 f"the inner learner acts in {self.inner.action_space} but {type(self.tasks).__name__} takes "
@@ -198,7 +202,11 @@ class OnPolicy(OuterLearner):
         return jax.tree.map(split, tree)
 
     def _transformation(self) -> optax.GradientTransformation:
-        return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), self.optimizer(self.learning_rate))
+        rate: Any = self.learning_rate
+        if self.anneal_steps is not None:
+            updates = self.anneal_steps * self.num_epochs * self.num_minibatches
+            rate = optax.linear_schedule(self.learning_rate, 0.0, updates)
+        return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), self.optimizer(rate))
 
 
 def lifetime_metrics(tasks: TaskDistribution, protocol: Protocol, lifetimes: Lifetime) -> Metrics:

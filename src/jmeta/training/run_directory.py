@@ -6,6 +6,8 @@
     DIR/metrics.jsonl    one line per outer step
     DIR/tensorboard/     the same, for TensorBoard
     DIR/checkpoints/     whole meta-states, the newest few
+    DIR/damaged/         checkpoints that could not be read when the run was continued, if there were any
+    DIR/evaluations/     one JSON file per split and protocol, by ``jmeta evaluate``
 """
 
 import dataclasses

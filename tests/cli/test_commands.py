@@ -1,0 +1,354 @@
+"""The command line, used as it is meant to be."""
+
+import importlib.metadata
+import inspect
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import docstring_parser
+import jax
+import numpy as np
+import pytest
+
+import jmeta as package
+from jmeta.algorithms import ALGORITHMS
+from jmeta.cli import main as cli
+from jmeta.cli.registry import build, recipe_of, settings
+from jmeta.evaluation import plots
+from jmeta.tasks import TASKS
+from jmeta.training import RunDirectory, TrainResult, restore
+from tests.cli.conftest import RL2
+
+OWN_TASK = '''
+"""A task of one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jmeta.tasks import BernoulliBandit
+
+
+@dataclasses.dataclass(frozen=True)
+class Slots(BernoulliBandit):
+    """Slot machines.
+
+    Args:
+      num_arms: how many machines stand in the hall.
+      coins: what one costs, and what one pays.
+      name: above the door.
+    """
+
+    num_arms: int = 2
+    coins: tuple[float, ...] = (1.0, 2.0)
+    name: str = "Golden Nugget"
+'''
+
+
+@pytest.fixture
+def would_train(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """What ``train`` was asked for, and nothing is trained."""
+    asked = []
+
+    def train(outer, key, num_steps, **options):
+        asked.append({"outer": outer, "key": key, "num_steps": num_steps} | options)
+        return TrainResult(None, None, num_steps, {}, None, 0.0)
+
+    monkeypatch.setattr(cli, "train", train)
+    return asked
+
+
+# train
+
+
+def test_train_says_what_to_do_next(jmeta, tmp_path):
+    out = tmp_path / "it's [bold]"  # may look like markup, and must be quoted
+    said = jmeta("train", *RL2, "--num-steps", 2, "--out", out, "--no-progress")
+    assert said.status == 0
+    assert said.out == ""
+    assert said.err == f"""trained to step 2; next: jmeta evaluate '{tmp_path}/it'"'"'s [bold]'\n"""
+    assert len(RunDirectory(out).read_metrics()) == 2
+
+
+def test_settings_reach_learner_task_and_run(jmeta, would_train, tmp_path):
+    said = jmeta(
+        *("train", "maml", "--task.horizon", 7, "--num-tasks", 6, "--widths", 3, 2, "--inner-rates", 0.5, "--first-order"),
+        *("--learning-rate", "2e-4", "--task=point-navigation", "--seed", 9, "--num-steps", 11, "--num-devices", 2),
+        *("--checkpoint-every", 4, "--keep", 5, "--no-progress", "--out", tmp_path / "run", "--segment-length", 14),
+    )
+    assert said.status == 0
+    (asked,) = would_train
+    outer = asked.pop("outer")
+    assert outer.tasks == package.tasks.PointNavigation(horizon=7)
+    assert (outer.num_tasks, outer.learning_rate, outer.protocol.segment_length) == (6, 2e-4, 14)
+    assert outer.inner.first_order
+    assert outer.inner.inner_rates.tolist() == [0.5]
+    assert outer.inner.init(jax.random.key(0))["policy"]["linear"]["kernel"].shape == (2, 2)
+    assert jax.random.key_data(asked.pop("key")).tolist() == [0, 9]
+    recipe = asked.pop("recipe")
+    assert (recipe.algorithm, recipe.task, recipe.task_fields) == ("maml", "point-navigation", {"horizon": 7})
+    run = {"num_steps": 11, "num_devices": 2, "checkpoint_every": 4, "keep": 5, "wandb_project": None}
+    assert asked.pop("options") == run | {"seed": 9}
+    assert asked == run | {"out": tmp_path / "run", "resume": False, "progress": False}
+
+
+def test_a_recipe_builds_the_learner_again(rl2_trained):
+    """JSON has no tuples; the configuration must still be the same one."""
+    config = RunDirectory(rl2_trained).read_config()
+    recipe = recipe_of(config, "")
+    outer = build(recipe)
+    assert outer.tasks == package.tasks.BernoulliBandit(num_arms=3, num_pulls=3)
+    assert restore(outer, rl2_trained)[0] == 6
+    assert config["options"] == {
+        "seed": 3,
+        "num_steps": 6,
+        "num_devices": None,
+        "checkpoint_every": 2,
+        "keep": 2,
+        "wandb_project": None,
+    }
+    assert config["command"]
+
+
+def test_ranges_of_gymnax_tasks(jmeta, would_train, tmp_path):
+    said = jmeta(
+        *("train", "rl2", "--task", "gymnax", "--task.env-id", "CartPole-v1", "--task.ranges", "length", 0.3, 0.8),
+        *("masspole", 0.05, 0.2, "--task.max-steps", 5, "--hidden-size", 4, "--num-tasks", 4, "--out", tmp_path / "run"),
+    )
+    assert said.status == 0, said
+    assert would_train[0]["outer"].tasks.ranges == (("length", (0.3, 0.8)), ("masspole", (0.05, 0.2)))
+
+
+# resume
+
+
+def test_resume_asks_for_what_was_asked_for_before(jmeta, would_train, rl2_run):
+    assert jmeta("resume", rl2_run).status == 0
+    assert jmeta("resume", rl2_run, "--num-steps", 9, "--num-devices", 1, "--no-progress").status == 0
+    first, second = would_train
+    run = {"num_steps": 6, "num_devices": None, "checkpoint_every": 2, "keep": 2, "wandb_project": None}
+    assert first["options"] == run | {"seed": 3}
+    assert (first["out"], first["resume"], first["progress"]) == (rl2_run, True, True)
+    assert jax.random.key_data(first["key"]).tolist() == [0, 3]
+    assert second["options"] == run | {"seed": 3, "num_steps": 9, "num_devices": 1}
+    assert (second["num_steps"], second["num_devices"], second["progress"]) == (9, 1, False)
+
+
+def test_a_resume_is_resumed_as_it_was_asked_for(jmeta, rl2_run, monkeypatch):
+    """``jmeta resume DIR`` is what an interrupted run tells its user to type, whatever this one was started with."""
+    asked = []
+
+    def run(self, state, step, num_steps):
+        asked.append((num_steps, self.mesh.size))
+        raise OSError("power failure")
+
+    monkeypatch.setattr("jmeta.training.loop._Loop.run", run)
+    for args in (["--num-steps", 9, "--num-devices", 1], [], ["--num-steps", 10], []):
+        said = jmeta("resume", rl2_run, *args)
+        assert (said.status, "error: power failure" in said.err) == (1, True)
+    assert asked == [(9, 1), (9, 1), (10, 1), (10, 1)]
+
+
+# evaluate, plot
+
+
+def test_from_training_to_a_plot(jmeta, rl2_run, maml_run, tmp_path):
+    """evaluate --json, plot: what is printed, what is written, and that it is the evaluation of the trained agent."""
+    said = jmeta("evaluate", rl2_run, "--num-tasks", 20, "--seed", 4, "--json", tmp_path / "result.json")
+    assert said.status == 0, said
+    result = json.loads((tmp_path / "result.json").read_text())
+    kept = json.loads((rl2_run / "evaluations" / "held-out-1x3x1.json").read_text())
+    assert result == kept
+
+    outer = build(recipe_of(RunDirectory(rl2_run).read_config(), ""))
+    step, state = restore(outer, rl2_run)
+    key = jax.random.fold_in(jax.random.key(4), cli.EVALUATION_FOLD)
+    expected = package.evaluate(outer.inner, outer.tasks.held_out, state.theta, key, protocol=outer.protocol, num_tasks=20)
+    assert result.items() >= json.loads(json.dumps(expected.summary())).items()
+    assert (result["num_tasks"], result["split"], result["seed"], result["outer_step"]) == (20, "held-out", 4, step)
+    assert (len(result["episode_returns"]), len(result["segment_returns"]), result["env_steps"]) == (3, 1, [0.0, 1.0, 2.0])
+    assert result["mean_return"] == pytest.approx(sum(result["episode_returns"]))
+    assert result["standard_error"] > 0
+    assert result["versions"]["jmeta"] == package.__version__
+    assert result["device"].endswith("x cpu")
+    assert result["run"] == str(rl2_run)
+    # Three arms, three pulls: by enumeration 1.7833, what the task says too.
+    assert result["reference"] == {"label": "Bayes optimum", "value": outer.tasks.reference_return(3).value, "per": "lifetime"}
+
+    assert "outer step 6, 20 held-out tasks of BernoulliBandit, a lifetime = 1 segment(s) x 3 steps x 1 stream(s)" in said.out
+    for episode, value in enumerate(result["episode_returns"]):
+        assert f"│ {episode + 1} │ {episode} │ {value:.4f} │".replace(" ", "") in said.out.replace(" ", "")
+    assert f"return of a lifetime: {result['mean_return']:.4f} ± {result['standard_error']:.4f} (s.e.)" in said.out
+    assert "Bayes optimum: " in said.out
+
+    said = jmeta("plot", rl2_run, maml_run, "--out", tmp_path / "new" / "both.png")
+    assert (said.status, said.out.strip()) == (0, str(tmp_path / "new" / "both.png"))
+    assert (tmp_path / "new" / "both.png").read_bytes().startswith(b"\x89PNG")
+    said = jmeta("plot", maml_run)  # has not been evaluated
+    assert (said.status, said.out.strip()) == (0, str(maml_run / "plot.png"))
+
+
+def test_splits_and_longer_lifetimes(jmeta, maml_run, tmp_path):
+    """Each split has tasks of its own; more segments than in training are more adaptations."""
+    results = {}
+    for split in ("train", "held-out", "ood"):
+        file = tmp_path / f"{split}.json"
+        assert jmeta("evaluate", maml_run, "--num-tasks", 7, "--split", split, "--json", file).status == 0
+        results[split] = json.loads(file.read_text())
+        assert results[split]["split"] == split
+    returns = [result["mean_return"] for result in results.values()]
+    assert len(set(returns)) == 3
+    assert results["ood"]["reference"] is None or results["ood"]["reference"]["per"] == "episode"
+
+    longer = ("--num-segments", 3, "--segment-length", 10, "--num-streams", 4)
+    assert jmeta("evaluate", maml_run, "--num-tasks", 3, *longer, "--json", tmp_path / "longer.json").status == 0
+    result = json.loads((tmp_path / "longer.json").read_text())
+    assert result["protocol"] == {"num_segments": 3, "segment_length": 10, "num_streams": 4}
+    assert (len(result["episode_returns"]), result["segment_env_steps"]) == (3 * 10 // 5, [0, 40, 80])
+    assert {file.name for file in (maml_run / "evaluations").iterdir()} == {
+        *(f"{split}-2x5x2.json" for split in results),
+        "held-out-3x10x4.json",
+    }
+
+
+def test_a_single_task_has_no_standard_error(jmeta, rl2_run, tmp_path):
+    """Strict JSON knows no infinity."""
+    assert jmeta("evaluate", rl2_run, "--num-tasks", 1, "--json", tmp_path / "one.json").status == 0
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    result = json.loads((tmp_path / "one.json").read_text(), parse_constant=refuse)
+    assert result["standard_error"] is None
+    assert jmeta("plot", rl2_run).status == 0
+
+
+def test_evaluating_a_damaged_run_uses_the_last_good_checkpoint(jmeta, rl2_run, tmp_path):
+    shutil.rmtree(rl2_run / "checkpoints" / "6" / "state")
+    with pytest.warns(RuntimeWarning, match="checkpoint 6 is damaged"):
+        assert jmeta("evaluate", rl2_run, "--num-tasks", 20, "--json", tmp_path / "result.json").status == 0
+    assert json.loads((tmp_path / "result.json").read_text())["outer_step"] == 4
+
+
+def test_ctrl_c_is_no_error(jmeta, rl2_run, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "evaluate", interrupt)
+    said = jmeta("evaluate", rl2_run)
+    assert (said.status, said.out, said.err) == (130, "", "")
+
+
+def test_the_curves(monkeypatch, tmp_path, rl2_trained):
+    """Where the points lie: a learning curve, smoothed over a fiftieth of the run, and an adaptation curve with its interval."""
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots(1, 2)
+    rows = [{"env_steps": 10.0 * (i + 1), "return/before": 1.0, "return/after": float(i)} for i in range(100)]
+    plots.learning_curve(axes[0], rows, label="run", colour="k")
+    after, before = axes[0].get_lines()
+    assert after.get_xdata().tolist() == [10.0 * i for i in range(2, 101)]  # window 2
+    assert after.get_ydata()[:3].tolist() == [0.5, 1.5, 2.5]
+    assert set(before.get_ydata()) == {1.0}
+    assert (after.get_label(), before.get_label()) == ("run, last episode", "run, first episode")
+
+    plots.adaptation_curve(axes[1], [0, 5], [1.0, 2.0], [0.1, 0.2], label="run", colour="k")
+    (line,), (band,) = axes[1].get_lines(), axes[1].collections
+    assert line.get_xydata().tolist() == [[0.0, 1.0], [5.0, 2.0]]
+    heights = sorted(set(np.round(band.get_paths()[0].vertices[:, 1], 3)))
+    assert heights == [0.804, 1.196, 1.608, 2.392]  # 1 -+ 1.96 x 0.1 and 2 -+ 1.96 x 0.2
+
+
+# help
+
+
+def described(thing: object) -> dict[str, str]:
+    return {p.arg_name: p.description or "" for p in docstring_parser.parse(inspect.getdoc(thing) or "").params}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_help_lists_every_setting_as_its_docstring_has_it(jmeta, algorithm):
+    for task, task_class in TASKS.items():
+        said = jmeta("train", algorithm, "--task", task, "--help")
+        assert said.status == 0
+        for prefix, thing in (("", ALGORITHMS[algorithm]), ("task.", task_class)):
+            for name in settings(thing):
+                assert f"--{prefix}{name.replace('_', '-')}" in said.words, (task, name)
+                text = " ".join(described(thing)[name].split())
+                assert text, f"{thing} does not say what {name} is"
+                assert text in said.words, (task, name)
+        for option in ("--seed", "--num-steps", "--out", "--resume", "--num-devices", "--checkpoint-every", "--keep"):
+            assert option in said.words
+        assert (inspect.getdoc(ALGORITHMS[algorithm]) or "").splitlines()[0] in said.words
+
+
+def test_help_of_an_algorithm_needs_no_task(jmeta):
+    said = jmeta("train", "rl2", "--help")
+    assert said.status == 0
+    assert "--hidden-size INT units of the GRU" in said.words
+    assert "bernoulli-bandit" in said.words
+
+
+@pytest.mark.parametrize("command", ["train", "resume", "evaluate", "plot", "list"])
+def test_every_command_has_help(jmeta, command):
+    said = jmeta(command, "--help")
+    assert said.status == 0
+    assert f"usage: jmeta {command}" in said.words
+    assert f"  {command}" in jmeta("--help").out
+
+
+def test_overview_and_version(jmeta):
+    assert jmeta("--help").status == 0
+    assert jmeta("--help").out == jmeta().out
+    assert jmeta("--version").out == f"jmeta {package.__version__}\n"
+
+
+def test_list(jmeta):
+    said = jmeta("list")
+    assert said.status == 0
+    for name, thing in (ALGORITHMS | TASKS).items():
+        assert name in said.out
+        for setting in settings(thing):
+            assert setting in said.out
+    assert "maml" not in jmeta("list", "tasks").out
+    assert "bernoulli-bandit" not in jmeta("list", "algorithms").out
+
+
+def test_the_script_is_installed():
+    (script,) = (point for point in importlib.metadata.entry_points(group="console_scripts") if point.name == "jmeta")
+    assert script.load() is cli.main
+
+
+# A task of one's own
+
+
+def test_a_task_of_ones_own_is_found_through_pythonpath(tmp_path):
+    (tmp_path / "casino.py").write_text(OWN_TASK)
+    command = [sys.executable, "-m", "jmeta.cli.main", "train", "rl2", "--task", "casino:Slots", "--help"]
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    process = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=120)
+    assert process.returncode == 0, process.stderr
+    assert "--task.num-arms INT" in process.stdout
+    assert "how many machines stand in the hall. (default: 2)" in process.stdout
+
+
+def test_a_task_of_ones_own_is_trained_on_and_found_again(jmeta, tmp_path, monkeypatch, would_train):
+    (tmp_path / "casino.py").write_text(OWN_TASK)
+    monkeypatch.syspath_prepend(tmp_path)
+    settings_ = ["--task.num-arms", 4, "--task.coins", 1, 2.5, 3, "--task.name", "El Rancho"]
+    said = jmeta("train", "rl2", "--task", "casino:Slots", *settings_, "--num-tasks", 4, "--out", tmp_path / "run")
+    assert said.status == 0, said
+    tasks = would_train[0]["outer"].tasks
+    assert (tasks.num_arms, tasks.coins, tasks.name) == (4, (1.0, 2.5, 3.0), "El Rancho")
+    recipe = json.loads(json.dumps({"recipe": vars(would_train[0]["recipe"])}))
+    assert build(recipe_of(recipe, "")).tasks == tasks
+
+
+def test_no_setting_is_called_like_one_of_the_run():
+    """They share one command line."""
+    run = {name for name in inspect.signature(cli.TrainOptions).parameters}
+    for name, algorithm in ALGORITHMS.items():
+        assert not run & settings(algorithm).keys(), name
