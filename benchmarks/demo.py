@@ -81,7 +81,8 @@ def main() -> None:
     options = parser.parse_args()
     console = Console()
     out = next_directory(options.parent)
-    recipe = Recipe("rl2", {"discount": 1.0}, "bernoulli-bandit", {"num_arms": NUM_ARMS, "num_pulls": NUM_PULLS})
+    fields = {"discount": 1.0, "entropy_coefficient": 0.05, "anneal_steps": options.num_steps}
+    recipe = Recipe("rl2", fields, "bernoulli-bandit", {"num_arms": NUM_ARMS, "num_pulls": NUM_PULLS})
     outer = build(recipe)
     console.print(
         f"An agent with a recurrent network meets bandits of {NUM_ARMS} arms with unknown odds, {NUM_PULLS} pulls each.\n"

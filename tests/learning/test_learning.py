@@ -16,7 +16,7 @@ def learn(outer: OnPolicy, num_steps: int) -> jmeta.training.TrainResult:
 
 def test_rl2_comes_within_half_a_percent_of_bayes_optimal() -> None:
     """Five arms, ten pulls: 6.63 or more of 6.660 on 100,000 held-out bandits (random 5.0)."""
-    outer = jmeta.algorithms.rl2(BernoulliBandit(5, 10), discount=1.0)
+    outer = jmeta.algorithms.rl2(BernoulliBandit(5, 10), discount=1.0, entropy_coefficient=0.05, anneal_steps=600)
     trained = learn(outer, 600)
     result = jmeta.evaluate(
         outer.inner, outer.tasks.held_out, trained.theta, jax.random.key(1), protocol=outer.protocol, num_tasks=100_000
@@ -28,7 +28,7 @@ def test_rl2_comes_within_half_a_percent_of_bayes_optimal() -> None:
 def test_maml_reaches_the_published_return_after_one_step() -> None:
     """Finn et al. 2017: -11.68 after one gradient step on 4,000 environment steps; pretraining gets -19.7."""
     outer = jmeta.algorithms.maml(PointNavigation())
-    trained = learn(outer, 2500)
+    trained = learn(outer, 1500)
     protocol = outer.protocol._replace(num_segments=4, num_streams=40)
     result = jmeta.evaluate(
         outer.inner, outer.tasks.held_out, trained.theta, jax.random.key(1), protocol=protocol, num_tasks=1000

@@ -43,7 +43,7 @@ def test_the_critic_learns_a_constant_reward() -> None:
     """Reward 1 at each of 4 steps, undiscounted: the values are 4, 3, 2, 1 in units of return."""
     outer = rl2(ProbeTasks("constant", episodes=4))
     trained = train(outer, 150)
-    location, scale = trained.state.extra.location_and_scale()
+    location, scale = trained.state.extra.statistics.location_and_scale()
     phi, memory = outer.inner.begin(trained.theta, 1, jax.random.key(0))
     task = outer.tasks.sample(jax.random.key(0))
     life = start(outer.tasks, task, (phi, memory), num_streams=1, key=jax.random.key(1))

@@ -50,7 +50,8 @@ def maml(
       num_tasks: tasks at each outer step.
       num_epochs: outer updates on the same data.
       learning_rate: of Adam, the outer optimiser.
-      anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
+        constant by default.
       discount: per environment step, in [0, 1], of inner and outer returns.
       clip_epsilon: half-width of PPO's ratio interval; it has no effect with one epoch.
       entropy_coefficient: weight of the adapted policy's entropy.

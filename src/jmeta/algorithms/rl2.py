@@ -15,12 +15,12 @@ def rl2(
     num_tasks: int = 4096,
     num_epochs: int = 4,
     num_minibatches: int = 4,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 3e-3,
     anneal_steps: int | None = None,
     discount: float = 0.99,
     trace: float = 0.95,
     clip_epsilon: float = 0.2,
-    entropy_coefficient: float = 0.0,
+    entropy_coefficient: float = 0.02,
     value_coefficient: float = 0.5,
     max_gradient_norm: float = 0.5,
 ) -> OnPolicy:
@@ -42,7 +42,8 @@ def rl2(
       num_epochs: passes over those lifetimes.
       num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
       learning_rate: of Adam.
-      anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
+        constant by default.
       discount: per environment step, in [0, 1]; it runs on across episodes.
       trace: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,13 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Decision, Lifetime, MetaState, Metrics, Protocol, PyTree, Theta
 
 MakeOptimizer = Callable[[Any], optax.GradientTransformation]
+
+
+class OnPolicyExtra(NamedTuple):
+    """What ``OnPolicy`` carries beside theta and the optimiser's state."""
+
+    statistics: PyTree  # of the credit assignment
+    num_steps: jax.Array  # [] int32, outer steps taken
 
 
 @struct.dataclass
@@ -38,11 +45,12 @@ class OnPolicy(OuterLearner):
       score: weight of each segment in the objective, one per segment; (0, 1) trains what happens after one adaptation.
       num_epochs: passes over the same lifetimes.
       num_minibatches: groups of tasks in a pass; it and the number of devices must divide num_tasks.
-      anneal_steps: outer steps over which the learning rate falls linearly to zero; None keeps it.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many:
+        the policy first goes on trying, then becomes sure. None keeps both.
       learning_rate: of the optimiser, at first.
       max_gradient_norm: the meta-gradient's global norm is clipped here.
       clip_epsilon: half-width of PPO's ratio interval.
-      entropy_coefficient: weight of the policy's entropy.
+      entropy_coefficient: weight of the policy's entropy, at first.
       optimizer: learning rate -> optax transformation.
 
     References:
@@ -100,7 +108,8 @@ class OnPolicy(OuterLearner):
 
     def init(self, key: jax.Array) -> MetaState:
         theta = self.inner.init(key)
-        return MetaState(theta, self._transformation().init(theta), self.credit.init())
+        extra = OnPolicyExtra(self.credit.init(), jnp.zeros((), jnp.int32))
+        return MetaState(theta, self._transformation().init(theta), extra)
 
     def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
         self.check_devices(num_task_devices())
@@ -111,7 +120,8 @@ class OnPolicy(OuterLearner):
         task_keys, begin_keys = _split_each(keys)
         live = jax.vmap(self._lifetime, in_axes=(None, 0, 0), out_axes=TASK_AXES)
         lifetimes = live(state.theta, task_keys, begin_keys)
-        credit, statistics = self.credit.assign(state.extra, lifetimes)
+        credit, statistics = self.credit.assign(state.extra.statistics, lifetimes)
+        remaining = self._remaining(state.extra.num_steps)
 
         behaviour = _over_axes(_log_prob, 4)(lifetimes.segments.decision, lifetimes.segments.action)
         axes = (0, TASK_AXES, jax.tree.map(lambda _: 2, credit), 2)
@@ -120,10 +130,11 @@ class OnPolicy(OuterLearner):
 
         def update(carry: PyTree, group: PyTree) -> tuple[PyTree, Metrics]:
             theta, opt_state = carry
-            gradient, metrics = jax.grad(self._loss, has_aux=True)(theta, *group)
+            gradient, metrics = jax.grad(self._loss, has_aux=True)(theta, *group, remaining)
             gradient, metrics = mean_over_devices((gradient, metrics))
             metrics["gradient_norm"] = optax.tree.norm(gradient)
             updates, opt_state = transformation.update(gradient, opt_state, theta)
+            updates = optax.tree.scale(remaining, updates)
             return (optax.apply_updates(theta, updates), opt_state), metrics
 
         def epoch(carry: PyTree, _: None) -> tuple[PyTree, Metrics]:
@@ -134,7 +145,7 @@ class OnPolicy(OuterLearner):
         metrics = jax.tree.map(jnp.mean, metrics)
         metrics |= mean_over_devices(lifetime_metrics(self.tasks, self.protocol, lifetimes))
         metrics["theta_norm"] = optax.tree.norm(theta)
-        return MetaState(theta, opt_state, statistics), metrics
+        return MetaState(theta, opt_state, OnPolicyExtra(statistics, state.extra.num_steps + 1)), metrics
 
     def _lifetime(self, theta: Theta, task_key: jax.Array, begin_key: jax.Array) -> Lifetime:
         task_key, live_key = jax.random.split(task_key)
@@ -143,7 +154,13 @@ class OnPolicy(OuterLearner):
         return live_in(self.inner, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
 
     def _loss(
-        self, theta: Theta, begin_keys: jax.Array, lifetimes: Lifetime, credit: Credit, behaviour: jax.Array
+        self,
+        theta: Theta,
+        begin_keys: jax.Array,
+        lifetimes: Lifetime,
+        credit: Credit,
+        behaviour: jax.Array,
+        remaining: jax.Array | float = 1.0,
     ) -> tuple[jax.Array, Metrics]:
         """Minus the objective on a group of tasks [K, T, n, B], and its parts.
 
@@ -153,6 +170,7 @@ class OnPolicy(OuterLearner):
           lifetimes: what happened.
           credit: what each decision was worth.
           behaviour: log-probabilities of the actions when they were taken.
+          remaining: what is left of the learning rate, which tells what is left of the entropy coefficient.
         """
 
         def redo(begin_key: jax.Array, lifetime: Lifetime) -> PyTree:
@@ -177,7 +195,8 @@ class OnPolicy(OuterLearner):
         judged = _over_axes(judge, 4)(take(decisions), take(behaviour), take(lifetimes.segments.action), take(credit))
         score = jnp.asarray([self.score[k] for k in scored], jnp.float32)
         parts = {name: jnp.tensordot(term.mean((1, 2, 3)), score, 1) for name, term in judged.items()}
-        loss = -parts["policy"] + parts["value"] - self.entropy_coefficient * parts["entropy"]
+        entropy_coefficient = self.entropy_coefficient * jnp.maximum(2.0 * remaining - 1.0, 0.0)
+        loss = -parts["policy"] + parts["value"] - entropy_coefficient * parts["entropy"]
         metrics = {
             "loss": loss,
             "loss/policy": -parts["policy"],
@@ -202,11 +221,13 @@ class OnPolicy(OuterLearner):
         return jax.tree.map(split, tree)
 
     def _transformation(self) -> optax.GradientTransformation:
-        rate: Any = self.learning_rate
-        if self.anneal_steps is not None:
-            updates = self.anneal_steps * self.num_epochs * self.num_minibatches
-            rate = optax.linear_schedule(self.learning_rate, 0.0, updates)
-        return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), self.optimizer(rate))
+        return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), self.optimizer(self.learning_rate))
+
+    def _remaining(self, num_steps: jax.Array) -> jax.Array:
+        """What is left of the learning rate after that many outer steps, 1 down to 0."""
+        if self.anneal_steps is None:
+            return jnp.ones((), jnp.float32)
+        return jnp.maximum(1.0 - num_steps.astype(jnp.float32) / self.anneal_steps, 0.0)
 
 
 def lifetime_metrics(tasks: TaskDistribution, protocol: Protocol, lifetimes: Lifetime) -> Metrics:
