@@ -28,8 +28,11 @@ OWN_TASK = '''
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 from jmeta.tasks import BernoulliBandit
+
+Mood = Literal["merry", "gloomy"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,11 +43,13 @@ class Slots(BernoulliBandit):
       num_arms: how many machines stand in the hall.
       coins: what one costs, and what one pays.
       name: above the door.
+      mood: of the barkeeper.
     """
 
     num_arms: int = 2
     coins: tuple[float, ...] = (1.0, 2.0)
     name: str = "Golden Nugget"
+    mood: Mood = "merry"
 '''
 
 
@@ -332,6 +337,7 @@ def test_a_task_of_ones_own_is_found_through_pythonpath(tmp_path):
     process = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=120)
     assert process.returncode == 0, process.stderr
     assert "--task.num-arms INT" in process.stdout
+    assert "--task.mood {merry,gloomy}" in process.stdout
     assert "how many machines stand in the hall. (default: 2)" in process.stdout
 
 

@@ -93,6 +93,14 @@ def test_tensorboard_after_a_resume(tmp_path):
     assert [step for step, _ in scalars(tmp_path / "run" / "tensorboard")["return/after"]] == list(range(1, 9))
 
 
+def test_two_resumes_within_a_second_have_files_of_their_own(tmp_path):
+    for step in (1, 2):
+        logger = TensorBoard(tmp_path, purge_step=step)
+        logger.write(step - 1, 50, {"loss": np.asarray([1.0], np.float32)})
+        logger.close()
+    assert scalars(tmp_path) == {"loss": [(1, 1.0), (2, 1.0)]}
+
+
 # Progress
 
 METRICS = {"return/before": np.asarray([0.2, 0.3]), "return/after": np.asarray([0.7, 0.8])}  # means 0.25 and 0.75
