@@ -12,7 +12,7 @@ from jmeta.cli.main import main
 
 RL2 = shlex.split(
     "rl2 --task bernoulli-bandit --task.num-pulls 3 --task.num-arms 3 --hidden-size 4 "
-    "--num-tasks 16 --num-epochs 1 --num-minibatches 2"
+    "--num-tasks 16 --num-epochs 1 --num-minibatches 2 --learning-rate 0.001"
 )
 MAML = shlex.split("maml --task point-navigation --task.horizon 5 --widths 4 --num-streams 2 --num-tasks 4")
 

@@ -234,10 +234,10 @@ def test_differences():
 
 def test_descriptions_survive_json_and_tell_settings_apart():
     tasks = jmeta.tasks.BernoulliBandit(num_arms=2)
-    learner = jmeta.algorithms.rl2(tasks, hidden_size=4, num_tasks=4)
+    learner = jmeta.algorithms.rl2(tasks, hidden_size=4, num_tasks=4, learning_rate=0.001)
     described = describe(learner)
     assert json.loads(json.dumps(described)) == described
-    assert describe(jmeta.algorithms.rl2(tasks, hidden_size=4, num_tasks=4)) == described
+    assert describe(jmeta.algorithms.rl2(tasks, hidden_size=4, num_tasks=4, learning_rate=0.001)) == described
     for other, changed in (
         (jmeta.algorithms.rl2(tasks, hidden_size=5, num_tasks=4), "theta.core/inputs/bias: was float32[12], now float32[15]"),
         (jmeta.algorithms.rl2(tasks, hidden_size=4, num_tasks=4, trace=0.5), "credit.trace: was 0.95, now 0.5"),
