@@ -107,7 +107,7 @@ def test_a_damaged_or_newer_config(jmeta, rl2_run, command):
 def test_a_resume_with_other_settings(jmeta, rl2_run):
     said = jmeta("train", *RL2, "--learning-rate", 0.5, "--seed", 4, "--out", rl2_run, "--resume")
     assert said.status == USAGE
-    assert "learner.learning_rate: was 0.003, now 0.5" in said.words
+    assert "learner.learning_rate: was 0.001, now 0.5" in said.words
     assert "key: was [0, 3], now [0, 4]" in said.words
 
 

@@ -41,6 +41,15 @@ def test_minibatches_must_divide_tasks() -> None:
         rl2(num_tasks=10)
 
 
+def test_layers_and_minibatches_must_be_positive() -> None:
+    with pytest.raises(ValueError, match="hidden_size=-1"):
+        rl2(hidden_size=-1)
+    with pytest.raises(ValueError, match=r"widths=\(8, 0\)"):
+        jmeta.algorithms.maml(POINTS, widths=(8, 0))
+    with pytest.raises(ValueError, match="num_minibatches=0"):
+        rl2(num_minibatches=0)
+
+
 def test_epochs_must_be_positive() -> None:
     with pytest.raises(ValueError, match="num_epochs=0"):
         rl2(num_epochs=0)

@@ -244,7 +244,7 @@ def test_descriptions_survive_json_and_tell_settings_apart():
         (learner.replace(optimizer=partial(optax.adam, eps=1e-3)), "optimizer.eps: was 1e-05, now 0.001"),
         (learner.replace(optimizer=optax.sgd), "optimizer"),
         (learner.replace(protocol=Protocol(1, 20, 1)), "protocol.segment_length: was 10, now 20"),
-        (learner.replace(learning_rate=jnp.float32(0.5)), "learning_rate: was 0.003, now 0.5"),
+        (learner.replace(learning_rate=jnp.float32(0.5)), "learning_rate: was 0.001, now 0.5"),
     ):
         lines = differences(described, describe(other))
         assert any(line.startswith(changed) for line in lines), lines

@@ -79,6 +79,8 @@ def maml(
     """
     if num_inner_steps < 1:
         raise ValueError(f"num_inner_steps={num_inner_steps}: MAML adapts by at least 1 gradient step")
+    if any(width < 1 for width in widths):
+        raise ValueError(f"widths={widths}: every hidden layer needs at least 1 unit")
     if not inner_rates:
         raise ValueError("inner_rates is empty: give the rate of the first inner step, for example (0.5,)")
     length = tasks.lifetime_length if segment_length is None else segment_length

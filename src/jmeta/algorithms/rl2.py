@@ -70,6 +70,8 @@ def rl2(
       PPO with a shared critic in place of TRPO with a linear baseline (Duan et al.) or A2C (Wang et al.); Adam; normalised value
       targets.
     """
+    if hidden_size < 1:
+        raise ValueError(f"hidden_size={hidden_size}: the GRU needs at least 1 unit")
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     return OnPolicy(
         inner=RL2.with_gru(tasks.observation_size, tasks.action_space, hidden_size),

@@ -98,8 +98,10 @@ class OnPolicy(OuterLearner):
         self.check_devices(1)
 
     def check_devices(self, num_devices: int) -> None:
+        if self.num_minibatches < 1:
+            raise ValueError(f"num_minibatches={self.num_minibatches}: it must be at least 1")
         share = num_devices * self.num_minibatches
-        if self.num_tasks < 1 or self.num_minibatches < 1 or self.num_tasks % share:
+        if self.num_tasks < 1 or self.num_tasks % share:
             nearest = max(1, round(self.num_tasks / share)) * share
             raise ValueError(
                 f"num_tasks={self.num_tasks} can't be split evenly over {num_devices} device(s) x "
