@@ -27,7 +27,7 @@ def test_rl2_comes_within_half_a_percent_of_bayes_optimal() -> None:
 
 def test_maml_reaches_the_published_return_after_one_step() -> None:
     """Finn et al. 2017: -11.68 after one gradient step on 4,000 environment steps; pretraining gets -19.7."""
-    outer = jmeta.algorithms.maml(PointNavigation())
+    outer = jmeta.algorithms.maml(PointNavigation(), anneal_steps=1500)
     trained = learn(outer, 1500)
     protocol = outer.protocol._replace(num_segments=4, num_streams=40)
     result = jmeta.evaluate(
