@@ -7,6 +7,7 @@ mesh the same code runs on one device.
 One XLA device per CPU core pays: XLA's own threading gains almost nothing on networks this small.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ import jax
 from jax.sharding import Mesh, PartitionSpec
 
 TASK_AXIS = "tasks"
+STREAMS_IN_CACHE = 50
 
 
 def task_mesh(num_devices: int | None = None) -> Mesh:
@@ -39,6 +41,21 @@ def num_task_devices() -> int:
     """How many devices the ambient mesh spreads tasks over; 1 where there is no mesh."""
     mesh = jax.sharding.get_abstract_mesh()
     return 1 if mesh.empty else mesh.shape[TASK_AXIS]
+
+
+def tasks_at_once(num_tasks: int, num_streams: int) -> int:
+    """How many of ``num_tasks`` tasks one device should replay and differentiate at once.
+
+    On a CPU that is what stays in a core's cache: about fifty streams, which at networks of 64 to 100 units train a third
+    faster than five hundred. An accelerator takes them all: bound its memory by choosing for yourself.
+
+    Returns:
+      A divisor of ``num_tasks``, the nearest.
+    """
+    if jax.default_backend() != "cpu":
+        return num_tasks
+    divisors = [size for size in range(1, num_tasks + 1) if num_tasks % size == 0]
+    return min(divisors, key=lambda size: abs(math.log(size * num_streams / STREAMS_IN_CACHE)))
 
 
 def over_tasks(function: Callable[..., Any], *, per_task_output: bool = False) -> Callable[..., Any]:

@@ -10,8 +10,6 @@ import pytest
 
 from jmeta.lifetime import live, live_in, new_episodes, replay, rollout, start
 from jmeta.outer.base import OuterLearner
-from jmeta.outer.on_policy import _log_prob as log_prob
-from jmeta.outer.on_policy import _over_axes as over_axes
 from jmeta.types import TASK_AXES, Life, Lifetime, Protocol, PyTree, Timestep
 from tests.laws.learners import OUTER_LEARNERS
 
@@ -196,10 +194,8 @@ def test_every_meta_parameter_gets_a_gradient(outer: OuterLearner, theta: PyTree
 
     @jax.jit
     def gradient(theta: PyTree) -> PyTree:
-        lifetimes = jax.vmap(outer._lifetime, in_axes=(None, 0, 0), out_axes=TASK_AXES)(theta, keys, keys)
-        credit, _ = outer.credit.assign(outer.credit.init(), lifetimes)
-        behaviour = over_axes(log_prob, 4)(lifetimes.segments.decision, lifetimes.segments.action)
-        return jax.grad(outer._loss, has_aux=True)(theta, keys, lifetimes, credit, behaviour)[0]
+        state = outer.init(KEY)._replace(theta=theta)
+        return outer.gradient(theta, outer.gather(state, keys)[0])[0]
 
     for path, leaf in jax.tree_util.tree_leaves_with_path(gradient(theta)):
         name = jax.tree_util.keystr(path)

@@ -7,10 +7,10 @@ import pytest
 import jmeta
 from jmeta.objectives import mixed_mode_grad
 from jmeta.outer.on_policy import OnPolicy
-from jmeta.outer.on_policy import _log_prob as log_prob
-from jmeta.outer.on_policy import _over_axes as over_axes
+from jmeta.parallel import tasks_at_once
 from jmeta.tasks import BernoulliBandit, PointNavigation
-from jmeta.types import TASK_AXES, Discrete, Protocol, PyTree
+from jmeta.types import Discrete, Protocol, PyTree
+from tests.laws.learners import OUTER_LEARNERS
 
 BANDIT = BernoulliBandit(num_arms=3, num_pulls=4)
 POINTS = PointNavigation(horizon=6)
@@ -74,16 +74,10 @@ def test_maml_must_adapt() -> None:
 def test_mixed_mode_gives_the_meta_gradient_of_reverse_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     """On MAML's own outer loss with two inner steps, to 1e-5 relative in float32; and the second order matters."""
     outer = jmeta.algorithms.maml(POINTS, widths=(8,), num_streams=4, num_tasks=3, num_inner_steps=2)
-    theta, keys = outer.init(jax.random.key(0)).theta, jax.random.split(jax.random.key(1), 3)
+    state, keys = outer.init(jax.random.key(0)), jax.random.split(jax.random.key(1), 3)
 
-    def gradient(outer: OnPolicy) -> PyTree:
-        def function(theta: PyTree) -> PyTree:
-            lifetimes = jax.vmap(outer._lifetime, in_axes=(None, 0, 0), out_axes=TASK_AXES)(theta, keys, keys)
-            credit, _ = outer.credit.assign(outer.credit.init(), lifetimes)
-            behaviour = over_axes(log_prob, 4)(lifetimes.segments.decision, lifetimes.segments.action)
-            return jax.grad(outer._loss, has_aux=True)(theta, keys, lifetimes, credit, behaviour)[0]
-
-        return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(jax.jit(function)(theta))])
+    def gradient(outer: OnPolicy) -> np.ndarray:
+        return flat(jax.jit(lambda state: outer.gradient(state.theta, outer.gather(state, keys)[0])[0])(state))
 
     mixed = gradient(outer)
     first_order = gradient(outer.replace(inner=outer.inner.replace(first_order=True)))
@@ -92,3 +86,45 @@ def test_mixed_mode_gives_the_meta_gradient_of_reverse_mode(monkeypatch: pytest.
     assert mixed_mode_grad is not jax.grad
     np.testing.assert_allclose(mixed, reverse, atol=1e-5 * np.abs(reverse).max(), rtol=1e-4)
     assert np.linalg.norm(mixed - first_order) > 0.05 * np.linalg.norm(mixed)
+
+
+@pytest.mark.parametrize("name", OUTER_LEARNERS)
+def test_microbatches_add_up_to_the_same_gradient(name: str) -> None:
+    outer = OUTER_LEARNERS[name]().replace(num_tasks=6, num_minibatches=1)
+    state, keys = outer.init(jax.random.key(0)), jax.random.split(jax.random.key(1), 6)
+    experience, _ = jax.jit(outer.gather)(state, keys)
+
+    def gradient(size: int) -> np.ndarray:
+        return flat(jax.jit(outer.replace(microbatch_size=size).gradient)(state.theta, experience)[0])
+
+    whole = gradient(6)
+    for size in (1, 2):
+        np.testing.assert_allclose(gradient(size), whole, atol=1e-5 * np.abs(whole).max())
+
+
+def test_microbatches_bound_memory() -> None:
+    outer = rl2(hidden_size=32, num_tasks=512, num_minibatches=1)
+    state, keys = outer.init(jax.random.key(0)), jax.random.split(jax.random.key(1), 512)
+    experience, _ = jax.eval_shape(outer.gather, state, keys)
+
+    def temporary_bytes(size: int) -> int:
+        gradient = jax.jit(outer.replace(microbatch_size=size).gradient)
+        return gradient.lower(state.theta, experience).compile().memory_analysis().temp_size_in_bytes
+
+    assert temporary_bytes(32) < 0.25 * temporary_bytes(512)
+
+
+def test_microbatches_must_divide_a_minibatch() -> None:
+    with pytest.raises(ValueError, match="microbatch_size=3 does not divide the 2 tasks of a minibatch on one device: use 1, or"):
+        rl2().replace(microbatch_size=3)
+
+
+@pytest.mark.parametrize(
+    ("num_tasks", "num_streams", "expected"), [(512, 1, 64), (10, 20, 2), (7, 1, 7), (131, 1, 131), (4, 100, 1)]
+)
+def test_a_cpu_replays_as_many_tasks_at_once_as_stay_in_cache(num_tasks: int, num_streams: int, expected: int) -> None:
+    assert tasks_at_once(num_tasks, num_streams) == expected
+
+
+def flat(tree: PyTree) -> np.ndarray:
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])

@@ -10,7 +10,7 @@ import numpy as np
 
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in
-from jmeta.objectives import returns_by_episode
+from jmeta.objectives import episode_index, returns_by_episode
 from jmeta.outer.base import check_protocol
 from jmeta.parallel import num_task_devices, over_tasks, task_mesh
 from jmeta.tasks.base import TaskDistribution
@@ -168,5 +168,4 @@ def _live_all(agent: PyTree, keys: jax.Array, *, tasks: TaskDistribution, protoc
 
 def _episode_begins(first: jax.Array, number: int) -> jax.Array:
     """The step [number] at which each of the first episodes of a stream [T] begins."""
-    episode = jnp.cumsum(first.at[0].set(False).astype(jnp.int32))
-    return jnp.argmax(jnp.arange(number)[:, None] == episode, axis=1)
+    return jnp.argmax(jnp.arange(number)[:, None] == episode_index(first), axis=1)

@@ -4,6 +4,7 @@ from jmeta.objectives.baselines import fit_linear_baseline, linear_features
 from jmeta.objectives.meta_gradients import mixed_mode_grad
 from jmeta.objectives.returns import (
     discounted_returns,
+    episode_index,
     finished_later,
     generalized_advantages,
     returns_by_episode,
@@ -14,6 +15,7 @@ from jmeta.objectives.surrogates import clipped_surrogate, loaded_dice, low_vari
 __all__ = [
     "clipped_surrogate",
     "discounted_returns",
+    "episode_index",
     "finished_later",
     "fit_linear_baseline",
     "generalized_advantages",

@@ -60,8 +60,12 @@ def returns_by_episode(reward: jax.Array, first: jax.Array, num_episodes: int) -
         ask only for as many as surely fit: T // horizon.
     """
     chex.assert_rank([reward, first], 1)
-    episode = jnp.cumsum(first.at[0].set(False).astype(jnp.int32))
-    return (jnp.arange(num_episodes)[:, None] == episode).astype(reward.dtype) @ reward
+    return (jnp.arange(num_episodes)[:, None] == episode_index(first)).astype(reward.dtype) @ reward
+
+
+def episode_index(first: jax.Array) -> jax.Array:
+    """[T] int: which episode of the record, from 0, each step belongs to; the first step begins one whatever it says."""
+    return jnp.cumsum(first.at[0].set(False).astype(jnp.int32))
 
 
 def finished_later(done_t: jax.Array) -> jax.Array:

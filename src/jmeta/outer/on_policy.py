@@ -1,5 +1,6 @@
 """On-policy meta-learning: live in tasks, judge the decisions, make the good ones likelier in replay."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from jmeta.lifetime import live_in, replay
 from jmeta.objectives import clipped_surrogate, returns_by_episode
 from jmeta.outer.base import OuterLearner, check_protocol
 from jmeta.outer.credit import Credit, CreditAssignment
-from jmeta.parallel import mean_over_devices, num_task_devices, over_tasks
+from jmeta.parallel import mean_over_devices, num_task_devices, over_tasks, tasks_at_once
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Decision, Lifetime, MetaState, Metrics, Protocol, PyTree, Theta
 
@@ -26,6 +27,15 @@ class OnPolicyExtra(NamedTuple):
 
     statistics: PyTree  # of the credit assignment
     num_steps: jax.Array  # [] int32, outer steps taken
+
+
+class Experience(NamedTuple):
+    """Lifetimes in n tasks, and what their decisions were worth."""
+
+    begin_keys: jax.Array  # [n] how the lifetimes began
+    lifetimes: Lifetime  # [K, T, n, B]
+    credit: Credit  # [K, T, n, B]
+    behaviour: jax.Array  # [K, T, n, B] log-probabilities of the actions when they were taken
 
 
 @struct.dataclass
@@ -45,6 +55,8 @@ class OnPolicy(OuterLearner):
       score: weight of each segment in the objective, one per segment; (0, 1) trains what happens after one adaptation.
       num_epochs: passes over the same lifetimes.
       num_minibatches: groups of tasks in a pass; it and the number of devices must divide num_tasks.
+      microbatch_size: tasks of a group that one device replays at once; the gradients of its microbatches are added up, so this
+        bounds memory and changes nothing else. None: as ``jmeta.parallel.tasks_at_once`` finds fastest.
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many:
         the policy first goes on trying, then becomes sure. None keeps both.
       learning_rate: of the optimiser, at first.
@@ -65,6 +77,7 @@ class OnPolicy(OuterLearner):
     num_tasks: int = struct.field(pytree_node=False)
     num_epochs: int = struct.field(pytree_node=False, default=1)
     num_minibatches: int = struct.field(pytree_node=False, default=1)
+    microbatch_size: int | None = struct.field(pytree_node=False, default=None)
     anneal_steps: int | None = struct.field(pytree_node=False, default=None)
     learning_rate: jax.Array | float = 1e-3
     max_gradient_norm: jax.Array | float = 0.5
@@ -107,6 +120,12 @@ class OnPolicy(OuterLearner):
                 f"num_tasks={self.num_tasks} can't be split evenly over {num_devices} device(s) x "
                 f"{self.num_minibatches} minibatch(es): use num_tasks={nearest}, or fewer devices or minibatches"
             )
+        group = self.num_tasks // share
+        if self.microbatch_size is not None and (self.microbatch_size < 1 or group % self.microbatch_size):
+            raise ValueError(
+                f"microbatch_size={self.microbatch_size} does not divide the {group} tasks of a minibatch on one device: use "
+                f"{math.gcd(group, max(1, self.microbatch_size))}, or None"
+            )
 
     def init(self, key: jax.Array) -> MetaState:
         theta = self.inner.init(key)
@@ -119,21 +138,15 @@ class OnPolicy(OuterLearner):
 
     def _step(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
         """The outer step on one device, whose share of the tasks has these keys."""
-        task_keys, begin_keys = _split_each(keys)
-        live = jax.vmap(self._lifetime, in_axes=(None, 0, 0), out_axes=TASK_AXES)
-        lifetimes = live(state.theta, task_keys, begin_keys)
-        credit, statistics = self.credit.assign(state.extra.statistics, lifetimes)
+        experience, statistics = self.gather(state, keys)
         remaining = self._remaining(state.extra.num_steps)
-
-        behaviour = _over_axes(_log_prob, 4)(lifetimes.segments.decision, lifetimes.segments.action)
-        axes = (0, TASK_AXES, jax.tree.map(lambda _: 2, credit), 2)
-        groups = jax.tree.map(self._minibatches, axes, (begin_keys, lifetimes, credit, behaviour))
+        groups = _split_tasks(experience, self.num_minibatches)
         transformation = self._transformation()
 
-        def update(carry: PyTree, group: PyTree) -> tuple[PyTree, Metrics]:
+        def update(carry: PyTree, group: Experience) -> tuple[PyTree, Metrics]:
             theta, opt_state = carry
-            gradient, metrics = jax.grad(self._loss, has_aux=True)(theta, *group, remaining)
-            gradient, metrics = mean_over_devices((gradient, metrics))
+            gradient, metrics = self.gradient(theta, group, remaining)
+            gradient = mean_over_devices(gradient)
             metrics["gradient_norm"] = optax.tree.norm(gradient)
             updates, opt_state = transformation.update(gradient, opt_state, theta)
             updates = optax.tree.scale(remaining, updates)
@@ -145,7 +158,8 @@ class OnPolicy(OuterLearner):
         carry = (state.theta, state.opt_state)
         (theta, opt_state), metrics = jax.lax.scan(epoch, carry, None, length=self.num_epochs)
         metrics = jax.tree.map(jnp.mean, metrics)
-        metrics |= mean_over_devices(lifetime_metrics(self.tasks, self.protocol, lifetimes))
+        metrics |= lifetime_metrics(self.tasks, self.protocol, experience.lifetimes)
+        metrics = mean_over_devices(metrics)
         metrics["theta_norm"] = optax.tree.norm(theta)
         return MetaState(theta, opt_state, OnPolicyExtra(statistics, state.extra.num_steps + 1)), metrics
 
@@ -155,25 +169,41 @@ class OnPolicy(OuterLearner):
         begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
         return live_in(self.inner, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
 
-    def _loss(
-        self,
-        theta: Theta,
-        begin_keys: jax.Array,
-        lifetimes: Lifetime,
-        credit: Credit,
-        behaviour: jax.Array,
-        remaining: jax.Array | float = 1.0,
-    ) -> tuple[jax.Array, Metrics]:
-        """Minus the objective on a group of tasks [K, T, n, B], and its parts.
+    def gather(self, state: MetaState, keys: jax.Array) -> tuple[Experience, PyTree]:
+        """Lives a lifetime in each of n new tasks, keys [n], and judges its decisions.
+
+        Returns:
+          The experience, and the credit assignment's new statistics.
+        """
+        task_keys, begin_keys = _split_each(keys)
+        live = jax.vmap(self._lifetime, in_axes=(None, 0, 0), out_axes=TASK_AXES)
+        lifetimes = live(state.theta, task_keys, begin_keys)
+        credit, statistics = self.credit.assign(state.extra.statistics, lifetimes)
+        behaviour = _over_axes(_log_prob, 4)(lifetimes.segments.decision, lifetimes.segments.action)
+        return Experience(begin_keys, lifetimes, credit, behaviour), statistics
+
+    def gradient(self, theta: Theta, group: Experience, remaining: jax.Array | float = 1.0) -> tuple[Theta, Metrics]:
+        """The gradient of minus the objective on a group of tasks, replayed a microbatch at a time, and metrics.
 
         Args:
           theta: what is being differentiated.
-          begin_keys: [n] how the lifetimes began.
-          lifetimes: what happened.
-          credit: what each decision was worth.
-          behaviour: log-probabilities of the actions when they were taken.
+          group: the tasks.
           remaining: what is left of the learning rate, which tells what is left of the entropy coefficient.
         """
+        (group_size,) = group.begin_keys.shape
+        size = self.microbatch_size or tasks_at_once(group_size, self.protocol.num_streams)
+        num_microbatches = group_size // size
+
+        def accumulate(total: Theta, microbatch: Experience) -> tuple[Theta, Metrics]:
+            gradient, metrics = jax.grad(self._loss, has_aux=True)(theta, microbatch, remaining)
+            return optax.tree.add(total, gradient), metrics
+
+        zero = optax.tree.zeros_like(theta)
+        total, metrics = jax.lax.scan(accumulate, zero, _split_tasks(group, num_microbatches))
+        return optax.tree.scale(1.0 / num_microbatches, total), jax.tree.map(jnp.mean, metrics)
+
+    def _loss(self, theta: Theta, group: Experience, remaining: jax.Array | float) -> tuple[jax.Array, Metrics]:
+        """Minus the objective on a group of tasks, and its parts."""
 
         def redo(begin_key: jax.Array, lifetime: Lifetime) -> PyTree:
             begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
@@ -192,9 +222,10 @@ class OnPolicy(OuterLearner):
             return {name: term * credit.weight for name, term in terms.items()}
 
         scored = tuple(k for k, weight in enumerate(self.score) if weight)
-        decisions = jax.vmap(redo, in_axes=(0, TASK_AXES), out_axes=2)(begin_keys, lifetimes)
+        decisions = jax.vmap(redo, in_axes=(0, TASK_AXES), out_axes=2)(group.begin_keys, group.lifetimes)
         take = lambda tree: jax.tree.map(lambda x: jnp.stack([x[k] for k in scored]), tree)  # noqa: E731
-        judged = _over_axes(judge, 4)(take(decisions), take(behaviour), take(lifetimes.segments.action), take(credit))
+        action = group.lifetimes.segments.action
+        judged = _over_axes(judge, 4)(take(decisions), take(group.behaviour), take(action), take(group.credit))
         score = jnp.asarray([self.score[k] for k in scored], jnp.float32)
         parts = {name: jnp.tensordot(term.mean((1, 2, 3)), score, 1) for name, term in judged.items()}
         entropy_coefficient = self.entropy_coefficient * jnp.maximum(2.0 * remaining - 1.0, 0.0)
@@ -208,19 +239,6 @@ class OnPolicy(OuterLearner):
             "policy/clipped": parts["clipped"],
         }
         return loss, metrics
-
-    def _minibatches(self, axis: int, tree: PyTree) -> PyTree:
-        """Splits the task axis, n tasks, into [num_minibatches, ..., n / num_minibatches, ...].
-
-        Task i goes to group i modulo their number, so that no data crosses devices.
-        """
-
-        def split(x: jax.Array) -> jax.Array:
-            before, (num_tasks, *after) = x.shape[:axis], x.shape[axis:]
-            grouped = x.reshape(*before, num_tasks // self.num_minibatches, self.num_minibatches, *after)
-            return jnp.moveaxis(grouped, axis + 1, 0)
-
-        return jax.tree.map(split, tree)
 
     def _transformation(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), self.optimizer(self.learning_rate))
@@ -242,6 +260,22 @@ def lifetime_metrics(tasks: TaskDistribution, protocol: Protocol, lifetimes: Lif
         "return/after": by_episode(reward[-1], first[-1])[-1].mean(),
         "return/lifetime": reward.sum((0, 1)).mean(),
     }
+
+
+def _split_tasks(group: Experience, num_groups: int) -> Experience:
+    """Splits the task axis, n tasks, into [num_groups, ..., n / num_groups, ...].
+
+    Task i goes to group i modulo their number, so that no data crosses devices.
+    """
+
+    def split(axis: int, x: jax.Array) -> jax.Array:
+        before, (num_tasks, *after) = x.shape[:axis], x.shape[axis:]
+        grouped = x.reshape(*before, num_tasks // num_groups, num_groups, *after)
+        return jnp.moveaxis(grouped, axis + 1, 0)
+
+    each = lambda axis, tree: jax.tree.map(partial(split, axis), tree)  # noqa: E731
+    begin_keys, lifetimes, credit, behaviour = group
+    return Experience(each(0, begin_keys), jax.tree.map(each, TASK_AXES, lifetimes), each(2, credit), each(2, behaviour))
 
 
 def _split_each(keys: jax.Array) -> tuple[jax.Array, jax.Array]:
