@@ -221,6 +221,16 @@ def test_the_second_call_does_not_trace_again(outer: OuterLearner) -> None:
     assert step._cache_size() == 1
 
 
+def test_no_program_calls_lapack(outer: OuterLearner) -> None:
+    """On a CPU its batched routines wait for threads of the pool they run in, and two at once on two threads wait for ever."""
+    keys = jax.random.split(KEY, 2)
+    states = jax.eval_shape(jax.vmap(outer.init), keys)
+    for function, *args in ((jax.vmap(outer.init), keys), (jax.vmap(outer.step), states, keys)):
+        text = jax.jit(function).lower(*args).as_text()
+        assert len(text) > 1000
+        assert "lapack" not in text
+
+
 def test_a_lifetime_lived_in_pieces_is_the_lifetime_lived_at_once(outer: OuterLearner, theta: PyTree) -> None:
     """Stopping between rollouts, as persistent lifetimes do, loses nothing."""
     inner, tasks = outer.inner, outer.tasks

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jmeta.networks import GRU, MLP, PolicyHead, from_nnx
+from jmeta.networks import GRU, MLP, PolicyHead, from_nnx, orthogonal
 from jmeta.types import Continuous, Discrete
 
 
@@ -47,6 +47,21 @@ def test_recurrent_weights_begin_orthogonal_gate_by_gate() -> None:
     for gate in gates:
         np.testing.assert_allclose(gate @ gate.T, np.eye(6), atol=1e-5)
     assert np.abs(gates[0] - gates[1]).max() > 0.1
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (7, 3), (3, 7), (256, 256), (4, 1)])
+def test_orthogonal_weights(shape: tuple[int, int]) -> None:
+    weights = np.asarray(orthogonal(2.0)(jax.random.key(3), shape))
+    assert weights.shape == shape
+    small = weights.T @ weights if shape[0] >= shape[1] else weights @ weights.T
+    np.testing.assert_allclose(small, 4.0 * np.eye(min(shape)), atol=2e-5)
+
+
+def test_orthogonal_weights_have_no_preferred_direction() -> None:
+    """Each entry of a uniformly random 3 x 3 orthogonal matrix has mean 0 and variance 1/3."""
+    weights = np.asarray(jax.vmap(lambda key: orthogonal()(key, (3, 3)))(jax.random.split(jax.random.key(0), 10_000)))
+    np.testing.assert_allclose(weights.mean(0), 0.0, atol=4 * np.sqrt(1 / 3 / 10_000))
+    np.testing.assert_allclose(np.square(weights).mean(0), 1 / 3, atol=4 * np.sqrt(4 / 45 / 10_000))
 
 
 def test_parameters_are_plain_strongly_typed_dictionaries() -> None:

@@ -30,3 +30,16 @@ def test_rows_without_weight_do_not_count() -> None:
 def test_no_weight_at_all_is_finite() -> None:
     prediction = fit_linear_baseline(jnp.ones((3, 2)), jnp.ones(3), jnp.zeros(3))
     np.testing.assert_allclose(prediction, 0.0)
+
+
+def test_fit_is_accurate_where_features_are_nearly_dependent() -> None:
+    """An episode of point navigation: the position, its square and the powers of time; the Gram matrix has condition 1e7."""
+    rng = np.random.default_rng(1)
+    steps = np.tile(np.arange(100), 20)
+    observation = np.cumsum(rng.normal(scale=0.05, size=(2000, 2)), axis=0).astype(np.float32)
+    features = np.asarray(linear_features(jnp.array(observation), jnp.array(steps)))
+    target = (-50 + 0.4 * steps + rng.normal(size=2000)).astype(np.float32)
+    exact = features.astype(np.float64)
+    coefficients = np.linalg.solve(exact.T @ exact + 1e-5 * np.eye(8), exact.T @ target)
+    prediction = fit_linear_baseline(jnp.array(features), jnp.array(target), jnp.ones(2000))
+    np.testing.assert_allclose(prediction, exact @ coefficients, atol=0.02)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import nnx, struct
 
 from jmeta.inner.base import InnerLearner
-from jmeta.networks import GRU, Network, PolicyHead, from_nnx
+from jmeta.networks import GRU, Network, PolicyHead, from_nnx, orthogonal
 from jmeta.types import ActionSpace, Decision, Memory, Phi, Segment, Theta, Timestep
 
 
@@ -15,7 +15,7 @@ class RecurrentActorCritic(nnx.Module):
     def __init__(self, observation_size: int, action_space: ActionSpace, hidden_size: int, *, rngs: nnx.Rngs):
         self.core = GRU(observation_size + action_space.encoding_size + 2, hidden_size, rngs=rngs)
         self.policy = PolicyHead(hidden_size, action_space, rngs=rngs)
-        self.value = nnx.Linear(hidden_size, 1, kernel_init=nnx.initializers.orthogonal(1.0), rngs=rngs)
+        self.value = nnx.Linear(hidden_size, 1, kernel_init=orthogonal(), rngs=rngs)
 
     def initial_memory(self) -> jax.Array:
         return self.core.initial_memory()

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from flax import nnx
 
+from jmeta.networks.initializers import orthogonal
 from jmeta.types import ActionSpace, Discrete
 
 
@@ -40,7 +41,7 @@ class PolicyHead(nnx.Module):
     ):
         self.is_discrete = isinstance(action_space, Discrete)
         size = action_space.encoding_size
-        self.linear = nnx.Linear(num_features, size, kernel_init=nnx.initializers.orthogonal(gain), rngs=rngs)
+        self.linear = nnx.Linear(num_features, size, kernel_init=orthogonal(gain), rngs=rngs)
         if not self.is_discrete:
             self.log_std = nnx.Param(jnp.full(size, jnp.log(initial_std), jnp.float32))
 

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from jmeta.networks.initializers import orthogonal
+
 UNROLL = 10  # steps in one pass of XLA's loop: on a CPU each pass costs what a tenth of the step does
 
 
@@ -21,7 +23,7 @@ class GRU(nnx.Module):
     def __init__(self, num_inputs: int, size: int, *, rngs: nnx.Rngs):
         self.size = size
         self.inputs = nnx.Linear(num_inputs, 3 * size, rngs=rngs)
-        gates = [nnx.initializers.orthogonal()(rngs.params(), (size, size), jnp.float32) for _ in range(3)]
+        gates = [orthogonal()(rngs.params(), (size, size), jnp.float32) for _ in range(3)]
         self.recurrent_kernel = nnx.Param(jnp.concatenate(gates, axis=1))
         self.recurrent_bias = nnx.Param(jnp.zeros(size, jnp.float32))
 
