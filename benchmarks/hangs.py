@@ -1,7 +1,7 @@
 """Does anything hang? Runs the vmapped-seeds form of both trainings again and again, each in a fresh process with a time limit.
 
-jaxlib 0.10's concurrency-optimised CPU scheduler can stop at 0 % CPU in such programs on an idle machine; ``jmeta._runtime``
-turns it off. ``--scheduler`` turns it back on, to see whether it still hangs.
+Two batched LAPACK calls at once can stop jaxlib 0.10 at 0 % CPU on an idle machine of two cores, so jmeta's programs call none.
+``--scheduler`` turns XLA's concurrency-optimised scheduler back on, which ``jmeta._runtime`` turns off.
 """
 
 import argparse

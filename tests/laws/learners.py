@@ -22,4 +22,10 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = {
     "maml-first-order": lambda: jmeta.algorithms.maml(
         PointNavigation(horizon=6), widths=(8,), num_streams=6, num_tasks=4, first_order=True
     ),
+    "average": lambda: jmeta.algorithms.average(
+        SparsePointNavigation(horizon=4, episodes=2), widths=(8,), num_tasks=8, num_epochs=2, num_minibatches=2
+    ),
+    "oracle": lambda: jmeta.algorithms.oracle(
+        BernoulliBandit(num_arms=3, num_pulls=6), widths=(8,), num_tasks=8, num_epochs=2, num_minibatches=2
+    ),
 }

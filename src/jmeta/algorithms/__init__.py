@@ -5,10 +5,12 @@
 
 from collections.abc import Callable
 
+from jmeta.algorithms.average import average
 from jmeta.algorithms.maml import maml
+from jmeta.algorithms.oracle import oracle
 from jmeta.algorithms.rl2 import rl2
 from jmeta.outer.base import OuterLearner
 
-ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {"maml": maml, "rl2": rl2}
+ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {"average": average, "maml": maml, "oracle": oracle, "rl2": rl2}
 
-__all__ = ["ALGORITHMS", "maml", "rl2"]
+__all__ = ["ALGORITHMS", "average", "maml", "oracle", "rl2"]

@@ -1,9 +1,9 @@
 """Credit: which decisions of a lifetime deserve how much of its reward.
 
-Two answers. ``LifetimeCritic`` asks a learned critic and lets credit flow across episodes to the end of the lifetime, so that
+Three answers. ``LifetimeCritic`` asks a learned critic and lets credit flow across episodes to the end of the lifetime, so that
 exploring in the first episode is paid for by the last: for learners that keep what they learn in memory.
 ``EpisodeBaseline`` fits a linear baseline to each task's data and keeps credit inside the episode: for learners that adapt
-between segments.
+between segments. ``EpisodeCritic`` is the critic for learners that do not adapt at all.
 """
 
 import abc
@@ -16,7 +16,7 @@ from flax import struct
 from jmeta.inner.maml import episodic_advantages
 from jmeta.objectives import generalized_advantages
 from jmeta.parallel import mean_over_devices
-from jmeta.types import TASK_AXES, Lifetime, PyTree
+from jmeta.types import TASK_AXES, Lifetime, PyTree, Segment
 
 
 class Credit(NamedTuple):
@@ -86,15 +86,16 @@ class LifetimeCritic(CreditAssignment):
         location, scale = statistics.location_and_scale()
         value = location + scale * lifetimes.segments.decision.value
 
-        def one_stream(reward: jax.Array, value: jax.Array) -> jax.Array:
+        def one_stream(reward: jax.Array, value: jax.Array, goes_on: jax.Array) -> jax.Array:
             following = jnp.append(value[1:], 0.0)
-            discount_t = jnp.full_like(reward, self.discount)
+            discount_t = self.discount * goes_on
             return generalized_advantages(reward, value, following, discount_t, discount_t * self.trace)
 
         num_segments, length, *batch = reward.shape
         whole = (num_segments * length, *batch)
         over_tasks_and_streams = jax.vmap(jax.vmap(one_stream, 1, 1), 1, 1)
-        advantage = over_tasks_and_streams(reward.reshape(whole), value.reshape(whole)).reshape(reward.shape)
+        goes_on = self._credit_goes_on(lifetimes.segments)
+        advantage = over_tasks_and_streams(*(x.reshape(whole) for x in (reward, value, goes_on))).reshape(reward.shape)
         target = value + advantage
 
         moments = mean_over_devices((target.mean(), jnp.square(target).mean(), jnp.ones(())))
@@ -112,6 +113,21 @@ class LifetimeCritic(CreditAssignment):
 
     def value_loss(self, value: jax.Array, target: jax.Array) -> jax.Array:
         return self.value_coefficient * 0.5 * jnp.square(value - target)
+
+    def _credit_goes_on(self, segments: Segment) -> jax.Array:
+        """1 where what comes after a step is to the step's credit [K, T, N, B]; the lifetime's last step is seen to."""
+        return jnp.ones_like(segments.reward)
+
+
+@struct.dataclass
+class EpisodeCritic(LifetimeCritic):
+    """The same inside each episode: its end, natural or at the time limit, stops all credit.
+
+    For policies that carry nothing from one episode to the next.
+    """
+
+    def _credit_goes_on(self, segments: Segment) -> jax.Array:
+        return 1.0 - (segments.terminated | segments.truncated).astype(segments.reward.dtype)
 
 
 @struct.dataclass

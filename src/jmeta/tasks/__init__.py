@@ -7,6 +7,7 @@ from jmeta.tasks.base import Reference, Split, TaskDistribution, Transition
 from jmeta.tasks.bernoulli_bandit import BernoulliBandit
 from jmeta.tasks.gymnax import GymnaxTasks
 from jmeta.tasks.point_navigation import PointNavigation, SparsePointNavigation
+from jmeta.tasks.told import ToldTasks
 
 TASKS: dict[str, type[TaskDistribution]] = {
     task.name: task for task in (BernoulliBandit, GymnaxTasks, PointNavigation, SparsePointNavigation)
@@ -21,5 +22,6 @@ __all__ = [
     "SparsePointNavigation",
     "Split",
     "TaskDistribution",
+    "ToldTasks",
     "Transition",
 ]

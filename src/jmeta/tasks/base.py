@@ -153,6 +153,12 @@ class TaskDistribution(abc.ABC):
             truncated.reshape(()),
         )
 
+    def describe(self, task: Task) -> jax.Array:
+        """The task as a vector [D], for an agent that is told it: by default all its floating-point leaves, in order."""
+        leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(task)]
+        floats = [leaf.astype(jnp.float32).reshape(-1) for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
+        return jnp.concatenate([jnp.zeros(0, jnp.float32), *floats])
+
     def reference_return(self, num_steps: int) -> Reference | None:
         """What is attainable in a lifetime of ``num_steps`` steps of one stream, where that is known."""
         del num_steps

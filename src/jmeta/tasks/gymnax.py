@@ -165,6 +165,12 @@ class GymnaxTasks(TaskDistribution):
     def step(self, task: GymnaxTask, state: PyTree, action: jax.Array, key: jax.Array) -> Transition:
         return super().step(task.params, state, action, key)
 
+    def describe(self, task: GymnaxTask) -> jax.Array:
+        """The ranged parameters, as fractions of their range from -1 to 1, and the held fields."""
+        ranged = [(getattr(task.params, name) - low) / (high - low) * 2.0 - 1.0 for name, (low, high) in self._pairs]
+        held = [jnp.asarray(leaf, jnp.float32).reshape(-1) for leaf in jax.tree.leaves(task.held)]
+        return jnp.concatenate([jnp.asarray(ranged, jnp.float32), *held])
+
     @property
     def _pairs(self) -> tuple[tuple[str, Range], ...]:
         return self.ranges  # type: ignore[return-value]  # since __post_init__

@@ -1,0 +1,80 @@
+"""The average policy: one policy for all tasks, which does not adapt. A rung of the baseline ladder."""
+
+from jmeta.inner.fixed_policy import FixedPolicy
+from jmeta.outer.credit import EpisodeCritic
+from jmeta.outer.on_policy import OnPolicy
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import Protocol
+
+
+def average(
+    tasks: TaskDistribution,
+    *,
+    widths: tuple[int, ...] = (64, 64),
+    lifetime_length: int | None = None,
+    num_tasks: int = 1024,
+    num_epochs: int = 4,
+    num_minibatches: int = 4,
+    learning_rate: float = 1e-3,
+    anneal_steps: int | None = None,
+    discount: float = 0.99,
+    trace: float = 0.95,
+    clip_epsilon: float = 0.2,
+    entropy_coefficient: float = 0.01,
+    value_coefficient: float = 0.5,
+    max_gradient_norm: float = 0.5,
+) -> OnPolicy:
+    """A feed-forward policy trained by PPO on all tasks together, without being told which.
+
+    It maximises the return of an episode averaged over tasks,  max_theta E_task E_episode [sum_t discount^t r_t], and is what
+    a meta-learner amounts to if it fails to adapt. Whatever an agent gets beyond it, it gets from its experience in the task.
+
+    Args:
+      tasks: the distribution to train on.
+      widths: hidden layers, shared by the policy and its critic.
+      lifetime_length: environment steps lived in each task, whole episodes; the task's own custom by default.
+      num_tasks: tasks at each outer step.
+      num_epochs: passes over the same experience.
+      num_minibatches: groups of tasks in a pass; must divide num_tasks.
+      learning_rate: of Adam.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
+        constant by default.
+      discount: per environment step, in [0, 1], within an episode.
+      trace: lambda of the generalized advantage estimate, in [0, 1].
+      clip_epsilon: half-width of PPO's ratio interval.
+      entropy_coefficient: weight of the policy's entropy.
+      value_coefficient: weight of the critic's squared error, in units of normalised return.
+      max_gradient_norm: the gradient's global norm is clipped here.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for a lifetime that is no whole number of episodes, or a num_tasks that num_minibatches does not divide.
+
+    Example:
+      >>> import jax, jmeta
+      >>> agent = jmeta.algorithms.average(jmeta.tasks.BernoulliBandit(num_arms=2), widths=(8,), num_tasks=16)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Schulman et al. 2017, arXiv 1707.06347. The comparison: Finn et al. 2017, arXiv 1703.03400, "pretrained".
+    """
+    if any(width < 1 for width in widths):
+        raise ValueError(f"widths={widths}: every hidden layer needs at least 1 unit")
+    length = tasks.lifetime_length if lifetime_length is None else lifetime_length
+    return OnPolicy(
+        inner=FixedPolicy.with_mlp(tasks.observation_size, tasks.action_space, widths),
+        tasks=tasks,
+        credit=EpisodeCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),
+        protocol=Protocol(num_segments=1, segment_length=length, num_streams=1),
+        score=(1.0,),
+        num_tasks=num_tasks,
+        num_epochs=num_epochs,
+        num_minibatches=num_minibatches,
+        learning_rate=learning_rate,
+        anneal_steps=anneal_steps,
+        max_gradient_norm=max_gradient_norm,
+        clip_epsilon=clip_epsilon,
+        entropy_coefficient=entropy_coefficient,
+    )

@@ -1,0 +1,56 @@
+"""A policy that does not adapt: what meta-learning has to beat."""
+
+import jax
+from flax import nnx, struct
+
+from jmeta.inner.base import InnerLearner
+from jmeta.networks import MLP, Network, PolicyHead, from_nnx, orthogonal
+from jmeta.types import ActionSpace, Decision, Memory, Phi, Segment, Theta, Timestep
+
+
+class FeedForwardActorCritic(nnx.Module):
+    """Observation -> hidden layers -> policy and value."""
+
+    def __init__(self, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...], *, rngs: nnx.Rngs):
+        self.torso = MLP(observation_size, widths, rngs=rngs)
+        num_features = widths[-1] if widths else observation_size
+        self.policy = PolicyHead(num_features, action_space, rngs=rngs)
+        self.value = nnx.Linear(num_features, 1, kernel_init=orthogonal(), rngs=rngs)
+
+    def __call__(self, observation: jax.Array) -> Decision:
+        features = self.torso(observation)
+        return Decision(self.policy(features), self.value(features)[0])
+
+
+@struct.dataclass
+class FixedPolicy(InnerLearner):
+    """Acts on the observation alone, in every task alike; phi and memory are empty.
+
+    Attributes:
+      network: observation [observation_size] -> ``Decision``.
+    """
+
+    observation_size: int = struct.field(pytree_node=False)
+    action_space: ActionSpace = struct.field(pytree_node=False)
+    network: Network = struct.field(pytree_node=False)
+
+    @classmethod
+    def with_mlp(cls, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...]) -> "FixedPolicy":
+        """A policy and its critic on shared hidden layers of the given widths."""
+        network = from_nnx(lambda rngs: FeedForwardActorCritic(observation_size, action_space, widths, rngs=rngs))
+        return cls(observation_size, action_space, network)
+
+    def init(self, key: jax.Array) -> Theta:
+        return self.network.init(key)
+
+    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+        return (), ()
+
+    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+        return self.network.apply(theta, timestep.observation), memory
+
+    def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
+        return jax.vmap(self.network.apply, in_axes=(None, 0))(theta, timesteps.observation), memory
+
+    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
+        return phi, memory

@@ -1,0 +1,69 @@
+"""Tasks that tell the agent which task it is in."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from gymnax.environments.environment import Environment
+
+from jmeta.tasks.base import Reference, TaskDistribution, Transition
+from jmeta.types import PyTree, Task
+
+
+@dataclasses.dataclass(frozen=True)
+class ToldTasks(TaskDistribution):
+    """Another distribution's tasks, each described in every observation.
+
+    An observation is the other's, followed by ``describe(task)``. There is nothing left to find out, so a policy without memory
+    can do as well here as one that knows the task.
+
+    Args:
+      tasks: the other distribution; it follows this one's split.
+
+    Example:
+      >>> from jmeta.tasks import BernoulliBandit
+      >>> ToldTasks(BernoulliBandit(num_arms=3)).observation_size
+      4
+    """
+
+    tasks: TaskDistribution
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", dataclasses.replace(self.tasks, split=self.split))
+        super().__post_init__()
+
+    @property
+    def environment(self) -> Environment:
+        return self.tasks.environment
+
+    @property
+    def horizon(self) -> int:
+        return self.tasks.horizon
+
+    @property
+    def lifetime_length(self) -> int:
+        return self.tasks.lifetime_length
+
+    @property
+    def has_out_of_distribution(self) -> bool:
+        return self.tasks.has_out_of_distribution
+
+    def sample(self, key: jax.Array) -> Task:
+        return self.tasks.sample(key)
+
+    def describe(self, task: Task) -> jax.Array:
+        return self.tasks.describe(task)
+
+    def reset(self, task: Task, key: jax.Array) -> tuple[jax.Array, PyTree]:
+        observation, state = self.tasks.reset(task, key)
+        return self._tell(task, observation), state
+
+    def step(self, task: Task, state: PyTree, action: jax.Array, key: jax.Array) -> Transition:
+        after = self.tasks.step(task, state, action, key)
+        return after._replace(observation=self._tell(task, after.observation))
+
+    def reference_return(self, num_steps: int) -> Reference | None:
+        return self.tasks.reference_return(num_steps)
+
+    def _tell(self, task: Task, observation: jax.Array) -> jax.Array:
+        return jnp.concatenate([observation, self.describe(task)])
