@@ -18,8 +18,10 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## meta-train RL² on a bandit and compare it with the optimum, in about five minutes
 	$(BIN)/python benchmarks/demo.py
 
+# Tests mostly compile, and unoptimised code compiles in two thirds of the time.
+test: export XLA_FLAGS += --xla_backend_optimization_level=0
 test: $(READY)  ## all tests but the long learning runs
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not learning" tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not learning" --durations 25 tests
 	$(BIN)/python -m pytest -n 2 --doctest-modules src/jmeta
 
 test-learning: $(READY)  ## the long learning runs

@@ -2,9 +2,9 @@
 
 1. One XLA device per core. XLA gains almost nothing from a second core inside networks this small; splitting tasks over
    devices does. Set ``JAX_NUM_CPU_DEVICES`` to choose another number.
-2. ``--xla_cpu_enable_concurrency_optimized_scheduler=false``. Two batched LAPACK calls at once can hang jaxlib 0.10 at 0 % CPU, and
-   that scheduler runs more at once. jmeta's own programs call no LAPACK; yours may. Mention the flag in ``XLA_FLAGS`` yourself to
-   choose otherwise.
+2. ``--xla_cpu_enable_concurrency_optimized_scheduler=false``. Two batched LAPACK calls at once can hang jaxlib 0.10 at 0 % CPU,
+   and that scheduler runs more at once. jmeta's own programs call no LAPACK; yours may. Mention the flag in ``XLA_FLAGS``
+   yourself to choose otherwise.
 
 Both are settings of the process: import jmeta before anything computes with JAX.
 """

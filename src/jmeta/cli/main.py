@@ -224,7 +224,8 @@ def _parse(
 
 def _as_dataclass(name: str, thing: Callable[..., Any]) -> type:
     """Keyword arguments of a function, or fields of a class, as a dataclass with the same help texts."""
-    described = {p.arg_name: p.description or "" for p in docstring_parser.parse(inspect.getdoc(thing) or "").params}
+    docstring = inspect.getdoc(inspect.unwrap(thing)) or ""  # what wraps another has that one's settings
+    described = {p.arg_name: p.description or "" for p in docstring_parser.parse(docstring).params}
     fields: list[Any] = []
     for setting, parameter in settings(thing).items():
         annotation: Any = Annotated[parameter.annotation, tyro.conf.arg(help=described.get(setting, ""))]
