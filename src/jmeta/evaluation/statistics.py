@@ -1,0 +1,287 @@
+"""Statistics of scores over seeds and tasks (Agarwal et al. 2021, arXiv 2108.13264): point estimates and their 95 % intervals.
+
+Scores are arrays [S, N]: S trainings from different seeds, each scored on the same N tasks. Both are samples, of what training
+may come to and of p(task), so both are resampled: seeds and tasks independently of each other, as Owen (2007, "The pigeonhole
+bootstrap") does with crossed random effects. Where the tasks are a fixed list, as the benchmarks of a suite are, use
+``stratified_interval``, which is Agarwal et al.'s own.
+
+All functions are pure. The random numbers of intervals come from ``seed``, so the same scores give the same interval.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import scipy.stats
+
+Statistic: TypeAlias = Callable[..., np.ndarray | float]  # of arrays [S, N, ...]
+
+NUM_RESAMPLES = 1000
+LAST = 0.25  # the share of a lifetime's episodes that counts as its end
+
+
+class Estimate(NamedTuple):
+    """A statistic and its interval; arrays where the statistic is one. An interval of NaN means that there is none."""
+
+    value: np.ndarray | float
+    low: np.ndarray | float
+    high: np.ndarray | float
+
+
+# Point estimates
+
+
+def interquartile_mean(scores: np.ndarray) -> float:
+    """Mean of the middle half of all scores [S, N]: as robust as the median, and far less noisy.
+
+    Example:
+      >>> interquartile_mean(np.array([[0.0, 1.0], [2.0, 100.0]]))  # of 1 and 2
+      1.5
+    """
+    return float(scipy.stats.trim_mean(scores, 0.25, axis=None))
+
+
+def task_percentile(scores: np.ndarray, percent: float) -> float:
+    """The score that ``percent`` % of the tasks stay below, each task averaged over seeds first.
+
+    Scores of single lifetimes hold luck as well as the task's difficulty, so with few seeds this is lower than the percentile
+    of the tasks' expected scores.
+
+    Args:
+      scores: [S, N].
+      percent: in [0, 100]; 5 asks for the worst twentieth.
+    """
+    return float(np.percentile(scores.mean(0), percent))
+
+
+def probability_of_improvement(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """P(X > Y) + P(X = Y) / 2 for scores X and Y of two trainings on the same task, averaged over tasks.
+
+    Args:
+      ours: [S, N].
+      theirs: [S', N], the same tasks.
+
+    Example:
+      >>> probability_of_improvement(np.array([[1.0, 5.0]]), np.array([[0.0, 5.0]]))  # a win and a tie
+      0.75
+    """
+    _check_tasks(ours, theirs)
+    wins = sum(((x > theirs).mean() + (x >= theirs).mean()) / 2 for x in ours)
+    return float(wins / len(ours))
+
+
+def performance_profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """The fraction of scores [S, N] above each threshold [M]: how scores are distributed, at one glance.
+
+    Example:
+      >>> performance_profile(np.array([[0.0, 1.0], [2.0, 3.0]]), np.array([-1.0, 0.5, 2.0, 3.0])).tolist()
+      [1.0, 0.75, 0.25, 0.0]
+    """
+    ordered = np.sort(scores, axis=None)
+    return 1.0 - np.searchsorted(ordered, thresholds, side="right") / ordered.size
+
+
+def normalised(scores: np.ndarray, *, random: float, optimum: float) -> np.ndarray:
+    """(score - random) / (optimum - random): 0 for acting at random and 1 for the optimum, in any task family.
+
+    Raises:
+      ValueError: if the two are equal.
+    """
+    if not abs(optimum - random) > 0:
+        raise ValueError(f"random={random} and optimum={optimum} leave nothing to normalise by: give two that differ")
+    return (scores - random) / (optimum - random)
+
+
+def regret(scores: np.ndarray, reference: float) -> np.ndarray:
+    """What each score lacks of the reference; negative where it is better."""
+    return reference - scores
+
+
+# Adaptation
+
+
+def zero_shot(episode_returns: np.ndarray) -> np.ndarray:
+    """The return of the first episode [...] of [..., E], before anything about the task was learned."""
+    return episode_returns[..., 0]
+
+
+def final_performance(episode_returns: np.ndarray) -> np.ndarray:
+    """Mean return [...] of the last quarter, rounded up, of the episodes [..., E] of a lifetime.
+
+    Example:
+      >>> float(final_performance(np.array([0.0, 0.0, 0.0, 1.0, 2.0])))  # 5 / 4 episodes, so 2
+      1.5
+    """
+    last = math.ceil(LAST * episode_returns.shape[-1])
+    return episode_returns[..., -last:].mean(-1)
+
+
+def adaptation_length(curve: np.ndarray, env_steps: np.ndarray, *, tolerance: float = 0.05, scale: float | None = None) -> float:
+    """Environment steps after which an adaptation curve stays at its asymptote.
+
+    With y_e the mean return of episode e, n_e the steps spent in the task before it, and a = ``final_performance(y)``,
+
+        min { n_e : |y_f - a| <= tolerance * scale for all f >= e }.
+
+    So it is 0 for an agent that is as good as it gets in its first episode, whether it knows everything or learns nothing.
+
+    Args:
+      curve: y [E], a mean over enough tasks that its noise is well below the tolerance.
+      env_steps: n [E], not decreasing.
+      tolerance: at least 0.
+      scale: what the tolerance is a fraction of; |a| by default. Give the distance of optimum and random score where both are
+        known: |a| depends on where zero is.
+
+    Returns:
+      Environment steps, or NaN if the curve is outside at the last episode, so that it has not settled.
+
+    Example:
+      >>> adaptation_length(np.array([0.0, 0.5, 0.98, 1.0]), np.array([0.0, 10.0, 20.0, 30.0]))
+      20.0
+    """
+    asymptote = float(final_performance(curve))
+    width = tolerance * (abs(asymptote) if scale is None else scale)
+    outside = np.flatnonzero(np.abs(curve - asymptote) > width)
+    first = outside[-1] + 1 if outside.size else 0
+    return float(env_steps[first]) if first < len(curve) else math.nan
+
+
+# Intervals
+
+
+def interval(
+    statistic: Statistic,
+    *scores: np.ndarray,
+    same_tasks: bool = True,
+    confidence: float = 0.95,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """A statistic and its percentile interval under resampling of seeds and tasks.
+
+    Each resample draws S of the seeds and N of the tasks, with replacement. It is conservative: independent noise of single
+    scores is counted up to three times (Owen 2007), the variance between seeds and between tasks once.
+
+    Args:
+      statistic: of as many arrays [S, N, ...] as there are scores.
+      scores: one array for each learner, [S, N, ...], S of its own.
+      same_tasks: the learners met the same tasks, so a resample draws these once for all of them. False for independent tasks.
+      confidence: of the interval, in (0, 1).
+      num_resamples: more make its ends less noisy.
+      seed: of the resampling.
+
+    Returns:
+      The estimate. With one seed the interval tells about the sampling of tasks alone; with one score there is none.
+
+    References:
+      Agarwal et al. 2021, arXiv 2108.13264. Owen 2007, Annals of Applied Statistics 1(2).
+    """
+    if same_tasks:
+        _check_tasks(*scores)
+    value = np.asarray(statistic(*scores), float)
+    if all(x.shape[0] * x.shape[1] == 1 for x in scores):
+        return _without_interval(value)
+    drawn = [
+        np.asarray(statistic(*(x[seeds][:, tasks] for x, (seeds, tasks) in zip(scores, indices, strict=True))), float)
+        for indices in _resamples(scores, same_tasks, num_resamples, seed)
+    ]
+    return _percentiles(value, np.stack(drawn), confidence)
+
+
+def mean_interval(scores: np.ndarray, *, confidence: float = 0.95, num_resamples: int = NUM_RESAMPLES, seed: int = 0) -> Estimate:
+    """``interval`` of the mean over seeds and tasks of [S, N, ...]; quick on whole curves [S, N, E], as it weights and never copies.
+
+    Example:
+      >>> estimate = mean_interval(np.array([[0.0, 1.0, 2.0, 3.0]] * 3))
+      >>> float(estimate.value), bool(estimate.low < 1.5 < estimate.high)
+      (1.5, True)
+    """
+    num_seeds, num_tasks = scores.shape[:2]
+    value = np.asarray(scores.mean((0, 1)), float)
+    if num_seeds * num_tasks == 1:
+        return _without_interval(value)
+    drawn = []
+    for ((seeds, tasks),) in _resamples([scores], True, num_resamples, seed):
+        of_seeds, of_tasks = np.bincount(seeds, minlength=num_seeds), np.bincount(tasks, minlength=num_tasks)
+        per_seed = np.tensordot(scores, of_tasks / num_tasks, axes=(1, 0))
+        drawn.append(np.tensordot(per_seed, of_seeds / num_seeds, axes=(0, 0)))
+    return _percentiles(value, np.stack(drawn), confidence)
+
+
+def paired_difference(ours: np.ndarray, theirs: np.ndarray, *, same_tasks: bool = True, seed: int = 0) -> Estimate:
+    """Mean of ours [S, N] minus mean of theirs [S', N], with its interval.
+
+    On the same tasks, with the same random numbers, much of what is luck or difficulty is common to both and cancels task by
+    task, so the interval is narrower than ``same_tasks=False`` makes it.
+    """
+    return interval(lambda a, b: a.mean() - b.mean(), ours, theirs, same_tasks=same_tasks, seed=seed)
+
+
+def stratified_interval(
+    scores: np.ndarray,
+    statistic: Callable[[np.ndarray], float] = interquartile_mean,
+    *,
+    confidence: float = 0.95,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """A statistic over a fixed list of benchmarks and its percentile interval under resampling of seeds in each of them.
+
+    Args:
+      scores: [S, M], S trainings in each of M benchmarks, independent of each other.
+      statistic: of [S, M].
+      confidence: of the interval, in (0, 1).
+      num_resamples: more make its ends less noisy.
+      seed: of the resampling.
+
+    Returns:
+      The estimate; with one seed there is no interval.
+
+    References:
+      Agarwal et al. 2021, arXiv 2108.13264, section 4.
+    """
+    value = np.asarray(statistic(scores), float)
+    if len(scores) < 2:
+        return _without_interval(value)
+    result = scipy.stats.bootstrap(
+        tuple(scores.T),
+        lambda *benchmarks: statistic(np.stack(benchmarks, axis=1)),
+        vectorized=False,
+        n_resamples=num_resamples,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return Estimate(value, *map(np.asarray, result.confidence_interval))
+
+
+def _resamples(
+    scores: Sequence[np.ndarray], same_tasks: bool, num_resamples: int, seed: int
+) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
+    """In each resample, the (seeds [S], tasks [N]) drawn for each of the arrays."""
+    rng = np.random.default_rng(seed)
+
+    def draw(number: int) -> np.ndarray:
+        return rng.integers(number, size=number)
+
+    for _ in range(num_resamples):
+        tasks = draw(scores[0].shape[1])
+        yield [(draw(x.shape[0]), tasks if same_tasks else draw(x.shape[1])) for x in scores]
+
+
+def _percentiles(value: np.ndarray, drawn: np.ndarray, confidence: float) -> Estimate:
+    tail = (1.0 - confidence) / 2.0
+    low, high = np.quantile(drawn, [tail, 1.0 - tail], axis=0)
+    return Estimate(value, low, high)
+
+
+def _without_interval(value: np.ndarray) -> Estimate:
+    unknown = np.full(value.shape, np.nan)
+    return Estimate(value, unknown, unknown)
+
+
+def _check_tasks(*scores: np.ndarray) -> None:
+    numbers = {x.shape[1] for x in scores}
+    if len(numbers) > 1:
+        raise ValueError(f"scores on {sorted(numbers)} tasks can't be compared task by task: score all on the same tasks")
