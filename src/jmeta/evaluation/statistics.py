@@ -190,7 +190,7 @@ def interval(
 
 
 def mean_interval(scores: np.ndarray, *, confidence: float = 0.95, num_resamples: int = NUM_RESAMPLES, seed: int = 0) -> Estimate:
-    """``interval`` of the mean over seeds and tasks of [S, N, ...]; quick on whole curves [S, N, E], as it weights and never copies.
+    """``interval`` of the mean over seeds and tasks of [S, N, ...]; quick on curves [S, N, E]: it weights, and copies nothing.
 
     Example:
       >>> estimate = mean_interval(np.array([[0.0, 1.0, 2.0, 3.0]] * 3))
