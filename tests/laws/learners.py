@@ -25,7 +25,4 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = {
     "average": lambda: jmeta.algorithms.average(
         SparsePointNavigation(horizon=4, episodes=2), widths=(8,), num_tasks=8, num_epochs=2, num_minibatches=2
     ),
-    "oracle": lambda: jmeta.algorithms.oracle(
-        BernoulliBandit(num_arms=3, num_pulls=6), widths=(8,), num_tasks=8, num_epochs=2, num_minibatches=2
-    ),
 }

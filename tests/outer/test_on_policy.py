@@ -88,7 +88,7 @@ def test_mixed_mode_gives_the_meta_gradient_of_reverse_mode(monkeypatch: pytest.
     assert np.linalg.norm(mixed - first_order) > 0.05 * np.linalg.norm(mixed)
 
 
-@pytest.mark.parametrize("name", OUTER_LEARNERS)
+@pytest.mark.parametrize("name", ["rl2-discrete", "maml-discrete"])
 def test_microbatches_add_up_to_the_same_gradient(name: str) -> None:
     outer = OUTER_LEARNERS[name]().replace(num_tasks=6, num_minibatches=1)
     state, keys = outer.init(jax.random.key(0)), jax.random.split(jax.random.key(1), 6)
