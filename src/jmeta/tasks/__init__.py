@@ -4,24 +4,40 @@
 """
 
 from jmeta.tasks.base import Reference, Split, TaskDistribution, Transition
-from jmeta.tasks.bernoulli_bandit import BernoulliBandit
+from jmeta.tasks.bernoulli_bandit import BernoulliBandit, DependentBandit, TwoTaskBandit
+from jmeta.tasks.gaussian_bandit import GaussianBandit
 from jmeta.tasks.gymnax import GymnaxTasks
 from jmeta.tasks.point_navigation import PointNavigation, SparsePointNavigation
+from jmeta.tasks.tabular_mdp import TabularMDP
 from jmeta.tasks.told import ToldTasks
 
 TASKS: dict[str, type[TaskDistribution]] = {
-    task.name: task for task in (BernoulliBandit, GymnaxTasks, PointNavigation, SparsePointNavigation)
+    task.name: task
+    for task in (
+        BernoulliBandit,
+        DependentBandit,
+        GaussianBandit,
+        GymnaxTasks,
+        PointNavigation,
+        SparsePointNavigation,
+        TabularMDP,
+        TwoTaskBandit,
+    )
 }
 
 __all__ = [
     "TASKS",
     "BernoulliBandit",
+    "DependentBandit",
+    "GaussianBandit",
     "GymnaxTasks",
     "PointNavigation",
     "Reference",
     "SparsePointNavigation",
     "Split",
+    "TabularMDP",
     "TaskDistribution",
     "ToldTasks",
     "Transition",
+    "TwoTaskBandit",
 ]

@@ -61,6 +61,8 @@ class TaskDistribution(abc.ABC):
             raise ValueError(f"split={self.split!r} is not one of {', '.join(SPLITS)}")
         if self.split == "ood" and not self.has_out_of_distribution:
             raise ValueError(f"{type(self).__name__} has no out-of-distribution tasks: evaluate on the held-out split instead")
+        if self.split == "held-out" and not self.has_held_out:
+            raise ValueError(f"{type(self).__name__} {self._why_none_is_held_out}")
 
     @property
     @abc.abstractmethod
@@ -82,6 +84,15 @@ class TaskDistribution(abc.ABC):
     def held_out(self) -> Self:
         """The same distribution on tasks that training never draws."""
         return dataclasses.replace(self, split="held-out")
+
+    @property
+    def has_held_out(self) -> bool:
+        """Whether there are tasks that training never draws; where there are too few to spare any, evaluate on ``train``."""
+        return True
+
+    @property
+    def _why_none_is_held_out(self) -> str:
+        return "holds no tasks out: evaluate on the training split, with another seed"
 
     @property
     def has_out_of_distribution(self) -> bool:
@@ -139,6 +150,11 @@ class TaskDistribution(abc.ABC):
         observation, state = self.environment.reset_env(key, task)
         return self._vector(observation), self._settle(state)
 
+    def restart(self, task: Task, state: PyTree, key: jax.Array) -> tuple[jax.Array, PyTree]:
+        """Begins the next episode of a lifetime, the last one having ended in ``state``: a reset, unless some of it lives on."""
+        del state
+        return self.reset(task, key)
+
     def step(self, task: Task, state: PyTree, action: jax.Array, key: jax.Array) -> Transition:
         """Takes one step. Continuous actions are clipped to [-1, 1] and scaled to the task's own box."""
         environment = self.environment
@@ -158,6 +174,14 @@ class TaskDistribution(abc.ABC):
         leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(task)]
         floats = [leaf.astype(jnp.float32).reshape(-1) for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
         return jnp.concatenate([jnp.zeros(0, jnp.float32), *floats])
+
+    def oracle_return(self, task: Task, num_steps: int) -> jax.Array | None:
+        """The expected return [] of ``num_steps`` steps of one stream for an agent that knows ``task``, or None if not known.
+
+        It can be jitted, and vmapped over tasks.
+        """
+        del task, num_steps
+        return None
 
     def reference_return(self, num_steps: int) -> Reference | None:
         """What is attainable in a lifetime of ``num_steps`` steps of one stream, where that is known."""

@@ -1,22 +1,19 @@
-"""Bernoulli bandits: find the arm that pays most often (Duan et al. 2016, arXiv 1611.02779)."""
+"""Bernoulli bandits: find the arm that pays most often (Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016, 1611.05763)."""
 
 import dataclasses
-from typing import Any, ClassVar
+import math
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 from flax import struct
-from gymnax.environments import environment, spaces
+from gymnax.environments import environment
 
 from jmeta.references.bernoulli_bandit import bayes_optimal_return
-from jmeta.tasks.base import Reference, TaskDistribution
+from jmeta.tasks.bandit import Bandit, BanditEnvironment, EnvState, check_num_arms
+from jmeta.tasks.base import Reference
 
-
-@struct.dataclass
-class EnvState(environment.EnvState):
-    """What changes within an episode."""
-
-    time: jax.Array
+__all__ = ["BernoulliBandit", "BernoulliBanditEnvironment", "DependentBandit", "EnvParams", "EnvState", "TwoTaskBandit"]
 
 
 @struct.dataclass
@@ -27,41 +24,19 @@ class EnvParams(environment.EnvParams):
     max_steps_in_episode: jax.Array | int = 1
 
 
-class BernoulliBanditEnvironment(environment.Environment[EnvState, EnvParams]):
-    """Pull one arm; reward 1 with that arm's probability, else 0. Each pull is an episode; there is nothing to observe."""
-
-    def __init__(self, num_arms: int):
-        super().__init__()
-        self.num_arms = num_arms
+class BernoulliBanditEnvironment(BanditEnvironment):
+    """Reward 1 with the pulled arm's probability, else 0."""
 
     @property
     def default_params(self) -> EnvParams:
         return EnvParams(probabilities=jnp.full(self.num_arms, 0.5, jnp.float32))
 
-    def step_env(
-        self, key: jax.Array, state: EnvState, action: Any, params: EnvParams
-    ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, dict[Any, Any]]:
-        chosen = jnp.arange(self.num_arms) == action
-        probability = jnp.sum(jnp.where(chosen, params.probabilities, 0.0))
-        reward = jax.random.bernoulli(key, probability).astype(jnp.float32)
-        return jnp.ones(1), EnvState(time=state.time + 1), reward, jnp.array(True), {}
-
-    def reset_env(self, key: jax.Array, params: EnvParams) -> tuple[jax.Array, EnvState]:
-        return jnp.ones(1), EnvState(time=jnp.array(0, jnp.int32))
-
-    @property
-    def num_actions(self) -> int:
-        return self.num_arms
-
-    def action_space(self, params: EnvParams | None = None) -> spaces.Discrete:
-        return spaces.Discrete(self.num_arms)
-
-    def observation_space(self, params: EnvParams) -> spaces.Box:
-        return spaces.Box(1.0, 1.0, (1,))
+    def pay(self, key: jax.Array, chosen: jax.Array, params: EnvParams) -> jax.Array:
+        return jax.random.bernoulli(key, jnp.sum(chosen * params.probabilities)).astype(jnp.float32)
 
 
 @dataclasses.dataclass(frozen=True)
-class BernoulliBandit(TaskDistribution):
+class BernoulliBandit(Bandit):
     """Arms that pay 1 with unknown probabilities, each uniform on (0, 1) and fixed for the lifetime.
 
     A lifetime is ``num_pulls`` pulls and its score the sum of their rewards. Training covers every probability, so there is no
@@ -81,26 +56,129 @@ class BernoulliBandit(TaskDistribution):
     name: ClassVar[str] = "bernoulli-bandit"
 
     def __post_init__(self) -> None:
+        check_num_arms(self.num_arms)
         super().__post_init__()
-        if self.num_arms < 2:
-            raise ValueError(f"num_arms={self.num_arms}: a bandit needs at least 2 arms")
-        if self.num_pulls < 1:
-            raise ValueError(f"num_pulls={self.num_pulls}: a lifetime needs at least 1 pull")
-        object.__setattr__(self, "_environment", BernoulliBanditEnvironment(self.num_arms))
 
-    @property
-    def environment(self) -> BernoulliBanditEnvironment:
-        return self._environment  # type: ignore[attr-defined]
-
-    @property
-    def lifetime_length(self) -> int:
-        return self.num_pulls
+    def _make(self) -> BanditEnvironment:
+        return BernoulliBanditEnvironment(self.num_arms)
 
     def sample(self, key: jax.Array) -> EnvParams:
-        limit = jnp.asarray(1, jnp.int32)
-        return EnvParams(probabilities=self.uniform(key, (self.num_arms,)), max_steps_in_episode=limit)
+        return _task(self.uniform(key, (self.num_arms,)))
+
+    def mean_rewards(self, task: EnvParams) -> jax.Array:
+        return task.probabilities
 
     def reference_return(self, num_steps: int) -> Reference | None:
         """The Bayes-optimal sum of rewards, computed exactly where that takes seconds."""
         value = bayes_optimal_return(self.num_arms, num_steps)
         return None if value is None else Reference("Bayes optimum", value, "lifetime")
+
+
+@dataclasses.dataclass(frozen=True)
+class DependentBandit(Bandit):
+    """Two arms that pay 1 with probabilities p and 1 - p, p uniform on (0, 1): a pull of either tells about both.
+
+    Args:
+      num_pulls: pulls in a lifetime, at least 1; one pull is one environment step and one episode.
+
+    References:
+      Wang et al. 2016, arXiv 1611.05763, section 3.1.2, "dependent arms (uniform)".
+    """
+
+    num_pulls: int = 100
+
+    name: ClassVar[str] = "dependent-bandit"
+
+    def _make(self) -> BanditEnvironment:
+        return BernoulliBanditEnvironment(2)
+
+    def sample(self, key: jax.Array) -> EnvParams:
+        return _task(_pair(self.uniform(key)))
+
+    def mean_rewards(self, task: EnvParams) -> jax.Array:
+        return task.probabilities
+
+    def describe(self, task: EnvParams) -> jax.Array:
+        """p, as a number from -1 to 1."""
+        return 2.0 * task.probabilities[:1] - 1.0
+
+    def reference_return(self, num_steps: int) -> Reference:
+        """The Bayes-optimal sum of rewards.
+
+        A reward of one arm tells what a failure of the other would, so what is learned does not depend on what is pulled, and
+        pulling the arm with the better mean is optimal. After t pulls s of them spoke for the first arm, uniform on 0 .. t, and
+        its mean is (1 + s) / (2 + t):
+
+            sum_t  1 / (t + 1)  sum_s  max(1 + s, 1 + t - s) / (2 + t).
+        """
+        value = sum(sum(max(1 + s, 1 + t - s) for s in range(t + 1)) / ((t + 1) * (t + 2)) for t in range(num_steps))
+        return Reference("Bayes optimum", value, "lifetime")
+
+
+@dataclasses.dataclass(frozen=True)
+class TwoTaskBandit(Bandit):
+    """Two arms, of which one pays 1 with probability ``low`` and the other with 1 - ``low``: which is which is the task.
+
+    There are two tasks, equally likely, so none can be held out: evaluate on the training split. The paper's levels are easy,
+    ``low=0.1``, medium, 0.25, and hard, 0.4.
+
+    Args:
+      low: probability that the worse arm pays, at least 0 and less than 1/2.
+      num_pulls: pulls in a lifetime, at least 1; one pull is one environment step and one episode.
+
+    References:
+      Wang et al. 2016, arXiv 1611.05763, section 3.1.2.
+    """
+
+    low: float = 0.1
+    num_pulls: int = 100
+
+    name: ClassVar[str] = "two-task-bandit"
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.low < 0.5:
+            raise ValueError(f"low={self.low}: the worse arm pays with a probability of at least 0 and less than 0.5")
+        super().__post_init__()
+
+    def _make(self) -> BanditEnvironment:
+        return BernoulliBanditEnvironment(2)
+
+    @property
+    def has_held_out(self) -> bool:
+        return False
+
+    @property
+    def _why_none_is_held_out(self) -> str:
+        return "has two tasks and none to hold out: evaluate on the training split, with another seed"
+
+    def sample(self, key: jax.Array) -> EnvParams:
+        return _task(_pair(jnp.where(jax.random.bernoulli(key), self.low, 1.0 - self.low)))
+
+    def mean_rewards(self, task: EnvParams) -> jax.Array:
+        return task.probabilities
+
+    def describe(self, task: EnvParams) -> jax.Array:
+        """-1 if the second arm is the better, 1 if the first is."""
+        return jnp.sign(task.probabilities[:1] - task.probabilities[1:])
+
+    def reference_return(self, num_steps: int) -> Reference:
+        """The Bayes-optimal sum of rewards.
+
+        As for ``DependentBandit``, pulling the likelier arm is optimal. Of t pulls s spoke for the better arm, binomial with
+        probability 1 - low; that arm is pulled next if s > t / 2, and half of the time if s = t / 2.
+        """
+
+        def right(t: int) -> float:
+            chances = (math.comb(t, s) * (1.0 - self.low) ** s * self.low ** (t - s) for s in range(t + 1))
+            return sum(chance * (1.0 if 2 * s > t else 0.5 if 2 * s == t else 0.0) for s, chance in enumerate(chances))
+
+        value = sum(self.low + (1.0 - 2.0 * self.low) * right(t) for t in range(num_steps))
+        return Reference("Bayes optimum", value, "lifetime")
+
+
+def _pair(probability: jax.Array) -> jax.Array:
+    return jnp.stack([probability, 1.0 - probability])
+
+
+def _task(probabilities: jax.Array) -> EnvParams:
+    return EnvParams(probabilities=probabilities, max_steps_in_episode=jnp.asarray(1, jnp.int32))

@@ -45,6 +45,10 @@ class ToldTasks(TaskDistribution):
         return self.tasks.lifetime_length
 
     @property
+    def has_held_out(self) -> bool:
+        return self.tasks.has_held_out
+
+    @property
     def has_out_of_distribution(self) -> bool:
         return self.tasks.has_out_of_distribution
 
@@ -58,9 +62,16 @@ class ToldTasks(TaskDistribution):
         observation, state = self.tasks.reset(task, key)
         return self._tell(task, observation), state
 
+    def restart(self, task: Task, state: PyTree, key: jax.Array) -> tuple[jax.Array, PyTree]:
+        observation, state = self.tasks.restart(task, state, key)
+        return self._tell(task, observation), state
+
     def step(self, task: Task, state: PyTree, action: jax.Array, key: jax.Array) -> Transition:
         after = self.tasks.step(task, state, action, key)
         return after._replace(observation=self._tell(task, after.observation))
+
+    def oracle_return(self, task: Task, num_steps: int) -> jax.Array | None:
+        return self.tasks.oracle_return(task, num_steps)
 
     def reference_return(self, num_steps: int) -> Reference | None:
         return self.tasks.reference_return(num_steps)

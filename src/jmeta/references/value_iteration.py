@@ -1,0 +1,66 @@
+"""Finite-horizon value iteration: the best that can be done in a Markov decision process that is known (Bellman 1957)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+class Plan(NamedTuple):
+    """What is attainable from every state at every time, and how."""
+
+    values: jax.Array  # [H + 1, S] expected sum of the rewards still to come; values[H] is 0
+    policy: jax.Array  # [H, S] int32, a best action; the first of several
+
+
+def value_iteration(transitions: jax.Array, rewards: jax.Array, horizon: int) -> Plan:
+    """The optimal values and policy of one Markov decision process, undiscounted.
+
+        V_H(s) = 0,    V_t(s) = max_a  r(s, a) + sum_s' P(s' | s, a) V_{t+1}(s').
+
+    With r < H steps to go the values are ``values[H - r]``: one plan serves every shorter horizon.
+
+    Args:
+      transitions: [S, A, S], P(s' | s, a).
+      rewards: [S, A], expected.
+      horizon: environment steps H, at least 0.
+
+    Returns:
+      The plan. ``vmap`` over processes.
+
+    Example:
+      >>> stay_or_swap = jnp.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]])
+      >>> plan = value_iteration(stay_or_swap, jnp.array([[0.0, 0.0], [1.0, 0.0]]), horizon=3)
+      >>> plan.values[0].tolist(), plan.policy[0].tolist()  # swap to the state that pays, then stay: 0 + 1 + 1
+      ([2.0, 3.0], [1, 0])
+    """
+    chex.assert_rank([transitions, rewards], [3, 2])
+    chex.assert_equal_shape_prefix([transitions, rewards], 2)
+    return _iterate(lambda value: jnp.einsum("san,n->sa", transitions, value), rewards, horizon)
+
+
+def deterministic_value_iteration(next_states: jax.Array, rewards: jax.Array, horizon: int) -> Plan:
+    """``value_iteration`` where an action leads to one state: s' = next_states[s, a], [S, A] int32.
+
+    It needs S times less memory.
+
+    Example:
+      >>> next_states = jnp.array([[0, 1], [1, 0]])
+      >>> deterministic_value_iteration(next_states, jnp.array([[0.0, 0.0], [1.0, 0.0]]), horizon=3).values[0].tolist()
+      [2.0, 3.0]
+    """
+    chex.assert_equal_shape([next_states, rewards])
+    return _iterate(lambda value: value[next_states], rewards, horizon)
+
+
+def _iterate(expect: Callable[[jax.Array], jax.Array], rewards: jax.Array, horizon: int) -> Plan:
+    def back_up(later: jax.Array, _: None) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        action_value = rewards + expect(later)
+        value = action_value.max(-1)
+        return value, (value, action_value.argmax(-1).astype(jnp.int32))
+
+    end = jnp.zeros(rewards.shape[0], rewards.dtype)
+    _, (values, policy) = jax.lax.scan(back_up, end, length=horizon, reverse=True)
+    return Plan(jnp.concatenate([values, end[None]]), policy)
