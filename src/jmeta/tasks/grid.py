@@ -1,0 +1,199 @@
+"""What all grid worlds here share: an empty room with cells to find that are not shown."""
+
+import abc
+from typing import Any, Literal, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from gymnax.environments import environment, spaces
+
+from jmeta.references.value_iteration import deterministic_value_iteration
+from jmeta.tasks.base import SPLITS, Reference, TaskDistribution
+
+Sight: TypeAlias = Literal["coordinates", "one-hot"]
+
+MOVES = np.array([[0, 0], [0, 1], [1, 0], [0, -1], [-1, 0]], np.int32)  # stay, up, right, down, left
+NOWHERE = np.array([[-1, -1]], np.int32)
+
+
+@struct.dataclass
+class EnvState(environment.EnvState):
+    """What changes within an episode."""
+
+    position: jax.Array  # [2] int32, (x, y)
+    found: jax.Array  # [] int32, targets found in this episode, where each pays once
+    time: jax.Array  # [] int32
+
+
+@struct.dataclass
+class EnvParams(environment.EnvParams):
+    """The task."""
+
+    targets: jax.Array = struct.field(default_factory=lambda: jnp.zeros((1, 2), jnp.int32))  # [G, 2] int32, in order
+    max_steps_in_episode: jax.Array | int = 15
+
+
+class GridEnvironment(environment.Environment[EnvState, EnvParams]):
+    """Stay or move by one cell, walls all round; arriving at the next target, or staying there, pays 1.
+
+    An episode lasts to the time limit.
+
+    Args:
+      size: cells of a side.
+      horizon: environment steps of an episode.
+      num_targets: G, to be found in order.
+      start: (x, y) where an episode begins, None for a cell drawn at every reset.
+      pays_again: whether a target pays at every step on it, and not only when found; for one target.
+      miss: the reward of a step that finds nothing.
+      sight: what is seen of the position: its coordinates [2], scaled to [-1, 1], or its cell, one-hot [size²].
+    """
+
+    def __init__(
+        self,
+        size: int,
+        horizon: int,
+        *,
+        num_targets: int = 1,
+        start: tuple[int, int] | None,
+        pays_again: bool,
+        miss: float = 0.0,
+        sight: Sight,
+    ):
+        super().__init__()
+        self.size = size
+        self.horizon = horizon
+        self.num_targets = num_targets
+        self.start = start
+        self.pays_again = pays_again
+        self.miss = miss
+        self.sight = sight
+
+    @property
+    def default_params(self) -> EnvParams:
+        return EnvParams(targets=jnp.zeros((self.num_targets, 2), jnp.int32), max_steps_in_episode=self.horizon)
+
+    def step_env(
+        self, key: jax.Array, state: EnvState, action: Any, params: EnvParams
+    ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, dict[Any, Any]]:
+        position = jnp.clip(state.position + jnp.asarray(MOVES)[action], 0, self.size - 1)
+        hit = jnp.all(position == self._wanted(params)[state.found])
+        found = state.found + (hit & (not self.pays_again))
+        state = EnvState(position=position, found=found, time=state.time + 1)
+        return self._see(position), state, jnp.where(hit, 1.0, self.miss), jnp.array(False), {}
+
+    def reset_env(self, key: jax.Array, params: EnvParams) -> tuple[jax.Array, EnvState]:
+        fixed = self.start is not None
+        position = jnp.array(self.start, jnp.int32) if fixed else jax.random.randint(key, (2,), 0, self.size)
+        zero = jnp.array(0, jnp.int32)
+        return self._see(position), EnvState(position=position, found=zero, time=zero)
+
+    def episode_values(self, params: EnvParams) -> jax.Array:
+        """What an agent that knows the task expects [H + 1] of an episode cut to H, H - 1, ..., 0 steps."""
+        cells = every_cell(self.size)
+        after = np.clip(cells[:, None] + MOVES, 0, self.size - 1)  # [C, A, 2]
+        wanted = self._wanted(params)
+        hit = jnp.all(after == wanted[:, None, None], axis=-1)  # [found, C, A]
+        found = jnp.arange(len(wanted))[:, None, None] + (hit & (not self.pays_again))
+        next_states = found * len(cells) + (after * [self.size, 1]).sum(-1)
+        rewards = jnp.where(hit, 1.0, self.miss)
+        shape = (len(wanted) * len(cells), len(MOVES))
+        values = deterministic_value_iteration(next_states.reshape(shape), rewards.reshape(shape), self.horizon).values
+        if self.start is None:
+            return values[:, : len(cells)].mean(-1)
+        return values[:, self.start[0] * self.size + self.start[1]]
+
+    def _wanted(self, params: EnvParams) -> jax.Array:
+        """The cell that pays, by the number of targets found."""
+        return params.targets if self.pays_again else jnp.concatenate([params.targets, NOWHERE])
+
+    def _see(self, position: jax.Array) -> jax.Array:
+        if self.sight == "one-hot":
+            return jax.nn.one_hot(position[0] * self.size + position[1], self.size**2, dtype=jnp.float32)
+        return scale(position, self.size)
+
+    @property
+    def num_actions(self) -> int:
+        return len(MOVES)
+
+    def action_space(self, params: EnvParams | None = None) -> spaces.Discrete:
+        return spaces.Discrete(len(MOVES))
+
+    def observation_space(self, params: EnvParams) -> spaces.Box:
+        if self.sight == "one-hot":
+            return spaces.Box(0.0, 1.0, (self.size**2,))
+        return spaces.Box(-1.0, 1.0, (2,))
+
+
+class GridTasks(TaskDistribution):
+    """Tasks drawn uniformly from a list. Subclass it with ``_make`` and ``all_targets``."""
+
+    size: int  # fields of the subclass
+    horizon: int
+    num_episodes: int
+    sight: Sight
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for setting, least in (("size", 3), ("horizon", 1), ("num_episodes", 1)):
+            if getattr(self, setting) < least:
+                raise ValueError(f"{setting}={getattr(self, setting)}: give at least {least}")
+        if self.sight not in ("coordinates", "one-hot"):
+            raise ValueError(f"sight={self.sight!r} is not coordinates or one-hot")
+        object.__setattr__(self, "_environment", self._make())
+        targets, is_held_out = self.all_targets()
+        object.__setattr__(self, "_targets", targets[is_held_out == (self.split == "held-out")])
+
+    @abc.abstractmethod
+    def _make(self) -> GridEnvironment:
+        """The environment, made once when the distribution is."""
+
+    @abc.abstractmethod
+    def all_targets(self) -> tuple[np.ndarray, np.ndarray]:
+        """The targets of all tasks [M, G, 2], and which of them are held out [M]."""
+
+    @property
+    def environment(self) -> GridEnvironment:
+        return self._environment  # type: ignore[attr-defined]
+
+    @property
+    def targets(self) -> np.ndarray:
+        """The targets [M, G, 2] of all tasks of this split."""
+        return self._targets  # type: ignore[attr-defined]
+
+    @property
+    def lifetime_length(self) -> int:
+        return self.num_episodes * self.horizon
+
+    def sample(self, key: jax.Array) -> EnvParams:
+        index = jax.random.randint(jax.random.fold_in(key, SPLITS.index(self.split)), (), 0, len(self.targets))
+        return self._task(jnp.asarray(self.targets, jnp.int32)[index])
+
+    def describe(self, task: EnvParams) -> jax.Array:
+        """The coordinates of the targets, scaled to [-1, 1]."""
+        return scale(task.targets, self.size).reshape(-1)
+
+    def oracle_return(self, task: EnvParams, num_steps: int) -> jax.Array:
+        """Walks straight to the targets; an episode that is cut short is planned for as short."""
+        values = self.environment.episode_values(task)
+        episodes, rest = divmod(num_steps, self.horizon)
+        return episodes * values[0] + values[self.horizon - rest]
+
+    def reference_return(self, num_steps: int) -> Reference:
+        """The return of an episode for an agent that knows the targets, exactly."""
+        returns = jax.jit(jax.vmap(lambda targets: self.environment.episode_values(self._task(targets))[0]))(self.targets)
+        return Reference("goal known", float(np.asarray(returns, np.float64).mean()), "episode")
+
+    def _task(self, targets: jax.Array) -> EnvParams:
+        return EnvParams(targets=targets, max_steps_in_episode=jnp.asarray(self.horizon, jnp.int32))
+
+
+def scale(position: jax.Array, size: int) -> jax.Array:
+    """Coordinates 0 .. size - 1 as numbers from -1 to 1."""
+    return position.astype(jnp.float32) * (2.0 / (size - 1)) - 1.0
+
+
+def every_cell(size: int) -> np.ndarray:
+    """The cells of a square room [size², 2], column by column."""
+    return np.stack(np.meshgrid(np.arange(size), np.arange(size), indexing="ij"), axis=-1).reshape(-1, 2).astype(np.int32)

@@ -1,0 +1,57 @@
+"""GridNavi: find a goal in a room, then go there in every episode (Zintgraf et al. 2020, VariBAD, arXiv 1910.08348)."""
+
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+
+from jmeta.tasks.grid import GridEnvironment, GridTasks, Sight, every_cell
+
+
+@dataclasses.dataclass(frozen=True)
+class GridNavi(GridTasks):
+    """One goal cell pays 1 at every step on it, every other step -0.1; actions are stay, up, right, down, left.
+
+    Episodes begin at (0, 0) and last ``horizon`` steps. The goal is any cell but the 2 by 2 block at the start. The paper trains
+    and tests on the same 21 goals, which is the default: the held-out split is an error unless goals are set aside for it.
+
+    Args:
+      size: cells of a side, at least 3.
+      horizon: environment steps of an episode.
+      num_episodes: episodes of a lifetime.
+      held_out_goals: how many goals training never draws, evenly spaced in the list of all, column by column.
+      sight: the position as its coordinates, in [-1, 1], or one-hot.
+
+    References:
+      Zintgraf et al. 2020, arXiv 1910.08348, section 5.1; the authors' code, lmzintgraf/varibad, for what the paper leaves open.
+
+    Deviations from the paper: the authors' code shows the coordinates as 0 .. size - 1.
+    """
+
+    size: int = 5
+    horizon: int = 15
+    num_episodes: int = 4
+    held_out_goals: int = 0
+    sight: Sight = "coordinates"
+
+    name: ClassVar[str] = "grid-navi"
+
+    @property
+    def has_held_out(self) -> bool:
+        return self.held_out_goals > 0
+
+    @property
+    def _why_none_is_held_out(self) -> str:
+        return "trains on all its goals, as published: evaluate on the training split, or set some aside with held_out_goals"
+
+    def _make(self) -> GridEnvironment:
+        return GridEnvironment(self.size, self.horizon, start=(0, 0), pays_again=True, miss=-0.1, sight=self.sight)
+
+    def all_targets(self) -> tuple[np.ndarray, np.ndarray]:
+        cells = every_cell(self.size)
+        goals = cells[cells.max(axis=1) >= 2]
+        if not 0 <= self.held_out_goals < len(goals):
+            raise ValueError(f"held_out_goals={self.held_out_goals}: of {len(goals)} goals, hold out 0 to {len(goals) - 1}")
+        is_held_out = np.zeros(len(goals), bool)
+        is_held_out[(2 * np.arange(self.held_out_goals) + 1) * len(goals) // (2 * max(self.held_out_goals, 1))] = True
+        return goals[:, None], is_held_out
