@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from jmeta.references import bayes_optimal_return
+from jmeta.references import bayes_optimal_return, bernoulli_bandit
 from jmeta.tasks.bernoulli_bandit import BernoulliBandit
 
 
@@ -60,9 +60,20 @@ def test_more_arms_and_more_pulls_are_better():
             assert value > optimum[arms, pulls - 1] + 1 / 2 - 1e-12
 
 
+def test_two_arms_by_layers_and_by_recursion():
+    for num_pulls in (0, 1, 2, 7, 30):
+        expected = bernoulli_bandit._any_arms(2, num_pulls)
+        assert bayes_optimal_return(2, num_pulls) == pytest.approx(expected, abs=1e-10)
+
+
+def test_the_two_armed_bandit_of_wang_et_al():
+    """100 pulls; the larger of two uniforms is 2/3 on average, and the Bayes regret is 1.748, computed independently."""
+    assert 100 * 2 / 3 - bayes_optimal_return(2, 100) == pytest.approx(1.748, abs=5e-4)
+
+
 def test_beyond_its_reach_it_says_so():
-    assert bayes_optimal_return(2, 50) == pytest.approx(31.9967, abs=1e-4)
-    assert bayes_optimal_return(2, 51) is None
+    assert bayes_optimal_return(2, 201) is None
+    assert bayes_optimal_return(5, 21) is None
 
 
 def test_the_task_distribution_knows_its_optimum():

@@ -2,7 +2,10 @@
 
 import functools
 
+import numpy as np
+
 MAX_PULLS_TIMES_ARMS = 100  # beyond this the recursion takes minutes
+MAX_PULLS_OF_TWO_ARMS = 200  # beyond this, num_pulls^3 states of each layer take too much time and memory
 
 
 @functools.cache
@@ -10,7 +13,7 @@ def bayes_optimal_return(num_arms: int, num_pulls: int) -> float | None:
     """Expected sum of rewards of the best possible learner.
 
     The posterior of an arm with s successes and f failures is Beta(1 + s, 1 + f), so it pays next with probability
-    (1 + s) / (2 + s + f). Arms are exchangeable: a belief is the sorted tuple of their counts, and
+    (1 + s) / (2 + s + f), and with n pulls remaining
 
         V(belief, n) = max_arm  p (1 + V(belief + success, n - 1)) + (1 - p) V(belief + failure, n - 1).
 
@@ -19,14 +22,34 @@ def bayes_optimal_return(num_arms: int, num_pulls: int) -> float | None:
       num_pulls: pulls in the lifetime.
 
     Returns:
-      The optimum, or None where num_arms * num_pulls is over 100 and the recursion would take too long.
+      The optimum, or None where it would take too long: over 200 pulls of two arms, num_arms * num_pulls over 100 of more.
 
     Example:
       >>> round(bayes_optimal_return(2, 2), 4)  # 1/2, then 2/3 after a success and 1/2 (the other arm) after a failure
       1.0833
     """
-    if num_arms * num_pulls > MAX_PULLS_TIMES_ARMS:
-        return None
+    if num_arms == 2:
+        return _two_arms(num_pulls) if num_pulls <= MAX_PULLS_OF_TWO_ARMS else None
+    return _any_arms(num_arms, num_pulls) if num_arms * num_pulls <= MAX_PULLS_TIMES_ARMS else None
+
+
+def _two_arms(num_pulls: int) -> float:
+    """Layer by layer from the end: values [n1, s1, s2] of all states with t = n1 + n2 pulls made."""
+    values = np.zeros((num_pulls + 1,) * 3)
+    for t in reversed(range(num_pulls)):
+        count = np.arange(t + 1)
+        p1 = np.minimum((1 + count) / (2 + count[:, None]), 1)[:, :, None]  # [n1, s1]; more successes than pulls mean nothing
+        p2 = np.minimum((1 + count) / (2 + t - count[:, None]), 1)[:, None, :]  # [n1, s2]
+        first, second = values[1:, :, : t + 1], values[:-1, : t + 1, :]  # after a pull of either arm
+        values = np.maximum(
+            p1 * (1 + first[:, 1:]) + (1 - p1) * first[:, :-1],
+            p2 * (1 + second[:, :, 1:]) + (1 - p2) * second[:, :, :-1],
+        )
+    return float(values.item())
+
+
+def _any_arms(num_arms: int, num_pulls: int) -> float:
+    """By recursion over beliefs. Arms are exchangeable: a belief is the sorted tuple of their counts."""
 
     @functools.cache
     def value(belief: tuple[tuple[int, int], ...], pulls: int) -> float:
