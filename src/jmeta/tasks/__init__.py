@@ -9,6 +9,9 @@ from jmeta.tasks.dark_room import DarkKeyToDoor, DarkRoom
 from jmeta.tasks.gaussian_bandit import GaussianBandit
 from jmeta.tasks.grid_navi import GridNavi
 from jmeta.tasks.gymnax import GymnaxTasks
+from jmeta.tasks.gymnax_meta import GymnaxBernoulliBandit, GymnaxGaussianBandit, GymnaxMetaMaze, GymnaxPointRobot
+from jmeta.tasks.minatar import MinAtar
+from jmeta.tasks.physics import Acrobot, CartPole, MountainCar, MountainCarContinuous, Pendulum, Reacher
 from jmeta.tasks.point_navigation import PointNavigation, SparsePointNavigation
 from jmeta.tasks.tabular_mdp import TabularMDP
 from jmeta.tasks.told import ToldTasks
@@ -16,14 +19,25 @@ from jmeta.tasks.told import ToldTasks
 TASKS: dict[str, type[TaskDistribution]] = {
     task.name: task
     for task in (
+        Acrobot,
         BernoulliBandit,
+        CartPole,
         DarkKeyToDoor,
         DarkRoom,
         DependentBandit,
         GaussianBandit,
         GridNavi,
+        GymnaxBernoulliBandit,
+        GymnaxGaussianBandit,
+        GymnaxMetaMaze,
+        GymnaxPointRobot,
         GymnaxTasks,
+        MinAtar,
+        MountainCar,
+        MountainCarContinuous,
+        Pendulum,
         PointNavigation,
+        Reacher,
         SparsePointNavigation,
         TabularMDP,
         TwoTaskBandit,
@@ -32,14 +46,25 @@ TASKS: dict[str, type[TaskDistribution]] = {
 
 __all__ = [
     "TASKS",
+    "Acrobot",
     "BernoulliBandit",
+    "CartPole",
     "DarkKeyToDoor",
     "DarkRoom",
     "DependentBandit",
     "GaussianBandit",
     "GridNavi",
+    "GymnaxBernoulliBandit",
+    "GymnaxGaussianBandit",
+    "GymnaxMetaMaze",
+    "GymnaxPointRobot",
     "GymnaxTasks",
+    "MinAtar",
+    "MountainCar",
+    "MountainCarContinuous",
+    "Pendulum",
     "PointNavigation",
+    "Reacher",
     "Reference",
     "SparsePointNavigation",
     "Split",

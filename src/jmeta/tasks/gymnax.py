@@ -100,7 +100,7 @@ class GymnaxTasks(TaskDistribution):
             raise ValueError(f"held_fields={self.held_fields!r} is a string: give a tuple of names, ({self.held_fields!r},)")
         object.__setattr__(self, "ranges", _pairs(self.ranges))
         object.__setattr__(self, "held_fields", tuple(sorted(set(self.held_fields))))
-        object.__setattr__(self, "_environment", _make(self.env_id))
+        object.__setattr__(self, "_environment", self._make())
         super().__post_init__()
         if self.lifetime_episodes < 1:
             raise ValueError(f"lifetime_episodes={self.lifetime_episodes}: a lifetime has at least one episode")
@@ -110,14 +110,6 @@ class GymnaxTasks(TaskDistribution):
         for name, bounds in self._pairs:
             _check_range(self.env_id, self.environment.default_params, name, bounds)
         self._check_held_fields()
-        if self.split == "held-out" and not (self.ranges or self.held_fields):
-            raise ValueError(
-                f"{self.env_id} has one task and none to hold out: give ranges of its parameters, or held_fields of its state"
-            )
-        if self.split == "ood" and not self.has_out_of_distribution:
-            raise ValueError(
-                f"{self.env_id} has no out-of-distribution tasks without ranges: give ranges, or evaluate on the held-out split"
-            )
 
     @property
     def environment(self) -> Environment:
@@ -130,6 +122,17 @@ class GymnaxTasks(TaskDistribution):
     @property
     def lifetime_length(self) -> int:
         return self.lifetime_episodes * self.horizon
+
+    @property
+    def has_held_out(self) -> bool:
+        return bool(self.ranges or self.held_fields)
+
+    @property
+    def _why_none_is_held_out(self) -> str:
+        return (
+            f"of {self.env_id} has one task and none to hold out: give ranges of its parameters, or held_fields of its state, "
+            "or evaluate on the training split, with another seed"
+        )
 
     @property
     def has_out_of_distribution(self) -> bool:
@@ -171,6 +174,9 @@ class GymnaxTasks(TaskDistribution):
         held = [jnp.asarray(leaf, jnp.float32).reshape(-1) for leaf in jax.tree.leaves(task.held)]
         return jnp.concatenate([jnp.asarray(ranged, jnp.float32), *held])
 
+    def _make(self) -> Environment:
+        return make(self.env_id)
+
     @property
     def _pairs(self) -> tuple[tuple[str, Range], ...]:
         return self.ranges  # type: ignore[return-value]  # since __post_init__
@@ -207,7 +213,7 @@ class GymnaxTasks(TaskDistribution):
         for name in self.held_fields:
             if name not in fields:
                 raise _unknown("held_fields", name, f"field of {self.env_id}'s state", fields)
-        if self.ranges:
+        if self.ranges or not self.has_held_out:
             return
         training, held_out = _count_tasks(self.env_id, self.held_fields)
         if min(training, held_out) < FEWEST_TASKS:
@@ -232,13 +238,13 @@ def _pairs(ranges: Ranges) -> tuple[tuple[str, Range], ...]:
 
 
 @functools.cache
-def _make(env_id: str) -> Environment:
-    """The one instance of a registered environment."""
+def make(env_id: str, **settings: Any) -> Environment:
+    """The one instance of a registered environment with these settings of its constructor."""
     if env_id not in gymnax.registered_envs:
         raise _unknown("env_id", env_id, "registered gymnax environment", gymnax.registered_envs)
     try:
         with jax.ensure_compile_time_eval():
-            return gymnax.make(env_id)[0]
+            return gymnax.make(env_id, **settings)[0]
     except Exception as error:
         raise ValueError(f"env_id={env_id!r}: gymnax could not make it ({type(error).__name__}: {error})") from error
 

@@ -1,0 +1,156 @@
+"""MinAtar: five small Atari games, as gymnax has them; which game it is is the task (Young and Tian 2019, arXiv 1903.03176)."""
+
+import dataclasses
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import gymnax
+import jax
+import jax.numpy as jnp
+from flax import struct
+from gymnax.environments import environment, spaces
+
+from jmeta.tasks.base import SPLITS, TaskDistribution
+from jmeta.types import PyTree
+
+Game: TypeAlias = Literal["asterix", "breakout", "freeway", "seaquest", "space-invaders"]
+GAMES: dict[str, str] = {
+    "asterix": "Asterix-MinAtar",
+    "breakout": "Breakout-MinAtar",
+    "freeway": "Freeway-MinAtar",
+    "seaquest": "Seaquest-MinAtar",
+    "space-invaders": "SpaceInvaders-MinAtar",
+}
+SIDE = 10  # cells of a side
+ACTIONS = 6  # nothing, left, up, right, down, fire
+
+
+@struct.dataclass
+class EnvState(environment.EnvState):
+    """What changes within an episode."""
+
+    games: tuple[PyTree, ...]  # the state of each game; those not played stand still
+    time: jax.Array  # [] int32
+
+
+@struct.dataclass
+class EnvParams(environment.EnvParams):
+    """The task."""
+
+    game: jax.Array | int = 0  # [] int32, an index into the environment's games
+    max_steps_in_episode: jax.Array | int = 1000
+
+
+class MinAtarEnvironment(environment.Environment[EnvState, EnvParams]):
+    """Several games with one screen and one set of actions: that of all six, and as many channels as the game that has most."""
+
+    def __init__(self, games: tuple[str, ...], max_steps: int):
+        super().__init__()
+        self.games = tuple(gymnax.make(GAMES[game], use_minimal_action_set=False)[0] for game in games)
+        self.num_channels = max(game.obs_shape[-1] for game in self.games)
+        self.max_steps = max_steps
+
+    @property
+    def default_params(self) -> EnvParams:
+        return EnvParams(max_steps_in_episode=self.max_steps)
+
+    def step_env(
+        self, key: jax.Array, state: EnvState, action: Any, params: EnvParams
+    ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, dict[Any, Any]]:
+        def play(index: int) -> Any:
+            def step() -> tuple[jax.Array, tuple[PyTree, ...], jax.Array, jax.Array]:
+                game, before = self.games[index], state.games[index]
+                screen, after, reward, over, _ = game.step_env(key, before, action, game.default_params)
+                after = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), after, before)
+                games = (*state.games[:index], after, *state.games[index + 1 :])
+                return self._pad(screen), games, jnp.asarray(reward, jnp.float32), jnp.asarray(over, bool)
+
+            return step
+
+        screen, games, reward, over = jax.lax.switch(params.game, [play(i) for i in range(len(self.games))])
+        return screen, EnvState(games=games, time=state.time + 1), reward, over, {}
+
+    def reset_env(self, key: jax.Array, params: EnvParams) -> tuple[jax.Array, EnvState]:
+        screens, states = zip(*(game.reset_env(key, game.default_params) for game in self.games), strict=True)
+        states = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), states)
+        screen = jnp.stack([self._pad(screen) for screen in screens])[params.game]
+        return screen, EnvState(games=states, time=jnp.array(0, jnp.int32))
+
+    def _pad(self, screen: jax.Array) -> jax.Array:
+        return jnp.pad(screen.astype(jnp.float32), ((0, 0), (0, 0), (0, self.num_channels - screen.shape[-1])))
+
+    @property
+    def num_actions(self) -> int:
+        return ACTIONS
+
+    def action_space(self, params: EnvParams | None = None) -> spaces.Discrete:
+        return spaces.Discrete(ACTIONS)
+
+    def observation_space(self, params: EnvParams) -> spaces.Box:
+        return spaces.Box(0.0, 1.0, (SIDE, SIDE, self.num_channels))
+
+
+@dataclasses.dataclass(frozen=True)
+class MinAtar(TaskDistribution):
+    """Games on a 10 by 10 screen, drawn uniformly; held-out tasks are other games. gymnax has all five of MinAtar.
+
+    A game is seen as its own channels, flattened, padded with empty ones to as many as any game here has; all six actions exist
+    in every game, and those a game does not know do nothing.
+
+    Args:
+      games: what training draws from: asterix, breakout, freeway, seaquest, space-invaders.
+      held_out_games: what the held-out split draws from; none of ``games``.
+      max_steps: time limit of an episode in environment steps, at least 1. Freeway's own is 2500, the others' 1000.
+      num_episodes: episodes of full length in a lifetime, at least 1.
+
+    References:
+      Young and Tian 2019, arXiv 1903.03176; Lange 2022, https://github.com/RobertTLange/gymnax.
+    """
+
+    games: tuple[Game, ...] = ("asterix", "freeway", "seaquest", "space-invaders")
+    held_out_games: tuple[Game, ...] = ("breakout",)
+    max_steps: int = 1000
+    num_episodes: int = 1
+
+    name: ClassVar[str] = "minatar"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        every = (*self.games, *self.held_out_games)
+        for game in every:
+            if game not in GAMES:
+                raise ValueError(f"{game!r} is no game of MinAtar: choose from {', '.join(GAMES)}")
+            if every.count(game) > 1:
+                raise ValueError(f"{game!r} is given {every.count(game)} times: give each game once, to train on or to hold out")
+        if not self.games:
+            raise ValueError(f"games={self.games!r}: give at least one game to train on")
+        for setting in ("max_steps", "num_episodes"):
+            if getattr(self, setting) < 1:
+                raise ValueError(f"{setting}={getattr(self, setting)}: give at least 1")
+        with jax.ensure_compile_time_eval():
+            object.__setattr__(self, "_environment", MinAtarEnvironment(every, self.max_steps))
+
+    @property
+    def environment(self) -> MinAtarEnvironment:
+        return self._environment  # type: ignore[attr-defined]
+
+    @property
+    def lifetime_length(self) -> int:
+        return self.num_episodes * self.max_steps
+
+    @property
+    def has_held_out(self) -> bool:
+        return bool(self.held_out_games)
+
+    @property
+    def _why_none_is_held_out(self) -> str:
+        return "has no held-out games: name some in held_out_games, or evaluate on the training split, with another seed"
+
+    def sample(self, key: jax.Array) -> EnvParams:
+        split = SPLITS.index(self.split)
+        low, high = ((0, len(self.games)), (len(self.games), len(self.games) + len(self.held_out_games)))[split]
+        game = jax.random.randint(jax.random.fold_in(key, split), (), low, high)
+        return EnvParams(game=game, max_steps_in_episode=jnp.asarray(self.max_steps, jnp.int32))
+
+    def describe(self, task: EnvParams) -> jax.Array:
+        """Which game, one-hot over those to train on and those held out."""
+        return jax.nn.one_hot(task.game, len(self.games) + len(self.held_out_games), dtype=jnp.float32)

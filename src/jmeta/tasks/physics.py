@@ -1,0 +1,143 @@
+"""Classic control with physics that vary from task to task, as ``GymnaxTasks`` with everything chosen.
+
+Ranges are those of Packer et al. 2018, "Assessing Generalization in Deep Reinforcement Learning", arXiv 1810.12282, where it has
+the environment: its intervals R, uniform. Out of distribution is what ``GymnaxTasks`` says, the intervals beside the range; for
+Pendulum and Acrobot they are the paper's E.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+from jmeta.tasks.gymnax import GymnaxTasks, Ranges
+
+
+@dataclasses.dataclass(frozen=True)
+class CartPole(GymnaxTasks):
+    """Balance a pole on a cart: push left or right, 1 for every step until it falls.
+
+    Args:
+      ranges: (low, high) of the push ``force_mag`` in newtons, half the pole's ``length`` in metres, its mass ``masspole`` in
+        kilograms, or of other parameters of gymnax's ``CartPole-v1``.
+      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+      max_steps: time limit of an episode in environment steps of 0.02 seconds, at least 1; 500 by default.
+
+    References:
+      Packer et al. 2018, arXiv 1810.12282, table 1.
+    """
+
+    env_id: str = dataclasses.field(default="CartPole-v1", init=False)
+    ranges: Ranges = (("force_mag", (5.0, 15.0)), ("length", (0.25, 0.75)), ("masspole", (0.05, 0.5)))
+    held_fields: tuple[str, ...] = dataclasses.field(default=(), init=False)
+
+    name: ClassVar[str] = "cart-pole"
+
+
+@dataclasses.dataclass(frozen=True)
+class Pendulum(GymnaxTasks):
+    """Swing a pendulum up and hold it: a torque, at a cost for angle, speed and torque.
+
+    Args:
+      ranges: (low, high) of its mass ``m`` in kilograms and length ``l`` in metres, or of other parameters of gymnax's
+        ``Pendulum-v1``.
+      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+      max_steps: time limit of an episode in environment steps of 0.05 seconds, at least 1; 200 by default.
+
+    References:
+      Packer et al. 2018, arXiv 1810.12282, table 1.
+    """
+
+    env_id: str = dataclasses.field(default="Pendulum-v1", init=False)
+    ranges: Ranges = (("l", (0.75, 1.25)), ("m", (0.75, 1.25)))
+    held_fields: tuple[str, ...] = dataclasses.field(default=(), init=False)
+
+    name: ClassVar[str] = "pendulum"
+
+
+@dataclasses.dataclass(frozen=True)
+class Acrobot(GymnaxTasks):
+    """Swing the lower of two links up by a torque at the joint between them: -1 for every step until it is there.
+
+    Args:
+      ranges: (low, high) of the upper link's length ``link_length_1`` in metres, the links' masses ``link_mass_1`` and
+        ``link_mass_2`` in kilograms, their moment of inertia ``link_moi`` in kg m², or of other parameters of gymnax's
+        ``Acrobot-v1``; there the lower link's length changes nothing.
+      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+      max_steps: time limit of an episode in environment steps of 0.2 seconds, at least 1; 500 by default.
+
+    References:
+      Packer et al. 2018, arXiv 1810.12282, table 1.
+
+    Deviations from the paper: both masses are drawn, each by itself, and only the upper length.
+    """
+
+    env_id: str = dataclasses.field(default="Acrobot-v1", init=False)
+    ranges: Ranges = (
+        ("link_length_1", (0.75, 1.25)),
+        ("link_mass_1", (0.75, 1.25)),
+        ("link_mass_2", (0.75, 1.25)),
+        ("link_moi", (0.75, 1.25)),
+    )
+    held_fields: tuple[str, ...] = dataclasses.field(default=(), init=False)
+
+    name: ClassVar[str] = "acrobot"
+
+
+@dataclasses.dataclass(frozen=True)
+class MountainCar(GymnaxTasks):
+    """Rock a weak car out of a valley: push left, right or not at all, -1 for every step until it is on the hill.
+
+    Args:
+      ranges: (low, high) of the push ``force`` and the pull of the slope ``gravity``, both in units of position per step², or of
+        other parameters of gymnax's ``MountainCar-v0``.
+      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+      max_steps: time limit of an episode in environment steps, at least 1; 200 by default.
+
+    References:
+      Packer et al. 2018, arXiv 1810.12282, table 1, where ``gravity`` is called mass.
+    """
+
+    env_id: str = dataclasses.field(default="MountainCar-v0", init=False)
+    ranges: Ranges = (("force", (0.0005, 0.005)), ("gravity", (0.001, 0.005)))
+    held_fields: tuple[str, ...] = dataclasses.field(default=(), init=False)
+
+    name: ClassVar[str] = "mountain-car"
+
+
+@dataclasses.dataclass(frozen=True)
+class MountainCarContinuous(GymnaxTasks):
+    """``MountainCar`` with a force of any size, at a cost of 0.1 force² a step, and 100 on the hill.
+
+    The ranges are this library's: a third less to two thirds more than gymnax's power, a fifth to either side of its gravity.
+
+    Args:
+      ranges: (low, high) of the strongest push ``power`` and the pull of the slope ``gravity``, both in units of position per
+        step², or of other parameters of gymnax's ``MountainCarContinuous-v0``.
+      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+      max_steps: time limit of an episode in environment steps, at least 1; 999 by default.
+    """
+
+    env_id: str = dataclasses.field(default="MountainCarContinuous-v0", init=False)
+    ranges: Ranges = (("gravity", (0.002, 0.003)), ("power", (0.001, 0.0025)))
+    held_fields: tuple[str, ...] = dataclasses.field(default=(), init=False)
+
+    name: ClassVar[str] = "mountain-car-continuous"
+
+
+@dataclasses.dataclass(frozen=True)
+class Reacher(GymnaxTasks):
+    """Bring the tip of a two-jointed arm to a goal that is shown and drawn for every episode; the motors' strength is the task.
+
+    The range is this library's: half to twice gymnax's strength.
+
+    Args:
+      ranges: (low, high) of ``torque_scale``, the angular acceleration in rad/s² that an action of 1 gives a joint, or of other
+        parameters of gymnax's ``Reacher-misc``.
+      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+      max_steps: time limit of an episode in environment steps of 0.05 seconds, at least 1; 100 by default.
+    """
+
+    env_id: str = dataclasses.field(default="Reacher-misc", init=False)
+    ranges: Ranges = (("torque_scale", (0.5, 2.0)),)
+    held_fields: tuple[str, ...] = dataclasses.field(default=(), init=False)
+
+    name: ClassVar[str] = "reacher"
