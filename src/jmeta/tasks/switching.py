@@ -1,0 +1,108 @@
+"""Tasks that change once within a lifetime, to see whether an agent notices and adapts again."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from gymnax.environments.environment import Environment
+
+from jmeta.tasks.base import TaskDistribution, Transition
+from jmeta.types import PyTree, Task
+
+
+class SwitchingTask(NamedTuple):
+    """Two tasks, the whole of which is held for the lifetime."""
+
+    before: Task
+    after: Task
+
+
+class SwitchingState(NamedTuple):
+    """An environment state, and how far the lifetime is."""
+
+    state: PyTree
+    steps: jax.Array  # [] int32, environment steps since the lifetime began; an episode's end leaves it alone
+
+
+@dataclasses.dataclass(frozen=True)
+class Switching(TaskDistribution):
+    """Another distribution's tasks, of which a second, drawn independently, takes the place of the first after ``at_step`` steps.
+
+    Nothing tells the agent. An episode under way goes on from where it is under the second task; what a task puts into the state
+    when an episode begins, as the held fields of ``GymnaxTasks``, changes with the next episode.
+
+    Args:
+      tasks: the other distribution; it follows this one's split.
+      at_step: environment steps of each stream in the first task, at least 1. In shorter lifetimes nothing switches.
+
+    Example:
+      >>> from jmeta.tasks import BernoulliBandit
+      >>> tasks = Switching(BernoulliBandit(num_arms=2), at_step=5)
+      >>> task = tasks.sample(jax.random.key(0))
+      >>> float(tasks.oracle_return(task, 10)) == 5 * float(task.before.probabilities.max() + task.after.probabilities.max())
+      True
+
+    References:
+      Nagabandi et al. 2019, arXiv 1803.11347, for adaptation to changes within a lifetime.
+    """
+
+    tasks: TaskDistribution
+    at_step: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", dataclasses.replace(self.tasks, split=self.split))
+        super().__post_init__()
+        if self.at_step < 1:
+            raise ValueError(f"at_step={self.at_step}: the first task lasts at least 1 step; to have one task, do not wrap it")
+
+    @property
+    def environment(self) -> Environment:
+        return self.tasks.environment
+
+    @property
+    def horizon(self) -> int:
+        return self.tasks.horizon
+
+    @property
+    def lifetime_length(self) -> int:
+        return self.tasks.lifetime_length
+
+    @property
+    def has_held_out(self) -> bool:
+        return self.tasks.has_held_out
+
+    @property
+    def has_out_of_distribution(self) -> bool:
+        return self.tasks.has_out_of_distribution
+
+    def sample(self, key: jax.Array) -> SwitchingTask:
+        before_key, after_key = jax.random.split(key)
+        return SwitchingTask(self.tasks.sample(before_key), self.tasks.sample(after_key))
+
+    def describe(self, task: SwitchingTask) -> jax.Array:
+        """Both tasks, the first first."""
+        return jnp.concatenate([self.tasks.describe(task.before), self.tasks.describe(task.after)])
+
+    def reset(self, task: SwitchingTask, key: jax.Array) -> tuple[jax.Array, SwitchingState]:
+        observation, state = self.tasks.reset(task.before, key)
+        return observation, SwitchingState(state, jnp.array(0, jnp.int32))
+
+    def restart(self, task: SwitchingTask, state: SwitchingState, key: jax.Array) -> tuple[jax.Array, SwitchingState]:
+        observation, fresh = self.tasks.restart(self._now(task, state.steps), state.state, key)
+        return observation, SwitchingState(fresh, state.steps)
+
+    def step(self, task: SwitchingTask, state: SwitchingState, action: jax.Array, key: jax.Array) -> Transition:
+        after = self.tasks.step(self._now(task, state.steps), state.state, action, key)
+        return after._replace(state=SwitchingState(after.state, state.steps + 1))
+
+    def oracle_return(self, task: SwitchingTask, num_steps: int) -> jax.Array | None:
+        """What knowing both tasks and the step earns; not known where the switch comes within an episode."""
+        if self.at_step % self.horizon:
+            return None
+        before = self.tasks.oracle_return(task.before, min(self.at_step, num_steps))
+        after = self.tasks.oracle_return(task.after, max(num_steps - self.at_step, 0))
+        return None if before is None or after is None else before + after
+
+    def _now(self, task: SwitchingTask, steps: jax.Array) -> Task:
+        return jax.tree.map(lambda before, after: jnp.where(steps < self.at_step, before, after), *task)
