@@ -4,14 +4,20 @@ from jmeta.references.bandits import UCB1, EpsilonGreedy, Greedy, OptimisticThom
 from jmeta.references.bernoulli_bandit import bayes_optimal_return
 from jmeta.references.classical import Random
 from jmeta.references.gittins import GittinsIndex, gittins_table
+from jmeta.references.tabular import BEB, OPSRL, PSRL, UCRL2, ReplanningIndex
 
 __all__ = [
+    "BEB",
+    "OPSRL",
+    "PSRL",
     "UCB1",
+    "UCRL2",
     "EpsilonGreedy",
     "GittinsIndex",
     "Greedy",
     "OptimisticThompsonSampling",
     "Random",
+    "ReplanningIndex",
     "ThompsonSampling",
     "bayes_optimal_return",
     "gittins_table",
