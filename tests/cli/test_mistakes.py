@@ -16,8 +16,11 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["trian"], "no command is called 'trian'; did you mean 'train'? There are: evaluate, list, plot, resume, train"),
-        (["xyz"], "no command is called 'xyz'; There are: evaluate"),
+        (
+            ["trian"],
+            "no command is called 'trian'; did you mean 'train'? There are: compare, evaluate, list, plot, resume, train",
+        ),
+        (["xyz"], "no command is called 'xyz'; There are: compare, evaluate"),
         (["train"], "which algorithm? usage: jmeta train ALGORITHM --task TASK"),
         (["train", "--task", "bernoulli-bandit"], "which algorithm?"),
         (

@@ -1,4 +1,4 @@
-"""The command line: ``jmeta train``, ``resume``, ``evaluate``, ``plot`` and ``list``.
+"""The command line: ``jmeta train``, ``resume``, ``evaluate``, ``plot``, ``compare`` and ``list``.
 
 Options of algorithms and tasks are their own keyword arguments and fields; there is no second list of them.
 """
@@ -22,6 +22,7 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from jmeta.algorithms import ALGORITHMS
+from jmeta.cli.compare import compare_command
 from jmeta.cli.registry import build, fields_of, find_algorithm, find_task, nearest, recipe_of, settings
 from jmeta.evaluation import Evaluation, evaluate, standard_error
 from jmeta.evaluation.plots import plot_runs
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "resume": _resume,
         "evaluate": _evaluate,
         "plot": _plot,
+        "compare": compare_command,
         "list": _list,
     }
     if not args or args[0] in ("-h", "--help"):

@@ -117,21 +117,30 @@ def final_performance(episode_returns: np.ndarray) -> np.ndarray:
     return episode_returns[..., -last:].mean(-1)
 
 
-def adaptation_length(curve: np.ndarray, env_steps: np.ndarray, *, tolerance: float = 0.05, scale: float | None = None) -> float:
+def adaptation_length(
+    curve: np.ndarray,
+    env_steps: np.ndarray,
+    *,
+    tolerance: float = 0.05,
+    scale: float | None = None,
+    noise: np.ndarray | float = 0.0,
+) -> float:
     """Environment steps after which an adaptation curve stays at its asymptote.
 
     With y_e the mean return of episode e, n_e the steps spent in the task before it, and a = ``final_performance(y)``,
 
-        min { n_e : |y_f - a| <= tolerance * scale for all f >= e }.
+        min { n_e : |y_f - a| <= tolerance * scale + noise_f for all f >= e }.
 
     So it is 0 for an agent that is as good as it gets in its first episode, whether it knows everything or learns nothing.
 
     Args:
-      curve: y [E], a mean over enough tasks that its noise is well below the tolerance.
+      curve: y [E].
       env_steps: n [E], not decreasing.
       tolerance: at least 0.
       scale: what the tolerance is a fraction of; |a| by default. Give the distance of optimum and random score where both are
         known: |a| depends on where zero is.
+      noise: half the width of the curve's interval, [E] or one number, where it is a mean over tasks: else a curve whose noise is
+        above the tolerance would never seem to settle.
 
     Returns:
       Environment steps, or NaN if the curve is outside at the last episode, so that it has not settled.
@@ -142,7 +151,7 @@ def adaptation_length(curve: np.ndarray, env_steps: np.ndarray, *, tolerance: fl
     """
     asymptote = float(final_performance(curve))
     width = tolerance * (abs(asymptote) if scale is None else scale)
-    outside = np.flatnonzero(np.abs(curve - asymptote) > width)
+    outside = np.flatnonzero(np.abs(curve - asymptote) > width + noise)
     first = outside[-1] + 1 if outside.size else 0
     return float(env_steps[first]) if first < len(curve) else math.nan
 

@@ -1,0 +1,296 @@
+"""``jmeta compare``: a comparison as a TOML file, checked in full before anything is compiled."""
+
+import dataclasses
+import itertools
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+
+import tyro
+from rich.console import Console
+from tyro.conf import Positional
+
+from jmeta.algorithms import ALGORITHMS
+from jmeta.cli.registry import _tuples, find_task, nearest, settings
+from jmeta.evaluation.compare import Budget, Cell, Comparison, HandWritten, compare
+from jmeta.evaluation.report import write_report
+from jmeta.inner.base import InnerLearner
+from jmeta.references import UCB1, Greedy, Random, ThompsonSampling
+from jmeta.tasks import TASKS, TaskDistribution
+from jmeta.types import Protocol
+
+BASELINES: dict[str, Callable[..., InnerLearner]] = {
+    "greedy": Greedy,
+    "random": Random,
+    "thompson-sampling": ThompsonSampling,
+    "ucb1": UCB1,
+}
+"""Hand-written learners, which need no training."""
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")  # tables name files
+INTERRUPTED, TERMINATED = 130, 143
+
+
+def compare_command(args: list[str]) -> int:
+    """Train and score algorithms x tasks x seeds, and report: jmeta compare SPEC --out DIR."""
+
+    def run(
+        spec: Positional[Path],
+        out: Path,
+        num_devices: int | None = None,
+        progress: Annotated[bool, tyro.conf.arg(help="say on standard error how it goes")] = True,
+    ) -> int:
+        """Compares algorithms on tasks, and writes results.json, table.md, report.html and plots.
+
+        What is in the results directory already is not computed again: the same command continues a comparison that was
+        interrupted, or adds algorithms and tasks that the file has gained.
+
+        Args:
+          spec: a TOML file, see benchmarks/specs/first.toml.
+          out: results directory.
+          num_devices: local devices to spread tasks over; all by default.
+        """
+        comparison = read_spec(spec)
+        console = Console(stderr=True, quiet=not progress)
+
+        def say(message: str) -> None:
+            console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+        outcome = compare(comparison, out, num_devices=num_devices, say=say)
+        print(write_report(outcome, out).read_text(), end="")
+        if outcome.interrupted_by:
+            say(f"stopped by {outcome.interrupted_by}; the same command goes on from here")
+            return INTERRUPTED if outcome.interrupted_by == "SIGINT" else TERMINATED
+        say(f"report: {out / 'report.html'}")
+        return 0
+
+    return tyro.cli(run, prog="jmeta compare", args=args)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Top:
+    """The keys at the head of the file."""
+
+    name: str
+    seeds: int
+    env_steps: int | None
+    wall_clock_seconds: float | None
+    num_test_tasks: int
+    seed: int
+    reference: str | None
+    tasks: dict[str, Any]
+    algorithms: dict[str, Any]
+
+
+DEFAULTS: dict[str, Any] = {"num_test_tasks": 1000, "seed": 0, "env_steps": None, "wall_clock_seconds": None, "reference": None}
+SPECIAL = {
+    "algorithm": str,
+    "tasks": list[str],
+    "evaluation": dict[str, int],
+}  # keys of an algorithm's table that are no settings
+
+
+class _Entry(NamedTuple):
+    """An algorithm's table."""
+
+    name: str
+    kind: str
+    build: Callable[..., Any]
+    fields: dict[str, Any]
+    varied: dict[str, list[Any]]
+    tasks: list[str] | None  # None for all
+    evaluation: dict[str, int]
+
+
+def read_spec(file: Path) -> Comparison:
+    """The comparison that a TOML file describes, every learner of it built.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if it is no TOML, or anything in it is wrong or missing.
+    """
+    try:
+        spec = tomllib.loads(file.read_text())
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"there is no file {file}: give a TOML file, see benchmarks/specs/first.toml") from error
+    except ValueError as error:
+        raise ValueError(f"{file} is not TOML: {error}") from error
+    try:
+        return parse_spec(spec)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
+def parse_spec(spec: dict[str, Any]) -> Comparison:
+    """The comparison that a specification describes; ``random`` is added to the algorithms if it is not among them.
+
+    Raises:
+      ValueError: as ``read_spec``.
+    """
+    annotations = typing.get_type_hints(_Top)
+    for key, value in spec.items():
+        _check_key(key, value, annotations, "")
+    if missing := [key for key in annotations if key not in spec and key not in DEFAULTS]:
+        raise ValueError(f"{missing[0]} is missing: give {_example(missing[0])}")
+    top = _Top(**DEFAULTS | spec)
+    for table in ("tasks", "algorithms"):
+        if not getattr(top, table):
+            raise ValueError(f"there are no {table}: give at least one table, as in {_example(table)}")
+    budget = Budget(top.env_steps, top.wall_clock_seconds)
+    tasks = {name: _task(name, table) for name, table in top.tasks.items()}
+    entries = [_entry(name, table, tasks) for name, table in top.algorithms.items()]
+    if not any(entry.kind == "random" for entry in entries):
+        if "random" in top.algorithms:
+            raise ValueError(
+                '[algorithms.random] is not the algorithm "random", which scores are normalised by: rename the table'
+            )
+        entries.append(_entry("random", {"algorithm": "random"}, tasks))
+    if top.reference is not None and top.reference not in (names := [entry.name for entry in entries]):
+        raise ValueError(f"reference: no table of algorithms is called {top.reference!r}; {nearest(top.reference, names)}")
+    cells = tuple(
+        _cell(entry, name, distribution)
+        for name, distribution in tasks.items()
+        for entry in entries
+        if entry.tasks is None or name in entry.tasks
+    )
+    return Comparison(top.name, cells, top.seeds, budget, top.num_test_tasks, top.seed, top.reference)
+
+
+def _task(name: str, table: Any) -> TaskDistribution:
+    where = f"[tasks.{name}]"
+    _check_table(where, name, table, "task", TASKS)
+    found = find_task(table["task"])
+    fields = {key: value for key, value in table.items() if key != "task"}
+    for key, value in fields.items():
+        _check_key(key, value, {k: p.annotation for k, p in settings(found).items()}, where)
+    try:
+        return found(**_tuples(fields))
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _entry(name: str, table: Any, tasks: dict[str, TaskDistribution]) -> _Entry:
+    where = f"[algorithms.{name}]"
+    known: dict[str, Callable[..., Any]] = {**ALGORITHMS, **BASELINES}
+    _check_table(where, name, table, "algorithm", known)
+    kind = table["algorithm"]
+    if kind not in known:
+        raise ValueError(f"{where}: no algorithm is called {kind!r}; {nearest(kind, known)}")
+    parameters = settings(known[kind])
+    annotations = {k: p.annotation for k, p in parameters.items() if k not in ("observation_size", "action_space")}
+    for key in ("tasks", "evaluation"):
+        if key in table:
+            _check_key(key, table[key], SPECIAL, where)
+    varied = {}
+    for key, value in table.items():
+        if key in SPECIAL:
+            continue
+        annotation = annotations.get(key)
+        if isinstance(value, list) and annotation is not None and not _fits(tuple(value), annotation):
+            if not (value and all(_fits(item, annotation) for item in value)):
+                raise ValueError(f"{where}: {key}={value!r} is not {_say_type(annotation)}, nor a list of such values")
+            if twice := [item for index, item in enumerate(value) if item in value[:index]]:
+                raise ValueError(f"{where}: {key} has {twice[0]} twice: give each value once")
+            varied[key] = value
+        else:
+            _check_key(key, value, annotations, where)
+    for task in table.get("tasks", []):
+        if task not in tasks:
+            raise ValueError(f"{where}: tasks: there is no [tasks.{task}]; {nearest(task, tasks)}")
+    for key in table.get("evaluation", {}):
+        if key not in Protocol._fields:
+            raise ValueError(f"{where}: evaluation has no field {key!r}; {nearest(key, Protocol._fields)}")
+    fields = {key: value for key, value in table.items() if key not in SPECIAL and key not in varied}
+    return _Entry(name, kind, known[kind], fields, varied, table.get("tasks"), table.get("evaluation", {}))
+
+
+def _cell(entry: _Entry, name: str, tasks: TaskDistribution) -> Cell:
+    """All variants of an algorithm, as many as there are combinations of the values of its varied settings."""
+
+    def learner(fields: dict[str, Any]) -> Any:
+        if entry.kind not in BASELINES:
+            return entry.build(tasks, **_tuples(fields))
+        inner = entry.build(observation_size=tasks.observation_size, action_space=tasks.action_space, **_tuples(fields))
+        return HandWritten(inner, tasks, Protocol(1, tasks.lifetime_length, 1))
+
+    try:
+        variants = {}
+        for values in itertools.product(*entry.varied.values()):
+            chosen = dict(zip(entry.varied, values, strict=True))
+            variants[", ".join(f"{key}={value}" for key, value in chosen.items())] = learner(entry.fields | chosen)
+        first = next(iter(variants.values()))
+        return Cell(name, entry.name, entry.kind, variants, first.protocol._replace(**entry.evaluation))
+    except ValueError as error:
+        remedy = "" if entry.tasks else '; tasks = ["..."] in its table restricts an algorithm to some tasks'
+        raise ValueError(f"[algorithms.{entry.name}] on [tasks.{name}]: {error}{remedy}") from error
+
+
+# Checks
+
+
+def _check_table(where: str, name: str, table: Any, key: str, known: Iterable[str]) -> None:
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{where}: {name!r} names files, so use letters, digits, and any of _ . + - but at the start")
+    if not isinstance(table, dict):
+        raise ValueError(f"{where[1:-1]}={table!r} is not a table: write {where} on a line of its own, and settings below")
+    if key not in table:
+        raise ValueError(f"{where}: {key} is missing: give {key} = ... with one of {', '.join(sorted(known))}")
+    if not isinstance(table[key], str):
+        raise ValueError(f"{where}: {key}={table[key]!r} is not a name: give one of {', '.join(sorted(known))}")
+
+
+def _check_key(key: str, value: Any, annotations: dict[str, Any], where: str) -> None:
+    prefix = f"{where}: " if where else ""
+    if key not in annotations:
+        raise ValueError(f"{prefix}no setting is called {key!r}; {nearest(key, annotations)}")
+    if not _fits(value, annotations[key]):
+        raise ValueError(f"{prefix}{key}={value!r} is not {_say_type(annotations[key])}")
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    """Whether a value of a TOML file is of this type; types that TOML does not have pass."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, argument) for argument in arguments)
+    if origin is Literal:
+        return value in arguments
+    if origin is Annotated:
+        return _fits(value, arguments[0])
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(item, arguments[1]) for item in value.values())
+    if origin in (tuple, list):
+        if not isinstance(value, list | tuple):
+            return False
+        if origin is list or (len(arguments) == 2 and arguments[1] is Ellipsis):
+            return all(_fits(item, arguments[0]) for item in value)
+        return len(value) == len(arguments) and all(_fits(v, a) for v, a in zip(value, arguments, strict=True))
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if annotation in (str, bool):
+        return isinstance(value, annotation)
+    if annotation is types.NoneType:
+        return value is None
+    return getattr(annotation, "__module__", "").partition(".")[0] not in ("jax", "jaxlib", "numpy")
+
+
+def _say_type(annotation: Any) -> str:
+    names = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
+    members = [x for x in get_args(annotation) if x in names] if get_origin(annotation) in (typing.Union, types.UnionType) else []
+    if annotation in names or members:
+        return names[annotation] if annotation in names else names[members[0]]
+    return f"of type {annotation}".replace("typing.", "")
+
+
+def _example(key: str) -> str:
+    return {
+        "name": 'name = "first comparison"',
+        "seeds": "seeds = 5",
+        "tasks": '[tasks.bandit] with task = "bernoulli-bandit"',
+        "algorithms": '[algorithms.rl2] with algorithm = "rl2"',
+    }[key]

@@ -1,0 +1,232 @@
+"""What a comparison found, as plain numbers: the content of ``results.json``, from which tables, plots and report are made.
+
+A *score* is the mean return of an episode over the episodes of a lifetime, in one test task, by one training. It suits learners
+whose lifetimes differ in length. Known optima and random scores are means, so normalised scores and regrets are of means; the
+interquartile mean stands beside them for its robustness.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jmeta.evaluation import statistics
+from jmeta.evaluation.compare import CellResult, Comparison, Outcome, Returns
+from jmeta.evaluation.statistics import Estimate
+
+PROFILE_POINTS = 101
+WORST = (5, 20)  # percentiles over tasks
+
+
+def summarise(outcome: Outcome) -> dict[str, Any]:
+    """Every statistic of every variant in every task family.
+
+    Args:
+      outcome: of ``compare``.
+
+    Returns:
+      ``{"name", "num_seeds", "budget", ..., "tasks": [...], "suite": [...]}``, ready for JSON; what is not known is None.
+    """
+    comparison = outcome.comparison
+    families = list(dict.fromkeys(cell.task for cell in comparison.cells))
+    tasks = [_family(comparison, name, [r for r in outcome.results if r.cell.task == name]) for name in families]
+    return {
+        "name": comparison.name,
+        "num_seeds": comparison.num_seeds,
+        "seed": comparison.seed,
+        "budget": {
+            "env_steps": comparison.budget.env_steps,
+            "wall_clock_seconds": comparison.budget.wall_clock_seconds,
+        },
+        "num_test_tasks": comparison.num_test_tasks,
+        "interrupted_by": outcome.interrupted_by,
+        "tasks": tasks,
+        "suite": _suite(tasks),
+    }
+
+
+def scores(returns: Returns, variant: int, info: dict[str, Any]) -> np.ndarray:
+    """Mean return of an episode [S, N] of a variant.
+
+    Where the task's reference is a lifetime's return, this is the lifetime's return over its number of full episodes, so that the
+    two stay comparable if episodes end early and more of them fit in.
+    """
+    if (info["reference"] or {}).get("per") == "lifetime":
+        return returns.lifetime_returns[variant] / returns.episode_returns.shape[-1]
+    return returns.episode_returns[variant].mean(-1)
+
+
+def _family(comparison: Comparison, name: str, results: Sequence[CellResult]) -> dict[str, Any]:
+    """One task family: its reference points, and a row for each variant of each algorithm."""
+    found = [(result, v) for result in results for v in range(len(result.cell.variants))]
+    sound = {
+        (result.cell.algorithm, v): scores(result.returns, v, result.info)
+        for result, v in found
+        if result.returns is not None and not any(result.info["variants"][v]["failures"])
+    }
+    random = _mean_of(sound, [r.cell.algorithm for r in results if r.cell.kind == "random"])
+    optimum = _optimum(comparison, sound, results)
+    scale = None
+    if random is not None and optimum is not None and optimum["value"] > random:
+        scale = (random, optimum["value"])
+    profile_thresholds = None
+    if scale is not None:
+        every = statistics.normalised(np.concatenate([x.ravel() for x in sound.values()]), random=scale[0], optimum=scale[1])
+        profile_thresholds = np.linspace(every.min(), every.max(), PROFILE_POINTS)
+    told = {result.cell.algorithm for result in results if result.cell.kind == "oracle"}
+    best = max((row for row in sound if row[0] not in told), key=lambda row: sound[row].mean(), default=None)
+    rows = []
+    for result, v in found:
+        row: dict[str, Any] = {"algorithm": result.cell.algorithm, "kind": result.cell.kind, **_label(result, v)}
+        row["failed"] = _failure(result, v)
+        if row["failed"] is None and result.returns is not None:
+            ours = sound[result.cell.algorithm, v]
+            against = None if best is None or best == (result.cell.algorithm, v) else sound[best]
+            row |= _row(result.returns, v, result.info, ours, optimum, scale, against, profile_thresholds)
+        rows.append(row)
+    infos = [result.info for result in results if result.info]
+    return {
+        "task": name,
+        "num_test_tasks": comparison.num_test_tasks,
+        "split": infos[0]["split"] if infos else None,
+        "why_not_held_out": infos[0]["why_not_held_out"] if infos else None,
+        "random": random,
+        "optimum": optimum,
+        "best": None
+        if best is None
+        else next(row["label"] for row, (r, v) in zip(rows, found, strict=True) if (r.cell.algorithm, v) == best),
+        "profile_thresholds": None if profile_thresholds is None else profile_thresholds.tolist(),
+        "rows": rows,
+    }
+
+
+def _row(
+    returns: Returns,
+    v: int,
+    info: dict[str, Any],
+    ours: np.ndarray,
+    optimum: dict[str, Any] | None,
+    scale: tuple[float, float] | None,
+    best: np.ndarray | None,
+    profile_thresholds: np.ndarray | None,
+) -> dict[str, Any]:
+    episodes = returns.episode_returns[v].astype(float)  # [S, N, E]
+    env_steps = returns.episode_env_steps[v].mean(0).astype(float)
+    curve = statistics.mean_interval(episodes)
+    mean = statistics.mean_interval(ours)
+    length = statistics.adaptation_length(
+        np.asarray(curve.value),
+        env_steps,
+        scale=None if scale is None else scale[1] - scale[0],
+        noise=np.nan_to_num((np.asarray(curve.high) - np.asarray(curve.low)) / 2),
+    )
+    row: dict[str, Any] = {
+        "num_seeds": len(ours),
+        "protocol": info["protocol"],
+        "iqm": _json(statistics.interval(statistics.interquartile_mean, ours)),
+        "mean": _json(mean),
+        "seed_means": ours.mean(1).tolist(),
+        "lifetime": _json(statistics.mean_interval(returns.lifetime_returns[v].astype(float))),
+        "zero_shot": _json(statistics.mean_interval(statistics.zero_shot(episodes))),
+        "final": _json(statistics.mean_interval(statistics.final_performance(episodes))),
+        "adaptation_length": None if math.isnan(length) else length,
+        "worst": {str(p): statistics.task_percentile(ours, p) for p in WORST},
+        "normalised": None,
+        "regret": None,
+        "profile": None,
+        "difference_to_best": None,
+        "probability_of_beating_best": None,
+        "curve": {"env_steps": env_steps.tolist()} | _json(curve),
+        "outer_steps": info["outer_steps"],
+        "env_steps": info["env_steps"],
+        "train_seconds": info["train_seconds"],
+        "compile_seconds": info["compile_seconds"],
+    }
+    if optimum is not None:
+        row["regret"] = _json(
+            Estimate(*(statistics.regret(np.asarray(x), optimum["value"]) for x in (mean[0], mean[2], mean[1])))
+        )
+    if scale is not None and profile_thresholds is not None:
+        of = {"random": scale[0], "optimum": scale[1]}
+        row["normalised"] = _json(Estimate(*(statistics.normalised(np.asarray(x), **of) for x in mean)))
+        row["profile"] = statistics.performance_profile(statistics.normalised(ours, **of), profile_thresholds).tolist()
+    if best is not None:
+        row["difference_to_best"] = _json(statistics.paired_difference(ours, best))
+        row["probability_of_beating_best"] = statistics.probability_of_improvement(ours, best)
+    return row
+
+
+def _suite(tasks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Normalised scores over all task families, for what has one in each of them."""
+    labels = dict.fromkeys(row["label"] for task in tasks for row in task["rows"])
+    suite = []
+    for label in labels:
+        rows = [(task, row) for task in tasks for row in task["rows"] if row["label"] == label]
+        if len(rows) < len(tasks) or any(row.get("normalised") is None for _, row in rows):
+            continue
+        per_family = [
+            statistics.normalised(np.asarray(row["seed_means"]), random=task["random"], optimum=task["optimum"]["value"])
+            for task, row in rows
+        ]
+        whole = np.stack(per_family, axis=1)  # [S, families]
+        suite.append(
+            {
+                "label": label,
+                "iqm": _json(statistics.stratified_interval(whole)),
+                "mean": _json(statistics.stratified_interval(whole, lambda x: float(x.mean()))),
+            }
+        )
+    return suite
+
+
+def _optimum(
+    comparison: Comparison, sound: dict[tuple[str, int], np.ndarray], results: Sequence[CellResult]
+) -> dict[str, Any] | None:
+    """The best known mean score of the family, per episode: the task's own reference, or the chosen algorithm's score.
+
+    Where the reference depends on the length of a lifetime, it is that of the random policy's, which is the task's custom.
+    """
+    for result in sorted(results, key=lambda result: result.cell.kind != "random"):
+        if (reference := result.info.get("reference")) is not None:
+            return {"label": reference["label"], "value": reference["value"] / _episodes(result.info, reference["per"])}
+    value = _mean_of(sound, [comparison.reference])
+    return None if value is None else {"label": f"{comparison.reference}, learned", "value": value}
+
+
+def _mean_of(sound: dict[tuple[str, int], np.ndarray], names: Sequence[str | None]) -> float | None:
+    """The mean score of the best variant of the first of these algorithms; None without one."""
+    means = [float(values.mean()) for (algorithm, _), values in sound.items() if algorithm in names[:1]]
+    return max(means, default=None)
+
+
+def _episodes(info: dict[str, Any], per: str) -> int:
+    """How many episodes of full length a lifetime, or an episode, has."""
+    return info["protocol"]["num_segments"] * (info["protocol"]["segment_length"] // info["horizon"]) if per == "lifetime" else 1
+
+
+def _label(result: CellResult, v: int) -> dict[str, str]:
+    variant = list(result.cell.variants)[v]
+    return {"variant": variant, "label": f"{result.cell.algorithm} {variant}".strip()}
+
+
+def _failure(result: CellResult, v: int) -> str | None:
+    if result.error is not None:
+        return result.error
+    failures = result.info["variants"][v]["failures"]
+    bad = [(seed, reason) for seed, reason in zip(result.info["seeds"], failures, strict=True) if reason]
+    if not bad:
+        return None
+    return f"{len(bad)} of {len(failures)} seeds; seed {bad[0][0]}: {bad[0][1]}"
+
+
+def _json(estimate: Estimate) -> dict[str, Any]:
+    """{"value", "low", "high"}; None for NaN."""
+
+    def plain(x: np.ndarray | float) -> Any:
+        listed = np.asarray(x, float).tolist()
+        if isinstance(listed, list):
+            return [None if math.isnan(item) else item for item in listed]
+        return None if math.isnan(listed) else listed
+
+    return {name: plain(x) for name, x in estimate._asdict().items()}

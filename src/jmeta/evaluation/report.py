@@ -1,0 +1,212 @@
+"""What a comparison leaves for people: a Markdown table, plots, and one HTML page that needs nothing else."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jmeta.evaluation.compare import Outcome
+from jmeta.evaluation.compare_summary import summarise
+from jmeta.evaluation.plots import finish, save
+from jmeta.evaluation.report_page import page
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+"""Okabe and Ito (2008), told apart by all readers; their black and yellow would vanish on one of a dark and a light page."""
+DASHES = ("-", "--", ":")  # from the eighth row on
+
+DEFINITIONS = """\
+- A **score** is the mean return of an episode over the episodes of a lifetime, in one test task, by one training.
+- **IQM** is the mean of the middle half of all scores, **mean** that of all of them, and **lifetime** the mean return of a whole
+  lifetime. Brackets are 95 % bootstrap intervals over seeds and test tasks; a hand-written learner has no seeds to resample.
+- **Normalised** is (mean - random) / (optimum - random), and **regret** is optimum - mean, per episode; both take the random and
+  the optimal score as given.
+- **To the best** is the difference of means to the row with the highest one, oracles aside, paired by test task; **P(beats the
+  best)** is the probability that one training of this row scores higher than one of that row on the same task.
+- **Adaptation length** is how many environment steps a lifetime spends, all streams together, before the episode from which on
+  the mean curve stays within 5 % of its end, and half the interval's width: 5 % of optimum - random where both are known, else of
+  the end itself. A dash: it has not settled.
+- **Zero-shot** is the first episode, **final** the last quarter of the episodes.
+- **Worst 5 %** and **20 %** are percentiles over tasks, luck included.
+- **Env steps** are those of meta-training, each seed; **wall-clock** is its time for all seeds and variants together, in seconds,
+  and what compiling took.
+"""
+
+
+def write_report(outcome: Outcome, out: str | Path) -> Path:
+    """Writes results.json, table.md, report.html, curves.png, profile.png and normalised.png.
+
+    Args:
+      outcome: of ``compare``.
+      out: its results directory.
+
+    Returns:
+      The path of table.md.
+    """
+    out = Path(out)
+    summary = summarise(outcome)
+    content = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+    (out / "results.json").write_text(content)
+    table = out / "table.md"
+    table.write_text(markdown(summary))
+    (out / "report.html").write_text(page(summary, COLOURS, DEFINITIONS))
+    draw(summary, out)
+    return table
+
+
+# Table
+
+
+def markdown(summary: dict[str, Any]) -> str:
+    """All numbers of a summary, a table for each task family."""
+    parts = [f"# {summary['name']}\n\n{_say_budget(summary)}\n"]
+    for task in summary["tasks"]:
+        parts.append(f"## {task['task']}\n\n{say_task(task)}\n\n{_table(HEADINGS, [_cells(row) for row in task['rows']])}")
+        failed = [f"- {row['label']}: {row['failed']}" for row in task["rows"] if row["failed"]]
+        if failed:
+            parts.append("Failed:\n\n" + "\n".join(failed) + "\n")
+    if len(summary["tasks"]) > 1 and summary["suite"]:
+        rows = [[row["label"], _interval(row["iqm"]), _interval(row["mean"])] for row in summary["suite"]]
+        heading = "## All task families\n\nNormalised scores, a mean for each seed and family; the intervals resample seeds."
+        parts.append(f"{heading}\n\n{_table(['algorithm', 'IQM', 'mean'], rows)}")
+    return "\n".join([*parts, "## What the columns mean\n", DEFINITIONS])
+
+
+HEADINGS = [
+    *("algorithm", "IQM", "mean", "normalised", "regret", "to the best", "P(beats the best)", "adaptation length", "zero-shot"),
+    *("final", "worst 5 %", "worst 20 %", "lifetime", "env steps", "wall-clock"),
+]
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    if row["failed"]:
+        return [row["label"], "failed", *["—"] * (len(HEADINGS) - 2)]
+    better = row["probability_of_beating_best"]
+    trained = row["outer_steps"] > 0
+    return [
+        row["label"],
+        *(_interval(row[name]) for name in ("iqm", "mean", "normalised", "regret", "difference_to_best")),
+        "—" if better is None else f"{better:.2f}",
+        _number(row["adaptation_length"]),
+        *(_interval(row[name]) for name in ("zero_shot", "final")),
+        *(_number(row["worst"][percent]) for percent in ("5", "20")),
+        _interval(row["lifetime"]),
+        f"{row['env_steps']:,}" if trained else "—",
+        f"{row['train_seconds']:.1f} + {row['compile_seconds']:.1f}" if trained else "—",
+    ]
+
+
+def say_task(task: dict[str, Any]) -> str:
+    """What the scores of a family are of, and between what they lie."""
+    split = f"{task['num_test_tasks']:,} {task['split']} tasks" if task["split"] else "not run yet"
+    why = f" (none are held out: {task['why_not_held_out']})" if task["why_not_held_out"] else ""
+    optimum = task["optimum"]
+    known = [
+        *([] if task["random"] is None else [f"random {task['random']:.4g}"]),
+        *([] if optimum is None else [f"optimum {optimum['value']:.4g} ({optimum['label']})"]),
+    ]
+    return f"{split}{why}. Per episode: {', '.join(known)}." if known else f"{split}{why}."
+
+
+def _say_budget(summary: dict[str, Any]) -> str:
+    budget = summary["budget"]
+    each = (
+        f"{budget['wall_clock_seconds']:g} s of training for each cell"
+        if budget["env_steps"] is None
+        else f"{budget['env_steps']:,} environment steps for each training"
+    )
+    ended = f" Ended early by {summary['interrupted_by']}." if summary["interrupted_by"] else ""
+    return f"{summary['num_seeds']} seeds, from {summary['seed']} on; {each}.{ended}"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def _interval(estimate: dict[str, Any] | None) -> str:
+    if estimate is None or estimate["value"] is None:
+        return "—"
+    value = _number(estimate["value"])
+    return value if estimate["low"] is None else f"{value} [{_number(estimate['low'])}, {_number(estimate['high'])}]"
+
+
+def _number(value: float | None) -> str:
+    return "—" if value is None else f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+
+
+# Plots
+
+
+def draw(summary: dict[str, Any], out: Path) -> None:
+    """curves.png, and where scores can be normalised profile.png and normalised.png, a panel for each task family."""
+    tasks = [task for task in summary["tasks"] if any(not row["failed"] for row in task["rows"])]
+    scaled = [task for task in tasks if task["profile_thresholds"]]
+    labels = list(dict.fromkeys(row["label"] for task in summary["tasks"] for row in task["rows"]))
+    for name, families, panel in (("curves", tasks, _curves), ("profile", scaled, _profile), ("normalised", scaled, _bars)):
+        if families:
+            save(_panels(families, labels, panel), out / f"{name}.png")
+
+
+def _panels(
+    tasks: Sequence[dict[str, Any]], labels: list[str], panel: Callable[[Axes, dict[str, Any], list[str]], None]
+) -> Figure:
+    columns = min(3, len(tasks))
+    rows = -(-len(tasks) // columns)
+    figure = Figure(figsize=(5.2 * columns, 3.9 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, task in zip(grid, tasks, strict=False):
+        finish(axes)
+        axes.set_axisbelow(True)
+        axes.set_title(task["task"])
+        panel(axes, task, labels)
+    for axes in grid[len(tasks) :]:
+        axes.set_visible(False)
+    entries = {label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if entries:
+        shown = [label for label in labels if label in entries]
+        handles = [entries[label] for label in shown]
+        figure.legend(handles, shown, loc="outside lower center", ncols=2 * columns, frameon=False, fontsize=9)
+    return figure
+
+
+def _look(label: str, labels: list[str]) -> dict[str, Any]:
+    index = labels.index(label)
+    return {"color": COLOURS[index % len(COLOURS)], "ls": DASHES[index // len(COLOURS) % len(DASHES)]}
+
+
+def _curves(axes: Axes, task: dict[str, Any], labels: list[str]) -> None:
+    for row in task["rows"]:
+        if row["failed"]:
+            continue
+        curve, look = row["curve"], _look(row["label"], labels)
+        axes.plot(curve["env_steps"], curve["value"], marker="o", ms=3.5, lw=1.8, label=row["label"], **look)
+        if None not in curve["low"]:
+            axes.fill_between(curve["env_steps"], curve["low"], curve["high"], color=look["color"], alpha=0.2, lw=0)
+    axes.set_xlabel("environment steps spent in the task")
+    axes.set_ylabel("return of an episode")
+
+
+def _profile(axes: Axes, task: dict[str, Any], labels: list[str]) -> None:
+    for row in task["rows"]:
+        if not row["failed"]:
+            axes.plot(task["profile_thresholds"], row["profile"], lw=1.8, label=row["label"], **_look(row["label"], labels))
+    axes.set_xlabel("normalised score τ")
+    axes.set_ylabel("fraction of scores above τ")
+    axes.set_ylim(-0.02, 1.02)
+
+
+def _bars(axes: Axes, task: dict[str, Any], labels: list[str]) -> None:
+    rows = [row for row in task["rows"] if not row["failed"]]
+    for place, row in enumerate(rows):
+        estimate = row["normalised"]
+        axes.barh(place, estimate["value"], color=_look(row["label"], labels)["color"], height=0.65)
+        if estimate["low"] is not None:
+            axes.hlines(place, estimate["low"], estimate["high"], color="black", lw=1.4)
+    axes.set_yticks(range(len(rows)), [row["label"] for row in rows])
+    axes.invert_yaxis()
+    axes.axvline(1.0, color="black", lw=1.0, ls="--")
+    axes.axvline(0.0, color="black", lw=1.0)
+    axes.set_xlabel(f"normalised score: 0 random, 1 {task['optimum']['label']}")

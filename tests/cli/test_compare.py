@@ -1,0 +1,253 @@
+"""``jmeta compare``: specifications as they are meant to be, as they are not, and one from end to end."""
+
+import dataclasses
+import json
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jax
+import pytest
+
+import jmeta as package
+from jmeta.cli import compare as cli
+from jmeta.cli.compare import BASELINES, parse_spec, read_spec
+from jmeta.evaluation.compare import Budget, Variants
+from jmeta.types import Protocol
+
+FIRST = Path(__file__).parents[2] / "benchmarks" / "specs" / "first.toml"
+USAGE, FAILURE = 2, 1
+
+SPEC = """
+name = "test"
+seeds = 2
+env_steps = 96
+num_test_tasks = 20
+
+[tasks.bandit]
+task = "bernoulli-bandit"
+num_arms = 2
+num_pulls = 3
+
+[algorithms.rl2]
+algorithm = "rl2"
+hidden_size = 4
+num_tasks = 16
+num_epochs = 1
+num_minibatches = 2
+"""
+
+
+def spec(*changes: str, base: str = SPEC) -> dict[str, Any]:
+    """SPEC with "table.key = value" or "key = value" set, and "-key" or "-table.key" left out."""
+    made = tomllib.loads(base)
+    for change in changes:
+        path, _, value = change.removeprefix("-").partition("=")
+        *tables, key = path.strip().split(".")
+        where = made
+        for table in tables:
+            where = where.setdefault(table, {})
+        if change.startswith("-"):
+            del where[key]
+        else:
+            where[key] = tomllib.loads(f"value = {value}")["value"]
+    return made
+
+
+# As it is meant to be
+
+
+def test_the_first_spec_is_sound():
+    """Every learner of benchmarks/specs/first.toml is built, and none is trained."""
+    comparison = read_spec(FIRST)
+    assert (comparison.num_seeds, comparison.budget, comparison.num_test_tasks) == (3, Budget(env_steps=100_000), 1000)
+    cells = {(cell.algorithm, cell.task): cell for cell in comparison.cells}
+    learned = {(name, task) for name in ("rl2", "average", "oracle", "random") for task in ("bandit", "semicircle")}
+    assert set(cells) == learned | {("ucb1", "bandit")}
+    rl2 = cells["rl2", "bandit"]
+    assert list(rl2.variants) == ["learning_rate=0.001", "learning_rate=0.003"]
+    assert [learner.learning_rate for learner in rl2.variants.values()] == [1e-3, 3e-3]
+    assert rl2.learner.tasks == package.tasks.BernoulliBandit(num_arms=5, num_pulls=10)
+    assert cells["ucb1", "bandit"].learner.inner.exploration == 0.02
+    assert cells["random", "semicircle"].protocol == Protocol(1, 60, 1)
+    assert cells["oracle", "bandit"].kind == "oracle"
+
+
+def test_random_is_always_there():
+    assert [cell.algorithm for cell in parse_spec(spec()).cells] == ["rl2", "random"]
+    named = parse_spec(spec('algorithms.dice.algorithm = "random"'))
+    assert [cell.algorithm for cell in named.cells] == ["rl2", "dice"]
+
+
+def test_several_lists_make_a_grid():
+    (rl2, _) = parse_spec(spec("algorithms.rl2.learning_rate = [1e-3, 1e-2]", "algorithms.rl2.trace = [0, 0.5, 1]")).cells
+    assert list(rl2.variants)[:4] == [
+        *("learning_rate=0.001, trace=0", "learning_rate=0.001, trace=0.5", "learning_rate=0.001, trace=1"),
+        "learning_rate=0.01, trace=0",
+    ]
+    assert [learner.credit.trace for learner in rl2.variants.values()] == [0, 0.5, 1] * 2
+    assert sorted(x.shape for x in Variants.of(rl2.variants).varying.values()) == [(6,), (6,)]
+
+
+def test_lists_that_are_one_setting_stay_one():
+    changes = ('algorithms.maml.algorithm = "maml"', "algorithms.maml.widths = [8, 4]", "algorithms.maml.inner_rates = [0.1]")
+    maml = parse_spec(spec(*changes)).cells[1]
+    assert list(maml.variants) == [""]
+    weights = jax.eval_shape(maml.learner.inner.init, jax.random.key(0))
+    assert {leaf.shape for leaf in jax.tree.leaves(weights)} >= {(8,), (4,), (8, 4)}
+
+
+def test_other_keys():
+    comparison = parse_spec(
+        spec(
+            "-env_steps",
+            "wall_clock_seconds = 1.5",
+            "seed = 7",
+            'reference = "rl2"',
+            'algorithms.rl2.tasks = ["bandit"]',
+            "algorithms.rl2.evaluation = {num_segments = 3, segment_length = 6}",
+            'tasks.other.task = "bernoulli-bandit"',
+        )
+    )
+    assert (comparison.budget, comparison.seed, comparison.reference) == (Budget(wall_clock_seconds=1.5), 7, "rl2")
+    assert [cell.name for cell in comparison.cells] == ["rl2 on bandit", "random on bandit", "random on other"]
+    assert comparison.cells[0].protocol == Protocol(3, 6, 1)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines(name):
+    cell = parse_spec(spec(f'algorithms.{name}.algorithm = "{name}"')).cells[1]
+    assert cell.kind == name
+    assert cell.learner.inner.action_space == cell.learner.tasks.action_space
+
+
+# As it is not
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["-name"], 'name is missing: give name = "first comparison"'),
+        (["-seeds"], "seeds is missing: give seeds = 5"),
+        (["-env_steps"], "neither env_steps nor wall_clock_seconds is given: give one of them"),
+        (["wall_clock_seconds = 3"], "both env_steps and wall_clock_seconds are given"),
+        (["env_steps = 0"], "env_steps=0: a budget must be positive"),
+        (["env_steps = 1.5"], "env_steps=1.5 is not a whole number"),
+        (["seeds = 0"], "seeds=0: it must be at least 1"),
+        (["seeds = true"], "seeds=True is not a whole number"),
+        (['seeds = "3"'], "seeds='3' is not a whole number"),
+        (["num_test_tasks = 0"], "num_test_tasks=0: it must be at least 1"),
+        (["num_test_task = 10"], "no setting is called 'num_test_task'; did you mean 'num_test_tasks'?"),
+        (["-tasks"], 'tasks is missing: give [tasks.bandit] with task = "bernoulli-bandit"'),
+        (["tasks = {}"], "there are no tasks: give at least one table"),
+        (["algorithms = {}"], "there are no algorithms: give at least one table"),
+        (["tasks.bandit = 3"], "tasks.bandit=3 is not a table: write [tasks.bandit] on a line of its own"),
+        (['tasks.a/b.task = "bernoulli-bandit"'], "'a/b' names files, so use letters, digits"),
+        (["-tasks.bandit.task"], "[tasks.bandit]: task is missing: give task = ... with one of "),
+        (["tasks.bandit.task = 3"], "[tasks.bandit]: task=3 is not a name"),
+        (['tasks.bandit.task = "bernuli-bandit"'], "no task is called 'bernuli-bandit'; did you mean 'bernoulli-bandit'?"),
+        (["tasks.bandit.num_arm = 3"], "[tasks.bandit]: no setting is called 'num_arm'; did you mean 'num_arms'?"),
+        (['tasks.bandit.num_arms = "two"'], "[tasks.bandit]: num_arms='two' is not a whole number"),
+        (["tasks.bandit.num_arms = 1"], "[tasks.bandit]: num_arms=1: a bandit needs at least 2 arms"),
+        (["-algorithms.rl2.algorithm"], "[algorithms.rl2]: algorithm is missing: give algorithm = ... with one of average"),
+        (['algorithms.rl2.algorithm = "rl3"'], "[algorithms.rl2]: no algorithm is called 'rl3'; did you mean 'rl2'?"),
+        (["algorithms.rl2.hiden_size = 3"], "[algorithms.rl2]: no setting is called 'hiden_size'; did you mean 'hidden_size'?"),
+        (["algorithms.rl2.hidden_size = 0"], "[algorithms.rl2] on [tasks.bandit]: hidden_size=0: the GRU needs at least 1 unit"),
+        (["algorithms.rl2.hidden_size = 1.5"], "[algorithms.rl2]: hidden_size=1.5 is not a whole number"),
+        (["algorithms.rl2.hidden_size = [4, 8]"], "'hidden_size=8' and 'hidden_size=4' differ in more than numbers"),
+        (["algorithms.rl2.num_tasks = [16, 32]"], "give each a table of its own"),
+        (
+            ["algorithms.rl2.learning_rate = [1e-3, 0.001]"],
+            "[algorithms.rl2]: learning_rate has 0.001 twice: give each value once",
+        ),
+        (["algorithms.rl2.learning_rate = []"], "learning_rate=[] is not a number, nor a list of such values"),
+        (['algorithms.rl2.learning_rate = [1e-3, "x"]'], "nor a list of such values"),
+        (["algorithms.rl2.num_tasks = 15"], "num_tasks=15 can't be split evenly over 1 device(s) x 2 minibatch(es)"),
+        (['algorithms.rl2.tasks = ["bandits"]'], "tasks: there is no [tasks.bandits]; did you mean 'bandit'?"),
+        (["algorithms.rl2.evaluation = {num_streems = 3}"], "evaluation has no field 'num_streems'; did you mean 'num_streams'?"),
+        (["algorithms.rl2.evaluation = {num_streams = 0}"], "num_streams=0: it must be at least 1"),
+        (['algorithms.random.algorithm = "rl2"'], '[algorithms.random] is not the algorithm "random"'),
+        (['reference = "rl3"'], "reference: no table of algorithms is called 'rl3'; did you mean 'rl2'?"),
+        (
+            ['algorithms.ucb1.algorithm = "ucb1"', 'tasks.point.task = "point-navigation"', "tasks.point.horizon = 3"],
+            "[algorithms.ucb1] on [tasks.point]: UCB1 pulls arms but action_space=Continuous(size=2): use it on a bandit",
+        ),
+        (
+            ['algorithms.ucb1.algorithm = "ucb1"', "algorithms.ucb1.action_space = 3"],
+            "[algorithms.ucb1]: no setting is called 'action_space'; ",
+        ),
+    ],
+    ids=lambda value: "; ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes(changes, message):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        parse_spec(spec(*changes))
+    assert message in str(caught.value)
+
+
+def test_mistakes_on_the_command_line(jmeta, tmp_path):
+    """Status 2 or 1, no traceback, and nothing made."""
+    file, out = tmp_path / "spec.toml", tmp_path / "out"
+    said = jmeta("compare", file, "--out", out)
+    assert (said.status, f"there is no file {file}: give a TOML file" in said.words) == (FAILURE, True)
+    file.write_text("name = ")
+    said = jmeta("compare", file, "--out", out)
+    assert (said.status, f"{file} is not TOML: Invalid value" in said.words) == (USAGE, True)
+    file.write_text(SPEC.replace("seeds = 2", "seeds = -2"))
+    said = jmeta("compare", file, "--out", out)
+    assert (said.status, f"{file}: seeds=-2: it must be at least 1" in said.words) == (USAGE, True)
+    file.write_text(SPEC)
+    assert "--out" in jmeta("compare", file).words
+    said = jmeta("compare", file, "--out", out, "--num-devices", 99)
+    assert (said.status, "num_devices=99, but this process has" in said.words) == (USAGE, True)
+    said = jmeta("compare", file, "--out", tmp_path / "spec.toml" / "out")
+    assert (said.status, "choose another directory" in said.words) == (FAILURE, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["spec.toml"]
+
+
+# From end to end
+
+
+def test_a_comparison(jmeta, tmp_path):
+    """Trained, reported, and on a second call only reported, with the algorithm it has gained."""
+    file, out = tmp_path / "spec.toml", tmp_path / "out"
+    file.write_text(SPEC)
+    said = jmeta("compare", file, "--out", out)
+    assert said.status == 0
+    assert said.out == (out / "table.md").read_text()
+    assert "20 held-out tasks. Per episode: random" in said.out
+    assert f"report: {out}/report.html" in said.words
+    summary = json.loads((out / "results.json").read_text())
+    (task,) = summary["tasks"]
+    assert [row["label"] for row in task["rows"]] == ["rl2", "random"]
+    assert (task["rows"][0]["env_steps"], task["rows"][0]["num_seeds"]) == (96, 2)
+
+    file.write_text(SPEC + '\n[algorithms.greedy]\nalgorithm = "greedy"\n')
+    said = jmeta(*shlex.split(f"compare {file} --out {out} --no-progress"))
+    assert (said.status, said.err) == (0, "")
+    again = json.loads((out / "results.json").read_text())["tasks"][0]["rows"]
+    assert again[0]["seed_means"] == task["rows"][0]["seed_means"]
+    assert [row["label"] for row in again] == ["rl2", "greedy", "random"]
+
+    file.write_text(SPEC.replace("env_steps = 96", "env_steps = 97"))
+    said = jmeta("compare", file, "--out", out)
+    assert said.status == USAGE
+    assert "budget.env_steps: was 96, now 97" in said.words
+    assert "or delete that directory" in said.words
+
+
+def test_an_interrupted_comparison_says_so(jmeta, tmp_path, monkeypatch):
+    """What is finished is reported, and the exit status is that of the signal."""
+    original = cli.compare
+
+    def interrupted(*args, **options):
+        return dataclasses.replace(original(*args, **options), interrupted_by="SIGTERM")
+
+    monkeypatch.setattr(cli, "compare", interrupted)
+    file = tmp_path / "spec.toml"
+    file.write_text(SPEC.partition("[algorithms.rl2]")[0] + '[algorithms.random]\nalgorithm = "random"\n')
+    said = jmeta("compare", file, "--out", tmp_path / "out")
+    assert said.status == 143
+    assert "stopped by SIGTERM; the same command goes on from here" in said.words
+    assert "Ended early by SIGTERM." in said.out
