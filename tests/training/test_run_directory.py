@@ -50,7 +50,7 @@ def edit_config(run: Path, **changes: object) -> None:
 
 
 def test_what_a_run_leaves_behind(trained):
-    assert {path.name for path in trained.iterdir()} == {"config.json", "metrics.jsonl", "tensorboard", "checkpoints"}
+    assert {path.name for path in trained.iterdir()} == {".lock", "config.json", "metrics.jsonl", "tensorboard", "checkpoints"}
     config = RunDirectory(trained).read_config()
     assert config["format"] == 1
     assert config["recipe"] is None
@@ -163,6 +163,12 @@ def test_fewer_steps_than_there_are_is_refused(run):
         walk(run, 9, resume=True)
     assert content(run) == before
     assert walk(run, 10, resume=True).metrics == {}  # there already
+
+
+def test_a_run_that_another_process_is_training_is_left_alone(run):
+    with RunDirectory(run).lock(), pytest.raises(ValueError, match=f"another process is training in {run}: wait for it"):
+        walk(run, 12, resume=True)
+    assert walk(run, 12, resume=True).step == 12
 
 
 def test_a_newer_format_asks_for_an_upgrade(run):

@@ -129,8 +129,10 @@ def train(
     config = run_config(outer, key, recipe, options)
     if run is not None:
         _open_run(run, config, resume=resume, bytes_needed=(keep + 1) * num_bytes(template))
-    checkpoints = None if run is None else Checkpoints(run.checkpoints, keep)
-    try:
+    with contextlib.ExitStack() as stack:
+        if run is not None:
+            stack.enter_context(run.lock())
+        checkpoints = None if run is None else stack.enter_context(contextlib.closing(Checkpoints(run.checkpoints, keep)))
         restored = checkpoints.restore(template) if checkpoints is not None and resume else None
         first_step, state = (0, jax.jit(outer.init)(key)) if restored is None else restored
         if first_step > num_steps:
@@ -138,13 +140,11 @@ def train(
         if resume and run is not None:
             run.record_resume(options)
         loggers = _open_loggers(run, first_step, wandb_project, config)
+        for logger in loggers:
+            stack.callback(logger.close)
         env_steps = outer.num_tasks * outer.protocol.num_env_steps
         report = ProgressReport(first_step, num_steps, env_steps, enabled=progress)
-        with jax.set_mesh(mesh), contextlib.ExitStack() as stack:
-            for logger in loggers:
-                stack.callback(logger.close)
-            caught = stack.enter_context(_deferred_signals())
-            stack.enter_context(report)
+        with jax.set_mesh(mesh), _deferred_signals() as caught, report:
             if resume:
                 report.note(f"continuing {run and run.path} from step {first_step}")
             loop = _Loop(outer, key, mesh, checkpoints, loggers, report, caught, checkpoint_every, str(run and run.path))
@@ -152,9 +152,6 @@ def train(
         if result.interrupted_by and run is not None:
             report.note(f"stopped by {result.interrupted_by} at step {result.step}; saved in {run.path}")
         return result
-    finally:
-        if checkpoints is not None:
-            checkpoints.close()
 
 
 @dataclasses.dataclass

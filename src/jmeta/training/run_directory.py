@@ -8,8 +8,10 @@
     DIR/checkpoints/     whole meta-states, the newest few
     DIR/damaged/         checkpoints that could not be read when the run was continued, if there were any
     DIR/evaluations/     one JSON file per split and protocol, by ``jmeta evaluate``
+    DIR/.lock            held while a process trains here
 """
 
+import contextlib
 import dataclasses
 import functools
 import importlib.metadata
@@ -19,9 +21,11 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import jax
 import numpy as np
 
@@ -76,6 +80,19 @@ class RunDirectory:
             raise OSError(f"can't write to {self.path}: {error.strerror or error}; choose another directory") from error
         self.check_space(bytes_needed)
         self.write_config(config)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps a second process from training here too. A process that dies lets go.
+
+        Raises:
+          ValueError: if another process is training here.
+        """
+        try:
+            with filelock.FileLock(self.path / ".lock", timeout=0):
+                yield
+        except filelock.Timeout:
+            raise ValueError(f"another process is training in {self.path}: wait for it, or choose another directory") from None
 
     def check_space(self, bytes_needed: int) -> None:
         """Raises OSError if fewer than ``bytes_needed`` bytes are free."""
