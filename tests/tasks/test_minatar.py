@@ -19,9 +19,9 @@ def game(index, max_steps=1000):
 
 def test_games_share_a_screen_and_actions():
     tasks = MinAtar()
-    # Seaquest has the most channels, 10, of 10 by 10 cells.
-    assert (tasks.observation_size, tasks.action_space, tasks.horizon) == (1000, Discrete(6), 1000)
-    assert MinAtar(("breakout",), ("freeway",)).observation_size == 700
+    # Freeway has the most channels of these, 7, of 10 by 10 cells, and Seaquest 10.
+    assert (tasks.observation_size, tasks.action_space, tasks.horizon) == (700, Discrete(6), 1000)
+    assert MinAtar(("breakout",), ("seaquest",)).observation_size == 1000
     assert MinAtar(max_steps=7, num_episodes=3).lifetime_length == 21
 
 
@@ -67,11 +67,11 @@ def test_training_and_held_out_games_are_drawn_uniformly_and_are_different():
     keys = jax.random.split(KEY, 6000)
     train, held_out = (np.asarray(jax.jit(jax.vmap(split.sample))(keys).game) for split in (MinAtar(), MinAtar().held_out))
     values, counts = np.unique(train, return_counts=True)
-    assert values.tolist() == [0, 1, 2, 3]
-    # 1500 of each expected, with standard deviation sqrt(6000 * 3 / 16) = 33.5: z below 4.
-    assert np.all(np.abs(counts - 1500) < 4 * 33.5)
-    assert np.all(held_out == 4)
-    np.testing.assert_array_equal(MinAtar().describe(game(4)), [0, 0, 0, 0, 1])
+    assert values.tolist() == [0, 1, 2]
+    # 2000 of each expected, with standard deviation sqrt(6000 * 2 / 9) = 36.5: z below 4.
+    assert np.all(np.abs(counts - 2000) < 4 * 36.5)
+    assert np.all(held_out == 3)
+    np.testing.assert_array_equal(MinAtar().describe(game(3)), [0, 0, 0, 1])
 
 
 @pytest.mark.parametrize(

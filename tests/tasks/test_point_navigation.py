@@ -301,3 +301,16 @@ def test_an_episode_without_steps_is_refused(family):
 def test_a_lifetime_without_episodes_is_refused():
     with pytest.raises(ValueError, match="episodes=0: a lifetime has at least one episode"):
         SparsePointNavigation(episodes=0)
+
+
+def test_knowing_the_goal_of_a_sparse_lifetime():
+    tasks = SparsePointNavigation()
+    task = task_with([0.6, 0.8], horizon=20)
+    # At full speed on both axes the distance is 0.2 after 6 steps on x, (0, 0.2), then 0.1, then 0: paid 0.8, 0.9, 1, ..., 1.
+    # Step 5 is (0.1, 0.3) away: too far. Twenty steps earn 0.8 + 0.9 + 13, seven earn 1.7.
+    for num_steps, value in ((20, 14.7), (5, 0.0), (7, 1.7), (47, 2 * 14.7 + 1.7)):
+        assert float(tasks.oracle_return(task, num_steps)) == pytest.approx(value, abs=1e-4)
+    goals = jax.vmap(tasks.sample)(jax.random.split(KEY, 2000))
+    mean = float(jax.jit(jax.vmap(lambda task: tasks.oracle_return(task, 20)))(goals).mean())
+    # The return of an episode varies by less than 2 either way, and by goal only: within four standard errors.
+    assert abs(mean - tasks.reference_return(20).value) < 4 * 1.0 / math.sqrt(2000)
