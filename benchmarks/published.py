@@ -1,7 +1,7 @@
 """Reproducing published tables: train some seeds of a row, evaluate the final weights, and set them beside the published ones.
 
-Each table is a module of its own beside this one, a list of ``Row``. ``python benchmarks/bandits.py`` runs one; what is done is not
-run again, so a table may be filled over several sittings. ``python benchmarks/published.py`` prints all tables as Markdown.
+Each table is a module of its own beside this one, a list of ``Row``. ``python benchmarks/bandits.py`` runs one; what is done is
+not run again, so a table may be filled over several sittings. ``python benchmarks/published.py`` prints all tables as Markdown.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -33,19 +33,19 @@ class Row:
       name: of the setting, unique in its table.
       recipe: what is trained.
       num_steps: outer steps.
-      published: label to score, as printed.
-      optimum: of this score, with what it is called; None where it is not known.
+      published: whose score, and the score as printed.
       num_tasks: tasks in evaluation.
       split: which; "train" where the publication tests on fresh draws of the training tasks.
+      protocol: what a lifetime is in evaluation, where it is not what it is in training.
     """
 
     name: str
     recipe: Recipe
     num_steps: int
     published: dict[str, str]
-    optimum: tuple[str, float] | None
     num_tasks: int = 100_000
-    split: str = "held-out"
+    split: Literal["train", "held-out"] = "held-out"
+    protocol: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def reproduce(table: str, rows: Sequence[Row], description: str) -> None:
@@ -55,14 +55,15 @@ def reproduce(table: str, rows: Sequence[Row], description: str) -> None:
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--runs", type=Path, default=Path("runs/published"), help="where checkpoints are kept")
     options = parser.parse_args()
-    path = RESULTS / f"{table}.json"
+    path = RESULTS / f"table-{table}.json"
     for row in rows:
         if options.row and row.name not in options.row:
             continue
         for seed in range(options.seeds):
             record = json.loads(path.read_text()) if path.exists() else {"rows": {}}
-            done = record["rows"].setdefault(row.name, _describe(row))
-            if done["recipe"] != dataclasses.asdict(row.recipe) or done["num_steps"] != row.num_steps:
+            settings = json.loads(json.dumps(_describe(row)))
+            done = record["rows"].setdefault(row.name, settings)
+            if done | {"seeds": {}} != settings:
                 raise SystemExit(f"{path}: row {row.name!r} was run with other settings: delete it there to run it anew")
             if str(seed) in done["seeds"]:
                 continue
@@ -76,32 +77,34 @@ def reproduce(table: str, rows: Sequence[Row], description: str) -> None:
 
 def _describe(row: Row) -> dict[str, Any]:
     described = dataclasses.asdict(row)
-    return {name: described[name] for name in ("recipe", "num_steps", "published", "optimum", "split")} | {"seeds": {}}
+    return {name: described[name] for name in ("recipe", "num_steps", "published", "split", "protocol")} | {"seeds": {}}
 
 
 def _run(row: Row, seed: int, out: Path) -> dict[str, Any] | None:
     """Trains and evaluates one seed; None if training was interrupted."""
-    outer = build(json.loads(json.dumps(dataclasses.asdict(row.recipe)), object_hook=_recipe))
-    started = time.perf_counter()
+    outer = build(row.recipe)
     key = jax.random.key(seed)
+    started = time.perf_counter()
     trained = jmeta.train(outer, key, row.num_steps, out=out, resume=out.exists(), recipe=row.recipe)
     if trained.interrupted_by:
         return None
     seconds = time.perf_counter() - started
-    tasks = {"train": outer.tasks.train, "held-out": outer.tasks}[row.split]
-    tasks = tasks.held_out if row.split == "held-out" else tasks
+    tasks = outer.tasks.held_out if row.split == "held-out" else outer.tasks.train
+    protocol = outer.protocol._replace(**row.protocol)
     result = jmeta.evaluate(
         outer.inner,
         tasks,
         trained.theta,
         jax.random.fold_in(key, EVALUATION_FOLD),
-        protocol=outer.protocol,
+        protocol=protocol,
         num_tasks=row.num_tasks,
     )
+    reference = tasks.reference_return(protocol.num_segments * protocol.segment_length)
     return {
         "mean": result.mean_return,
         "standard_error": result.standard_error,
         "episode_returns": np.round(result.episode_returns.mean(0), 4).tolist(),
+        "reference": None if reference is None else reference._asdict(),
         "num_tasks": row.num_tasks,
         "env_steps": row.num_steps * outer.num_tasks * outer.protocol.num_env_steps,
         "training_seconds": round(seconds, 1),
@@ -109,3 +112,31 @@ def _run(row: Row, seed: int, out: Path) -> dict[str, Any] | None:
         "device": device(),
         "git_commit": git_commit(),
     }
+
+
+def main() -> None:
+    """Prints every table that has results."""
+    for path in sorted(RESULTS.glob("table-*.json")):
+        print(f"\n### {path.stem.removeprefix('table-')}\n")
+        print(
+            "| setting | jmeta, mean over seeds (each ± s.e. over tasks) | reference | published | env steps | minutes a seed |"
+        )
+        print("|---|---|---|---|---|---|")
+        for name, row in json.loads(path.read_text())["rows"].items():
+            seeds = list(row["seeds"].values())
+            if not seeds:
+                continue
+            means = [seed["mean"] for seed in seeds]
+            each = ", ".join(f"{seed['mean']:.4g} ± {seed['standard_error']:.2g}" for seed in seeds)
+            known = seeds[0]["reference"]
+            reference = f"{known['label']} {known['value']:.4f} per {known['per']}" if known else ""
+            published = ", ".join(f"{who} {score}" for who, score in row["published"].items())
+            minutes = np.mean([seed["training_seconds"] for seed in seeds]) / 60
+            print(
+                f"| {name} | **{np.mean(means):.4g}** over {len(means)} ({each}) | {reference} | {published} "
+                f"| {seeds[0]['env_steps']:.2g} | {minutes:.1f} |"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Bernoulli bandits of Duan et al. 2016 (RL², arXiv 1611.02779), table 1, with RL².
+
+    python benchmarks/bandits.py --row n=10,k=5 --seeds 5
+
+The classical learners of the same table are scored by ``benchmarks/references.py``.
+"""
+
+from jmeta.training import Recipe
+from published import Row, reproduce
+
+
+def row(num_pulls: int, num_arms: int, num_steps: int, published: dict[str, str], **settings: float) -> Row:
+    """RL² at one size."""
+    fields = {"discount": 1.0, "anneal_steps": num_steps, "entropy_coefficient": 0.05} | settings
+    recipe = Recipe("rl2", fields, "bernoulli-bandit", {"num_arms": num_arms, "num_pulls": num_pulls})
+    return Row(f"n={num_pulls},k={num_arms}", recipe, num_steps, published)
+
+
+ROWS = [
+    row(10, 5, 800, {"RL²": "6.7", "SNAIL": "6.6", "Gittins": "6.6"}),
+    row(10, 10, 800, {"RL²": "6.7", "SNAIL": "6.7", "Gittins": "6.6"}),
+    row(100, 5, 600, {"RL²": "78.7", "SNAIL": "79.1", "Gittins": "78.3"}, num_tasks=1024),
+]
+
+if __name__ == "__main__":
+    reproduce("bandits", ROWS, __doc__)

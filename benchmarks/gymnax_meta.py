@@ -1,0 +1,25 @@
+"""gymnax's own meta-learning environments, published by gymnax-blines with evolution strategies, with RL².
+
+    python benchmarks/gymnax_meta.py --row GaussianBandit-misc
+
+gymnax draws a new task at each reset, so one episode is one lifetime, and test tasks are fresh draws.
+"""
+
+from jmeta.training import Recipe
+from published import Row, reproduce
+
+
+def row(name: str, task: str, num_steps: int, published: str, **settings: float) -> Row:
+    """RL² in one environment."""
+    fields = {"discount": 1.0, "anneal_steps": num_steps, "num_tasks": 1024} | settings
+    return Row(name, Recipe("rl2", fields, task, {}), num_steps, {"gymnax-blines": published}, split="train")
+
+
+ROWS = [
+    row("GaussianBandit-misc", "gymnax-gaussian-bandit", 200, "0.0"),
+    row("BernoulliBandit-misc", "gymnax-bernoulli-bandit", 200, "89.2 to 89.5"),
+    row("PointRobot-misc", "gymnax-point-robot", 1000, "10.4 to 10.7"),
+]
+
+if __name__ == "__main__":
+    reproduce("gymnax-meta", ROWS, __doc__)
