@@ -1,15 +1,20 @@
 """What all bandits share: pull one of several arms, again and again."""
 
 import abc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from gymnax.environments import environment, spaces
 
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import Task
+from jmeta.tasks.render import draw_pulls
+from jmeta.types import Segment, Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @struct.dataclass
@@ -80,6 +85,10 @@ class Bandit(TaskDistribution):
     def oracle_return(self, task: Task, num_steps: int) -> jax.Array:
         """Every pull is of the best arm."""
         return num_steps * self.mean_rewards(task).max()
+
+    def render(self, task: Task, lived: Segment, axes: "Axes") -> None:
+        """Draws the arm of every pull and what it paid."""
+        draw_pulls(axes, lived, np.asarray(self.mean_rewards(task)))
 
 
 def check_num_arms(num_arms: int) -> None:

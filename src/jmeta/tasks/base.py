@@ -3,14 +3,18 @@
 import abc
 import dataclasses
 import functools
-from typing import Any, Literal, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from gymnax.environments import spaces
 from gymnax.environments.environment import Environment
 
-from jmeta.types import ActionSpace, Continuous, Discrete, PyTree, Task
+from jmeta.tasks.render import draw_rewards
+from jmeta.types import ActionSpace, Continuous, Discrete, PyTree, Segment, Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Split: TypeAlias = Literal["train", "held-out", "ood"]
 SPLITS: tuple[Split, ...] = ("train", "held-out", "ood")
@@ -187,6 +191,17 @@ class TaskDistribution(abc.ABC):
         """What is attainable in a lifetime of ``num_steps`` steps of one stream, where that is known."""
         del num_steps
         return None
+
+    def render(self, task: Task, lived: Segment, axes: "Axes") -> None:
+        """Draws what one stream did in ``task``: by default the reward of every step.
+
+        Args:
+          task: where it was.
+          lived: the steps of one stream, [T, ...], one episode or several.
+          axes: where to draw.
+        """
+        del task
+        draw_rewards(axes, lived)
 
     def _scale(self, params: PyTree, action: jax.Array) -> jax.Array:
         if isinstance(self.action_space, Discrete):

@@ -1,7 +1,7 @@
 """What all grid worlds here share: an empty room with cells to find that are not shown."""
 
 import abc
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,11 @@ from gymnax.environments import environment, spaces
 
 from jmeta.references.value_iteration import deterministic_value_iteration
 from jmeta.tasks.base import SPLITS, Reference, TaskDistribution
+from jmeta.tasks.render import GOAL_COLOUR, draw_paths
+from jmeta.types import Segment
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Sight: TypeAlias = Literal["coordinates", "one-hot"]
 
@@ -184,6 +189,24 @@ class GridTasks(TaskDistribution):
         """The return of an episode for an agent that knows the targets, exactly."""
         returns = jax.jit(jax.vmap(lambda targets: self.environment.episode_values(self._task(targets))[0]))(self.targets)
         return Reference("goal known", float(np.asarray(returns, np.float64).mean()), "episode")
+
+    def render(self, task: EnvParams, lived: Segment, axes: "Axes") -> None:
+        """Draws the targets, numbered, and the way of each episode."""
+        for number, (x, y) in enumerate(np.asarray(task.targets), start=1):
+            axes.text(x, y, str(number), color=GOAL_COLOUR, size="x-large", ha="center", va="center")
+        draw_paths(axes, lived, self._positions(lived.timestep.observation), self._positions(lived.next_observation))
+        axes.set_xlim(-0.5, self.size - 0.5)
+        axes.set_ylim(-0.5, self.size - 0.5)
+        axes.set_xticks(np.arange(0.5, self.size - 1), labels=[])
+        axes.set_yticks(np.arange(0.5, self.size - 1), labels=[])
+        axes.grid(color="0.9", lw=0.8)
+
+    def _positions(self, observation: jax.Array) -> np.ndarray:
+        """The cells [T, 2] that observations [T, observation_size] show."""
+        seen = np.asarray(observation)
+        if self.sight == "one-hot":
+            return np.stack(np.divmod(seen.argmax(-1), self.size), axis=-1)
+        return np.round((seen + 1.0) * (self.size - 1) / 2.0)
 
     def _task(self, targets: jax.Array) -> EnvParams:
         return EnvParams(targets=targets, max_steps_in_episode=jnp.asarray(self.horizon, jnp.int32))

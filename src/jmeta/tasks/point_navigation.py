@@ -6,7 +6,7 @@ Dense: Finn et al. 2017, arXiv 1703.03400. Sparse, on a semicircle: Rakelly et a
 import abc
 import dataclasses
 import math
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,11 @@ from flax import struct
 from gymnax.environments import environment, spaces
 
 from jmeta.tasks.base import Reference, TaskDistribution
+from jmeta.tasks.render import GOAL_COLOUR, draw_paths
+from jmeta.types import Segment
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MAX_STEP = 0.1  # displacement per axis and environment step
 
@@ -130,6 +135,10 @@ class PointNavigation(TaskDistribution):
         goal = jnp.array([[x, y], [-y, x], [-x, -y], [y, -x]])[side]
         return EnvParams(goal=goal, max_steps_in_episode=limit)
 
+    def render(self, task: EnvParams, lived: Segment, axes: "Axes") -> None:
+        """Draws the goal and the way of each episode."""
+        _draw(task, lived, axes)
+
     def reference_return(self, num_steps: int) -> Reference | None:
         """An agent that knows the goal walks straight to it: moving each axis at full speed is best at every step."""
         if self.split == "ood":
@@ -191,11 +200,20 @@ class SparsePointNavigation(TaskDistribution):
         episodes, rest = divmod(num_steps, self.horizon)
         return episodes * reward.sum() + reward[:rest].sum()
 
+    def render(self, task: EnvParams, lived: Segment, axes: "Axes") -> None:
+        """Draws the goal and the way of each episode."""
+        _draw(task, lived, axes)
+
     def reference_return(self, num_steps: int) -> Reference | None:
         """The return of an episode for an agent that knows the goal."""
         angles = math.pi * (np.arange(10_000) + 0.5) / 10_000
         goals = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
         return Reference("goal known", float(_walk_straight(goals, self.horizon, dense=False).mean()), "episode")
+
+
+def _draw(task: EnvParams, lived: Segment, axes: "Axes") -> None:
+    axes.plot(*np.asarray(task.goal), "x", color=GOAL_COLOUR, ms=8)
+    draw_paths(axes, lived, np.asarray(lived.timestep.observation), np.asarray(lived.next_observation))
 
 
 def _check_horizon(horizon: int) -> None:

@@ -1,13 +1,17 @@
 """Tasks that tell the agent which task it is in."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 from gymnax.environments.environment import Environment
 
 from jmeta.tasks.base import Reference, TaskDistribution, Transition
-from jmeta.types import PyTree, Task
+from jmeta.types import PyTree, Segment, Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +79,11 @@ class ToldTasks(TaskDistribution):
 
     def reference_return(self, num_steps: int) -> Reference | None:
         return self.tasks.reference_return(num_steps)
+
+    def render(self, task: Task, lived: Segment, axes: "Axes") -> None:
+        size = self.tasks.observation_size
+        timestep = lived.timestep._replace(observation=lived.timestep.observation[..., :size])
+        self.tasks.render(task, lived._replace(timestep=timestep, next_observation=lived.next_observation[..., :size]), axes)
 
     def _tell(self, task: Task, observation: jax.Array) -> jax.Array:
         return jnp.concatenate([observation, self.describe(task)])
