@@ -4,6 +4,7 @@ from jmeta.references.bandits import UCB1, EpsilonGreedy, Greedy, OptimisticThom
 from jmeta.references.bernoulli_bandit import bayes_optimal_return
 from jmeta.references.classical import Random
 from jmeta.references.gittins import GittinsIndex, gittins_table
+from jmeta.references.grid_navigation import BayesOptimalGridNavi
 from jmeta.references.tabular import BEB, OPSRL, PSRL, UCRL2, ReplanningIndex
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "PSRL",
     "UCB1",
     "UCRL2",
+    "BayesOptimalGridNavi",
     "EpsilonGreedy",
     "GittinsIndex",
     "Greedy",
