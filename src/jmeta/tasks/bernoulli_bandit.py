@@ -47,7 +47,7 @@ class BernoulliBandit(Bandit):
       num_pulls: pulls in a lifetime, at least 1; one pull is one environment step and one episode.
 
     References:
-      Duan et al. 2016, arXiv 1611.02779, section 3.2.1.
+      Duan et al. 2016, arXiv 1611.02779, on multi-armed bandits.
     """
 
     num_arms: int = 5
@@ -82,7 +82,7 @@ class DependentBandit(Bandit):
       num_pulls: pulls in a lifetime, at least 1; one pull is one environment step and one episode.
 
     References:
-      Wang et al. 2016, arXiv 1611.05763, section 3.1.2, "dependent arms (uniform)".
+      Wang et al. 2016, arXiv 1611.05763, dependent arms, "uniform".
     """
 
     num_pulls: int = 100
@@ -127,7 +127,7 @@ class TwoTaskBandit(Bandit):
       num_pulls: pulls in a lifetime, at least 1; one pull is one environment step and one episode.
 
     References:
-      Wang et al. 2016, arXiv 1611.05763, section 3.1.2.
+      Wang et al. 2016, arXiv 1611.05763, dependent arms, "easy", "medium" and "hard".
     """
 
     low: float = 0.1

@@ -25,7 +25,7 @@ class DarkRoom(GridTasks):
       sight: the position as its coordinates, in [-1, 1], or one-hot.
 
     References:
-      Laskin et al. 2022, arXiv 2210.14215, section 4.
+      Laskin et al. 2022, arXiv 2210.14215.
     """
 
     size: int = 9
@@ -59,7 +59,7 @@ class DarkKeyToDoor(GridTasks):
       sight: the position as its coordinates, in [-1, 1], or one-hot. Whether the key has been found is not seen.
 
     References:
-      Laskin et al. 2022, arXiv 2210.14215, section 4.
+      Laskin et al. 2022, arXiv 2210.14215.
     """
 
     size: int = 9

@@ -1,8 +1,8 @@
 """Classic control with physics that vary from task to task, as ``GymnaxTasks`` with everything chosen.
 
 Ranges are those of Packer et al. 2018, "Assessing Generalization in Deep Reinforcement Learning", arXiv 1810.12282, where it has
-the environment: its intervals R, uniform. Out of distribution is what ``GymnaxTasks`` says, the intervals beside the range; for
-Pendulum and Acrobot they are the paper's E.
+the environment: its intervals R, uniform, as in the authors' code, sunblaze-ucb/rl-generalization. Out of distribution is what
+``GymnaxTasks`` says, the intervals beside the range; for Pendulum and Acrobot they are the paper's E.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ class CartPole(GymnaxTasks):
       max_steps: time limit of an episode in environment steps of 0.02 seconds, at least 1; 500 by default.
 
     References:
-      Packer et al. 2018, arXiv 1810.12282, table 1.
+      Packer et al. 2018, arXiv 1810.12282.
     """
 
     env_id: str = dataclasses.field(default="CartPole-v1", init=False)
@@ -43,7 +43,7 @@ class Pendulum(GymnaxTasks):
       max_steps: time limit of an episode in environment steps of 0.05 seconds, at least 1; 200 by default.
 
     References:
-      Packer et al. 2018, arXiv 1810.12282, table 1.
+      Packer et al. 2018, arXiv 1810.12282.
     """
 
     env_id: str = dataclasses.field(default="Pendulum-v1", init=False)
@@ -65,7 +65,7 @@ class Acrobot(GymnaxTasks):
       max_steps: time limit of an episode in environment steps of 0.2 seconds, at least 1; 500 by default.
 
     References:
-      Packer et al. 2018, arXiv 1810.12282, table 1.
+      Packer et al. 2018, arXiv 1810.12282.
 
     Deviations from the paper: both masses are drawn, each by itself, and only the upper length.
     """
@@ -93,7 +93,7 @@ class MountainCar(GymnaxTasks):
       max_steps: time limit of an episode in environment steps, at least 1; 200 by default.
 
     References:
-      Packer et al. 2018, arXiv 1810.12282, table 1, where ``gravity`` is called mass.
+      Packer et al. 2018, arXiv 1810.12282, where ``gravity`` is called mass.
     """
 
     env_id: str = dataclasses.field(default="MountainCar-v0", init=False)

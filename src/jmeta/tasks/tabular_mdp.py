@@ -85,7 +85,7 @@ class TabularMDP(TaskDistribution):
       num_episodes: episodes of a lifetime.
 
     References:
-      Duan et al. 2016, arXiv 1611.02779, section 3.2.2.
+      Duan et al. 2016, arXiv 1611.02779, on tabular MDPs.
     """
 
     num_states: int = 10
