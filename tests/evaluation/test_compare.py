@@ -142,7 +142,7 @@ def test_a_budget_of_steps_is_rounded_up(tmp_path, env_steps, outer_steps):
 def test_a_budget_of_time(tmp_path):
     outcome = compare(comparison(budget=Budget(wall_clock_seconds=0.2)), tmp_path)
     info = outcome.results[0].info
-    assert 0.2 <= info["train_seconds"] < 0.2 + 1.0  # a chunk is sized to what is left; the machine may stall
+    assert 0.2 <= info["train_seconds"] < 0.2 + 5.0  # a chunk is sized to what is left; the machine may stall
     assert info["outer_steps"] > 10
 
 
@@ -161,7 +161,7 @@ def test_every_cell_meets_the_same_tasks(tmp_path):
 
 
 def test_evaluation_may_ask_for_another_protocol(tmp_path):
-    longer = dataclasses.replace(fixed(2), protocol=Protocol(2, 9, 1))
+    longer = dataclasses.replace(fixed(2), evaluation=Protocol(2, 9, 1))
     (result,) = compare(comparison(longer), tmp_path).results
     assert result.returns.episode_returns.shape == (1, 1, 5, 6)
     assert result.info["protocol"] == {"num_segments": 2, "segment_length": 9, "num_streams": 1}
@@ -204,7 +204,7 @@ def test_algorithms_may_be_added(tmp_path):
         ({"num_test_tasks": 6}, "num_test_tasks: was 5, now 6"),
         ({"budget": Budget(env_steps=STEP)}, "budget.env_steps: was 192, now 48"),
         ({"cells": (cell({"": Climb(rate=2.0)}),)}, "learners..rate: was 1.0, now 2.0"),
-        ({"cells": (dataclasses.replace(cell(), protocol=Protocol(1, 9, 2)),)}, "protocol.segment_length: was 6, now 9"),
+        ({"cells": (dataclasses.replace(cell(), evaluation=Protocol(1, 9, 2)),)}, "protocol.segment_length: was 6, now 9"),
     ],
 )
 def test_changed_settings_are_refused(tmp_path, change, message):
@@ -215,6 +215,13 @@ def test_changed_settings_are_refused(tmp_path, change, message):
     assert f"{tmp_path}/cells/counting/climb was made with other settings" in str(caught.value)
     assert "use the old settings or another results directory, or delete that directory" in str(caught.value)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_variants_in_another_order_are_not_mistaken_for_each_other(tmp_path):
+    slow, fast = Climb(rate=1.0), Climb(rate=3.0)
+    compare(comparison(cell({"slow": slow, "fast": fast})), tmp_path)
+    with pytest.raises(ValueError, match=r"variants: was \['slow', 'fast'\], now \['fast', 'slow'\]"):
+        compare(comparison(cell({"fast": fast, "slow": slow})), tmp_path)
 
 
 def test_what_is_trained_on_does_not_concern_hand_written_learners(tmp_path):
@@ -508,7 +515,15 @@ def test_reports(tmp_path):
     assert columns["mean"].startswith("3 [")
     assert columns["normalised"].startswith("0.5 [")
     assert (columns["env steps"], columns["wall-clock"]) == ("192", "1.5 + 2.5")
-    assert "- missing: not run yet" in lines
+    assert any(line.startswith("| missing | not run yet | — |") for line in lines)
+    assert not any(line.startswith("- missing") for line in lines)
+
+
+def test_a_report_of_nothing(tmp_path):
+    """Interrupted before the first cell was finished."""
+    outcome = Outcome(comparison(), (CellResult(cell(), None, {}, "not run yet"),), "SIGINT")
+    assert "| climb | not run yet |" in write_report(outcome, tmp_path).read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "results.json", "table.md"]
 
 
 def test_the_page_is_whole_in_itself(tmp_path):

@@ -100,6 +100,10 @@ def test_the_mean_of_resamples_with_weights_and_with_copies():
     for one, other in zip(by_copies, by_weights, strict=True):
         assert np.shape(one) == (3,)
         np.testing.assert_allclose(one, other, rtol=1e-12)
+    ours, theirs = RNG.normal(size=(4, 7)), RNG.normal(size=(2, 7))
+    for same_tasks in (True, False):
+        by_copies = st.interval(lambda a, b: a.mean() - b.mean(), ours, theirs, same_tasks=same_tasks)
+        np.testing.assert_allclose(by_copies, st.paired_difference(ours, theirs, same_tasks=same_tasks), rtol=1e-12)
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_does_not():

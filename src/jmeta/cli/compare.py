@@ -223,7 +223,8 @@ def _cell(entry: _Entry, name: str, tasks: TaskDistribution) -> Cell:
             chosen = dict(zip(entry.varied, values, strict=True))
             variants[", ".join(f"{key}={value}" for key, value in chosen.items())] = learner(entry.fields | chosen)
         first = next(iter(variants.values()))
-        return Cell(name, entry.name, entry.kind, variants, first.protocol._replace(**entry.evaluation))
+        evaluation = first.protocol._replace(**entry.evaluation) if entry.evaluation else None
+        return Cell(name, entry.name, entry.kind, variants, evaluation)
     except ValueError as error:
         remedy = "" if entry.tasks else '; tasks = ["..."] in its table restricts an algorithm to some tasks'
         raise ValueError(f"[algorithms.{entry.name}] on [tasks.{name}]: {error}{remedy}") from error

@@ -94,22 +94,19 @@ class Cell:
       algorithm: name of the algorithm in this comparison.
       kind: which algorithm it is, "rl2"; scores are normalised by the cell whose kind is "random".
       variants: learners by label, which differ in numeric leaves only; the label of a single one may be empty.
-      protocol: the experience of a lifetime in evaluation; the learner's own by default.
+      evaluation: the experience of a lifetime in evaluation; None for the learner's own.
     """
 
     task: str
     algorithm: str
     kind: str
     variants: dict[str, OuterLearner | HandWritten]
-    protocol: Protocol = None  # type: ignore[assignment]
+    evaluation: Protocol | None = None
 
     def __post_init__(self) -> None:
         if not self.variants:
             raise ValueError(f"{self.name} has no variants: give at least one learner")
-        first = next(iter(self.variants.values()))
-        if self.protocol is None:
-            object.__setattr__(self, "protocol", first.protocol)
-        check_protocol(first.tasks, self.protocol)
+        check_protocol(self.learner.tasks, self.protocol)
         Variants.of(self.variants)
 
     @property
@@ -121,6 +118,11 @@ class Cell:
     def learner(self) -> OuterLearner | HandWritten:
         """The first variant, for all that they have in common."""
         return next(iter(self.variants.values()))
+
+    @property
+    def protocol(self) -> Protocol:
+        """The experience of a lifetime in evaluation."""
+        return self.evaluation or self.learner.protocol
 
     def test_tasks(self) -> tuple[TaskDistribution, str | None]:
         """The held-out tasks; or the training tasks, and why, where none can be held out."""
@@ -163,6 +165,7 @@ class Comparison:
         """Everything that a cell's numbers depend on but versions and devices, as JSON."""
         settings: dict[str, Any] = {
             "kind": cell.kind,
+            "variants": list(cell.variants),
             "learners": {label: describe(learner) for label, learner in cell.variants.items()},
             "protocol": cell.protocol._asdict(),
             "num_test_tasks": self.num_test_tasks,

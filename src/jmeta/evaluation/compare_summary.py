@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from jmeta.evaluation import statistics
-from jmeta.evaluation.compare import CellResult, Comparison, Outcome, Returns
+from jmeta.evaluation.compare import NOT_RUN, CellResult, Comparison, Outcome, Returns
 from jmeta.evaluation.statistics import Estimate
 
 PROFILE_POINTS = 101
@@ -80,6 +80,7 @@ def _family(comparison: Comparison, name: str, results: Sequence[CellResult]) ->
     for result, v in found:
         row: dict[str, Any] = {"algorithm": result.cell.algorithm, "kind": result.cell.kind, **_label(result, v)}
         row["failed"] = _failure(result, v)
+        row["ran"] = result.error != NOT_RUN
         if row["failed"] is None and result.returns is not None:
             ours = sound[result.cell.algorithm, v]
             against = None if best is None or best == (result.cell.algorithm, v) else sound[best]

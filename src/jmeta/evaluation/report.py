@@ -64,7 +64,7 @@ def markdown(summary: dict[str, Any]) -> str:
     parts = [f"# {summary['name']}\n\n{_say_budget(summary)}\n"]
     for task in summary["tasks"]:
         parts.append(f"## {task['task']}\n\n{say_task(task)}\n\n{_table(HEADINGS, [_cells(row) for row in task['rows']])}")
-        failed = [f"- {row['label']}: {row['failed']}" for row in task["rows"] if row["failed"]]
+        failed = [f"- {row['label']}: {row['failed']}" for row in task["rows"] if row["failed"] and row["ran"]]
         if failed:
             parts.append("Failed:\n\n" + "\n".join(failed) + "\n")
     if len(summary["tasks"]) > 1 and summary["suite"]:
@@ -82,7 +82,7 @@ HEADINGS = [
 
 def _cells(row: dict[str, Any]) -> list[str]:
     if row["failed"]:
-        return [row["label"], "failed", *["—"] * (len(HEADINGS) - 2)]
+        return [row["label"], "failed" if row["ran"] else row["failed"], *["—"] * (len(HEADINGS) - 2)]
     better = row["probability_of_beating_best"]
     trained = row["outer_steps"] > 0
     return [

@@ -362,11 +362,12 @@ function table() {
     ...COLUMNS.map(([name]) => element("th", {scope: "col"}, name)));
   const body = current.rows.filter(row => !hidden.has(row.label)).map(row => {
     const name = element("td", {}, swatch(row.label), ` ${row.label}`);
-    if (row.failed) return element("tr", {}, name, element("td", {colspan: COLUMNS.length, style: "text-align:left"}, "failed"));
+    if (row.failed) return element("tr", {}, name, element("td", {colspan: COLUMNS.length, style: "text-align:left"},
+      row.ran ? "failed" : row.failed));
     return element("tr", {}, name, ...COLUMNS.map(([, value, note]) => cell(value(row), note && note(row))));
   });
   byId("numbers").replaceChildren(element("thead", {}, head), element("tbody", {}, ...body));
-  byId("failures").replaceChildren(...current.rows.filter(row => row.failed)
+  byId("failures").replaceChildren(...current.rows.filter(row => row.failed && row.ran)
     .map(row => element("li", {}, element("b", {}, row.label), ` failed: ${row.failed}`)));
 }
 

@@ -206,16 +206,11 @@ def mean_interval(scores: np.ndarray, *, confidence: float = 0.95, num_resamples
       >>> float(estimate.value), bool(estimate.low < 1.5 < estimate.high)
       (1.5, True)
     """
-    num_seeds, num_tasks = scores.shape[:2]
     value = np.asarray(scores.mean((0, 1)), float)
-    if num_seeds * num_tasks == 1:
+    if scores.shape[0] * scores.shape[1] == 1:
         return _without_interval(value)
-    drawn = []
-    for ((seeds, tasks),) in _resamples([scores], True, num_resamples, seed):
-        of_seeds, of_tasks = np.bincount(seeds, minlength=num_seeds), np.bincount(tasks, minlength=num_tasks)
-        per_seed = np.tensordot(scores, of_tasks / num_tasks, axes=(1, 0))
-        drawn.append(np.tensordot(per_seed, of_seeds / num_seeds, axes=(0, 0)))
-    return _percentiles(value, np.stack(drawn), confidence)
+    (drawn,) = _resampled_means([scores], True, num_resamples, seed)
+    return _percentiles(value, drawn, confidence)
 
 
 def paired_difference(ours: np.ndarray, theirs: np.ndarray, *, same_tasks: bool = True, seed: int = 0) -> Estimate:
@@ -224,7 +219,13 @@ def paired_difference(ours: np.ndarray, theirs: np.ndarray, *, same_tasks: bool 
     On the same tasks, with the same random numbers, much of what is luck or difficulty is common to both and cancels task by
     task, so the interval is narrower than ``same_tasks=False`` makes it.
     """
-    return interval(lambda a, b: a.mean() - b.mean(), ours, theirs, same_tasks=same_tasks, seed=seed)
+    if same_tasks:
+        _check_tasks(ours, theirs)
+    value = np.asarray(ours.mean() - theirs.mean(), float)
+    if ours.size == theirs.size == 1:
+        return _without_interval(value)
+    drawn, theirs_drawn = _resampled_means([ours, theirs], same_tasks, NUM_RESAMPLES, seed)
+    return _percentiles(value, drawn - theirs_drawn, 0.95)
 
 
 def stratified_interval(
@@ -277,6 +278,18 @@ def _resamples(
     for _ in range(num_resamples):
         tasks = draw(scores[0].shape[1])
         yield [(draw(x.shape[0]), tasks if same_tasks else draw(x.shape[1])) for x in scores]
+
+
+def _resampled_means(scores: Sequence[np.ndarray], same_tasks: bool, num_resamples: int, seed: int) -> tuple[np.ndarray, ...]:
+    """For each array [S, N, ...], the mean in each resample [R, ...]: scores weighted by how often they were drawn."""
+
+    def mean(x: np.ndarray, seeds: np.ndarray, tasks: np.ndarray) -> np.ndarray:
+        of_seeds, of_tasks = (np.bincount(i, minlength=n) / n for i, n in zip((seeds, tasks), x.shape[:2], strict=True))
+        return np.tensordot(of_seeds, np.tensordot(x, of_tasks, axes=(1, 0)), axes=(0, 0))
+
+    resamples = _resamples(scores, same_tasks, num_resamples, seed)
+    drawn = [[mean(x, *indices) for x, indices in zip(scores, each, strict=True)] for each in resamples]
+    return tuple(np.stack(column) for column in zip(*drawn, strict=True))
 
 
 def _percentiles(value: np.ndarray, drawn: np.ndarray, confidence: float) -> Estimate:
