@@ -114,8 +114,18 @@ def _row(
 ) -> dict[str, Any]:
     episodes = returns.episode_returns[v].astype(float)  # [S, N, E]
     env_steps = returns.episode_env_steps[v].mean(0).astype(float)
-    curve = statistics.mean_interval(episodes)
-    mean = statistics.mean_interval(ours)
+    means = statistics.mean_interval(
+        np.concatenate(
+            [
+                np.stack([ours, returns.lifetime_returns[v]], axis=-1),
+                np.stack([statistics.zero_shot(episodes), statistics.final_performance(episodes)], axis=-1),
+                episodes,
+            ],
+            axis=-1,
+        )
+    )
+    mean, lifetime, zero_shot, final = (Estimate(*(np.asarray(x)[i] for x in means)) for i in range(4))
+    curve = Estimate(*(np.asarray(x)[4:] for x in means))
     length = statistics.adaptation_length(
         np.asarray(curve.value),
         env_steps,
@@ -128,9 +138,9 @@ def _row(
         "iqm": _json(statistics.interval(statistics.interquartile_mean, ours)),
         "mean": _json(mean),
         "seed_means": ours.mean(1).tolist(),
-        "lifetime": _json(statistics.mean_interval(returns.lifetime_returns[v].astype(float))),
-        "zero_shot": _json(statistics.mean_interval(statistics.zero_shot(episodes))),
-        "final": _json(statistics.mean_interval(statistics.final_performance(episodes))),
+        "lifetime": _json(lifetime),
+        "zero_shot": _json(zero_shot),
+        "final": _json(final),
         "adaptation_length": None if math.isnan(length) else length,
         "worst": {str(p): statistics.task_percentile(ours, p) for p in WORST},
         "normalised": None,

@@ -8,6 +8,7 @@ bootstrap") does with crossed random effects. Where the tasks are a fixed list, 
 All functions are pure. The random numbers of intervals come from ``seed``, so the same scores give the same interval.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
@@ -18,6 +19,7 @@ import scipy.stats
 Statistic: TypeAlias = Callable[..., np.ndarray | float]  # of arrays [S, N, ...]
 
 NUM_RESAMPLES = 1000
+RESAMPLES_AT_ONCE = 50  # bounds memory
 LAST = 0.25  # the share of a lifetime's episodes that counts as its end
 
 
@@ -282,14 +284,18 @@ def _resamples(
 
 def _resampled_means(scores: Sequence[np.ndarray], same_tasks: bool, num_resamples: int, seed: int) -> tuple[np.ndarray, ...]:
     """For each array [S, N, ...], the mean in each resample [R, ...]: scores weighted by how often they were drawn."""
-
-    def mean(x: np.ndarray, seeds: np.ndarray, tasks: np.ndarray) -> np.ndarray:
-        of_seeds, of_tasks = (np.bincount(i, minlength=n) / n for i, n in zip((seeds, tasks), x.shape[:2], strict=True))
-        return np.tensordot(of_seeds, np.tensordot(x, of_tasks, axes=(1, 0)), axes=(0, 0))
-
     resamples = _resamples(scores, same_tasks, num_resamples, seed)
-    drawn = [[mean(x, *indices) for x, indices in zip(scores, each, strict=True)] for each in resamples]
-    return tuple(np.stack(column) for column in zip(*drawn, strict=True))
+    flat = [np.moveaxis(x, 1, -1).reshape(-1, x.shape[1]) for x in scores]  # [S ..., N]
+    drawn: list[list[np.ndarray]] = [[] for _ in scores]
+    while batch := list(itertools.islice(resamples, RESAMPLES_AT_ONCE)):
+        for x, rows, means, indices in zip(scores, flat, drawn, zip(*batch, strict=True), strict=True):
+            of_seeds, of_tasks = (
+                np.stack([np.bincount(i, minlength=number) for i in column]) / number
+                for column, number in zip(zip(*indices, strict=True), x.shape[:2], strict=True)
+            )
+            per_seed = (of_tasks @ rows.T).reshape(len(batch), len(x), *x.shape[2:])
+            means.append(np.einsum("rs,rs...->r...", of_seeds, per_seed))
+    return tuple(np.concatenate(means) for means in drawn)
 
 
 def _percentiles(value: np.ndarray, drawn: np.ndarray, confidence: float) -> Estimate:
