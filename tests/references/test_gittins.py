@@ -128,8 +128,8 @@ def test_what_is_wrong_with_the_cache_is_said(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_pulls": 0}, "num_pulls=0: .* give 1 to 1000"),
-        ({"num_pulls": 1001}, "num_pulls=1001"),
+        ({"num_pulls": 0}, "num_pulls=0: .* give 1 to 500"),
+        ({"num_pulls": 501}, "num_pulls=501"),
         ({"num_pulls": 5, "num_rates": 12}, "num_rates=12: give a positive multiple of 8"),
     ],
 )

@@ -20,7 +20,7 @@ from jmeta.references.classical import uniform_over_best
 from jmeta.types import ActionSpace
 
 VERSION = 1  # of the tables on disk: raise it when their content or layout changes
-MAX_PULLS = 1000  # 6.7e8 bytes of table; beyond it positions would soon not fit into 32 bits
+MAX_PULLS = 500  # time and memory grow with the third and the second power: minutes, and 2 GB
 NOT_CACHED = 60  # tables of up to so many pulls are computed in a second
 RATES_AT_ONCE = 8  # what is under way then fits into a core's cache
 LAYERS_AT_ONCE = 64  # between them the lattice is cut to the size that is still needed
@@ -30,10 +30,10 @@ LAYERS_AT_ONCE = 64  # between them the lattice is cut to the size that is still
 class GittinsIndex(BanditLearner):
     """Pulls the arm with the largest finite-horizon Gittins index, ties at random; uniform priors, a lifetime of ``num_pulls``.
 
-    The index of an arm with s successes and f failures, when R pulls remain, is the rate of a known arm that is as good: the
-    lambda at which one is indifferent between lambda * R and pulling the arm for as long as one likes before retiring to lambda,
+    The index of an arm with s successes and f failures, when R pulls remain, is the rate lambda of a known arm that is as good:
+    the one at which pulling the arm for tau >= 1 times, stopping as one sees fit, and then the known one, gains nothing,
 
-        lambda R = max over stopping times.
+        lambda R = max_tau  E[r_1 + ... + r_tau + lambda (R - tau)].
 
     It exceeds the posterior mean by what there is to learn, and is the posterior mean when R = 1. Over an infinite
     discounted lifetime the rule is Bayes-optimal (Gittins 1979). Over a finite one it need not be, and is nearly so: in 10 pulls
@@ -62,7 +62,7 @@ class GittinsIndex(BanditLearner):
 
     @classmethod
     def for_lifetime(cls, observation_size: int, action_space: ActionSpace, num_pulls: int) -> "GittinsIndex":
-        """With the table for lifetimes of ``num_pulls`` pulls: from the cache, or computed, which takes 20 s for 500 pulls."""
+        """With the table for lifetimes of ``num_pulls`` pulls, which takes seconds to compute for 100 and minutes for 500."""
         return cls(observation_size, action_space, jnp.asarray(gittins_table(num_pulls)), num_pulls)
 
     def choose(self, arms: Arms) -> dist.Distribution:
@@ -94,7 +94,7 @@ def gittins_table(num_pulls: int, *, num_rates: int = 512) -> np.ndarray:
     Tables for more than 60 pulls are kept on disk, in ``$JMETA_CACHE`` or else ``$XDG_CACHE_HOME/jmeta`` or ``~/.cache/jmeta``.
 
     Args:
-      num_pulls: pulls in a lifetime, from 1 to 1000.
+      num_pulls: pulls in a lifetime, from 1 to 500.
       num_rates: intervals of lambda, a multiple of 8. Errors at 100 pulls are 2e-5 in the mean and 3e-4 at most.
 
     Returns:

@@ -172,8 +172,9 @@ class UCRL2(EpisodePlanner):
 
         d_r = scale sqrt(4 L / n),    d_p = scale sqrt(4 S L / n),    L = log(2 S A (k + 1) / delta),
 
-    n being at least 1. The best transitions move d_p / 2 of mass to the best next state, from the worst ones ("extended value
-    iteration"). What was never visited is taken to pay ``prior_mean`` and to lead anywhere.
+    n being at least 1, and in d_p without the last steps of episodes. The best transitions move d_p / 2 of mass to the best next
+    state, from the worst ones ("extended value iteration"). What was never visited is taken to pay ``prior_mean`` and to lead
+    anywhere. In ten episodes it earns 145.9 (published 146.6).
 
     Attributes:
       scale: of the confidence set; 1 carries the regret guarantee and explores far too much for a short life.
@@ -212,7 +213,8 @@ class UCRL2(EpisodePlanner):
 class BEB(EpisodePlanner):
     """Acts optimally in the posterior mean process, with a bonus of beta / (1 + n) a step for what was tried n times.
 
-    n counts the prior as well: it is S plus the transitions seen.
+    n counts the prior as well: it is S plus the transitions seen. In ten episodes it earns 156.3; with a ``prior_mean`` of 0 and
+    the ``beta`` that is best then, 30, it earns 149.8 (published 150.2).
 
     Attributes:
       beta: in units of reward.
@@ -238,8 +240,8 @@ class ReplanningIndex(TabularLearner):
 
         r(s, a) + c_r g / sqrt(tau) + c_p g (steps that follow) / sqrt(N),    g = (1 - (e - 1) / n)^power.
 
-    The bar for learned agents: it scores above every published one on Duan et al.'s processes. The defaults are for 10 episodes;
-    (c_r, c_p, power) = (1.2, 0.6, 1) suit 25 and 50, (1.2, 0.4, 0.5) 75 and 100.
+    The bar for learned agents: in ten episodes it earns 162.6, more than any of Duan et al. 2016. The defaults are for ten
+    episodes; (c_r, c_p, power) = (1.2, 0.6, 1) suit 25 and 50, (1.2, 0.4, 0.5) 75 and 100.
 
     Attributes:
       num_episodes: n; later the bonus stays away.
