@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo test test-learning test-notebooks check format bench clean
+.PHONY: demo test test-slow test-learning test-notebooks check format bench clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jmeta needs Python 3.11 or later: make PYTHON=python3.11")'
@@ -19,10 +19,13 @@ demo: $(READY)  ## meta-train RL² on a bandit and compare it with the optimum, 
 	$(BIN)/python benchmarks/demo.py
 
 # Tests mostly compile, and unoptimised code compiles in two thirds of the time.
-test: export XLA_FLAGS += --xla_backend_optimization_level=0
-test: $(READY)  ## all tests but the long learning runs
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not learning" --durations 25 tests
+test test-slow: export XLA_FLAGS += --xla_backend_optimization_level=0
+test: $(READY)  ## the tests, within ten minutes on two cores
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not learning and not slow" --durations 25 tests
 	$(BIN)/python -m pytest -n 2 --doctest-modules src/jmeta
+
+test-slow: $(READY)  ## tests that take many processes or whole trainings
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow tests
 
 test-learning: $(READY)  ## the long learning runs
 	$(BIN)/python -m pytest -m learning tests

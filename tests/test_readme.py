@@ -17,6 +17,7 @@ def test_the_quick_start_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "(1000, 10)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_task_of_ones_own_in_forty_lines_is_learned() -> None:
     assert len([line for line in BLOCKS[1].splitlines() if line.strip()]) <= 40
     names: dict[str, Any] = {"__name__": "readme"}

@@ -10,6 +10,8 @@ from jmeta.outer.on_policy import OnPolicy
 from jmeta.training import TrainResult
 from tests.learning.probes import ProbeTasks
 
+pytestmark = pytest.mark.slow
+
 
 def train(outer: OnPolicy, num_steps: int) -> TrainResult:
     return jmeta.train(outer, jax.random.key(0), num_steps, progress=False)

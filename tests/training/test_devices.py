@@ -13,6 +13,8 @@ import jmeta
 from jmeta.parallel import task_mesh
 from jmeta.tasks import BernoulliBandit, PointNavigation
 
+pytestmark = pytest.mark.slow
+
 NUM_DEVICES = (1, 2, 8)
 OUTER_LEARNERS = {
     "rl2": lambda num_tasks=32: jmeta.algorithms.rl2(

@@ -18,6 +18,8 @@ from jmeta.outer.base import OuterLearner
 from jmeta.training import RunDirectory
 from tests.training.walk import assert_same_run, steps
 
+pytestmark = pytest.mark.slow
+
 RUNS = {
     "rl2": "rl2 --task bernoulli-bandit --task.num-pulls 3 --hidden-size 4 --num-tasks 16 --num-epochs 1 --num-minibatches 2",
     "maml": "maml --task point-navigation --task.horizon 5 --widths 4 --num-streams 2 --num-tasks 4",
