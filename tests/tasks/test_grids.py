@@ -188,13 +188,25 @@ def test_the_oracle_walks_the_shortest_way(tasks):
 
 
 def test_knowing_the_goal_is_worth_what_anchors_d_and_f_say():
-    assert 4 * GridNavi().reference_return(60).value == pytest.approx(44.286, abs=5e-4)
-    assert GridNavi().reference_return(60).per == "episode"
+    tasks = GridNavi()
+    known = jax.vmap(lambda targets: tasks.oracle_return(tasks._task(targets), 60))(tasks.targets).mean()
+    assert float(known) == pytest.approx(44.286, abs=5e-4)
+    assert 4 * tasks.reference_return(61).value == pytest.approx(44.286, abs=5e-4)  # 61 steps are no whole number of episodes
+    assert (tasks.reference_return(61).label, tasks.reference_return(61).per) == ("goal known", "episode")
     # Goals at distance d > 0 pay 21 - d, the middle 20; the mean distance is 2 * 20 / 9.
     rooms = [DarkRoom(), DarkRoom().held_out]
     mean = sum(room.reference_return(20).value * len(room.targets) for room in rooms) / 81
     assert mean == pytest.approx(21 - 40 / 9 - 1 / 81, abs=1e-4)
     assert mean == pytest.approx(16.54, abs=5e-3)
+
+
+def test_grid_navi_s_reference_is_the_bayes_optimum_of_anchor_d():
+    reference = GridNavi().reference_return(60)
+    assert (reference.label, reference.per) == ("Bayes optimum", "lifetime")
+    assert reference.value == pytest.approx(37.2143, abs=5e-5)
+    # With goals set aside the prior is another one, whose optimum is not known here.
+    assert GridNavi(held_out_goals=5).reference_return(60).label == "goal known"
+    assert GridNavi(size=9).reference_return(60).label == "goal known"
 
 
 def test_short_episodes_and_lifetimes_that_end_within_one():

@@ -5,6 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from jmeta.references.grid_navigation import bayes_optimal_episode_returns
+from jmeta.tasks.base import Reference
 from jmeta.tasks.grid import GridEnvironment, GridTasks, Sight, every_cell
 
 
@@ -55,3 +57,11 @@ class GridNavi(GridTasks):
         is_held_out = np.zeros(len(goals), bool)
         is_held_out[(2 * np.arange(self.held_out_goals) + 1) * len(goals) // (2 * max(self.held_out_goals, 1))] = True
         return goals[:, None], is_held_out
+
+    def reference_return(self, num_steps: int) -> Reference:
+        """The Bayes-optimal return of a lifetime of whole episodes, where it is known, else that of knowing the goal."""
+        episodes, rest = divmod(num_steps, self.horizon)
+        returns = None
+        if not (rest or self.held_out_goals):
+            returns = bayes_optimal_episode_returns(episodes, size=self.size, horizon=self.horizon)
+        return super().reference_return(num_steps) if returns is None else Reference("Bayes optimum", sum(returns), "lifetime")
