@@ -98,6 +98,14 @@ def test_lists_that_are_one_setting_stay_one():
     assert {leaf.shape for leaf in jax.tree.leaves(weights)} >= {(8,), (4,), (8, 4)}
 
 
+def test_a_table_may_be_pairs():
+    """Ranges of physics, as one would write them."""
+    changes = ("-tasks.bandit", 'tasks.pole.task = "gymnax"', "tasks.pole.ranges = {length = [0.3, 0.8], masspole = [1, 2]}")
+    assert parse_spec(spec(*changes)).cells[0].learner.tasks == package.tasks.GymnaxTasks(
+        ranges={"length": (0.3, 0.8), "masspole": (1.0, 2.0)}
+    )
+
+
 def test_other_keys():
     comparison = parse_spec(
         spec(
@@ -149,6 +157,7 @@ def test_baselines(name):
         (['tasks.bandit.task = "bernuli-bandit"'], "no task is called 'bernuli-bandit'; did you mean 'bernoulli-bandit'?"),
         (["tasks.bandit.num_arm = 3"], "[tasks.bandit]: no setting is called 'num_arm'; did you mean 'num_arms'?"),
         (['tasks.bandit.num_arms = "two"'], "[tasks.bandit]: num_arms='two' is not a whole number"),
+        (['tasks.pole.task = "gymnax"', "tasks.pole.ranges = {length = 3}"], "[tasks.pole]: ranges={'length': 3} is not of type"),
         (["tasks.bandit.num_arms = 1"], "[tasks.bandit]: num_arms=1: a bandit needs at least 2 arms"),
         (["-algorithms.rl2.algorithm"], "[algorithms.rl2]: algorithm is missing: give algorithm = ... with one of average"),
         (['algorithms.rl2.algorithm = "rl3"'], "[algorithms.rl2]: no algorithm is called 'rl3'; did you mean 'rl2'?"),

@@ -164,9 +164,12 @@ def _task(name: str, table: Any) -> TaskDistribution:
     where = f"[tasks.{name}]"
     _check_table(where, name, table, "task", TASKS)
     found = find_task(table["task"])
+    annotations = {key: parameter.annotation for key, parameter in settings(found).items()}
     fields = {key: value for key, value in table.items() if key != "task"}
     for key, value in fields.items():
-        _check_key(key, value, {k: p.annotation for k, p in settings(found).items()}, where)
+        _check_key(key, value, annotations, where)
+        if isinstance(value, dict) and get_origin(annotations[key]) is tuple:
+            fields[key] = list(value.items())
     try:
         return found(**_tuples(fields))
     except ValueError as error:
@@ -264,6 +267,8 @@ def _fits(value: Any, annotation: Any) -> bool:
     if origin is dict:
         return isinstance(value, dict) and all(_fits(item, arguments[1]) for item in value.values())
     if origin in (tuple, list):
+        if isinstance(value, dict):  # a table is a list of pairs
+            value = list(value.items())
         if not isinstance(value, list | tuple):
             return False
         if origin is list or (len(arguments) == 2 and arguments[1] is Ellipsis):

@@ -53,8 +53,8 @@ def scores(returns: Returns, variant: int, info: dict[str, Any]) -> np.ndarray:
     two stay comparable if episodes end early and more of them fit in.
     """
     if (info["reference"] or {}).get("per") == "lifetime":
-        return returns.lifetime_returns[variant] / returns.episode_returns.shape[-1]
-    return returns.episode_returns[variant].mean(-1)
+        return returns.lifetime_returns[variant].astype(float) / returns.episode_returns.shape[-1]
+    return returns.episode_returns[variant].astype(float).mean(-1)
 
 
 def _family(comparison: Comparison, name: str, results: Sequence[CellResult]) -> dict[str, Any]:

@@ -290,11 +290,11 @@ def _resampled_means(scores: Sequence[np.ndarray], same_tasks: bool, num_resampl
     while batch := list(itertools.islice(resamples, RESAMPLES_AT_ONCE)):
         for x, rows, means, indices in zip(scores, flat, drawn, zip(*batch, strict=True), strict=True):
             of_seeds, of_tasks = (
-                np.stack([np.bincount(i, minlength=number) for i in column]) / number
+                np.stack([np.bincount(i, minlength=number) for i in column]).astype(float)
                 for column, number in zip(zip(*indices, strict=True), x.shape[:2], strict=True)
             )
             per_seed = (of_tasks @ rows.T).reshape(len(batch), len(x), *x.shape[2:])
-            means.append(np.einsum("rs,rs...->r...", of_seeds, per_seed))
+            means.append(np.einsum("rs,rs...->r...", of_seeds, per_seed) / (x.shape[0] * x.shape[1]))
     return tuple(np.concatenate(means) for means in drawn)
 
 
