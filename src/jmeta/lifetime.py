@@ -69,7 +69,7 @@ def start(tasks: TaskDistribution, task: Task, begun: tuple[Phi, Memory], *, num
 def new_episodes(tasks: TaskDistribution, life: Life, *, key: jax.Array) -> Life:
     """The same life with every stream at the beginning of an episode; memory and last reward are kept."""
     keys = jax.random.split(key, life.timestep.first.shape[0])
-    observation, state = jax.vmap(tasks.reset, in_axes=(None, 0))(life.task, keys)
+    observation, state = jax.vmap(tasks.restart, in_axes=(None, 0, 0))(life.task, life.state, keys)
     timestep = life.timestep._replace(observation=observation, first=jnp.ones_like(life.timestep.first))
     return life._replace(state=state, timestep=timestep)
 
@@ -94,7 +94,7 @@ def rollout(
         done = after.terminated | after.truncated
         observation, state = jax.tree.map(
             lambda fresh, running: jnp.where(done, fresh, running),
-            tasks.reset(life.task, reset_key),
+            tasks.restart(life.task, after.state, reset_key),
             (after.observation, after.state),
         )
         following = Timestep(observation, tasks.action_space.encode(action), after.reward, done)

@@ -56,9 +56,6 @@ def test_an_episode_under_way_goes_on_in_the_second_task():
     np.testing.assert_array_equal(after.state.state.time, [1, 2, 3, 4, 1, 2, 3, 4, 1])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="lifetime.rollout and new_episodes call tasks.reset, which begins a lifetime, and not restart"
-)
 def test_rollouts_switch():
     tasks = Switching(BernoulliBandit(num_arms=2), at_step=5)
     inner = Random(tasks.observation_size, tasks.action_space)

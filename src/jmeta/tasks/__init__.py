@@ -13,6 +13,7 @@ from jmeta.tasks.gymnax_meta import GymnaxBernoulliBandit, GymnaxGaussianBandit,
 from jmeta.tasks.minatar import MinAtar
 from jmeta.tasks.physics import Acrobot, CartPole, MountainCar, MountainCarContinuous, Pendulum, Reacher
 from jmeta.tasks.point_navigation import PointNavigation, SparsePointNavigation
+from jmeta.tasks.switching import Switching
 from jmeta.tasks.tabular_mdp import TabularMDP
 from jmeta.tasks.told import ToldTasks
 
@@ -68,6 +69,7 @@ __all__ = [
     "Reference",
     "SparsePointNavigation",
     "Split",
+    "Switching",
     "TabularMDP",
     "TaskDistribution",
     "ToldTasks",
