@@ -81,7 +81,7 @@ def test_random_is_always_there():
 
 
 def test_several_lists_make_a_grid():
-    (rl2, _) = parse_spec(spec("algorithms.rl2.learning_rate = [1e-3, 1e-2]", "algorithms.rl2.trace = [0, 0.5, 1]")).cells
+    rl2, _ = parse_spec(spec("algorithms.rl2.learning_rate = [1e-3, 1e-2]", "algorithms.rl2.trace = [0, 0.5, 1]")).cells
     assert list(rl2.variants)[:4] == [
         *("learning_rate=0.001, trace=0", "learning_rate=0.001, trace=0.5", "learning_rate=0.001, trace=1"),
         "learning_rate=0.01, trace=0",
@@ -123,11 +123,32 @@ def test_other_keys():
     assert comparison.cells[0].protocol == Protocol(3, 6, 1)
 
 
+TASKS_OF = {
+    "bayes-optimal-grid-navi": ("grid-navi", {}),
+    **dict.fromkeys(("beb", "opsrl", "psrl", "replanning-index", "ucrl2"), ("tabular-mdp", {"horizon": 4, "num_episodes": 3})),
+}
+
+
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines(name):
-    cell = parse_spec(spec(f'algorithms.{name}.algorithm = "{name}"')).cells[1]
-    assert cell.kind == name
-    assert cell.learner.inner.action_space == cell.learner.tasks.action_space
+    """Each is built for its task, with what follows from the task."""
+    task, fields = TASKS_OF.get(name, ("bernoulli-bandit", {"num_pulls": 3}))
+    made = spec(f'algorithms.{name}.algorithm = "{name}"', "-algorithms.rl2") | {"tasks": {"task": {"task": task} | fields}}
+    cell = parse_spec(made).cells[0]
+    inner, tasks = cell.learner.inner, cell.learner.tasks
+    assert (cell.kind, cell.protocol) == (name, Protocol(1, tasks.lifetime_length, 1))
+    assert (inner.observation_size, inner.action_space) == (tasks.observation_size, tasks.action_space)
+    for field, value in (("horizon", tasks.horizon), ("num_pulls", 3), ("num_episodes", 3)):
+        assert getattr(inner, field, value) == value
+
+
+def test_variants_of_baselines():
+    changes = ('algorithms.ucb1.algorithm = "ucb1"', "algorithms.ucb1.exploration = [0.1, 0.3]", "algorithms.ucb1.prior = 1")
+    cell = parse_spec(spec(*changes)).cells[1]
+    assert [(label, learner.inner.exploration, learner.inner.prior) for label, learner in cell.variants.items()] == [
+        ("exploration=0.1", 0.1, 1),
+        ("exploration=0.3", 0.3, 1),
+    ]
 
 
 # As it is not
@@ -232,12 +253,13 @@ def test_a_comparison(jmeta, tmp_path):
     assert [row["label"] for row in task["rows"]] == ["rl2", "random"]
     assert (task["rows"][0]["env_steps"], task["rows"][0]["num_seeds"]) == (96, 2)
 
-    file.write_text(SPEC + '\n[algorithms.greedy]\nalgorithm = "greedy"\n')
+    file.write_text(SPEC + '\n[algorithms.ucb1]\nalgorithm = "ucb1"\nexploration = [0.1, 9.0]\nprior = 1\n')
     said = jmeta(*shlex.split(f"compare {file} --out {out} --no-progress"))
     assert (said.status, said.err) == (0, "")
     again = json.loads((out / "results.json").read_text())["tasks"][0]["rows"]
     assert again[0]["seed_means"] == task["rows"][0]["seed_means"]
-    assert [row["label"] for row in again] == ["rl2", "greedy", "random"]
+    assert [row["label"] for row in again] == ["rl2", "ucb1 exploration=0.1", "ucb1 exploration=9.0", "random"]
+    assert again[1]["seed_means"] != again[2]["seed_means"]
 
     file.write_text(SPEC.replace("env_steps = 96", "env_steps = 97"))
     said = jmeta("compare", file, "--out", out)

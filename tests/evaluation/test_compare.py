@@ -382,6 +382,19 @@ def test_variants_differ_in_numbers_only():
         Variants.of({"once": Climb(), "again": Climb()})
 
 
+def test_large_arrays_are_told_apart_by_checksum():
+    """Settings are read by people; an index has thousands of entries."""
+    tasks = BernoulliBandit(num_arms=2, num_pulls=10)
+    make = lambda table: HandWritten(  # noqa: E731
+        jmeta.references.GittinsIndex(1, Discrete(2), table=table, num_pulls=10), tasks, Protocol(1, 10, 1)
+    )
+    table = jnp.asarray(jmeta.references.gittins_table(10))
+    one, other = (comparison().settings(cell({"": make(x)})) for x in (table, table.at[7].add(1e-3)))
+    assert len(json.dumps(one)) < 1000
+    assert one != other
+    assert one == comparison().settings(cell({"": make(jnp.array(table))}))
+
+
 def test_settings_that_a_network_swallows_are_no_variants():
     """MAML's initial_std is inside its network, so two of them would train the same."""
     tasks = jmeta.tasks.PointNavigation(horizon=5)

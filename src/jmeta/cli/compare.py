@@ -14,22 +14,40 @@ import tyro
 from rich.console import Console
 from tyro.conf import Positional
 
+from jmeta import references
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.registry import _tuples, find_task, nearest, settings
 from jmeta.evaluation.compare import Budget, Cell, Comparison, HandWritten, compare
 from jmeta.evaluation.report import write_report
 from jmeta.inner.base import InnerLearner
-from jmeta.references import UCB1, Greedy, Random, ThompsonSampling
 from jmeta.tasks import TASKS, TaskDistribution
 from jmeta.types import Protocol
 
 BASELINES: dict[str, Callable[..., InnerLearner]] = {
-    "greedy": Greedy,
-    "random": Random,
-    "thompson-sampling": ThompsonSampling,
-    "ucb1": UCB1,
+    "bayes-optimal-grid-navi": references.BayesOptimalGridNavi,
+    "beb": references.BEB,
+    "epsilon-greedy": references.EpsilonGreedy,
+    "gittins-index": references.GittinsIndex.for_lifetime,
+    "greedy": references.Greedy,
+    "opsrl": references.OPSRL,
+    "optimistic-thompson-sampling": references.OptimisticThompsonSampling,
+    "psrl": references.PSRL,
+    "random": references.Random,
+    "replanning-index": references.ReplanningIndex,
+    "thompson-sampling": references.ThompsonSampling,
+    "ucb1": references.UCB1,
+    "ucrl2": references.UCRL2,
 }
 """Hand-written learners, which need no training."""
+
+READ_OFF: dict[str, Callable[[TaskDistribution], Any]] = {
+    "observation_size": lambda tasks: tasks.observation_size,
+    "action_space": lambda tasks: tasks.action_space,
+    "horizon": lambda tasks: tasks.horizon,
+    "num_pulls": lambda tasks: tasks.lifetime_length,
+    "num_episodes": lambda tasks: tasks.lifetime_length // tasks.horizon,
+}
+"""Settings of hand-written learners that follow from the task; the first two can't be given, the others need not be."""
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")  # tables name files
 INTERRUPTED, TERMINATED = 130, 143
@@ -217,7 +235,8 @@ def _cell(entry: _Entry, name: str, tasks: TaskDistribution) -> Cell:
     def learner(fields: dict[str, Any]) -> Any:
         if entry.kind not in BASELINES:
             return entry.build(tasks, **_tuples(fields))
-        inner = entry.build(observation_size=tasks.observation_size, action_space=tasks.action_space, **_tuples(fields))
+        read_off = {key: READ_OFF[key](tasks) for key in settings(entry.build) if key in READ_OFF}
+        inner = entry.build(**read_off | _tuples(fields))
         return HandWritten(inner, tasks, Protocol(1, tasks.lifetime_length, 1))
 
     try:

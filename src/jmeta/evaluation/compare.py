@@ -18,6 +18,7 @@ import math
 import shutil
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import struct
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jmeta.evaluation.evaluate import evaluate
@@ -43,6 +45,7 @@ EVALUATION_FOLD = 2**31 - 1  # evaluation draws from fold_in(key, this), as `jme
 SECONDS_PER_CHECKPOINT = 60.0
 SECONDS_PER_LINE = 20.0
 MAX_STEPS = 2**31 - 2  # of a training on the clock; steps are counted in 32 bits
+LARGE = 100  # numbers
 NOT_RUN = "not run yet"
 
 Say = Callable[[str], None]
@@ -76,13 +79,13 @@ class Budget:
         return math.ceil(self.env_steps / (learner.num_tasks * learner.protocol.num_env_steps))
 
 
-@dataclasses.dataclass(frozen=True)
+@struct.dataclass
 class HandWritten:
     """A learner with nothing to train, such as those of ``jmeta.references``."""
 
     inner: InnerLearner
-    tasks: TaskDistribution
-    protocol: Protocol
+    tasks: TaskDistribution = struct.field(pytree_node=False)
+    protocol: Protocol = struct.field(pytree_node=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +169,7 @@ class Comparison:
         settings: dict[str, Any] = {
             "kind": cell.kind,
             "variants": list(cell.variants),
-            "learners": {label: describe(learner) for label, learner in cell.variants.items()},
+            "learners": {label: describe(_digested(learner)) for label, learner in cell.variants.items()},
             "protocol": cell.protocol._asdict(),
             "num_test_tasks": self.num_test_tasks,
             "seed": self.seed,
@@ -572,6 +575,15 @@ def _replace(file: Path, content: bytes) -> None:
     temporary = file.with_name(file.name + ".tmp")
     temporary.write_bytes(content)
     temporary.replace(file)
+
+
+def _digested(learner: Any) -> Any:
+    """The learner with a checksum in place of every large array, such as a table of indices."""
+
+    def digest(leaf: Any) -> Any:
+        return leaf if np.size(leaf) <= LARGE else f"{np.shape(leaf)}, CRC-32 {zlib.crc32(np.asarray(leaf).tobytes()):08x}"
+
+    return jax.tree.map(digest, learner)
 
 
 def _explain(cell: Cell, check: Callable[[], None]) -> None:
