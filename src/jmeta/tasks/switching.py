@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from gymnax.environments.environment import Environment
 
-from jmeta.tasks.base import TaskDistribution, Transition
+from jmeta.tasks.base import Transition
+from jmeta.tasks.wrapped import WrappedTasks
 from jmeta.types import PyTree, Task
 
 
@@ -26,7 +26,7 @@ class SwitchingState(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Switching(TaskDistribution):
+class Switching(WrappedTasks):
     """Another distribution's tasks, of which a second, drawn independently, takes the place of the first after ``at_step`` steps.
 
     Nothing tells the agent. An episode under way goes on from where it is under the second task; what a task puts into the state
@@ -47,34 +47,12 @@ class Switching(TaskDistribution):
       Nagabandi et al. 2019, arXiv 1803.11347, for adaptation to changes within a lifetime.
     """
 
-    tasks: TaskDistribution
     at_step: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tasks", dataclasses.replace(self.tasks, split=self.split))
         super().__post_init__()
         if self.at_step < 1:
             raise ValueError(f"at_step={self.at_step}: the first task lasts at least 1 step; to have one task, do not wrap it")
-
-    @property
-    def environment(self) -> Environment:
-        return self.tasks.environment
-
-    @property
-    def horizon(self) -> int:
-        return self.tasks.horizon
-
-    @property
-    def lifetime_length(self) -> int:
-        return self.tasks.lifetime_length
-
-    @property
-    def has_held_out(self) -> bool:
-        return self.tasks.has_held_out
-
-    @property
-    def has_out_of_distribution(self) -> bool:
-        return self.tasks.has_out_of_distribution
 
     def sample(self, key: jax.Array) -> SwitchingTask:
         before_key, after_key = jax.random.split(key)

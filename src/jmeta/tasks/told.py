@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
-from gymnax.environments.environment import Environment
 
-from jmeta.tasks.base import Reference, TaskDistribution, Transition
+from jmeta.tasks.base import Reference, Transition
+from jmeta.tasks.wrapped import WrappedTasks
 from jmeta.types import PyTree, Segment, Task
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class ToldTasks(TaskDistribution):
+class ToldTasks(WrappedTasks):
     """Another distribution's tasks, each described in every observation.
 
     An observation is the other's, followed by ``describe(task)``. There is nothing left to find out, so a policy without memory
@@ -29,38 +29,6 @@ class ToldTasks(TaskDistribution):
       >>> ToldTasks(BernoulliBandit(num_arms=3)).observation_size
       4
     """
-
-    tasks: TaskDistribution
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tasks", dataclasses.replace(self.tasks, split=self.split))
-        super().__post_init__()
-
-    @property
-    def environment(self) -> Environment:
-        return self.tasks.environment
-
-    @property
-    def horizon(self) -> int:
-        return self.tasks.horizon
-
-    @property
-    def lifetime_length(self) -> int:
-        return self.tasks.lifetime_length
-
-    @property
-    def has_held_out(self) -> bool:
-        return self.tasks.has_held_out
-
-    @property
-    def has_out_of_distribution(self) -> bool:
-        return self.tasks.has_out_of_distribution
-
-    def sample(self, key: jax.Array) -> Task:
-        return self.tasks.sample(key)
-
-    def describe(self, task: Task) -> jax.Array:
-        return self.tasks.describe(task)
 
     def reset(self, task: Task, key: jax.Array) -> tuple[jax.Array, PyTree]:
         observation, state = self.tasks.reset(task, key)
