@@ -17,6 +17,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7
 """Okabe and Ito (2008), told apart by all readers; their black and yellow would vanish on one of a dark and a light page."""
 DASHES = ("-", "--", ":")  # from the eighth row on
 
+ROUNDING = 1e-12  # what is nearer to zero is rounding
+
 DEFINITIONS = """\
 - A **score** is the mean return of an episode over the episodes of a lifetime, in one test task, by one training.
 - **IQM** is the mean of the middle half of all scores, **mean** that of all of them, and **lifetime** the mean return of a whole
@@ -134,6 +136,8 @@ def _interval(estimate: dict[str, Any] | None) -> str:
 
 
 def _number(value: float | None) -> str:
+    if value is not None and abs(value) < ROUNDING:
+        value = 0.0
     return "—" if value is None else f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 

@@ -138,7 +138,7 @@ let current = summary.tasks[0];
 
 function number(value) {
   if (value === null || value === undefined) return "—";
-  if (value === 0) return "0";
+  if (Math.abs(value) < 1e-12) return "0";
   const size = Math.abs(value);
   if (size >= 1e4) return Math.round(value).toLocaleString("en");
   return size < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
