@@ -16,7 +16,7 @@ from tyro.conf import Positional
 
 from jmeta import references
 from jmeta.algorithms import ALGORITHMS
-from jmeta.cli.registry import _tuples, find_task, nearest, settings
+from jmeta.cli.registry import as_tuples, find_task, nearest, settings
 from jmeta.evaluation.compare import Budget, Cell, Comparison, HandWritten, compare
 from jmeta.evaluation.report import write_report
 from jmeta.inner.base import InnerLearner
@@ -189,7 +189,7 @@ def _task(name: str, table: Any) -> TaskDistribution:
         if isinstance(value, dict) and get_origin(annotations[key]) is tuple:
             fields[key] = list(value.items())
     try:
-        return found(**_tuples(fields))
+        return found(**as_tuples(fields))
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
 
@@ -234,9 +234,9 @@ def _cell(entry: _Entry, name: str, tasks: TaskDistribution) -> Cell:
 
     def learner(fields: dict[str, Any]) -> Any:
         if entry.kind not in BASELINES:
-            return entry.build(tasks, **_tuples(fields))
+            return entry.build(tasks, **as_tuples(fields))
         read_off = {key: READ_OFF[key](tasks) for key in settings(entry.build) if key in READ_OFF}
-        inner = entry.build(**read_off | _tuples(fields))
+        inner = entry.build(**read_off | as_tuples(fields))
         return HandWritten(inner, tasks, Protocol(1, tasks.lifetime_length, 1))
 
     try:

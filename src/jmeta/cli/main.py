@@ -1,4 +1,4 @@
-"""The command line: ``jmeta train``, ``resume``, ``evaluate``, ``plot``, ``compare`` and ``list``.
+"""The command line: ``jmeta train``, ``resume``, ``evaluate``, ``plot``, ``watch``, ``compare`` and ``list``.
 
 Options of algorithms and tasks are their own keyword arguments and fields; there is no second list of them.
 """
@@ -26,6 +26,7 @@ from jmeta.cli.compare import compare_command
 from jmeta.cli.registry import build, fields_of, find_algorithm, find_task, nearest, recipe_of, settings
 from jmeta.evaluation import Evaluation, evaluate, standard_error
 from jmeta.evaluation.plots import plot_runs
+from jmeta.evaluation.watch import watch
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks import TASKS, Split, TaskDistribution
 from jmeta.training import Recipe, RunDirectory, TrainResult, restore, train
@@ -70,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "resume": _resume,
         "evaluate": _evaluate,
         "plot": _plot,
+        "watch": _watch,
         "compare": compare_command,
         "list": _list,
     }
@@ -319,7 +321,7 @@ def _print_evaluation(result: Evaluation, tasks: TaskDistribution, step: int) ->
         console.print(f"{reference.label}: {reference.value:.4f} per {reference.per}", highlight=False)
 
 
-# plot and list
+# plot, watch and list
 
 
 def _plot(args: list[str]) -> int:
@@ -338,6 +340,28 @@ def _plot(args: list[str]) -> int:
         return 0
 
     return tyro.cli(plot, prog="jmeta plot", args=args)
+
+
+def _watch(args: list[str]) -> int:
+    """Write a GIF of a trained agent's lifetime in one task: jmeta watch DIR [--out FILE]."""
+
+    def watch_run(run: Positional[Path], out: Path | None = None, split: Split = "held-out", seed: int = 0) -> int:
+        """Draws the first episode of a lifetime beside the last, by the newest sound checkpoint of a run.
+
+        Args:
+          run: the run directory.
+          out: the GIF; watch.gif in the run by default.
+          split: which tasks.
+          seed: chooses the task, and what happens in it.
+        """
+        outer = build(recipe_of(RunDirectory(run).read_config(), str(run)))
+        tasks = _split(outer.tasks, split)
+        _, state = restore(outer, run)
+        key = jax.random.fold_in(jax.random.key(seed), EVALUATION_FOLD)
+        print(watch(outer.inner, tasks, outer.deploy(state), key, protocol=outer.protocol, out=out or run / "watch.gif"))
+        return 0
+
+    return tyro.cli(watch_run, prog="jmeta watch", args=args)
 
 
 def _list(args: list[str]) -> int:

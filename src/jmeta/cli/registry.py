@@ -60,8 +60,8 @@ def settings(thing: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 def build(recipe: Recipe) -> OuterLearner:
     """The learner that a recipe describes."""
-    tasks = find_task(recipe.task)(**_tuples(recipe.task_fields))
-    return find_algorithm(recipe.algorithm)(tasks, **_tuples(recipe.algorithm_fields))
+    tasks = find_task(recipe.task)(**as_tuples(recipe.task_fields))
+    return find_algorithm(recipe.algorithm)(tasks, **as_tuples(recipe.algorithm_fields))
 
 
 def recipe_of(config: dict[str, Any], where: str) -> Recipe:
@@ -78,7 +78,7 @@ def recipe_of(config: dict[str, Any], where: str) -> Recipe:
     return Recipe(**config["recipe"])
 
 
-def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
+def as_tuples(fields: dict[str, Any]) -> dict[str, Any]:
     """JSON has lists where settings have tuples."""
 
     def as_tuple(value: Any) -> Any:

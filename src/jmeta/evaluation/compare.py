@@ -36,7 +36,7 @@ from jmeta.outer.base import OuterLearner, check_protocol
 from jmeta.parallel import task_mesh
 from jmeta.tasks.base import TaskDistribution
 from jmeta.training.checkpoints import Checkpoints
-from jmeta.training.loop import SECONDS_PER_CHUNK, _deferred_signals
+from jmeta.training.loop import SECONDS_PER_CHUNK, deferred_signals
 from jmeta.training.run_directory import describe, device, differences, git_commit, versions
 from jmeta.types import MetaState, Protocol, Theta
 
@@ -255,7 +255,7 @@ def compare(
     except OSError as error:
         raise OSError(f"can't write to {out}: {error.strerror or error}; choose another directory") from error
     results = []
-    with jax.set_mesh(mesh), _deferred_signals() as caught:
+    with jax.set_mesh(mesh), deferred_signals() as caught:
         for cell, store in zip(comparison.cells, stores, strict=True):
             problem = None if store.finished else NOT_RUN
             if problem and not caught:

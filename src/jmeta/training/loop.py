@@ -144,7 +144,7 @@ def train(
             stack.callback(logger.close)
         env_steps = outer.num_tasks * outer.protocol.num_env_steps
         report = ProgressReport(first_step, num_steps, env_steps, enabled=progress)
-        with jax.set_mesh(mesh), _deferred_signals() as caught, report:
+        with jax.set_mesh(mesh), deferred_signals() as caught, report:
             if resume:
                 report.note(f"continuing {run and run.path} from step {first_step}")
             loop = _Loop(outer, key, mesh, checkpoints, loggers, report, caught, checkpoint_every, str(run and run.path))
@@ -268,7 +268,7 @@ def _open_loggers(run: RunDirectory | None, first_step: int, wandb_project: str 
 
 
 @contextlib.contextmanager
-def _deferred_signals() -> Iterator[list[str]]:
+def deferred_signals() -> Iterator[list[str]]:
     """Collects the names of SIGINT and SIGTERM instead of dying of them; a second SIGINT interrupts at once."""
     caught: list[str] = []
     if threading.current_thread() is not threading.main_thread():

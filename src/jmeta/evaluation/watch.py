@@ -1,0 +1,95 @@
+"""Watching an agent live: a GIF of one lifetime, its first episode beside its last."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from matplotlib.animation import PillowWriter
+from matplotlib.figure import Figure
+
+from jmeta.inner.base import InnerLearner
+from jmeta.lifetime import live_in
+from jmeta.outer.base import check_protocol
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import Protocol, PyTree, Segment, Task, Theta
+
+MAX_FRAMES, FRAMES_PER_SECOND, FRAMES_AT_THE_END = 60, 8, 12
+
+
+def watch(inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key: jax.Array, *, protocol: Protocol, out: Path) -> Path:
+    """Lives one lifetime in one task and draws its first stream as ``tasks.render`` does, step by step.
+
+    Two panels: the first episode, before any adaptation, and the last, after all of it. Where an episode is one step, as in
+    bandits, a single panel shows the whole lifetime.
+
+    Args:
+      inner: the agent.
+      tasks: which tasks.
+      theta: its meta-parameters.
+      key: chooses the task and all that happens in it.
+      protocol: what a lifetime is.
+      out: the GIF.
+
+    Returns:
+      The path written.
+
+    Raises:
+      ValueError: if segments are no whole number of episodes.
+      OSError: if ``out`` can't be written.
+    """
+    check_protocol(tasks, protocol)
+    task, segments = jax.jit(_live, static_argnames=("tasks", "protocol"))((inner, theta), key, tasks=tasks, protocol=protocol)
+    stream = jax.tree.map(lambda x: np.asarray(x)[:, :, 0], segments._replace(memory=()))  # [K, T]
+    panels = _panels(stream, tasks.horizon)
+    length = max(len(lived.reward) for lived in panels.values())
+    figure = Figure(figsize=(4.8 * len(panels), 4.2), dpi=100, layout="constrained")
+    limits = _draw(figure, tasks, task, panels, length, None)
+    steps = np.unique(np.linspace(1, length, min(length, MAX_FRAMES)).round().astype(int))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    writer = PillowWriter(fps=FRAMES_PER_SECOND)
+    with writer.saving(figure, str(out), dpi=100):
+        for step in [*steps, *[length] * FRAMES_AT_THE_END]:
+            _draw(figure, tasks, task, panels, step, limits)
+            writer.grab_frame()
+    return out
+
+
+def _live(agent: PyTree, key: jax.Array, *, tasks: TaskDistribution, protocol: Protocol) -> tuple[Task, Segment]:
+    inner, theta = agent
+    task_key, begin_key, live_key = jax.random.split(key, 3)
+    task = tasks.sample(task_key)
+    begun = inner.begin(theta, protocol.num_streams, begin_key)
+    return task, live_in(inner, tasks, theta, task, begun, protocol=protocol, key=live_key).segments
+
+
+def _panels(stream: Segment, horizon: int) -> dict[str, Segment]:
+    """What each panel shows, [T] steps, of a stream [K, T]."""
+    num_segments, length = stream.reward.shape
+    flat = jax.tree.map(lambda x: x.reshape(num_segments * length, *x.shape[2:]), stream)
+    if horizon == 1:
+        return {"A lifetime": flat}
+    first = np.asarray(stream.timestep.first)
+    begins = [np.flatnonzero(segment | (np.arange(length) == 0)) for segment in first]
+
+    def episode(segment: int, number: int) -> Segment:
+        bounds = [*begins[segment], length]
+        return jax.tree.map(lambda x: x[segment, bounds[number] : bounds[number + 1]], stream)
+
+    ended = bool((stream.terminated | stream.truncated)[-1, -1])
+    finished = len(begins[-1]) - (0 if ended else 1)  # one that the lifetime's end cuts off does not show what it would earn
+    return {"First episode": episode(0, 0), "Last episode": episode(-1, max(finished - 1, 0))}
+
+
+def _draw(figure: Figure, tasks: TaskDistribution, task: Task, panels: dict[str, Segment], step: int, limits: Any) -> Any:
+    """One frame, the first ``step`` steps of each panel, in the given limits; returns limits that hold what every panel shows."""
+    figure.clear()
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for panel, (title, lived) in zip(axes, panels.items(), strict=True):
+        shown = jax.tree.map(lambda x: x[:step], lived)
+        tasks.render(task, shown, panel)
+        panel.set_title(f"{title}: return {float(shown.reward.sum()):.3g} after {len(shown.reward)} steps", fontsize=10)
+        if limits is not None:
+            panel.set(xlim=limits[0], ylim=limits[1])
+    seen = np.array([(panel.get_xlim(), panel.get_ylim()) for panel in axes])  # [panels, 2, 2]
+    return [(low, high) for low, high in zip(seen[..., 0].min(0), seen[..., 1].max(0), strict=True)]

@@ -1,0 +1,54 @@
+"""The GIF of a lifetime."""
+
+import itertools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import jmeta
+from jmeta.evaluation.watch import _panels, watch
+from jmeta.references import Random
+from jmeta.tasks import BernoulliBandit, GridNavi, TaskDistribution
+from jmeta.types import Protocol
+
+
+@pytest.mark.parametrize(
+    ("tasks", "protocol", "num_frames", "width"),
+    [(BernoulliBandit(2, 6), Protocol(1, 6, 1), 6, 480), (GridNavi(horizon=4, num_episodes=3), Protocol(2, 12, 3), 4, 960)],
+)
+def test_a_gif_has_a_frame_for_every_step(
+    tasks: TaskDistribution, protocol: Protocol, num_frames: int, width: int, tmp_path: Path
+):
+    inner = Random(tasks.observation_size, tasks.action_space)
+    out = watch(inner, tasks, (), jax.random.key(0), protocol=protocol, out=tmp_path / "new" / "life.gif")
+    with Image.open(out) as image:
+        assert image.size == (width, 420)
+        assert image.n_frames == num_frames  # the last one is held, not repeated
+        frames = [np.asarray(image.convert("L")) for index in range(num_frames) if image.seek(index) is None]
+    assert all((a != b).any() for a, b in itertools.pairwise(frames))
+
+
+def test_the_first_episode_and_the_last_that_is_finished() -> None:
+    tasks = GridNavi(horizon=3)
+    inner = Random(tasks.observation_size, tasks.action_space)
+    life = jmeta.lifetime.start(tasks, tasks.sample(jax.random.key(0)), ((), ()), num_streams=1, key=jax.random.key(1))
+    _, lived = jmeta.lifetime.live(inner, tasks, (), life, num_segments=2, length=8, key=jax.random.key(2))
+    stream = jax.tree.map(lambda x: np.asarray(x)[:, :, 0], lived.segments._replace(memory=()))
+    stream = stream._replace(reward=np.arange(16.0).reshape(2, 8))
+    panels = _panels(stream, tasks.horizon)
+    assert {name: lived.reward.tolist() for name, lived in panels.items()} == {
+        "First episode": [0.0, 1.0, 2.0],
+        "Last episode": [11.0, 12.0, 13.0],  # steps 14 and 15 begin one that the lifetime's end cuts off
+    }
+    assert jnp.ndim(panels["Last episode"].timestep.observation) == 2
+
+
+def test_segments_must_be_whole_episodes(tmp_path: Path) -> None:
+    tasks = GridNavi(horizon=4)
+    inner = Random(tasks.observation_size, tasks.action_space)
+    with pytest.raises(ValueError, match="not a whole number of episodes"):
+        watch(inner, tasks, (), jax.random.key(0), protocol=Protocol(1, 6, 1), out=tmp_path / "life.gif")
