@@ -239,6 +239,7 @@ def test_mistakes_on_the_command_line(jmeta, tmp_path):
 # From end to end
 
 
+@pytest.mark.slow
 def test_a_comparison(jmeta, tmp_path):
     """Trained, reported, and on a second call only reported, with the algorithm it has gained."""
     file, out = tmp_path / "spec.toml", tmp_path / "out"

@@ -553,6 +553,7 @@ def test_the_page_is_whole_in_itself(tmp_path):
 # The real thing
 
 
+@pytest.mark.slow
 def test_a_bandit(tmp_path):
     """Two learning rates and two seeds of RL² beside the random policy."""
     tasks = BernoulliBandit(num_arms=2, num_pulls=3)

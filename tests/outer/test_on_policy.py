@@ -71,6 +71,7 @@ def test_maml_must_adapt() -> None:
         jmeta.algorithms.maml(POINTS, inner_rates=())
 
 
+@pytest.mark.slow
 def test_mixed_mode_gives_the_meta_gradient_of_reverse_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     """On MAML's own outer loss with two inner steps, to 1e-5 relative in float32; and the second order matters."""
     outer = jmeta.algorithms.maml(POINTS, widths=(8,), num_streams=4, num_tasks=3, num_inner_steps=2)
@@ -88,6 +89,7 @@ def test_mixed_mode_gives_the_meta_gradient_of_reverse_mode(monkeypatch: pytest.
     assert np.linalg.norm(mixed - first_order) > 0.05 * np.linalg.norm(mixed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rl2-discrete", "maml-discrete"])
 def test_microbatches_add_up_to_the_same_gradient(name: str) -> None:
     outer = OUTER_LEARNERS[name]().replace(num_tasks=6, num_minibatches=1)

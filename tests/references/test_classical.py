@@ -219,6 +219,7 @@ def lives(name):
 # Scores.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_score_is_the_exact_expectation_and_below_the_optimum(name):
     lifetimes, _ = lives(name)

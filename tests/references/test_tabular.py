@@ -184,6 +184,7 @@ def test_psrl_is_optimal_in_what_it_draws_and_opsrl_takes_the_largest():
 # Scores.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_published_scores(name):
     """Within z = 4 standard errors of the difference; theirs is 1.2. OPSRL draws fewer processes here and earns 2 less."""

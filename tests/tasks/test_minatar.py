@@ -10,6 +10,7 @@ from jmeta.tasks import MinAtar
 from jmeta.tasks.minatar import GAMES, EnvParams
 from jmeta.types import Discrete
 
+pytestmark = pytest.mark.slow  # five games to compile
 KEY = jax.random.key(0)
 
 

@@ -257,6 +257,7 @@ def test_an_error_closes_everything(tmp_path, at_step):
 # Seeds and hyper-parameters at once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OUTER_LEARNERS)
 def test_trainings_vmap_over_seeds_and_learning_rates(name):
     """Three trainings of three steps in one program: the same as one by one."""
