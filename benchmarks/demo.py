@@ -17,6 +17,7 @@ from rich.table import Table
 import jmeta
 from jmeta.cli.registry import build
 from jmeta.evaluation import Evaluation
+from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.evaluation.plots import COLOURS, adaptation_curve, finish, learning_curve, save
 from jmeta.references import UCB1, Random, ThompsonSampling
 from jmeta.training import Recipe, RunDirectory
@@ -111,7 +112,7 @@ def main() -> None:
         "Thompson sampling": (ThompsonSampling(*sizes), ()),
         "random": (Random(*sizes), ()),
     }
-    key = jax.random.fold_in(jax.random.key(options.seed), 2**31 - 1)
+    key = jax.random.fold_in(jax.random.key(options.seed), EVALUATION_FOLD)
     results = {
         name: jmeta.evaluate(inner, tasks, theta, key, protocol=outer.protocol, num_tasks=options.num_tasks)
         for name, (inner, theta) in contenders.items()

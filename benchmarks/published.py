@@ -18,11 +18,11 @@ from rich.console import Console
 
 import jmeta
 from jmeta.cli.registry import build
+from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.training import Recipe
 from jmeta.training.run_directory import device, git_commit, versions
 
 RESULTS = Path(__file__).parent / "results"
-EVALUATION_FOLD = 2**31 - 1  # evaluation draws from fold_in(key, this), which no outer step does
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jmeta.lifetime import live_in, replay
+from jmeta.lifetime import replay
 from jmeta.references import (
     UCB1,
     EpsilonGreedy,
@@ -24,6 +24,7 @@ from jmeta.references.bandits import Arms
 from jmeta.tasks.bernoulli_bandit import BernoulliBandit
 from jmeta.tasks.point_navigation import PointNavigation
 from jmeta.types import Continuous, Discrete, Protocol, Timestep
+from tests.references.lives import lived
 
 NUM_PULLS = 10
 NUM_TASKS = 10_000
@@ -196,17 +197,6 @@ def arms(*successes_and_failures):
 
 def probabilities(learner, *successes_and_failures):
     return np.exp(learner.choose(arms(*successes_and_failures)).logits)
-
-
-def lived(inner, tasks, num_tasks, protocol, key):
-    """Lifetimes in ``num_tasks`` tasks, task axis first, and what each began with."""
-
-    def one(key):
-        task_key, begin_key, live_key = jax.random.split(key, 3)
-        begun = inner.begin((), protocol.num_streams, begin_key)
-        return live_in(inner, tasks, (), tasks.sample(task_key), begun, protocol=protocol, key=live_key), begun
-
-    return jax.jit(jax.vmap(one))(jax.random.split(key, num_tasks))
 
 
 @functools.cache

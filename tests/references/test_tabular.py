@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from jmeta.lifetime import live_in, replay
+from jmeta.lifetime import replay
 from jmeta.references import BEB, OPSRL, PSRL, UCRL2, ReplanningIndex, tabular
 from jmeta.references.tabular import Experience
 from jmeta.tasks.tabular_mdp import TabularMDP
 from jmeta.types import Continuous, Discrete, Protocol, Timestep
+from tests.references.lives import lived
 
 STATES, ACTIONS, HORIZON, EPISODES, NUM_TASKS = 10, 5, 10, 10, 200
 LEARNERS = {
@@ -30,17 +31,6 @@ PUBLISHED = {"PSRL": 138.1, "OPSRL": 144.1, "UCRL2": 146.6, "BEB": 150.2, "repla
 
 def make(name):
     return LEARNERS[name](STATES, Discrete(ACTIONS), HORIZON)
-
-
-def lived(inner, tasks, num_tasks, protocol, key):
-    """Lifetimes in ``num_tasks`` tasks, task axis first, and what each began with."""
-
-    def one(key):
-        task_key, begin_key, live_key = jax.random.split(key, 3)
-        begun = inner.begin((), protocol.num_streams, begin_key)
-        return live_in(inner, tasks, (), tasks.sample(task_key), begun, protocol=protocol, key=live_key), begun
-
-    return jax.jit(jax.vmap(one))(jax.random.split(key, num_tasks))
 
 
 @functools.cache

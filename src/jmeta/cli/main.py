@@ -25,6 +25,7 @@ from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.compare import compare_command
 from jmeta.cli.registry import build, fields_of, find_algorithm, find_task, nearest, recipe_of, settings
 from jmeta.evaluation import Evaluation, evaluate, standard_error
+from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.evaluation.plots import plot_runs
 from jmeta.evaluation.watch import watch
 from jmeta.outer.base import OuterLearner
@@ -34,7 +35,6 @@ from jmeta.training.run_directory import device, git_commit, versions
 
 USAGE_ERROR, FAILURE = 2, 1
 INTERRUPTED, TERMINATED = 130, 143  # 128 + the signal's number, as shells have it
-EVALUATION_FOLD = 2**31 - 1  # evaluation draws from fold_in(key, this), which no outer step does
 
 USER_ERRORS = (ValueError, OSError, ModuleNotFoundError, FloatingPointError)
 

@@ -30,7 +30,7 @@ import numpy as np
 from flax import struct
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jmeta.evaluation.evaluate import evaluate
+from jmeta.evaluation.evaluate import EVALUATION_FOLD, evaluate
 from jmeta.inner.base import InnerLearner
 from jmeta.outer.base import OuterLearner, check_protocol
 from jmeta.parallel import task_mesh
@@ -41,7 +41,6 @@ from jmeta.training.run_directory import describe, device, differences, git_comm
 from jmeta.types import MetaState, Protocol, Theta
 
 FORMAT = 1
-EVALUATION_FOLD = 2**31 - 1  # evaluation draws from fold_in(key, this), as `jmeta evaluate` does and no outer step
 SECONDS_PER_CHECKPOINT = 60.0
 SECONDS_PER_LINE = 20.0
 MAX_STEPS = 2**31 - 2  # of a training on the clock; steps are counted in 32 bits

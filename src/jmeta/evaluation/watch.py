@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
 
+from jmeta.evaluation.evaluate import live_in_new_task
 from jmeta.inner.base import InnerLearner
-from jmeta.lifetime import live_in
 from jmeta.outer.base import check_protocol
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import Protocol, PyTree, Segment, Task, Theta
+from jmeta.types import Protocol, Segment, Task, Theta
 
 MAX_FRAMES, FRAMES_PER_SECOND, FRAMES_AT_THE_END = 60, 8, 12
 
@@ -39,7 +39,9 @@ def watch(inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key: jax.A
       OSError: if ``out`` can't be written.
     """
     check_protocol(tasks, protocol)
-    task, segments = jax.jit(_live, static_argnames=("tasks", "protocol"))((inner, theta), key, tasks=tasks, protocol=protocol)
+    task, segments = jax.jit(live_in_new_task, static_argnames=("tasks", "protocol"))(
+        (inner, theta), key, tasks=tasks, protocol=protocol
+    )
     stream = jax.tree.map(lambda x: np.asarray(x)[:, :, 0], segments._replace(memory=()))  # [K, T]
     panels = _panels(stream, tasks.horizon)
     length = max(len(lived.reward) for lived in panels.values())
@@ -53,14 +55,6 @@ def watch(inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key: jax.A
             _draw(figure, tasks, task, panels, step, limits)
             writer.grab_frame()
     return out
-
-
-def _live(agent: PyTree, key: jax.Array, *, tasks: TaskDistribution, protocol: Protocol) -> tuple[Task, Segment]:
-    inner, theta = agent
-    task_key, begin_key, live_key = jax.random.split(key, 3)
-    task = tasks.sample(task_key)
-    begun = inner.begin(theta, protocol.num_streams, begin_key)
-    return task, live_in(inner, tasks, theta, task, begun, protocol=protocol, key=live_key).segments
 
 
 def _panels(stream: Segment, horizon: int) -> dict[str, Segment]:
