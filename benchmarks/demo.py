@@ -59,7 +59,7 @@ def draw(run: RunDirectory, results: dict[str, Evaluation], optimum: float) -> P
     right.bar_label(bars, fmt="%.3f", padding=-36, color="white")
     right.axvline(optimum, color="black", lw=1.2, ls="--")
     label = f"Bayes optimum {optimum:.3f}"
-    right.annotate(label, (optimum, -0.62), xytext=(-4, 0), textcoords="offset points", ha="right", fontsize=9)
+    right.annotate(label, (optimum, len(names) - 0.85), xytext=(-4, 0), textcoords="offset points", ha="right", fontsize=9)
     right.set_xlim(4.5, 7.0)
     right.invert_yaxis()
     right.set_xlabel(f"total reward of {NUM_PULLS} pulls")
