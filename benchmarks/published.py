@@ -1,7 +1,8 @@
 """Reproducing published tables: train some seeds of a row, evaluate the final weights, and set them beside the published ones.
 
 Each table is a module of its own beside this one, a list of ``Row``. ``python benchmarks/bandits.py`` runs one; what is done is
-not run again, so a table may be filled over several sittings. ``python benchmarks/published.py`` prints all tables as Markdown.
+not run again, so a table may be filled over several sittings. ``python benchmarks/published.py`` prints all tables as Markdown,
+and what ``benchmarks/references.py`` scored.
 """
 
 import argparse
@@ -36,7 +37,7 @@ class Row:
       published: whose score, and the score as printed.
       num_tasks: tasks in evaluation.
       split: which; "train" where the publication tests on fresh draws of the training tasks.
-      protocol: what a lifetime is in evaluation, where it is not what it is in training.
+      protocol: what a lifetime is in evaluation, where it is not what it is in training; such rows are shown episode by episode.
     """
 
     name: str
@@ -117,25 +118,55 @@ def _run(row: Row, seed: int, out: Path) -> dict[str, Any] | None:
 def main() -> None:
     """Prints every table that has results."""
     for path in sorted(RESULTS.glob("table-*.json")):
-        print(f"\n### {path.stem.removeprefix('table-')}\n")
+        _print_trained(path.stem.removeprefix("table-"), json.loads(path.read_text())["rows"])
+    for table, rows in json.loads((RESULTS / "references.json").read_text()).items():
+        _print_references(table, rows)
+
+
+def _print_trained(table: str, rows: dict[str, Any]) -> None:
+    print(f"\n### {table}: trained\n")
+    print("| setting | jmeta, mean over seeds (each ± s.e. over tasks) | reference | published | env steps | minutes a seed |")
+    print("|---|---|---|---|---|---|")
+    for name, row in rows.items():
+        seeds = list(row["seeds"].values())
+        if not seeds:
+            continue
+        by_episode = bool(row["protocol"])
+        mean = _scores(np.mean([_score(seed, by_episode) for seed in seeds], 0))
+        each = "; ".join(f"{_scores(_score(seed, by_episode))} ± {seed['standard_error']:.2g}" for seed in seeds)
+        known = seeds[0]["reference"]
+        reference = f"{known['label']} {known['value']:.4f} per {known['per']}" if known else ""
+        published = ", ".join(f"{who} {score}" for who, score in row["published"].items())
+        minutes = np.mean([seed["training_seconds"] for seed in seeds]) / 60
+        cells = [
+            name,
+            f"**{mean}** over {len(seeds)} ({each})",
+            reference,
+            published,
+            f"{seeds[0]['env_steps']:.2g}",
+            f"{minutes:.1f}",
+        ]
+        print(f"| {' | '.join(cells)} |")
+
+
+def _score(seed: dict[str, Any], by_episode: bool) -> list[float]:
+    return seed["episode_returns"] if by_episode else [seed["mean"]]
+
+
+def _scores(scores: Sequence[float] | np.ndarray) -> str:
+    return ", ".join(f"{score:.4g}" for score in scores)
+
+
+def _print_references(table: str, rows: list[dict[str, Any]]) -> None:
+    print(f"\n### {table}: hand-written learners\n")
+    print("| setting | learner | jmeta ± s.e. | tasks | published | by |")
+    print("|---|---|---|---|---|---|")
+    for row in rows:
+        published = "" if row["published"] is None else f"{row['published']:g}"
         print(
-            "| setting | jmeta, mean over seeds (each ± s.e. over tasks) | reference | published | env steps | minutes a seed |"
+            f"| {row['setting']} | {row['learner']} | {row['mean']:.5g} ± {row['standard_error']:.2g} | {row['num_tasks']:,} "
+            f"| {published} | {row['source']} |"
         )
-        print("|---|---|---|---|---|---|")
-        for name, row in json.loads(path.read_text())["rows"].items():
-            seeds = list(row["seeds"].values())
-            if not seeds:
-                continue
-            means = [seed["mean"] for seed in seeds]
-            each = ", ".join(f"{seed['mean']:.4g} ± {seed['standard_error']:.2g}" for seed in seeds)
-            known = seeds[0]["reference"]
-            reference = f"{known['label']} {known['value']:.4f} per {known['per']}" if known else ""
-            published = ", ".join(f"{who} {score}" for who, score in row["published"].items())
-            minutes = np.mean([seed["training_seconds"] for seed in seeds]) / 60
-            print(
-                f"| {name} | **{np.mean(means):.4g}** over {len(means)} ({each}) | {reference} | {published} "
-                f"| {seeds[0]['env_steps']:.2g} | {minutes:.1f} |"
-            )
 
 
 if __name__ == "__main__":

@@ -112,6 +112,7 @@ def tabular() -> Iterator[Case]:
         yield case("PSRL, prior mean 0", make=partial(PSRL, prior_mean=0.0), published=scores["PSRL"], source=duan)
         yield case("PSRL", make=PSRL)
         yield case("OPSRL 10, prior mean 0", make=partial(OPSRL, prior_mean=0.0), published=scores["OPSRL"], source=duan)
+        yield case("OPSRL 10", make=OPSRL)
 
 
 TABLES = {"bandits": bandits, "tabular": tabular}

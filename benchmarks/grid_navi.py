@@ -1,0 +1,21 @@
+"""GridNavi of Zintgraf et al. 2020 (VariBAD, arXiv 1910.08348), with RL²: four episodes in a 5 x 5 grid, an unknown goal.
+
+    python benchmarks/grid_navi.py --seeds 5
+
+The optimum is exact (``jmeta.references``): 4.0 in the first episode, then 11.0714. VariBAD's budget was 2e7 frames.
+"""
+
+from jmeta.training import Recipe
+from published import Row, reproduce
+
+STEPS = 800
+FIELDS = {"discount": 1.0, "anneal_steps": STEPS, "num_tasks": 1024, "entropy_coefficient": 0.05}
+
+ROWS = [
+    Row(
+        "RL²", Recipe("rl2", FIELDS, "grid-navi", {}), STEPS, {"VariBAD": "close to optimal in episode 1 (a plot)"}, split="train"
+    )
+]
+
+if __name__ == "__main__":
+    reproduce("grid-navi", ROWS, __doc__)
