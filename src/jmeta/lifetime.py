@@ -163,8 +163,16 @@ def live_in(
     return lifetime
 
 
-def replay(inner: InnerLearner, theta: Theta, start: tuple[Phi, Memory], lifetime: Lifetime) -> Decision:
-    """The decisions [K, T, B] that the inner learner would make under ``theta`` on recorded data.
+def replay(
+    inner: InnerLearner,
+    theta: Theta,
+    start: tuple[Phi, Memory],
+    lifetime: Lifetime,
+    *,
+    segments: tuple[int, ...] | None = None,
+    rematerialise: bool = False,
+) -> Decision:
+    """The decisions that the inner learner would make under ``theta`` on recorded data.
 
     Redoes every adaptation from ``start`` on, so the result is differentiable in theta through the inner updates, the
     initial phi and memory, and the memory's course along time.
@@ -174,20 +182,32 @@ def replay(inner: InnerLearner, theta: Theta, start: tuple[Phi, Memory], lifetim
       start: where to begin: a fresh ``inner.begin(theta, ...)`` for whole lifetimes, or a recorded ``(phi, memory)`` to cut
         the gradient there. Never guessed, since the two differ in their derivative.
       lifetime: what happened, [K, T, B].
+      segments: which segments' decisions are wanted, in ascending order, all by default; what they do not need is not computed.
+      rematerialise: compute each adaptation again when it is differentiated, rather than keep what it computed.
+
+    Returns:
+      Decisions [len(segments), T, B].
     """
+    num_segments = lifetime.segments.reward.shape[0]
+    wanted = tuple(range(num_segments)) if segments is None else segments
+    *earlier, last = wanted
+    adapt = jax.checkpoint(inner.adapt) if rematerialise else inner.adapt
 
     def unroll(phi: Phi, memory: Memory, segment: Segment) -> tuple[Decision, Memory]:
         streams = over_streams(partial(inner.unroll, theta, phi), in_axes=(0, 1), out_axes=(1, 0))
         return streams(memory, segment.timestep)
 
-    def redo(carry: tuple[Phi, Memory], record: tuple[Segment, jax.Array]) -> tuple[tuple[Phi, Memory], Decision]:
+    def redo(carry: tuple[Phi, Memory], record: tuple[Segment, jax.Array]) -> tuple[tuple[Phi, Memory], PyTree]:
         phi, memory = carry
         segment, key = record
         decision, memory = unroll(phi, memory, segment)
-        return inner.adapt(theta, phi, memory, segment, key), decision
+        return adapt(theta, phi, memory, segment, key), decision if earlier else ()
 
-    before = jax.tree.map(lambda x: x[:-1], lifetime.segments)
-    last = jax.tree.map(lambda x: x[-1], lifetime.segments)
-    (phi, memory), decisions = jax.lax.scan(redo, start, (before, lifetime.adapt_keys))
-    decision, _ = unroll(phi, memory, last)
+    before = jax.tree.map(lambda x: x[:last], lifetime.segments)
+    (phi, memory), decisions = jax.lax.scan(redo, start, (before, lifetime.adapt_keys[:last]))
+    decision, _ = unroll(phi, memory, jax.tree.map(lambda x: x[last], lifetime.segments))
+    if not earlier:
+        return jax.tree.map(lambda one: one[None], decision)
+    if earlier != list(range(last)):
+        decisions = jax.tree.map(lambda x: x[jnp.asarray(earlier)], decisions)
     return jax.tree.map(lambda rest, one: jnp.concatenate([rest, one[None]]), decisions, decision)

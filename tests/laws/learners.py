@@ -1,10 +1,14 @@
 """Every learner there is, small: the laws are tested on all of them."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import jmeta
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks import BernoulliBandit, PointNavigation, SparsePointNavigation
+
+SMALL: dict[str, Any] = {"widths": (8,), "num_streams": 6, "num_tasks": 4}
 
 OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = {
     "rl2-discrete": lambda: jmeta.algorithms.rl2(
@@ -25,4 +29,21 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = {
     "average": lambda: jmeta.algorithms.average(
         SparsePointNavigation(horizon=4, episodes=2), widths=(8,), num_tasks=8, num_epochs=2, num_minibatches=2
     ),
+} | {
+    name: partial(getattr(jmeta.algorithms, name.replace("-", "_")), PointNavigation(horizon=6), **settings)
+    for name, settings in {
+        "anil": SMALL,
+        "cavia": SMALL,
+        "e-maml": SMALL,
+        "imaml": SMALL | {"strength": 5.0},
+        "maml-plus-plus": SMALL | {"num_inner_steps": 2},
+        "maml-trpo": SMALL | {"num_cg_steps": 3},
+        "meta-lstm": SMALL | {"hidden_size": 3},
+        "meta-sgd": SMALL,
+        "promp": SMALL | {"num_epochs": 2},
+        "reptile": SMALL,
+    }.items()
 }
+
+COMMON = ("rl2-discrete", "rl2-continuous", "maml-continuous", "maml-discrete", "maml-first-order", "average")
+"""Every other is a slow test."""

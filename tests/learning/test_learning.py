@@ -4,13 +4,13 @@ import jax
 import pytest
 
 import jmeta
-from jmeta.outer.on_policy import OnPolicy
+from jmeta.outer.ppo import PPO
 from jmeta.tasks import BernoulliBandit, PointNavigation
 
 pytestmark = [pytest.mark.learning, pytest.mark.timeout(3600)]
 
 
-def learn(outer: OnPolicy, num_steps: int) -> jmeta.training.TrainResult:
+def learn(outer: PPO, num_steps: int) -> jmeta.training.TrainResult:
     return jmeta.train(outer, jax.random.key(0), num_steps)
 
 

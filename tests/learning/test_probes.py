@@ -6,18 +6,18 @@ import pytest
 
 import jmeta
 from jmeta.lifetime import rollout, start
-from jmeta.outer.on_policy import OnPolicy
+from jmeta.outer.ppo import PPO
 from jmeta.training import TrainResult
 from tests.learning.probes import ProbeTasks
 
 pytestmark = pytest.mark.slow
 
 
-def train(outer: OnPolicy, num_steps: int) -> TrainResult:
+def train(outer: PPO, num_steps: int) -> TrainResult:
     return jmeta.train(outer, jax.random.key(0), num_steps, progress=False)
 
 
-def rl2(tasks: ProbeTasks) -> OnPolicy:
+def rl2(tasks: ProbeTasks) -> PPO:
     return jmeta.algorithms.rl2(
         tasks,
         hidden_size=12,
@@ -30,13 +30,13 @@ def rl2(tasks: ProbeTasks) -> OnPolicy:
     )
 
 
-def maml(tasks: ProbeTasks) -> OnPolicy:
+def maml(tasks: ProbeTasks) -> PPO:
     return jmeta.algorithms.maml(
         tasks, widths=(8,), num_streams=10, num_tasks=16, inner_rates=(5.0,), learning_rate=1e-2, segment_length=4
     )
 
 
-def by_episode(outer: OnPolicy, trained: TrainResult) -> np.ndarray:
+def by_episode(outer: PPO, trained: TrainResult) -> np.ndarray:
     result = jmeta.evaluate(outer.inner, outer.tasks, trained.theta, jax.random.key(1), protocol=outer.protocol, num_tasks=512)
     return result.episode_returns.mean(0)
 

@@ -5,12 +5,56 @@
 
 from collections.abc import Callable
 
+from jmeta.algorithms.anil import anil
 from jmeta.algorithms.average import average
+from jmeta.algorithms.cavia import cavia
+from jmeta.algorithms.e_maml import e_maml
+from jmeta.algorithms.fomaml import fomaml
+from jmeta.algorithms.imaml import imaml
 from jmeta.algorithms.maml import maml
+from jmeta.algorithms.maml_plus_plus import maml_plus_plus
+from jmeta.algorithms.maml_trpo import maml_trpo
+from jmeta.algorithms.meta_lstm import meta_lstm
+from jmeta.algorithms.meta_sgd import meta_sgd
 from jmeta.algorithms.oracle import oracle
+from jmeta.algorithms.promp import promp
+from jmeta.algorithms.reptile import reptile
 from jmeta.algorithms.rl2 import rl2
 from jmeta.outer.base import OuterLearner
 
-ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {"average": average, "maml": maml, "oracle": oracle, "rl2": rl2}
+ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
+    "anil": anil,
+    "average": average,
+    "cavia": cavia,
+    "e-maml": e_maml,
+    "fomaml": fomaml,
+    "imaml": imaml,
+    "maml": maml,
+    "maml-plus-plus": maml_plus_plus,
+    "maml-trpo": maml_trpo,
+    "meta-lstm": meta_lstm,
+    "meta-sgd": meta_sgd,
+    "oracle": oracle,
+    "promp": promp,
+    "reptile": reptile,
+    "rl2": rl2,
+}
 
-__all__ = ["ALGORITHMS", "average", "maml", "oracle", "rl2"]
+__all__ = [
+    "ALGORITHMS",
+    "anil",
+    "average",
+    "cavia",
+    "e_maml",
+    "fomaml",
+    "imaml",
+    "maml",
+    "maml_plus_plus",
+    "maml_trpo",
+    "meta_lstm",
+    "meta_sgd",
+    "oracle",
+    "promp",
+    "reptile",
+    "rl2",
+]

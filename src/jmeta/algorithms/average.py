@@ -2,7 +2,7 @@
 
 from jmeta.inner.fixed_policy import FixedPolicy
 from jmeta.outer.credit import EpisodeCritic
-from jmeta.outer.on_policy import OnPolicy
+from jmeta.outer.ppo import PPO
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
@@ -23,7 +23,7 @@ def average(
     entropy_coefficient: float = 0.01,
     value_coefficient: float = 0.5,
     max_gradient_norm: float = 0.5,
-) -> OnPolicy:
+) -> PPO:
     """A feed-forward policy trained by PPO on all tasks together, without being told which.
 
     It maximises the return of an episode averaged over tasks,  max_theta E_task E_episode [sum_t discount^t r_t], and is what
@@ -63,7 +63,7 @@ def average(
     if any(width < 1 for width in widths):
         raise ValueError(f"widths={widths}: every hidden layer needs at least 1 unit")
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
-    return OnPolicy(
+    return PPO(
         inner=FixedPolicy.with_mlp(tasks.observation_size, tasks.action_space, widths),
         tasks=tasks,
         credit=EpisodeCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),

@@ -1,12 +1,18 @@
 """MAML (Finn et al. 2017, arXiv 1703.03400)."""
 
+from typing import Literal
+
 import jax.numpy as jnp
+import optax
 
 from jmeta.inner.maml import MAML
+from jmeta.inner.update_rules import GradientDescent
 from jmeta.outer.credit import EpisodeBaseline
-from jmeta.outer.on_policy import OnPolicy
+from jmeta.outer.ppo import PPO
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
+
+TRANSFORMS = {"sgd": optax.identity(), "momentum": optax.trace(0.9), "adam": optax.scale_by_adam(eps_root=1e-8)}
 
 
 def maml(
@@ -16,7 +22,11 @@ def maml(
     initial_std: float = 1.0,
     num_inner_steps: int = 1,
     inner_rates: tuple[float, ...] = (0.5, 0.25),
+    inner_optimizer: Literal["sgd", "momentum", "adam"] = "sgd",
     first_order: bool = False,
+    mixed_mode: bool = True,
+    rematerialise: bool = False,
+    microbatch_size: int | None = None,
     num_streams: int = 20,
     segment_length: int | None = None,
     num_tasks: int = 20,
@@ -27,7 +37,7 @@ def maml(
     clip_epsilon: float = 0.2,
     entropy_coefficient: float = 0.0,
     max_gradient_norm: float = 0.5,
-) -> OnPolicy:
+) -> PPO:
     """An initialisation from which policy-gradient steps on a little experience make a good policy.
 
     In each task, with theta the initial weights and D_0 rollouts under them,
@@ -44,7 +54,11 @@ def maml(
       initial_std: standard deviation of a continuous policy at first, in units of half the action box.
       num_inner_steps: gradient steps on each task in training, at least 1. Evaluation may take more.
       inner_rates: rate of the first, second, ... inner step; the last one serves all later steps.
+      inner_optimizer: what turns gradients into inner steps: nothing, momentum 0.9, or Adam.
       first_order: leave out the second derivatives (FOMAML).
+      mixed_mode: differentiate inner gradients forward-over-reverse, which costs less memory and time; the gradient is the same.
+      rematerialise: compute inner steps again when differentiating, which costs less memory and more time.
+      microbatch_size: tasks that one device differentiates at once, which bounds memory; chosen for speed by default.
       num_streams: trajectories rolled out in parallel for each inner step.
       segment_length: environment steps of each trajectory, whole episodes; the task's own lifetime by default.
       num_tasks: tasks at each outer step.
@@ -74,8 +88,8 @@ def maml(
       arXiv 1604.06778.
 
     Deviations from the paper:
-      The outer optimiser is PPO (one epoch by default, then plain policy gradient) with Adam in place of TRPO; the
-      surrogate is as above, where the authors' code differentiates ``log_prob * advantage`` twice.
+      The outer optimiser is PPO (one epoch by default, then plain policy gradient) with Adam; with the paper's trust region it
+      is ``maml_trpo``. The surrogate is as above, where the authors' code differentiates ``log_prob * advantage`` twice.
     """
     if num_inner_steps < 1:
         raise ValueError(f"num_inner_steps={num_inner_steps}: MAML adapts by at least 1 gradient step")
@@ -84,21 +98,24 @@ def maml(
     if not inner_rates:
         raise ValueError("inner_rates is empty: give the rate of the first inner step, for example (0.5,)")
     length = tasks.lifetime_length if segment_length is None else segment_length
-    return OnPolicy(
+    return PPO(
         inner=MAML.with_mlp(
             tasks.observation_size,
             tasks.action_space,
             widths,
             initial_std=initial_std,
-            inner_rates=jnp.asarray(inner_rates, jnp.float32),
+            rule=GradientDescent(jnp.asarray(inner_rates, jnp.float32), TRANSFORMS[inner_optimizer]),
             discount=discount,
             first_order=first_order,
+            mixed_mode=mixed_mode,
         ),
         tasks=tasks,
         credit=EpisodeBaseline(discount=discount),
         protocol=Protocol(num_segments=num_inner_steps + 1, segment_length=length, num_streams=num_streams),
         score=(*(0.0 for _ in range(num_inner_steps)), 1.0),
         num_tasks=num_tasks,
+        microbatch_size=microbatch_size,
+        rematerialise=rematerialise,
         num_epochs=num_epochs,
         learning_rate=learning_rate,
         anneal_steps=anneal_steps,

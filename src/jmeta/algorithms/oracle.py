@@ -1,16 +1,16 @@
 """The oracle: one policy for all tasks, which is told the task. A rung of the baseline ladder."""
 
-import functools
 from typing import Any
 
 from jmeta.algorithms.average import average
-from jmeta.outer.on_policy import OnPolicy
+from jmeta.algorithms.variants import variant_of
+from jmeta.outer.base import OuterLearner
 from jmeta.tasks.base import TaskDistribution
 from jmeta.tasks.told import ToldTasks
 
 
-@functools.wraps(average, assigned=())  # its settings are those of average
-def oracle(tasks: TaskDistribution, **settings: Any) -> OnPolicy:
+@variant_of(average)
+def oracle(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
     """``average`` with the task in the observation: what is to be had by one who need not find out.
 
     It is a multi-task policy, learned and so not exact; where the best return of an agent that knows the task can be computed,

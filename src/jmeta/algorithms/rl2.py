@@ -2,7 +2,7 @@
 
 from jmeta.inner.rl2 import RL2
 from jmeta.outer.credit import LifetimeCritic
-from jmeta.outer.on_policy import OnPolicy
+from jmeta.outer.ppo import PPO
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
@@ -23,7 +23,7 @@ def rl2(
     entropy_coefficient: float = 0.02,
     value_coefficient: float = 0.5,
     max_gradient_norm: float = 0.5,
-) -> OnPolicy:
+) -> PPO:
     """A recurrent policy whose hidden state is the learning algorithm, trained by PPO over whole lifetimes.
 
     The agent sees observation, previous action, previous reward and whether an episode begins. Its hidden state is zero when a
@@ -73,7 +73,7 @@ def rl2(
     if hidden_size < 1:
         raise ValueError(f"hidden_size={hidden_size}: the GRU needs at least 1 unit")
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
-    return OnPolicy(
+    return PPO(
         inner=RL2.with_gru(tasks.observation_size, tasks.action_space, hidden_size),
         tasks=tasks,
         credit=LifetimeCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),

@@ -1,13 +1,14 @@
 """MAML: an initialisation from which a gradient step is enough (Finn et al. 2017, arXiv 1703.03400)."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 from flax import nnx, struct
 
 from jmeta.inner.base import InnerLearner
+from jmeta.inner.update_rules import UpdateRule
 from jmeta.networks import MLP, Network, PolicyHead, from_nnx
 from jmeta.objectives import (
     discounted_returns,
@@ -43,26 +44,44 @@ class FeedForwardPolicy(nnx.Module):
         return Decision(self.policy(self.torso(observation)), jnp.zeros((), jnp.float32))
 
 
+class Initialisation(NamedTuple):
+    """MAML's theta."""
+
+    weights: PyTree  # the policy's parameters, where every task begins: a dictionary of parts
+    rule: PyTree  # of the update rule, () if it has none
+
+
 class TaskWeights(NamedTuple):
     """MAML's phi."""
 
-    weights: PyTree  # the policy's parameters in this task
+    weights: PyTree  # those parts of the policy's parameters that move, as they are in this task
+    rule_state: PyTree  # of the update rule
     num_updates: jax.Array  # [] int32, inner steps taken
 
 
-def episodic_advantages(segment: Segment, discount: jax.Array | float) -> tuple[jax.Array, jax.Array]:
+class InnerData(NamedTuple):
+    """A judged segment."""
+
+    observation: jax.Array  # [T, B, observation_size]
+    action: jax.Array  # [T, B, ...]
+    first: jax.Array  # [T, B]
+    advantage: jax.Array  # [T, B]
+    weight: jax.Array  # [T, B], 0 where a decision does not count
+
+
+def raw_advantages(segment: Segment, discount: jax.Array | float) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Advantages over a linear feature baseline fitted to the segment itself, as MAML's authors estimate them.
 
     Episodes are finite-horizon: an episode's return is the sum of the rewards it got, whether it ended by itself or at the time
     limit, and the baseline knows the time. An episode that the end of the segment cuts off has no return, and its
-    steps get weight 0. Advantages are centred and scaled over the segment.
+    steps get weight 0.
 
     Args:
       segment: [T, B].
       discount: in [0, 1].
 
     Returns:
-      (advantages, weights), both [T, B].
+      (returns to the end of the episode, advantages, weights), all [T, B].
     """
     done = segment.terminated | segment.truncated
     per_stream = jax.vmap(discounted_returns, in_axes=(1, 1, None), out_axes=1)
@@ -71,36 +90,56 @@ def episodic_advantages(segment: Segment, discount: jax.Array | float) -> tuple[
     step = jax.vmap(steps_since_first, in_axes=1, out_axes=1)(segment.timestep.first)
     features = jax.vmap(linear_features)(segment.timestep.observation, step)
     prediction = fit_linear_baseline(features.reshape(-1, features.shape[-1]), returns.reshape(-1), weight.reshape(-1))
-    advantage = returns - prediction.reshape(returns.shape)
+    return returns, returns - prediction.reshape(returns.shape), weight
+
+
+def episodic_advantages(segment: Segment, discount: jax.Array | float) -> tuple[jax.Array, jax.Array]:
+    """``raw_advantages`` centred and scaled over the segment.
+
+    Returns:
+      (advantages, weights), both [T, B].
+    """
+    _, advantage, weight = raw_advantages(segment, discount)
+    mean, std = spread(advantage, weight)
+    return weight * (advantage - mean) / std, weight
+
+
+def spread(advantage: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Mean and standard deviation, [] each, of what counts; the latter never zero."""
     total = jnp.maximum(weight.sum(), 1.0)
     mean = (advantage * weight).sum() / total
     variance = (jnp.square(advantage - mean) * weight).sum() / total
-    return weight * (advantage - mean) / (jnp.sqrt(variance) + 1e-8), weight
+    return mean, jnp.sqrt(variance) + 1e-8
 
 
 @struct.dataclass
 class MAML(InnerLearner):
     """Policy-gradient steps from a meta-learned initialisation; theta is the initial weights, phi the weights in the task.
 
-    An adaptation is ``weights <- weights - rate * grad L(weights)`` with L minus the surrogate of the segment's
-    advantages, averaged over its steps. The surrogate decides whether the *second* derivative is right too, which
-    is what the meta-gradient consists of: see ``jmeta.objectives.surrogates``.
+    An adaptation moves the weights by an update rule, ``weights <- weights - rate * grad L(weights)`` for the simplest, with L
+    minus the surrogate of the segment's advantages, averaged over its steps. The surrogate decides whether the *second*
+    derivative is right too, which is what the meta-gradient consists of: see ``jmeta.objectives.surrogates``.
 
     Attributes:
-      network: observation [observation_size] -> ``Decision``.
-      inner_rates: [R] rate of the first, second, ... inner step; the last one serves all later steps.
+      network: observation [observation_size] -> ``Decision``; its parameters are a dictionary of parts.
+      rule: how a gradient moves the weights.
       discount: of the inner return, in [0, 1].
+      moves: names of the parts that adapt, the others being the same in all tasks (ANIL, CAVIA); None for all.
       surrogate: ``(log_prob [T], advantage [T], first [T]) -> []``.
       first_order: if True the inner gradient counts as a constant (FOMAML).
+      mixed_mode: differentiate the inner gradient forward-over-reverse, ``jmeta.objectives.mixed_mode_grad``; False is plain
+        reverse-over-reverse, which gives the same and costs more.
     """
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
     network: Network = struct.field(pytree_node=False)
-    inner_rates: jax.Array
+    rule: UpdateRule
     discount: jax.Array | float = 0.99
+    moves: tuple[str, ...] | None = struct.field(pytree_node=False, default=None)
     surrogate: Surrogate = struct.field(pytree_node=False, default=low_variance_curvature)
     first_order: bool = struct.field(pytree_node=False, default=False)
+    mixed_mode: bool = struct.field(pytree_node=False, default=True)
 
     @classmethod
     def with_mlp(
@@ -111,44 +150,64 @@ class MAML(InnerLearner):
         *,
         initial_std: float = 1.0,
         **fields: Any,
-    ) -> "MAML":
-        """MAML of a policy with hidden layers of the given widths; ``fields`` are the class's others."""
+    ) -> Self:
+        """Of a policy with hidden layers of the given widths, whose parts are "torso" and "policy"; ``fields`` are the others."""
         network = from_nnx(
             lambda rngs: FeedForwardPolicy(observation_size, action_space, widths, initial_std=initial_std, rngs=rngs)
         )
         return cls(observation_size, action_space, network, **fields)
 
     def init(self, key: jax.Array) -> Theta:
-        return self.network.init(key)
+        network_key, rule_key = jax.random.split(key)
+        weights = self.network.init(network_key)
+        if unknown := set(self.moves or ()) - set(weights):
+            raise ValueError(f"moves={self.moves}: the network has no part {sorted(unknown)}; it has {sorted(weights)}")
+        return Initialisation(weights, self.rule.init(self.moving(weights), rule_key))
 
     def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        return TaskWeights(theta, jnp.zeros((), jnp.int32)), ()
+        weights = self.moving(theta.weights)
+        return TaskWeights(weights, self.rule.begin(theta.rule, weights), jnp.zeros((), jnp.int32)), ()
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
-        return self.network.apply(phi.weights, timestep.observation), memory
+        return self.network.apply(theta.weights | phi.weights, timestep.observation), memory
 
     def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
-        decisions = jax.vmap(self.network.apply, in_axes=(None, 0))(phi.weights, timesteps.observation)
-        return decisions, memory
+        weights = theta.weights | phi.weights
+        return jax.vmap(self.network.apply, in_axes=(None, 0))(weights, timesteps.observation), memory
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
-        advantage, weight = episodic_advantages(segment, self.discount)
-        data = (segment.timestep.observation, segment.action, segment.timestep.first, advantage, weight)
-        gradient = mixed_mode_grad(self._loss)(phi.weights, jax.lax.stop_gradient(data))
+        gradient_of = mixed_mode_grad(self.loss) if self.mixed_mode else jax.grad(self.loss)
+        data = jax.lax.stop_gradient(self.judge(segment))
+        gradient = gradient_of(phi.weights, self.resting(theta.weights), data)
         if self.first_order:
             gradient = jax.lax.stop_gradient(gradient)
-        rate = self.inner_rates[jnp.minimum(phi.num_updates, self.inner_rates.shape[0] - 1)]
-        weights = jax.tree.map(lambda w, g: w - rate * g, phi.weights, gradient)
-        return TaskWeights(weights, phi.num_updates + 1), memory
+        weights, state = self.rule.update(
+            theta.rule, phi.rule_state, phi.weights, gradient, -segment.reward.mean(), phi.num_updates
+        )
+        return TaskWeights(weights, state, phi.num_updates + 1), memory
 
-    def _loss(self, weights: PyTree, data: tuple[jax.Array, ...]) -> jax.Array:
-        observation, action, first, advantage, weight = data
+    def judge(self, segment: Segment) -> InnerData:
+        """What the inner loss needs of a segment [T, B]."""
+        advantage, weight = episodic_advantages(segment, self.discount)
+        return InnerData(segment.timestep.observation, segment.action, segment.timestep.first, advantage, weight)
+
+    def loss(self, weights: PyTree, resting: PyTree, data: InnerData) -> jax.Array:
+        """Minus the surrogate, averaged over the steps that count; weights are the parts that move, resting the others."""
+        every = resting | weights
 
         def log_prob(observation: jax.Array, action: jax.Array) -> jax.Array:
-            return self.network.apply(weights, observation).distribution.log_prob(action)
+            return self.network.apply(every, observation).distribution.log_prob(action)
 
-        length, num_streams = advantage.shape
-        flat = [x.reshape(length * num_streams, *x.shape[2:]) for x in (observation, action)]
-        log_probs = jax.vmap(log_prob)(*flat).reshape(advantage.shape)
-        per_stream = jax.vmap(self.surrogate, in_axes=1)(log_probs, advantage, first)
-        return -per_stream.sum() / jnp.maximum(weight.sum(), 1.0)
+        length, num_streams = data.advantage.shape
+        flat = [x.reshape(length * num_streams, *x.shape[2:]) for x in (data.observation, data.action)]
+        log_probs = jax.vmap(log_prob)(*flat).reshape(data.advantage.shape)
+        per_stream = jax.vmap(self.surrogate, in_axes=1)(log_probs, data.advantage, data.first)
+        return -per_stream.sum() / jnp.maximum(data.weight.sum(), 1.0)
+
+    def moving(self, weights: PyTree) -> PyTree:
+        """The parts of the policy's parameters that adapt."""
+        return weights if self.moves is None else {name: weights[name] for name in self.moves}
+
+    def resting(self, weights: PyTree) -> PyTree:
+        """The other parts."""
+        return {} if self.moves is None else {name: part for name, part in weights.items() if name not in self.moves}

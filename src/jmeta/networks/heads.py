@@ -23,6 +23,11 @@ class Categorical(dist.CategoricalLogits):
         return jnp.sum(jnp.where(chosen, self.logits, 0.0), axis=-1)
 
 
+@dist.kl_divergence.register(Categorical, Categorical)
+def _(p: Categorical, q: Categorical) -> jax.Array:
+    return jnp.sum(jnp.exp(p.logits) * (p.logits - q.logits), axis=-1)
+
+
 class PolicyHead(nnx.Module):
     """Features [F] to a distribution: categorical, or a diagonal Gaussian whose spread does not depend on the features.
 

@@ -10,19 +10,29 @@ from jmeta.objectives.returns import (
     returns_by_episode,
     steps_since_first,
 )
-from jmeta.objectives.surrogates import clipped_surrogate, loaded_dice, low_variance_curvature
+from jmeta.objectives.surrogates import (
+    clipped_surrogate,
+    dice,
+    likelihood_ratio,
+    loaded_dice,
+    low_variance_curvature,
+    naive,
+)
 
 __all__ = [
     "clipped_surrogate",
+    "dice",
     "discounted_returns",
     "episode_index",
     "finished_later",
     "fit_linear_baseline",
     "generalized_advantages",
+    "likelihood_ratio",
     "linear_features",
     "loaded_dice",
     "low_variance_curvature",
     "mixed_mode_grad",
+    "naive",
     "returns_by_episode",
     "steps_since_first",
 ]

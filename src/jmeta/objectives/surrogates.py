@@ -15,6 +15,27 @@ import jax.numpy as jnp
 from jmeta.objectives.returns import steps_since_first
 
 
+def dice(log_prob: jax.Array, reward: jax.Array, first: jax.Array) -> jax.Array:
+    r"""sum_t box(w_{<=t}) r_t, where w_{<=t} sums the episode's log-probabilities up to t and box(x) = exp(x - stop_gradient(x)).
+
+    Its value is the return, and every derivative is unbiased; but each reward multiplies the scores of all decisions before it,
+    so their variance is that of REINFORCE without a baseline.
+
+    Args:
+      log_prob: [T] under the parameters being differentiated.
+      reward: [T], discounted if that is wanted; a constant.
+      first: [T] bool, where episodes begin.
+
+    Returns:
+      [] the surrogate summed over the record.
+
+    References:
+      Foerster et al. 2018, arXiv 1802.05098.
+    """
+    chex.assert_equal_shape([log_prob, reward, first])
+    return jnp.sum(_magic_box(_since_episode_began(log_prob, first)) * jax.lax.stop_gradient(reward))
+
+
 def loaded_dice(log_prob: jax.Array, advantage: jax.Array, first: jax.Array) -> jax.Array:
     r"""sum_t [box(w_{<=t}) - box(w_{<t})] A_t, where box(x) = exp(x - stop_gradient(x)).
 
@@ -33,10 +54,7 @@ def loaded_dice(log_prob: jax.Array, advantage: jax.Array, first: jax.Array) -> 
       Foerster et al. 2018, arXiv 1802.05098 (DiCE); Farquhar et al. 2019, arXiv 1909.10549 (loaded DiCE).
     """
     chex.assert_rank([log_prob, advantage, first], 1)
-    total = jnp.cumsum(log_prob)
-    start = jnp.arange(log_prob.shape[0]) - steps_since_first(first)
-    before_episode = total[start] - log_prob[start]
-    until_t = total - before_episode
+    until_t = _since_episode_began(log_prob, first)
     before_t = until_t - log_prob
     return jnp.sum((_magic_box(until_t) - _magic_box(before_t)) * jax.lax.stop_gradient(advantage))
 
@@ -56,6 +74,33 @@ def low_variance_curvature(log_prob: jax.Array, advantage: jax.Array, first: jax
     return jnp.sum(_magic_box(log_prob) * jax.lax.stop_gradient(advantage))
 
 
+def naive(log_prob: jax.Array, advantage: jax.Array, first: jax.Array) -> jax.Array:
+    r"""sum_t w_t A_t: right once, wrong twice. Kept as the known-wrong reference.
+
+    The gradient is unbiased; E[hess] = E[sum_t A_t hess w_t], without the outer products of scores, an error that more data does
+    not remove. Public MAML code differentiated it.
+
+    Args and Returns: as ``loaded_dice``.
+
+    References:
+      Finn et al. 2017, arXiv 1703.03400 (the code); the error: Foerster et al. 2018, arXiv 1802.05098.
+    """
+    chex.assert_equal_shape([log_prob, advantage, first])
+    return jnp.sum(log_prob * jax.lax.stop_gradient(advantage))
+
+
+def likelihood_ratio(log_prob: jax.Array, behaviour_log_prob: jax.Array, advantage: jax.Array) -> jax.Array:
+    """Rho A of one decision, [], with rho = pi(a|s) / behaviour(a|s): what a trust region maximises.
+
+    Its expectation is that of A under pi in states of the behaviour policy; its gradient at the behaviour policy is the policy
+    gradient.
+
+    References:
+      Kakade and Langford 2002; Schulman et al. 2015, arXiv 1502.05477.
+    """
+    return jnp.exp(log_prob - behaviour_log_prob) * advantage
+
+
 def clipped_surrogate(
     log_prob: jax.Array, behaviour_log_prob: jax.Array, advantage: jax.Array, epsilon: jax.Array | float
 ) -> jax.Array:
@@ -68,6 +113,13 @@ def clipped_surrogate(
     """
     ratio = jnp.exp(log_prob - behaviour_log_prob)
     return jnp.minimum(ratio * advantage, jnp.clip(ratio, 1.0 - epsilon, 1.0 + epsilon) * advantage)
+
+
+def _since_episode_began(log_prob: jax.Array, first: jax.Array) -> jax.Array:
+    """Sum of the log-probabilities [T] of an episode up to and with each step."""
+    total = jnp.cumsum(log_prob)
+    start = jnp.arange(log_prob.shape[0]) - steps_since_first(first)
+    return total - (total[start] - log_prob[start])
 
 
 def _magic_box(x: jax.Array) -> jax.Array:

@@ -59,3 +59,27 @@ def check_protocol(tasks: TaskDistribution, protocol: Protocol) -> None:
             f"segment_length={length} is not a whole number of episodes of {horizon} steps ({type(tasks).__name__}), so the last "
             f"episode would be cut off: use {nearest}, or change the task's horizon"
         )
+
+
+def check_fit(inner: InnerLearner, tasks: TaskDistribution) -> None:
+    """Raises ValueError unless the inner learner was built for the observations and actions of the tasks."""
+    if inner.action_space != tasks.action_space:
+        raise ValueError(
+            f"the inner learner acts in {inner.action_space} but {type(tasks).__name__} takes {tasks.action_space}: build it "
+            "with tasks.action_space"
+        )
+    if inner.observation_size != tasks.observation_size:
+        raise ValueError(
+            f"the inner learner takes observations of size {inner.observation_size} but {type(tasks).__name__} gives "
+            f"{tasks.observation_size}: build it with tasks.observation_size"
+        )
+
+
+def check_divides(name: str, number: int, share: int, over: str) -> None:
+    """Raises ValueError unless ``number`` of something splits evenly into ``share`` parts."""
+    if number < 1 or number % share:
+        nearest = max(1, round(number / share)) * share
+        raise ValueError(
+            f"{name}={number} can't be split evenly over {over}: use {name}={nearest}, or fewer "
+            f"{'devices or minibatches' if 'minibatch' in over else 'devices'}"
+        )

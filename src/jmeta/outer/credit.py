@@ -1,21 +1,22 @@
 """Credit: which decisions of a lifetime deserve how much of its reward.
 
-Three answers. ``LifetimeCritic`` asks a learned critic and lets credit flow across episodes to the end of the lifetime, so that
+``LifetimeCritic`` asks a learned critic and lets credit flow across episodes to the end of the lifetime, so that
 exploring in the first episode is paid for by the last: for learners that keep what they learn in memory.
 ``EpisodeBaseline`` fits a linear baseline to each task's data and keeps credit inside the episode: for learners that adapt
-between segments. ``EpisodeCritic`` is the critic for learners that do not adapt at all.
+between segments, and ``Exploration`` adds what the data of an adaptation was worth. ``EpisodeCritic`` is the critic for learners
+that do not adapt at all.
 """
 
 import abc
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
-from jmeta.inner.maml import episodic_advantages
+from jmeta.inner.maml import episodic_advantages, raw_advantages, spread
 from jmeta.objectives import generalized_advantages
-from jmeta.parallel import mean_over_devices
+from jmeta.parallel import mean_over_devices, num_task_devices
 from jmeta.types import TASK_AXES, Lifetime, PyTree, Segment
 
 
@@ -28,7 +29,13 @@ class Credit(NamedTuple):
 
 
 class CreditAssignment(abc.ABC):
-    """How an on-policy outer learner judges decisions."""
+    """How an on-policy outer learner judges decisions.
+
+    Attributes:
+      has_critic: whether there is a critic to train.
+    """
+
+    has_critic: ClassVar[bool] = False
 
     @abc.abstractmethod
     def init(self) -> PyTree:
@@ -71,6 +78,8 @@ class LifetimeCritic(CreditAssignment):
       value_coefficient: weight of the critic's squared error.
       scale_rate: how fast the normalising moments follow, in (0, 1].
     """
+
+    has_critic: ClassVar[bool] = True
 
     discount: jax.Array | float = 0.99
     trace: jax.Array | float = 0.95
@@ -154,6 +163,48 @@ class EpisodeBaseline(CreditAssignment):
 
     def value_loss(self, value: jax.Array, target: jax.Array) -> jax.Array:
         return jnp.zeros_like(value)
+
+
+@struct.dataclass
+class Exploration(EpisodeBaseline):
+    """``EpisodeBaseline``, and credit for *having gathered* the data that the policy adapted to: E-MAML's second term.
+
+    What is lived before an adaptation also earns what the adaptation makes of it. With R the mean return of an episode in the
+    last segment, the gradient of its expectation has two parts,
+
+        E[grad R(phi) through the inner step]   +   E[R * sum_t grad log pi_theta(a_t | s_t)],
+
+    the sum over all decisions of all streams before the last adaptation. MAML's is the first alone. Here decisions before
+    the last segment get R, less its mean over the *other* tasks of the batch, as their advantage; replay weighs a segment's
+    decisions by their mean, so a sum over B streams is B times that.
+
+    It is unbiased, and its variance grows with the number of decisions it credits.
+
+    Attributes:
+      coefficient: of the second part; 1 is the gradient, 0 is MAML.
+
+    References:
+      Stadie et al. 2018, arXiv 1803.01118 (E-MAML); Al-Shedivat et al. 2018, arXiv 1710.03641.
+    """
+
+    coefficient: jax.Array | float = 1.0
+
+    def assign(self, statistics: PyTree, lifetimes: Lifetime) -> tuple[Credit, PyTree]:
+        credit, statistics = super().assign(statistics, lifetimes)
+        num_segments, _, num_tasks, num_streams = credit.advantage.shape
+        last = jax.tree.map(lambda x: x[-1], lifetimes.segments._replace(memory=()))
+        returns, scale = jax.vmap(self._worth, in_axes=1)(last)
+        total = num_tasks * num_task_devices()
+        others = (returns - mean_over_devices(returns.mean())) * total / max(total - 1, 1)
+        earned = self.coefficient * num_streams * others / scale
+        before = jnp.arange(num_segments)[:, None, None, None] < num_segments - 1
+        return credit._replace(advantage=jnp.where(before, earned[:, None], credit.advantage)), statistics
+
+    def _worth(self, segment: Segment) -> tuple[jax.Array, jax.Array]:
+        """Mean return of the episodes of a segment [T, B], and the unit in which its advantages are given."""
+        returns, advantage, weight = raw_advantages(segment, self.discount)
+        begins = weight * segment.timestep.first
+        return (begins * returns).sum() / jnp.maximum(begins.sum(), 1.0), spread(advantage, weight)[1]
 
 
 def _normalise(advantage: jax.Array, weight: jax.Array) -> jax.Array:

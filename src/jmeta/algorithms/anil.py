@@ -1,0 +1,38 @@
+"""ANIL: almost no inner loop (Raghu et al. 2020, arXiv 1909.09157)."""
+
+from typing import Any
+
+from jmeta.algorithms.maml import maml
+from jmeta.algorithms.variants import variant_of, with_inner
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks.base import TaskDistribution
+
+
+@variant_of(maml)
+def anil(tasks: TaskDistribution, *, moves: tuple[str, ...] = ("policy",), **settings: Any) -> OuterLearner:
+    """``maml`` in which only the policy's last layer adapts; the features below are the same in every task.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      moves: the parts that adapt, of "torso" and "policy".
+      settings: as for ``maml``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for a part that there is not.
+
+    Example:
+      >>> import jax, jmeta
+      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
+      >>> agent = jmeta.algorithms.anil(tasks, widths=(8,), num_streams=4, num_tasks=4)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Raghu et al. 2020, arXiv 1909.09157.
+    """
+    if not moves or not set(moves) <= {"torso", "policy"}:
+        raise ValueError(f'moves={moves}: the policy has the parts "torso" and "policy", and at least one of them must adapt')
+    outer = maml(tasks, **settings)
+    return with_inner(outer, moves=moves)

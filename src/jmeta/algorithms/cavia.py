@@ -1,0 +1,57 @@
+"""CAVIA: fast context adaptation (Zintgraf et al. 2019, arXiv 1810.03642)."""
+
+from typing import Any
+
+from jmeta.algorithms.maml import maml
+from jmeta.algorithms.variants import variant_of, with_inner
+from jmeta.inner.cavia import context_policy
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks.base import TaskDistribution
+
+
+@variant_of(maml)
+def cavia(
+    tasks: TaskDistribution,
+    *,
+    context_size: int = 5,
+    inner_rates: tuple[float, ...] = (10.0,),
+    widths: tuple[int, ...] = (100, 100),
+    initial_std: float = 1.0,
+    **settings: Any,
+) -> OuterLearner:
+    """``maml`` in which nothing but a context vector adapts: an input of the policy, beside the observation.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      context_size: numbers in the context.
+      inner_rates: rate of the first, second, ... inner step; the last one serves all later steps. A context of a few numbers
+        takes much larger rates than weights.
+      widths: hidden layers of the policy.
+      initial_std: standard deviation of a continuous policy at first, in units of half the action box.
+      settings: as for ``maml``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for an empty context.
+
+    Example:
+      >>> import jax, jmeta
+      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
+      >>> agent = jmeta.algorithms.cavia(tasks, widths=(8,), num_streams=4, num_tasks=4)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Zintgraf et al. 2019, arXiv 1810.03642.
+
+    Deviations from the paper:
+      The context's initial value is learned, where the paper's is zero; the first layer's bias makes the two alike.
+    """
+    if context_size < 1:
+        raise ValueError(f"context_size={context_size}: the context needs at least 1 number to adapt")
+    outer = maml(tasks, widths=widths, initial_std=initial_std, inner_rates=inner_rates, **settings)
+    network = context_policy(
+        tasks.observation_size, tasks.action_space, widths, context_size=context_size, initial_std=initial_std
+    )
+    return with_inner(outer, network=network, moves=("context",))

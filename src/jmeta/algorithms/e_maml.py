@@ -1,0 +1,36 @@
+"""E-MAML (Stadie et al. 2018, arXiv 1803.01118)."""
+
+import dataclasses
+from typing import Any
+
+from jmeta.algorithms.maml import maml
+from jmeta.algorithms.variants import fields_for, variant_of
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.credit import Exploration
+from jmeta.tasks.base import TaskDistribution
+
+
+@variant_of(maml)
+def e_maml(tasks: TaskDistribution, *, exploration_coefficient: float = 1.0, **settings: Any) -> OuterLearner:
+    """``maml`` that also credits the data it adapts to with what came of it: the whole gradient of the return after adaptation.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      exploration_coefficient: of the second term; 1 is the gradient, less is a compromise between bias and variance.
+      settings: as for ``maml``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Example:
+      >>> import jax, jmeta
+      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
+      >>> agent = jmeta.algorithms.e_maml(tasks, widths=(8,), num_streams=4, num_tasks=4)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Stadie et al. 2018, arXiv 1803.01118.
+    """
+    outer = maml(tasks, **settings)
+    credit = Exploration(**fields_for(Exploration, outer.credit), coefficient=exploration_coefficient)
+    return dataclasses.replace(outer, credit=credit, score=(1.0,) * len(outer.score))

@@ -1,0 +1,55 @@
+"""iMAML: implicit gradients (Rajeswaran et al. 2019, arXiv 1909.04630)."""
+
+import dataclasses
+from typing import Any
+
+from jmeta.algorithms.maml import maml
+from jmeta.algorithms.variants import fields_for, variant_of
+from jmeta.inner.imaml import IMAML
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks.base import TaskDistribution
+
+
+@variant_of(maml, without=("mixed_mode",))
+def imaml(
+    tasks: TaskDistribution,
+    *,
+    strength: float = 1.0,
+    num_solver_steps: int = 5,
+    num_cg_steps: int = 5,
+    **settings: Any,
+) -> OuterLearner:
+    """``maml`` whose inner step solves a proximal problem, and whose meta-gradient is that of the solution.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      strength: of the pull towards the initial weights, lambda of the paper.
+      num_solver_steps: gradient steps on the same data that solve the inner problem, at ``inner_rates``.
+      num_cg_steps: conjugate-gradient steps of the implicit derivative.
+      settings: as for ``maml``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for a strength that is not positive, or no step.
+
+    Example:
+      >>> import jax, jmeta
+      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
+      >>> agent = jmeta.algorithms.imaml(tasks, widths=(8,), num_streams=4, num_tasks=4)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Rajeswaran et al. 2019, arXiv 1909.04630.
+    """
+    if not strength > 0:
+        raise ValueError(f"strength={strength}: the inner problem needs a pull towards the initial weights, a positive number")
+    for name, value in (("num_solver_steps", num_solver_steps), ("num_cg_steps", num_cg_steps)):
+        if value < 1:
+            raise ValueError(f"{name}={value}: it must be at least 1")
+    outer = maml(tasks, **settings)
+    inner = IMAML(
+        **fields_for(IMAML, outer.inner), strength=strength, num_solver_steps=num_solver_steps, num_cg_steps=num_cg_steps
+    )
+    return dataclasses.replace(outer, inner=inner)

@@ -1,0 +1,49 @@
+"""MAML with a trust region, as its authors trained it (Finn et al. 2017, arXiv 1703.03400)."""
+
+from typing import Any
+
+from jmeta.algorithms.maml import maml
+from jmeta.algorithms.variants import fields_for, variant_of
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.trust_region import TrustRegion
+from jmeta.tasks.base import TaskDistribution
+
+
+@variant_of(
+    maml,
+    without=("num_epochs", "learning_rate", "anneal_steps", "clip_epsilon", "entropy_coefficient", "max_gradient_norm"),
+)
+def maml_trpo(
+    tasks: TaskDistribution, *, max_kl: float = 0.01, damping: float = 1e-5, num_cg_steps: int = 10, **settings: Any
+) -> OuterLearner:
+    """``maml`` whose outer steps are natural-gradient steps of a given size, with the adapted policy's divergence as the measure.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      max_kl: mean divergence of the adapted policies that an outer step may make, in nats.
+      damping: of the divergence's Hessian.
+      num_cg_steps: conjugate-gradient steps.
+      settings: as for ``maml``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for a divergence that is not positive.
+
+    Example:
+      >>> import jax, jmeta
+      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
+      >>> agent = jmeta.algorithms.maml_trpo(tasks, widths=(8,), num_streams=4, num_tasks=4)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Finn et al. 2017, arXiv 1703.03400; Schulman et al. 2015, arXiv 1502.05477.
+
+    Deviations from the paper:
+      The inner surrogate is low-variance curvature, where the authors' code differentiates ``log_prob * advantage`` twice.
+    """
+    if not max_kl > 0:
+        raise ValueError(f"max_kl={max_kl}: an outer step needs room, a positive divergence in nats")
+    outer = maml(tasks, **settings)
+    return TrustRegion(**fields_for(TrustRegion, outer), max_kl=max_kl, damping=damping, num_cg_steps=num_cg_steps)

@@ -1,0 +1,38 @@
+"""ProMP: proximal meta-policy search (Rothfuss et al. 2019, arXiv 1810.06784)."""
+
+from typing import Any
+
+from jmeta.algorithms.maml import maml
+from jmeta.algorithms.variants import fields_for, variant_of
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.promp import ProMP
+from jmeta.tasks.base import TaskDistribution
+
+
+@variant_of(maml, without=("first_order",))
+def promp(
+    tasks: TaskDistribution, *, kl_coefficient: float = 5e-4, num_epochs: int = 5, clip_epsilon: float = 0.3, **settings: Any
+) -> OuterLearner:
+    """``maml`` with the low-variance-curvature estimator, several outer updates on the same data, and both policies kept near it.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      kl_coefficient: of the divergence before adaptation, eta of the paper.
+      num_epochs: outer updates on the same data.
+      clip_epsilon: half-width of PPO's ratio interval, after adaptation.
+      settings: as for ``maml``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Example:
+      >>> import jax, jmeta
+      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
+      >>> agent = jmeta.algorithms.promp(tasks, widths=(8,), num_streams=4, num_tasks=4)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Rothfuss et al. 2019, arXiv 1810.06784.
+    """
+    outer = maml(tasks, num_epochs=num_epochs, clip_epsilon=clip_epsilon, **settings)
+    return ProMP(**fields_for(ProMP, outer), kl_coefficient=kl_coefficient)

@@ -1,0 +1,52 @@
+"""Reptile (Nichol et al. 2018, arXiv 1803.02999)."""
+
+from typing import Any
+
+import optax
+
+from jmeta.algorithms.maml import maml
+from jmeta.algorithms.variants import fields_for, variant_of
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.reptile import Reptile
+from jmeta.tasks.base import TaskDistribution
+
+
+@variant_of(
+    maml,
+    without=(
+        "first_order",
+        "mixed_mode",
+        "rematerialise",
+        "microbatch_size",
+        "num_epochs",
+        "clip_epsilon",
+        "entropy_coefficient",
+        "max_gradient_norm",
+    ),
+)
+def reptile(tasks: TaskDistribution, *, learning_rate: float = 0.1, num_inner_steps: int = 3, **settings: Any) -> OuterLearner:
+    """Policy-gradient steps in each task, and initial weights that move towards where those steps lead.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      learning_rate: share of the way that theta goes, epsilon of the paper.
+      num_inner_steps: gradient steps on each task, each on fresh data.
+      settings: as for ``maml``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Example:
+      >>> import jax, jmeta
+      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
+      >>> agent = jmeta.algorithms.reptile(tasks, widths=(8,), num_streams=4, num_tasks=4)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Nichol et al. 2018, arXiv 1803.02999.
+
+    Deviations from the paper:
+      It is about supervised tasks; the inner steps here are MAML's.
+    """
+    outer = maml(tasks, num_inner_steps=num_inner_steps, **settings)
+    return Reptile(**fields_for(Reptile, outer) | {"optimizer": optax.sgd, "learning_rate": learning_rate})

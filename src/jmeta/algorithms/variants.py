@@ -1,0 +1,53 @@
+"""Algorithms that differ from another in a part or two say only what differs."""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.ppo import PPO
+from jmeta.tasks.base import TaskDistribution
+
+
+def variant_of(
+    base: Callable[..., OuterLearner], *, without: tuple[str, ...] = ()
+) -> Callable[[Callable[..., OuterLearner]], Callable[..., OuterLearner]]:
+    """Marks a composition that takes the settings of ``base`` beside its own, as ``**settings``.
+
+    Its signature then shows them all, so the command line and ``help`` do.
+
+    Args:
+      base: the algorithm it differs from.
+      without: settings of ``base`` that have no meaning here.
+    """
+
+    def mark(function: Callable[..., OuterLearner]) -> Callable[..., OuterLearner]:
+        own = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        taken = {p.name for p in own} | set(without)
+        inherited = [p for p in inspect.signature(base, eval_str=True).parameters.values() if p.name not in taken]
+        signature = inspect.Signature([*own, *inherited], return_annotation=OuterLearner)
+
+        @functools.wraps(function)
+        def build(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
+            if unknown := set(settings) - set(signature.parameters):
+                raise TypeError(f"{function.__name__}() has no setting {sorted(unknown)[0]!r}")
+            return function(tasks, **settings)
+
+        build.__signature__ = signature  # type: ignore[attr-defined]
+        function.__wrapped__ = base  # type: ignore[attr-defined]
+        return build
+
+    return mark
+
+
+def with_inner(learner: PPO, **fields: Any) -> PPO:
+    """The learner with these fields of its inner learner changed."""
+    return dataclasses.replace(learner, inner=learner.inner.replace(**fields))  # type: ignore[attr-defined]
+
+
+def fields_for(kind: Any, thing: Any) -> dict[str, Any]:
+    """Those fields of a dataclass that another kind has too."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing) if field.name in names}

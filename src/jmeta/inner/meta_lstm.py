@@ -1,0 +1,108 @@
+"""Meta-LSTM: a recurrent network turns gradients into updates (Ravi and Larochelle 2017; Andrychowicz et al. 2016)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx, struct
+from jax.flatten_util import ravel_pytree
+
+from jmeta.inner.update_rules import UpdateRule
+from jmeta.networks import Network, from_nnx
+from jmeta.types import PyTree
+
+
+class Gates(NamedTuple):
+    """What the optimiser remembers of each of P weights, and how it last moved them."""
+
+    hidden: jax.Array  # [P, H]
+    cell: jax.Array  # [P, H]
+    keep: jax.Array  # [P] share of the old weight
+    rate: jax.Array  # [P]
+
+
+class CoordinateLSTM(nnx.Module):
+    """An LSTM on gradient and loss, and two gates on its output; the same for every weight."""
+
+    def __init__(self, hidden_size: int, initial_rate: float, initial_keep: float, *, rngs: nnx.Rngs):
+        init = nnx.initializers.normal(0.01)
+        self.lstm = nnx.Linear(4 + hidden_size, 4 * hidden_size, rngs=rngs)
+        self.keep = nnx.Linear(hidden_size + 2, 1, kernel_init=init, bias_init=_logit(initial_keep), rngs=rngs)
+        self.rate = nnx.Linear(hidden_size + 2, 1, kernel_init=init, bias_init=_logit(initial_rate), rngs=rngs)
+
+    def __call__(self, gates: Gates, weights: jax.Array, gradient: jax.Array, loss: jax.Array) -> Gates:
+        inputs = jnp.concatenate([_scaled(gradient), jnp.broadcast_to(_scaled(loss), (len(gradient), 2)), gates.hidden], axis=-1)
+        enter, forget, leave, new = jnp.split(self.lstm(inputs), 4, axis=-1)
+        cell = jax.nn.sigmoid(forget + 1.0) * gates.cell + jax.nn.sigmoid(enter) * jnp.tanh(new)
+        hidden = jax.nn.sigmoid(leave) * jnp.tanh(cell)
+        seen = lambda gate: jnp.concatenate([hidden, weights[:, None], gate[:, None]], axis=-1)  # noqa: E731
+        keep = jax.nn.sigmoid(self.keep(seen(gates.keep)))[:, 0]
+        rate = jax.nn.sigmoid(self.rate(seen(gates.rate)))[:, 0]
+        return Gates(hidden, cell, keep, rate)
+
+
+@struct.dataclass
+class LSTMRule(UpdateRule):
+    """weights <- keep * weights - rate * gradient, gates of a learned LSTM that runs along the inner steps of a task.
+
+    The weights are the cell of an LSTM, of which the gradient is the candidate; where training begins is the learned initial
+    cell. One small network serves every weight: it sees the weight, its gradient, the loss, and what it remembers of them.
+    Gradient and loss enter as (log |x| / 10, sign x) where |x| > e^-10, else as (-1, e^10 x).
+
+    Attributes:
+      network: ``(gates, weights [P], gradient [P], loss []) -> gates``.
+      hidden_size: H.
+
+    References:
+      Ravi and Larochelle 2017, "Optimization as a model for few-shot learning", ICLR; preprocessing and sharing over
+      coordinates: Andrychowicz et al. 2016, arXiv 1606.04474.
+
+    Deviations from the paper:
+      The loss is minus the mean reward of a step, since a surrogate's value tells nothing.
+    """
+
+    network: Network = struct.field(pytree_node=False)
+    hidden_size: int = struct.field(pytree_node=False)
+
+    @classmethod
+    def fresh(cls, hidden_size: int = 20, initial_rate: float = 0.1, initial_keep: float = 0.999) -> "LSTMRule":
+        """A rule that begins as gradient descent at that rate.
+
+        Raises:
+          ValueError: if a gate's initial value is not inside (0, 1), or there are no hidden units.
+        """
+        if hidden_size < 1:
+            raise ValueError(f"hidden_size={hidden_size}: the optimiser's LSTM needs at least 1 unit")
+        for name, value in (("initial_rate", initial_rate), ("initial_keep", initial_keep)):
+            if not 0.0 < value < 1.0:
+                raise ValueError(f"{name}={value}: it is what a sigmoid gives, so it must lie inside (0, 1)")
+        network = from_nnx(lambda rngs: CoordinateLSTM(hidden_size, initial_rate, initial_keep, rngs=rngs))
+        return cls(network, hidden_size)
+
+    def init(self, weights: PyTree, key: jax.Array) -> PyTree:
+        return self.network.init(key)
+
+    def begin(self, rule: PyTree, weights: PyTree) -> PyTree:
+        number = sum(leaf.size for leaf in jax.tree.leaves(weights))
+        memory, gate = jnp.zeros((number, self.hidden_size), jnp.float32), jnp.zeros(number, jnp.float32)
+        return Gates(memory, memory, gate, gate)
+
+    def update(
+        self, rule: PyTree, state: PyTree, weights: PyTree, gradient: PyTree, loss: jax.Array, num_updates: jax.Array
+    ) -> tuple[PyTree, PyTree]:
+        old, unravel = ravel_pytree(weights)
+        slope, _ = ravel_pytree(gradient)
+        gates = self.network.apply(rule, state, old, jax.lax.stop_gradient(slope), loss)
+        return unravel(gates.keep * old - gates.rate * slope), gates
+
+
+def _scaled(x: jax.Array, scale: float = 10.0) -> jax.Array:
+    """X [...] as two numbers [..., 2] of order one."""
+    size = jnp.abs(x)
+    large = size > jnp.exp(-scale)
+    log = jnp.log(jnp.where(large, size, 1.0)) / scale
+    return jnp.stack([jnp.where(large, log, -1.0), jnp.where(large, jnp.sign(x), jnp.exp(scale) * x)], axis=-1)
+
+
+def _logit(probability: float) -> nnx.Initializer:
+    return nnx.initializers.constant(jnp.log(probability) - jnp.log1p(-probability))

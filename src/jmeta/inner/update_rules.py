@@ -1,0 +1,130 @@
+"""Update rules: how the gradient of an inner loss moves the weights. What a rule itself consists of is meta-learned.
+
+``GradientDescent`` has nothing to learn. ``RatePerParameter`` (Meta-SGD) and ``RatePerStep`` (MAML++) learn rates. A whole
+learned optimiser is in ``jmeta.inner.meta_lstm``.
+"""
+
+import abc
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from jmeta.types import PyTree
+
+
+class UpdateRule(abc.ABC):
+    """Three pure functions. A subclass is a frozen ``flax.struct.dataclass``.
+
+    ``rule`` is what outer learners improve, () if there is nothing; ``state`` lives as long as the task.
+    """
+
+    @abc.abstractmethod
+    def init(self, weights: PyTree, key: jax.Array) -> PyTree:
+        """Fresh meta-parameters of the rule, for weights of this structure."""
+
+    @abc.abstractmethod
+    def begin(self, rule: PyTree, weights: PyTree) -> PyTree:
+        """The rule's state when a task opens."""
+
+    @abc.abstractmethod
+    def update(
+        self, rule: PyTree, state: PyTree, weights: PyTree, gradient: PyTree, loss: jax.Array, num_updates: jax.Array
+    ) -> tuple[PyTree, PyTree]:
+        """One inner step.
+
+        Args:
+          rule: the meta-parameters.
+          state: after the step before.
+          weights: to be moved.
+          gradient: of the inner loss, like weights.
+          loss: [] minus the mean reward of a step; for rules that look at it.
+          num_updates: [] int32, inner steps taken before.
+
+        Returns:
+          The new weights and state.
+        """
+
+
+@struct.dataclass
+class GradientDescent(UpdateRule):
+    """weights - rate_k * transform(gradient), for the k-th inner step.
+
+    Attributes:
+      rates: [R] rate of the first, second, ... inner step; the last one serves all later steps.
+      transform: of optax: ``optax.identity()`` for gradient descent, ``optax.trace(0.9)`` for momentum,
+        ``optax.scale_by_adam(eps_root=1e-8)`` for Adam, whose ``eps_root`` must be positive: the derivative of a root at zero is
+        not finite.
+    """
+
+    rates: jax.Array
+    transform: optax.GradientTransformation = struct.field(pytree_node=False, default=optax.identity())
+
+    def init(self, weights: PyTree, key: jax.Array) -> PyTree:
+        return ()
+
+    def begin(self, rule: PyTree, weights: PyTree) -> PyTree:
+        return self.transform.init(weights)
+
+    def update(
+        self, rule: PyTree, state: PyTree, weights: PyTree, gradient: PyTree, loss: jax.Array, num_updates: jax.Array
+    ) -> tuple[PyTree, PyTree]:
+        direction, state = self.transform.update(gradient, state, weights)
+        rate = self.rates[_at_most(num_updates, self.rates)]
+        return jax.tree.map(lambda w, d: w - rate * d, weights, direction), state
+
+
+@struct.dataclass
+class RatePerParameter(UpdateRule):
+    """weights - rate * gradient, with a learned rate for each single weight: Meta-SGD. A rate may become negative.
+
+    Attributes:
+      initial_rate: of every weight.
+
+    References:
+      Li et al. 2017, arXiv 1707.09835.
+    """
+
+    initial_rate: jax.Array | float = 0.5
+
+    def init(self, weights: PyTree, key: jax.Array) -> PyTree:
+        return jax.tree.map(lambda w: jnp.full_like(w, self.initial_rate), weights)
+
+    def begin(self, rule: PyTree, weights: PyTree) -> PyTree:
+        return ()
+
+    def update(
+        self, rule: PyTree, state: PyTree, weights: PyTree, gradient: PyTree, loss: jax.Array, num_updates: jax.Array
+    ) -> tuple[PyTree, PyTree]:
+        return jax.tree.map(lambda w, rate, g: w - rate * g, weights, rule, gradient), state
+
+
+@struct.dataclass
+class RatePerStep(UpdateRule):
+    """weights - rate_k * gradient, with a learned rate for each array of weights and each inner step: part of MAML++.
+
+    Attributes:
+      initial_rates: [R] of the first, second, ... inner step; the last one serves all later steps.
+
+    References:
+      Antoniou et al. 2019, arXiv 1810.09502.
+    """
+
+    initial_rates: jax.Array
+
+    def init(self, weights: PyTree, key: jax.Array) -> PyTree:
+        return jax.tree.map(lambda w: jnp.asarray(self.initial_rates, w.dtype), weights)
+
+    def begin(self, rule: PyTree, weights: PyTree) -> PyTree:
+        return ()
+
+    def update(
+        self, rule: PyTree, state: PyTree, weights: PyTree, gradient: PyTree, loss: jax.Array, num_updates: jax.Array
+    ) -> tuple[PyTree, PyTree]:
+        move = lambda w, rates, g: w - rates[_at_most(num_updates, rates)] * g  # noqa: E731
+        return jax.tree.map(move, weights, rule, gradient), state
+
+
+def _at_most(num_updates: jax.Array, rates: jax.Array) -> jax.Array:
+    return jnp.minimum(num_updates, rates.shape[0] - 1)

@@ -1,0 +1,158 @@
+"""Proximal policy optimisation over replayed lifetimes (Schulman et al. 2017, arXiv 1707.06347)."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from jmeta.objectives import clipped_surrogate
+from jmeta.outer.credit import Credit
+from jmeta.outer.on_policy import (
+    Experience,
+    OnPolicy,
+    OnPolicyExtra,
+    lifetime_metrics,
+    log_prob,
+    over_axes,
+    split_tasks,
+    take_segments,
+)
+from jmeta.parallel import mean_over_devices
+from jmeta.types import Decision, MetaState, Metrics, PyTree, Theta
+
+MakeOptimizer = Callable[[Any], optax.GradientTransformation]
+
+
+@struct.dataclass
+class PPO(OnPolicy):
+    """Gradient steps on a clipped surrogate.
+
+    For ``num_epochs`` passes over ``num_minibatches`` groups of tasks, replays their lifetimes under theta and steps along the
+    gradient of
+
+        sum_k score_k * mean_t [min(rho A, clip(rho) A) + entropy_coefficient * H] - value loss.
+
+    With one epoch and one minibatch it is plain policy gradient.
+
+    Attributes:
+      num_epochs: passes over the same lifetimes.
+      num_minibatches: groups of tasks in a pass; it and the number of devices must divide num_tasks.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many:
+        the policy first goes on trying, then becomes sure. None keeps both.
+      learning_rate: of the optimiser, at first.
+      max_gradient_norm: the meta-gradient's global norm is clipped here.
+      clip_epsilon: half-width of PPO's ratio interval.
+      entropy_coefficient: weight of the policy's entropy, at first.
+      optimizer: learning rate -> optax transformation.
+
+    References:
+      Schulman et al. 2017, arXiv 1707.06347.
+    """
+
+    num_epochs: int = struct.field(pytree_node=False, default=1)
+    num_minibatches: int = struct.field(pytree_node=False, default=1)
+    anneal_steps: int | None = struct.field(pytree_node=False, default=None)
+    learning_rate: jax.Array | float = 1e-3
+    max_gradient_norm: jax.Array | float = 0.5
+    clip_epsilon: jax.Array | float = 0.2
+    entropy_coefficient: jax.Array | float = 0.0
+    optimizer: MakeOptimizer = struct.field(pytree_node=False, default=partial(optax.adam, eps=1e-5))
+
+    def __post_init__(self) -> None:
+        if self.num_epochs < 1:
+            raise ValueError(f"num_epochs={self.num_epochs}: it must be at least 1")
+        if self.num_minibatches < 1:
+            raise ValueError(f"num_minibatches={self.num_minibatches}: it must be at least 1")
+        if self.anneal_steps is not None and self.anneal_steps < 1:
+            raise ValueError(f"anneal_steps={self.anneal_steps}: give at least 1 outer step, or None for a constant rate")
+        super().__post_init__()
+
+    @property
+    def num_groups(self) -> int:
+        return self.num_minibatches
+
+    def init(self, key: jax.Array) -> MetaState:
+        theta = self.inner.init(key)
+        extra = OnPolicyExtra(self.credit.init(), jnp.zeros((), jnp.int32))
+        return MetaState(theta, self._transformation().init(theta), extra)
+
+    def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
+        experience, statistics = self.gather(state, keys)
+        remaining = self._remaining(state.extra.num_steps)
+        groups = split_tasks(experience, self.num_minibatches)
+        transformation = self._transformation()
+
+        def update(carry: PyTree, group: Experience) -> tuple[PyTree, Metrics]:
+            theta, opt_state = carry
+            gradient, metrics = self.gradient(theta, group, remaining)
+            gradient = mean_over_devices(gradient)
+            metrics["gradient_norm"] = optax.tree.norm(gradient)
+            updates, opt_state = transformation.update(gradient, opt_state, theta)
+            updates = optax.tree.scale(remaining, updates)
+            return (optax.apply_updates(theta, updates), opt_state), metrics
+
+        def epoch(carry: PyTree, _: None) -> tuple[PyTree, Metrics]:
+            return jax.lax.scan(update, carry, groups)
+
+        carry = (state.theta, state.opt_state)
+        (theta, opt_state), metrics = jax.lax.scan(epoch, carry, None, length=self.num_epochs)
+        metrics = jax.tree.map(jnp.mean, metrics)
+        metrics |= lifetime_metrics(self.tasks, self.protocol, experience.lifetimes)
+        metrics = mean_over_devices(metrics)
+        metrics["theta_norm"] = optax.tree.norm(theta)
+        return MetaState(theta, opt_state, OnPolicyExtra(statistics, state.extra.num_steps + 1)), metrics
+
+    def gradient(self, theta: Theta, group: Experience, remaining: jax.Array | float = 1.0) -> tuple[Theta, Metrics]:
+        """The gradient of minus the objective on a group of tasks, replayed a microbatch at a time, and metrics.
+
+        Args:
+          theta: what is being differentiated.
+          group: the tasks.
+          remaining: what is left of the learning rate, which tells what is left of the entropy coefficient.
+        """
+        return self.over_microbatches(lambda microbatch: jax.grad(self.loss, has_aux=True)(theta, microbatch, remaining), group)
+
+    def loss(self, theta: Theta, group: Experience, remaining: jax.Array | float = 1.0) -> tuple[jax.Array, Metrics]:
+        """Minus the objective on a group of tasks, and its parts."""
+
+        def judge(decision: Decision, behaviour: jax.Array, action: jax.Array, credit: Credit) -> dict[str, jax.Array]:
+            now = log_prob(decision, action)
+            log_ratio = now - behaviour
+            terms = {
+                "policy": clipped_surrogate(now, behaviour, credit.advantage, self.clip_epsilon),
+                "value": self.credit.value_loss(decision.value, credit.value_target),
+                "entropy": decision.distribution.entropy(),
+                "kl": jnp.expm1(log_ratio) - log_ratio,
+                "clipped": (jnp.abs(jnp.expm1(log_ratio)) > self.clip_epsilon).astype(now.dtype),
+            }
+            return {name: term * credit.weight for name, term in terms.items()}
+
+        decisions = self.decide_again(theta, group, self.scored)
+        recorded = (group.behaviour, group.lifetimes.segments.action, group.credit)
+        judged = over_axes(judge, 4)(decisions, *take_segments(recorded, self.scored))
+        score = jnp.asarray([self.score[k] for k in self.scored], jnp.float32)
+        parts = {name: jnp.tensordot(term.mean((1, 2, 3)), score, 1) for name, term in judged.items()}
+        entropy_coefficient = self.entropy_coefficient * jnp.maximum(2.0 * remaining - 1.0, 0.0)
+        loss = -parts["policy"] + parts["value"] - entropy_coefficient * parts["entropy"]
+        metrics = {
+            "loss": loss,
+            "loss/policy": -parts["policy"],
+            "loss/value": parts["value"],
+            "policy/entropy": parts["entropy"],
+            "policy/kl": parts["kl"],
+            "policy/clipped": parts["clipped"],
+        }
+        return loss, metrics
+
+    def _transformation(self) -> optax.GradientTransformation:
+        return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), self.optimizer(self.learning_rate))
+
+    def _remaining(self, num_steps: jax.Array) -> jax.Array:
+        """What is left of the learning rate after that many outer steps, 1 down to 0."""
+        if self.anneal_steps is None:
+            return jnp.ones((), jnp.float32)
+        return jnp.maximum(1.0 - num_steps.astype(jnp.float32) / self.anneal_steps, 0.0)

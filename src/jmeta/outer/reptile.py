@@ -1,0 +1,89 @@
+"""Reptile: move the initial weights towards where adaptation takes them (Nichol et al. 2018, arXiv 1803.02999)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from jmeta.inner.maml import MAML
+from jmeta.lifetime import live, start
+from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol
+from jmeta.outer.on_policy import lifetime_metrics
+from jmeta.parallel import mean_over_devices, num_task_devices, over_tasks
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree
+
+
+@struct.dataclass
+class Reptile(OuterLearner):
+    """theta <- theta + learning_rate * mean over tasks of (phi - theta), phi after the lifetime's adaptations.
+
+    No derivative is taken of anything but the inner loss. With a single inner step it would be training on all tasks at once;
+    from two steps on the difference contains the term that makes gradients of one task's steps agree.
+
+    Attributes:
+      inner: a ``MAML``, whose phi is weights like theta's, with an update rule that has nothing to learn.
+      learning_rate: epsilon of the paper, of ``optimizer``.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero; None for a constant.
+      optimizer: learning rate -> optax transformation, fed theta - phi as if it were a gradient.
+
+    References:
+      Nichol et al. 2018, arXiv 1803.02999.
+    """
+
+    inner: MAML
+    tasks: TaskDistribution = struct.field(pytree_node=False)
+    protocol: Protocol = struct.field(pytree_node=False)
+    num_tasks: int = struct.field(pytree_node=False)
+    learning_rate: jax.Array | float = 0.1
+    anneal_steps: int | None = struct.field(pytree_node=False, default=None)
+    optimizer: Callable[[Any], optax.GradientTransformation] = struct.field(pytree_node=False, default=optax.sgd)
+
+    def __post_init__(self) -> None:
+        check_protocol(self.tasks, self.protocol)
+        check_fit(self.inner, self.tasks)
+        if not isinstance(self.inner, MAML):
+            raise ValueError(f"Reptile moves theta towards phi, and {type(self.inner).__name__}'s are not alike: use MAML")
+        if self.protocol.num_segments < 2:
+            raise ValueError(
+                "num_segments=1: nothing adapts, so there is nowhere to move; give one segment more than inner steps"
+            )
+        self.check_devices(1)
+
+    def check_devices(self, num_devices: int) -> None:
+        check_divides("num_tasks", self.num_tasks, num_devices, f"{num_devices} device(s)")
+
+    def init(self, key: jax.Array) -> MetaState:
+        theta = self.inner.init(key)
+        if jax.tree.leaves(theta.rule):
+            raise ValueError(f"Reptile can't learn the update rule {type(self.inner.rule).__name__}: use GradientDescent")
+        return MetaState(theta, self.optimizer(self.learning_rate).init(theta), jnp.zeros((), jnp.int32))
+
+    def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
+        self.check_devices(num_task_devices())
+        return over_tasks(self._step)(state, jax.random.split(key, self.num_tasks))
+
+    def _step(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
+        theta = state.theta
+        weights, lifetimes = jax.vmap(self._adapted, in_axes=(None, 0), out_axes=(0, TASK_AXES))(theta, keys)
+        nearer = theta._replace(weights=mean_over_devices(jax.tree.map(lambda w: w.mean(0), weights)))
+        difference = optax.tree.sub(theta, nearer)
+        updates, opt_state = self.optimizer(self.learning_rate).update(difference, state.opt_state, theta)
+        left = 1.0 if self.anneal_steps is None else jnp.maximum(1.0 - state.extra / self.anneal_steps, 0.0)
+        theta = optax.apply_updates(theta, optax.tree.scale(left, updates))
+        metrics = mean_over_devices(lifetime_metrics(self.tasks, self.protocol, lifetimes))
+        metrics |= {"distance": optax.tree.norm(difference), "theta_norm": optax.tree.norm(theta)}
+        return MetaState(theta, opt_state, state.extra + 1), metrics
+
+    def _adapted(self, theta: PyTree, key: jax.Array) -> tuple[PyTree, Lifetime]:
+        """All weights after the adaptations of a lifetime in a new task, and the lifetime."""
+        task_key, begin_key, start_key, live_key = jax.random.split(key, 4)
+        begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
+        task = self.tasks.sample(task_key)
+        life = start(self.tasks, task, begun, num_streams=self.protocol.num_streams, key=start_key)
+        number, length, _ = self.protocol
+        life, lifetime = live(self.inner, self.tasks, theta, life, num_segments=number, length=length, key=live_key)
+        return theta.weights | life.phi.weights, lifetime

@@ -1,0 +1,140 @@
+"""Trust-region policy optimisation over replayed lifetimes (Schulman et al. 2015, arXiv 1502.05477)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+import optax
+from flax import struct
+
+from jmeta.objectives import likelihood_ratio
+from jmeta.outer.on_policy import Experience, OnPolicy, OnPolicyExtra, lifetime_metrics, log_prob, over_axes, take_segments
+from jmeta.parallel import mean_over_devices
+from jmeta.types import Decision, MetaState, Metrics, PyTree, Theta
+
+
+class _Trial(NamedTuple):
+    """A point of the line search."""
+
+    theta: Theta
+    gain: jax.Array  # [] of the surrogate over where the step began
+    kl: jax.Array  # []
+    number: jax.Array  # [] int32, trials before
+
+
+@struct.dataclass
+class TrustRegion(OnPolicy):
+    """The natural-gradient step of a given size in policy space, MAML's own outer optimiser.
+
+    With S the likelihood-ratio surrogate of the scored segments, and KL the mean divergence of the recorded policies from those
+    of a replay under theta,
+
+        x = (H + damping)^-1 grad S,        H = hess KL,        step = x sqrt(2 max_kl / x^T H x),
+
+    by conjugate gradients; then the first of step, ratio step, ratio^2 step, ... that raises S and keeps KL within max_kl. If
+    none does, theta stays. Where a segment follows adaptations, S and KL are functions of theta *through* them.
+
+    At the recorded theta, H = J^T M J with J the derivative of the policies' parameters and M the Hessian of KL in those. J^T is
+    a backward pass, and J is got by transposing it, so no forward mode is needed and inner gradients may be mixed-mode.
+
+    The credit assignment must do without a critic, which this optimiser would not train.
+
+    Attributes:
+      max_kl: mean divergence that a step may make, in nats.
+      damping: added to H, in nats.
+      num_cg_steps: conjugate-gradient steps at most.
+      backtrack_ratio: by which a refused step shrinks, in (0, 1).
+      max_backtracks: trials of the line search.
+    """
+
+    max_kl: jax.Array | float = 0.01
+    damping: jax.Array | float = 1e-5
+    num_cg_steps: int = struct.field(pytree_node=False, default=10)
+    backtrack_ratio: jax.Array | float = 0.8
+    max_backtracks: int = struct.field(pytree_node=False, default=15)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.credit.has_critic:
+            raise ValueError(
+                f"credit={type(self.credit).__name__} has a critic, which a trust region does not train: use EpisodeBaseline"
+            )
+        for name in ("num_cg_steps", "max_backtracks"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: it must be at least 1")
+
+    def init(self, key: jax.Array) -> MetaState:
+        return MetaState(self.inner.init(key), (), OnPolicyExtra(self.credit.init(), jnp.zeros((), jnp.int32)))
+
+    def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
+        theta = state.theta
+        experience, statistics = self.gather(state, keys)
+
+        def everywhere(function: Callable[[Experience], PyTree]) -> PyTree:
+            return mean_over_devices(self.over_microbatches(function, experience))
+
+        surrogate, gradient = everywhere(lambda group: jax.value_and_grad(self.surrogate)(theta, group))
+
+        def hessian(vector: Theta) -> Theta:
+            product = everywhere(lambda group: self.kl_hessian(theta, group, vector))
+            return optax.tree.add_scale(product, self.damping, vector)
+
+        direction, _ = jax.scipy.sparse.linalg.cg(hessian, gradient, maxiter=self.num_cg_steps, tol=1e-10)
+        curvature = optax.tree.vdot(direction, hessian(direction))
+        size = jnp.sqrt(2.0 * self.max_kl / jnp.maximum(curvature, 1e-12))
+
+        def attempt(number: jax.Array) -> _Trial:
+            moved = optax.tree.add_scale(theta, size * self.backtrack_ratio**number, direction)
+            value, kl = everywhere(lambda group: (self.surrogate(moved, group), self.kl(moved, group)))
+            return _Trial(moved, value - surrogate, kl, number)
+
+        refused = lambda trial: ~((trial.gain > 0) & (trial.kl <= self.max_kl))  # noqa: E731
+        search_on = lambda trial: refused(trial) & (trial.number < self.max_backtracks - 1)  # noqa: E731
+        trial = jax.lax.while_loop(search_on, lambda trial: attempt(trial.number + 1), attempt(jnp.zeros((), jnp.int32)))
+        stays = refused(trial)
+        new = jax.tree.map(lambda old, moved: jnp.where(stays, old, moved), theta, trial.theta)
+        metrics = mean_over_devices(lifetime_metrics(self.tasks, self.protocol, experience.lifetimes))
+        metrics |= {
+            "loss": -surrogate,
+            "policy/gain": jnp.where(stays, 0.0, trial.gain),
+            "policy/kl": jnp.where(stays, 0.0, trial.kl),
+            "policy/backtracks": trial.number.astype(jnp.float32),
+            "policy/refused": stays.astype(jnp.float32),
+            "gradient_norm": optax.tree.norm(gradient),
+            "theta_norm": optax.tree.norm(new),
+        }
+        return MetaState(new, (), OnPolicyExtra(statistics, state.extra.num_steps + 1)), metrics
+
+    def surrogate(self, theta: Theta, group: Experience) -> jax.Array:
+        """S of theta on a group of tasks; its gradient at the recorded theta is the meta-gradient."""
+        decisions = self.decide_again(theta, group, self.scored)
+        recorded = take_segments((group.behaviour, group.lifetimes.segments.action, group.credit), self.scored)
+        behaviour, action, credit = recorded
+        terms = over_axes(lambda d, b, a, c: likelihood_ratio(log_prob(d, a), b, c.advantage) * c.weight, 4)
+        return self._mean(terms(decisions, behaviour, action, credit))
+
+    def kl(self, theta: Theta, group: Experience) -> jax.Array:
+        """Mean divergence of the recorded policies from those under theta, in the scored segments of a group of tasks."""
+        return self._divergence(self.decide_again(theta, group, self.scored), group)
+
+    def kl_hessian(self, theta: Theta, group: Experience, vector: Theta) -> Theta:
+        """The Hessian of ``kl`` at the theta that lived the group, times a vector."""
+        again = lambda theta: self.decide_again(theta, group, self.scored)  # noqa: E731
+        decisions, pull_back = jax.vjp(again, theta)
+        push_forward = jax.linear_transpose(lambda cotangent: pull_back(cotangent)[0], decisions)
+        (along,) = push_forward(vector)
+        of_kl = jax.grad(lambda decisions: self._divergence(decisions, group))
+        (product,) = pull_back(jax.jvp(of_kl, (decisions,), (along,))[1])
+        return product
+
+    def _divergence(self, decisions: Decision, group: Experience) -> jax.Array:
+        recorded, weight = take_segments((group.lifetimes.segments.decision, group.credit.weight), self.scored)
+        each = over_axes(lambda old, new, w: dist.kl_divergence(old.distribution, new.distribution) * w, 4)
+        return self._mean(each(recorded, decisions, weight))
+
+    def _mean(self, terms: jax.Array) -> jax.Array:
+        """Of terms [len(scored), T, n, B], the segments weighted by their scores."""
+        score = jnp.asarray([self.score[k] for k in self.scored], terms.dtype)
+        return jnp.tensordot(terms.mean((1, 2, 3)), score, 1)
