@@ -107,7 +107,7 @@ def _run(row: Row, seed: int, out: Path) -> dict[str, Any] | None:
         "episode_returns": np.round(result.episode_returns.mean(0), 4).tolist(),
         "reference": None if reference is None else reference._asdict(),
         "num_tasks": row.num_tasks,
-        "env_steps": row.num_steps * outer.num_tasks * outer.protocol.num_env_steps,
+        "env_steps": row.num_steps * outer.num_env_steps,
         "training_seconds": round(seconds, 1),
         "versions": versions(),
         "device": device(),

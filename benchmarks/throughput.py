@@ -47,7 +47,7 @@ def rl2_case() -> Case:
     outer = jmeta.algorithms.rl2(jmeta.tasks.BernoulliBandit())
     hidden, inputs, outputs = 64, 1 + 5 + 2, 5 + 1
     forward = 2 * (3 * hidden * (hidden + inputs) + hidden * outputs)
-    env_steps = outer.num_tasks * outer.protocol.num_env_steps
+    env_steps = outer.num_env_steps
     return Case(outer, env_steps * forward * (1 + 4 * 3))
 
 
@@ -111,7 +111,7 @@ def measure(name: str, seconds: float) -> dict[str, Any]:
             rates.append((time.perf_counter() - started) / per_chunk)
     rates.sort()
     median = rates[len(rates) // 2]
-    env_steps = outer.num_tasks * outer.protocol.num_env_steps
+    env_steps = outer.num_env_steps
     rate = matrix_rate()
     return {
         "compile_seconds": compile_seconds,

@@ -85,3 +85,15 @@ def mean_over_devices(tree: Any) -> Any:
     if jax.sharding.get_abstract_mesh().empty:
         return tree
     return jax.lax.pmean(tree, TASK_AXIS)
+
+
+def gather_devices(array: jax.Array) -> jax.Array:
+    """What all devices have [n, ...], in order of device, [devices * n, ...]; call it only inside ``over_tasks``."""
+    if jax.sharding.get_abstract_mesh().empty:
+        return array
+    return jax.lax.all_gather(array, TASK_AXIS, tiled=True)
+
+
+def device_index() -> jax.Array | int:
+    """Which of the mesh's devices this is, from 0; call it only inside ``over_tasks``."""
+    return 0 if jax.sharding.get_abstract_mesh().empty else jax.lax.axis_index(TASK_AXIS)

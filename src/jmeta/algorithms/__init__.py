@@ -9,6 +9,7 @@ from jmeta.algorithms.anil import anil
 from jmeta.algorithms.average import average
 from jmeta.algorithms.cavia import cavia
 from jmeta.algorithms.e_maml import e_maml
+from jmeta.algorithms.es_maml import es_maml
 from jmeta.algorithms.fomaml import fomaml
 from jmeta.algorithms.imaml import imaml
 from jmeta.algorithms.maml import maml
@@ -20,6 +21,7 @@ from jmeta.algorithms.oracle import oracle
 from jmeta.algorithms.promp import promp
 from jmeta.algorithms.reptile import reptile
 from jmeta.algorithms.rl2 import rl2
+from jmeta.algorithms.rl2_es import rl2_es
 from jmeta.outer.base import OuterLearner
 
 ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
@@ -27,6 +29,7 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "average": average,
     "cavia": cavia,
     "e-maml": e_maml,
+    "es-maml": es_maml,
     "fomaml": fomaml,
     "imaml": imaml,
     "maml": maml,
@@ -38,6 +41,7 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "promp": promp,
     "reptile": reptile,
     "rl2": rl2,
+    "rl2-es": rl2_es,
 }
 
 __all__ = [
@@ -46,6 +50,7 @@ __all__ = [
     "average",
     "cavia",
     "e_maml",
+    "es_maml",
     "fomaml",
     "imaml",
     "maml",
@@ -57,4 +62,5 @@ __all__ = [
     "promp",
     "reptile",
     "rl2",
+    "rl2_es",
 ]

@@ -75,7 +75,7 @@ class Budget:
         """Outer steps at most."""
         if self.env_steps is None:
             return MAX_STEPS
-        return math.ceil(self.env_steps / (learner.num_tasks * learner.protocol.num_env_steps))
+        return math.ceil(self.env_steps / learner.num_env_steps)
 
 
 @struct.dataclass
@@ -417,7 +417,7 @@ def _train(
     failures = [reasons[v * num_seeds : (v + 1) * num_seeds] for v in range(num_variants)]
     info = {
         "outer_steps": step,
-        "env_steps": step * cell.learner.num_tasks * cell.learner.protocol.num_env_steps,
+        "env_steps": step * cell.learner.num_env_steps,
         "train_seconds": seconds,
         "compile_seconds": compile_seconds,
     }

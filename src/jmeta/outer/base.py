@@ -42,6 +42,15 @@ class OuterLearner(abc.ABC):
     def check_devices(self, num_devices: int) -> None:
         """Raises ValueError if the meta-batch can't be split over that many devices."""
 
+    @property
+    def num_env_steps(self) -> int:
+        """Environment steps of an outer step."""
+        return self.num_tasks * self.protocol.num_env_steps
+
+    def memory_remedy(self) -> str:
+        """What to change if an outer step does not fit into memory."""
+        return f"use fewer than num_tasks={self.num_tasks}"
+
     def deploy(self, state: MetaState) -> Theta:
         """What is shipped: the theta that new tasks are met with."""
         return state.theta

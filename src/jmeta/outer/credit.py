@@ -172,11 +172,12 @@ class Exploration(EpisodeBaseline):
     What is lived before an adaptation also earns what the adaptation makes of it. With R the mean return of an episode in the
     last segment, the gradient of its expectation has two parts,
 
-        E[grad R(phi) through the inner step]   +   E[R * sum_t grad log pi_theta(a_t | s_t)],
+        E[grad R(phi), the data held fixed]   +   E[R * sum_t grad log pi_theta(a_t | s_t)],
 
-    the sum over all decisions of all streams before the last adaptation. MAML's is the first alone. Here decisions before
-    the last segment get R, less its mean over the *other* tasks of the batch, as their advantage; replay weighs a segment's
-    decisions by their mean, so a sum over B streams is B times that.
+    the sum over all decisions of all streams before the last adaptation. The first is the derivative through inner steps on the
+    ``naive`` surrogate; with one that is right twice, such as low-variance curvature, other data is counted already and the
+    second part would count it again. Here decisions before the last segment get R, less its mean over the *other* tasks of the
+    batch, as their advantage; replay weighs a segment's decisions by their mean, so a sum over B streams is B times that.
 
     It is unbiased, and its variance grows with the number of decisions it credits.
 

@@ -100,6 +100,10 @@ class OnPolicy(OuterLearner):
         """The segments that count."""
         return tuple(k for k, weight in enumerate(self.score) if weight)
 
+    def memory_remedy(self) -> str:
+        size = self.microbatch_size or tasks_at_once(self.num_tasks // self.num_groups, self.protocol.num_streams)
+        return f"use a microbatch_size below {size}, or rematerialise=True; or fewer than num_tasks={self.num_tasks}"
+
     def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
         self.check_devices(num_task_devices())
         return over_tasks(self.step_on_device)(state, jax.random.split(key, self.num_tasks))

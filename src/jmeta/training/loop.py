@@ -19,6 +19,7 @@ from jmeta.outer.base import OuterLearner
 from jmeta.parallel import task_mesh
 from jmeta.training.checkpoints import Checkpoints, num_bytes
 from jmeta.training.loggers import JsonLines, Logger, TensorBoard, WeightsAndBiases, require_wandb
+from jmeta.training.memory import check_memory
 from jmeta.training.progress import ProgressReport
 from jmeta.training.run_directory import Recipe, RunDirectory, differences, run_config
 from jmeta.types import MetaState, Theta
@@ -142,7 +143,7 @@ def train(
         loggers = _open_loggers(run, first_step, wandb_project, config)
         for logger in loggers:
             stack.callback(logger.close)
-        env_steps = outer.num_tasks * outer.protocol.num_env_steps
+        env_steps = outer.num_env_steps
         report = ProgressReport(first_step, num_steps, env_steps, enabled=progress)
         with jax.set_mesh(mesh), deferred_signals() as caught, report:
             if resume:
@@ -172,9 +173,10 @@ class _Loop:
         state, key = copy((state, self.key))  # the state is now ours to donate
         started = time.perf_counter()
         chunk = self._compile(state, key)
+        check_memory(chunk, self.outer, list(self.mesh.devices.flat))
         compile_seconds = time.perf_counter() - started
         self.report.note(f"compiled in {compile_seconds:.1f} s for {self.mesh.size} device(s)")
-        env_steps = self.outer.num_tasks * self.outer.protocol.num_env_steps
+        env_steps = self.outer.num_env_steps
         history: list[dict[str, np.ndarray]] = []
         count, last_saved = 1, step
         while step < num_steps and not self.caught:

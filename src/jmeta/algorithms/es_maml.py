@@ -1,0 +1,91 @@
+"""ES-MAML (Song et al. 2020, arXiv 1910.01215)."""
+
+from typing import Literal
+
+from jmeta.inner.zero_order import EvolutionGradient, HillClimbing
+from jmeta.outer.evolution import OpenAIES
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import Protocol
+
+
+def es_maml(
+    tasks: TaskDistribution,
+    *,
+    adaptation: Literal["gradient", "hill-climbing"] = "gradient",
+    widths: tuple[int, ...] = (32, 32),
+    initial_std: float = 1.0,
+    num_inner_steps: int = 1,
+    inner_rate: float = 0.05,
+    inner_sigma: float = 0.1,
+    num_streams: int = 20,
+    segment_length: int | None = None,
+    num_tasks: int = 20,
+    population_size: int = 32,
+    members_at_once: int | None = None,
+    sigma: float = 0.1,
+    learning_rate: float = 1e-2,
+    anneal_steps: int | None = None,
+) -> OpenAIES:
+    """MAML without a derivative: tasks adapt by trying perturbed weights, and so does what they start from.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      adaptation: a step along the evolution-strategies gradient of what was tried, or a move to the best of it.
+      widths: hidden layers of the policy.
+      initial_std: standard deviation of a continuous policy at first, in units of half the action box.
+      num_inner_steps: adaptations in training and evaluation, at least 1; from then on nothing is tried.
+      inner_rate: of gradient adaptation.
+      inner_sigma: standard deviation of what a task tries.
+      num_streams: trajectories, each with a perturbation of its own.
+      segment_length: environment steps of each trajectory, whole episodes; the task's own lifetime by default.
+      num_tasks: tasks that every member of the population lives in, the same for all.
+      population_size: members, in pairs of opposite perturbations.
+      members_at_once: pairs that one device lives with at once; all by default.
+      sigma: standard deviation of the population.
+      learning_rate: of Adam, the outer optimiser.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for no inner step, an odd population, or segments that are no whole number of episodes.
+
+    Example:
+      >>> import jax, jmeta
+      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
+      >>> agent = jmeta.algorithms.es_maml(tasks, widths=(8,), num_streams=4, num_tasks=4, population_size=4)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Song et al. 2020, arXiv 1910.01215.
+
+    Deviations from the paper:
+      Policies are stochastic, as elsewhere here. Returns are standardised before an inner gradient step. Hill climbing moves to
+      the best of one batch where the paper moves from one trial to the next.
+    """
+    if num_inner_steps < 1:
+        raise ValueError(f"num_inner_steps={num_inner_steps}: ES-MAML adapts by at least 1 step")
+    kind, rate = (EvolutionGradient, {"rate": inner_rate}) if adaptation == "gradient" else (HillClimbing, {})
+    inner = kind.with_mlp(
+        tasks.observation_size,
+        tasks.action_space,
+        widths,
+        initial_std=initial_std,
+        num_inner_steps=num_inner_steps,
+        sigma=inner_sigma,
+        **rate,
+    )
+    length = tasks.lifetime_length if segment_length is None else segment_length
+    return OpenAIES(
+        inner=inner,
+        tasks=tasks,
+        protocol=Protocol(num_segments=num_inner_steps + 1, segment_length=length, num_streams=num_streams),
+        score=(*(0.0 for _ in range(num_inner_steps)), 1.0),
+        num_tasks=num_tasks,
+        population_size=population_size,
+        members_at_once=members_at_once,
+        sigma=sigma,
+        learning_rate=learning_rate,
+        anneal_steps=anneal_steps,
+    )

@@ -1,0 +1,65 @@
+"""RL² trained by evolution strategies (Salimans et al. 2017, arXiv 1703.03864)."""
+
+from jmeta.inner.rl2 import RL2
+from jmeta.outer.evolution import OpenAIES
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import Protocol
+
+
+def rl2_es(
+    tasks: TaskDistribution,
+    *,
+    hidden_size: int = 32,
+    lifetime_length: int | None = None,
+    num_tasks: int = 64,
+    population_size: int = 64,
+    members_at_once: int | None = None,
+    sigma: float = 0.1,
+    learning_rate: float = 3e-2,
+    anneal_steps: int | None = None,
+) -> OpenAIES:
+    """A recurrent policy whose hidden state is the learning algorithm, found by perturbing its weights.
+
+    The agent is that of ``rl2``. Nothing goes backwards through time: how much a lifetime earned is all that counts, so credit
+    over long lifetimes costs nothing, and memory does not grow with their length.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      hidden_size: units of the GRU.
+      lifetime_length: environment steps of a lifetime, whole episodes; the task's own custom by default.
+      num_tasks: tasks that every member of the population lives in, the same for all.
+      population_size: members, in pairs of opposite perturbations.
+      members_at_once: pairs that one device lives with at once; all by default.
+      sigma: standard deviation of the perturbations.
+      learning_rate: of Adam.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for an odd population, or a lifetime that is no whole number of episodes.
+
+    Example:
+      >>> import jax, jmeta
+      >>> agent = jmeta.algorithms.rl2_es(jmeta.tasks.BernoulliBandit(num_arms=2), hidden_size=4, num_tasks=4, population_size=8)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Duan et al. 2016, arXiv 1611.02779; Salimans et al. 2017, arXiv 1703.03864.
+    """
+    if hidden_size < 1:
+        raise ValueError(f"hidden_size={hidden_size}: the GRU needs at least 1 unit")
+    length = tasks.lifetime_length if lifetime_length is None else lifetime_length
+    return OpenAIES(
+        inner=RL2.with_gru(tasks.observation_size, tasks.action_space, hidden_size),
+        tasks=tasks,
+        protocol=Protocol(num_segments=1, segment_length=length, num_streams=1),
+        score=(1.0,),
+        num_tasks=num_tasks,
+        population_size=population_size,
+        members_at_once=members_at_once,
+        sigma=sigma,
+        learning_rate=learning_rate,
+        anneal_steps=anneal_steps,
+    )

@@ -1,0 +1,171 @@
+"""Evolution strategies: meta-learning from how well lifetimes went, without a gradient (Salimans et al. 2017, 1703.03864)."""
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from jmeta.inner.base import InnerLearner
+from jmeta.lifetime import live_in
+from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol
+from jmeta.outer.on_policy import lifetime_metrics
+from jmeta.parallel import device_index, gather_devices, mean_over_devices, num_task_devices, over_tasks
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree, Theta
+
+
+@struct.dataclass
+class Evolution(OuterLearner):
+    """What all evolution strategies do alike: live with many thetas, in the same tasks and with the same random numbers.
+
+    The fitness of a theta is the mean over ``num_tasks`` new tasks of the rewards of a lifetime, weighed by segment. Any inner
+    learner will do, since nothing is differentiated and nothing is replayed. Members of the population are spread over devices.
+
+    Attributes:
+      score: weight of each segment's rewards.
+      population_size: thetas lived with at each outer step; even.
+      members_at_once: pairs of members that one device lives with at once, which bounds memory; None for all.
+    """
+
+    inner: InnerLearner
+    tasks: TaskDistribution = struct.field(pytree_node=False)
+    protocol: Protocol = struct.field(pytree_node=False)
+    score: tuple[float, ...] = struct.field(pytree_node=False)
+    num_tasks: int = struct.field(pytree_node=False)
+    population_size: int = struct.field(pytree_node=False)
+    members_at_once: int | None = struct.field(pytree_node=False, default=None)
+
+    def __post_init__(self) -> None:
+        check_protocol(self.tasks, self.protocol)
+        check_fit(self.inner, self.tasks)
+        if len(self.score) != self.protocol.num_segments:
+            raise ValueError(
+                f"score has {len(self.score)} entries but num_segments is {self.protocol.num_segments}: "
+                "give one weight per segment"
+            )
+        if self.num_tasks < 1:
+            raise ValueError(f"num_tasks={self.num_tasks}: a lifetime needs at least 1 task")
+        self.check_devices(1)
+
+    def check_devices(self, num_devices: int) -> None:
+        check_divides("population_size", self.population_size, 2 * num_devices, f"pairs on {num_devices} device(s)")
+
+    @property
+    def num_env_steps(self) -> int:
+        return self.population_size * self.num_tasks * self.protocol.num_env_steps
+
+    def memory_remedy(self) -> str:
+        now = self.members_at_once or self.population_size // 2
+        return f"use members_at_once below {now}, or fewer than num_tasks={self.num_tasks}"
+
+    def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
+        self.check_devices(num_task_devices())
+        live_key, search_key = jax.random.split(key)
+        pairs = jax.random.split(search_key, self.population_size // 2)
+        return over_tasks(self.step_on_device)((state, jax.random.split(live_key, self.num_tasks)), pairs)
+
+    @abc.abstractmethod
+    def step_on_device(self, shared: tuple[MetaState, jax.Array], pairs: jax.Array) -> tuple[MetaState, Metrics]:
+        """The outer step on one device.
+
+        Args:
+          shared: the state, and keys [num_tasks] of the lifetimes that all members live.
+          pairs: keys of this device's share of the population's pairs.
+        """
+
+    def fitness(self, theta: Theta, keys: jax.Array) -> tuple[jax.Array, Metrics]:
+        """Of one theta, [], on lifetimes with these keys; and how they went."""
+
+        def one_lifetime(key: jax.Array) -> Lifetime:
+            task_key, begin_key, live_key = jax.random.split(key, 3)
+            task = self.tasks.sample(task_key)
+            begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
+            return live_in(self.inner, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
+
+        lifetimes = jax.vmap(one_lifetime, out_axes=TASK_AXES)(keys)
+        earned = lifetimes.segments.reward.sum(1).mean((1, 2))  # [K]
+        return earned @ jnp.asarray(self.score, jnp.float32), lifetime_metrics(self.tasks, self.protocol, lifetimes)
+
+    def over_members(self, function: Callable[[PyTree], PyTree], members: PyTree) -> PyTree:
+        """``function`` of each member, leaves [n, ...], as many at once as memory is to hold."""
+        number = jax.tree.leaves(members)[0].shape[0]
+        return jax.lax.map(function, members, batch_size=min(self.members_at_once or number, number))
+
+
+@struct.dataclass
+class OpenAIES(Evolution):
+    """Gradient ascent on the fitness blurred by a Gaussian, estimated from pairs of opposite perturbations.
+
+        gradient = 1 / (n sigma) sum_i shaped(F(theta + sigma eps_i) - F(theta - sigma eps_i)) eps_i
+
+    over n / 2 pairs, of which both live the same tasks with the same random numbers. Fitness is replaced by
+    its rank, centred: only the order counts. Perturbations are not stored but drawn again from their keys, so memory does not
+    grow with population times weights.
+
+    Attributes:
+      sigma: standard deviation of the perturbations.
+      learning_rate: of the optimiser.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero; None for a constant.
+      ranked: whether ranks stand for fitness; False is the plain, unbiased estimate.
+      optimizer: learning rate -> optax transformation.
+
+    References:
+      Salimans et al. 2017, arXiv 1703.03864.
+    """
+
+    sigma: jax.Array | float = 0.1
+    learning_rate: jax.Array | float = 1e-2
+    anneal_steps: int | None = struct.field(pytree_node=False, default=None)
+    ranked: bool = struct.field(pytree_node=False, default=True)
+    optimizer: Callable[[Any], optax.GradientTransformation] = struct.field(pytree_node=False, default=optax.adam)
+
+    def init(self, key: jax.Array) -> MetaState:
+        theta = self.inner.init(key)
+        return MetaState(theta, self.optimizer(self.learning_rate).init(theta), jnp.zeros((), jnp.int32))
+
+    def step_on_device(self, shared: tuple[MetaState, jax.Array], pairs: jax.Array) -> tuple[MetaState, Metrics]:
+        state, keys = shared
+        theta = state.theta
+        gradient, fitness, metrics = self.gradient(theta, keys, pairs)
+        updates, opt_state = self.optimizer(self.learning_rate).update(optax.tree.scale(-1.0, gradient), state.opt_state, theta)
+        left = 1.0 if self.anneal_steps is None else jnp.maximum(1.0 - state.extra / self.anneal_steps, 0.0)
+        theta = optax.apply_updates(theta, optax.tree.scale(left, updates))
+        metrics |= {
+            "fitness": fitness.mean(),
+            "fitness/best": fitness.max(),
+            "fitness/std": fitness.std(),
+            "gradient_norm": optax.tree.norm(gradient),
+            "theta_norm": optax.tree.norm(theta),
+        }
+        return MetaState(theta, opt_state, state.extra + 1), metrics
+
+    def gradient(self, theta: Theta, keys: jax.Array, pairs: jax.Array) -> tuple[Theta, jax.Array, Metrics]:
+        """The estimate from this and all other devices' pairs, the fitness [n] of all members, and how their lifetimes went."""
+
+        def both(pair: jax.Array) -> tuple[jax.Array, Metrics]:
+            noise = optax.tree.random_like(pair, theta)
+            sides = [self.fitness(optax.tree.add_scale(theta, sign * self.sigma, noise), keys) for sign in (1.0, -1.0)]
+            return jnp.stack([sides[0][0], sides[1][0]]), jax.tree.map(lambda a, b: (a + b) / 2, sides[0][1], sides[1][1])
+
+        fitness, metrics = self.over_members(both, pairs)
+        everyone = gather_devices(fitness)
+        shaped = centred_ranks(everyone.reshape(-1)).reshape(everyone.shape) if self.ranked else everyone
+        start = device_index() * len(pairs)
+        weight = jax.lax.dynamic_slice_in_dim(shaped[:, 0] - shaped[:, 1], start, len(pairs))
+
+        def add(total: Theta, pair_and_weight: tuple[jax.Array, jax.Array]) -> tuple[Theta, None]:
+            pair, weight = pair_and_weight
+            return optax.tree.add_scale(total, weight, optax.tree.random_like(pair, theta)), None
+
+        total, _ = jax.lax.scan(add, optax.tree.zeros_like(theta), (pairs, weight))
+        mean = mean_over_devices(optax.tree.scale(1.0 / (2 * len(pairs) * self.sigma), total))
+        return mean, everyone.reshape(-1), mean_over_devices(jax.tree.map(jnp.mean, metrics))
+
+
+def centred_ranks(fitness: jax.Array) -> jax.Array:
+    """Ranks of [n] values, spread evenly over [-1/2, 1/2]; equal values share the mean of their ranks."""
+    return (jax.scipy.stats.rankdata(fitness) - 1.0) / max(len(fitness) - 1, 1) - 0.5

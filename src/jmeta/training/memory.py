@@ -1,0 +1,74 @@
+"""Memory: what an outer step will need, by XLA's own account, and whether the devices have it."""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from jmeta.outer.base import OuterLearner
+from jmeta.parallel import task_mesh
+
+GIB = 2**30
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+class MemoryNeed(NamedTuple):
+    """Bytes on each device."""
+
+    arguments: int  # the state that goes in, and what comes out in its place
+    temporary: int  # while the program runs
+
+    @property
+    def total(self) -> int:
+        return self.arguments + self.temporary
+
+
+def memory_estimate(outer: OuterLearner, *, num_devices: int | None = None) -> MemoryNeed:
+    """What one outer step needs on each device; it is compiled for that, and not run.
+
+    Args:
+      outer: the learner.
+      num_devices: local devices to spread tasks over; all by default.
+
+    Example:
+      >>> import jmeta
+      >>> outer = jmeta.algorithms.maml(jmeta.tasks.PointNavigation(horizon=10), widths=(8,), num_streams=4, num_tasks=4)
+      >>> jmeta.training.memory_estimate(outer).temporary > 0
+      True
+    """
+    mesh = task_mesh(num_devices)
+    outer.check_devices(mesh.size)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    with jax.set_mesh(mesh):
+        return needed_by(jax.jit(outer.step, donate_argnums=0).lower(jax.eval_shape(outer.init, key), key).compile())
+
+
+def needed_by(compiled: Any) -> MemoryNeed:
+    """Of a compiled program; zeros where the backend keeps no account."""
+    account = compiled.memory_analysis()
+    if account is None:
+        return MemoryNeed(0, 0)
+    inputs_and_outputs = account.argument_size_in_bytes + account.output_size_in_bytes - account.alias_size_in_bytes
+    return MemoryNeed(inputs_and_outputs, account.temp_size_in_bytes)
+
+
+def check_memory(compiled: Any, outer: OuterLearner, devices: list[jax.Device]) -> None:
+    """Raises ValueError if the devices can't hold what the program needs, before it runs."""
+    need = needed_by(compiled).total
+    shared = devices[0].platform == "cpu"  # host devices share one memory
+    have = _host_memory() if shared else (devices[0].memory_stats() or {}).get("bytes_limit")
+    where = f"{len(devices)} host devices need together" if shared else "each device needs"
+    total = need * len(devices) if shared else need
+    if have is not None and total > have:
+        raise ValueError(
+            f"an outer step does not fit: {where} {total / GIB:.1f} GiB, and there are {have / GIB:.1f} GiB; "
+            f"{outer.memory_remedy()}"
+        )
+
+
+def _host_memory() -> int:
+    """Bytes that this process may use."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.exists() else "max"
+    return physical if limit == "max" else min(physical, int(limit))
