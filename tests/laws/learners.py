@@ -9,41 +9,54 @@ from jmeta.outer.base import OuterLearner
 from jmeta.tasks import BernoulliBandit, PointNavigation, SparsePointNavigation
 
 SMALL: dict[str, Any] = {"widths": (8,), "num_streams": 6, "num_tasks": 4}
+EVOLVED: dict[str, Any] = {"widths": (8,), "num_streams": 6, "num_tasks": 2, "population_size": 8}
 
-OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = {
-    "rl2-discrete": lambda: jmeta.algorithms.rl2(
-        BernoulliBandit(num_arms=3, num_pulls=6), hidden_size=8, num_tasks=8, num_epochs=2, num_minibatches=2
-    ),
-    "rl2-continuous": lambda: jmeta.algorithms.rl2(
-        SparsePointNavigation(horizon=4, episodes=2), hidden_size=8, num_tasks=8, num_epochs=2, num_minibatches=2
-    ),
-    "maml-continuous": lambda: jmeta.algorithms.maml(
-        PointNavigation(horizon=6), widths=(8, 8), num_streams=6, num_tasks=4, num_inner_steps=2
-    ),
-    "maml-discrete": lambda: jmeta.algorithms.maml(
-        BernoulliBandit(num_arms=3, num_pulls=6), widths=(8,), num_streams=6, num_tasks=4
-    ),
-    "maml-first-order": lambda: jmeta.algorithms.maml(
-        PointNavigation(horizon=6), widths=(8,), num_streams=6, num_tasks=4, first_order=True
-    ),
-    "average": lambda: jmeta.algorithms.average(
-        SparsePointNavigation(horizon=4, episodes=2), widths=(8,), num_tasks=8, num_epochs=2, num_minibatches=2
-    ),
-} | {
-    name: partial(getattr(jmeta.algorithms, name.replace("-", "_")), PointNavigation(horizon=6), **settings)
-    for name, settings in {
-        "anil": SMALL,
-        "cavia": SMALL,
-        "e-maml": SMALL,
-        "imaml": SMALL | {"strength": 5.0},
-        "maml-plus-plus": SMALL | {"num_inner_steps": 2},
-        "maml-trpo": SMALL | {"num_cg_steps": 3},
-        "meta-lstm": SMALL | {"hidden_size": 3},
-        "meta-sgd": SMALL,
-        "promp": SMALL | {"num_epochs": 2},
-        "reptile": SMALL,
-    }.items()
-}
+OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
+    {
+        "rl2-discrete": lambda: jmeta.algorithms.rl2(
+            BernoulliBandit(num_arms=3, num_pulls=6), hidden_size=8, num_tasks=8, num_epochs=2, num_minibatches=2
+        ),
+        "rl2-continuous": lambda: jmeta.algorithms.rl2(
+            SparsePointNavigation(horizon=4, episodes=2), hidden_size=8, num_tasks=8, num_epochs=2, num_minibatches=2
+        ),
+        "maml-continuous": lambda: jmeta.algorithms.maml(
+            PointNavigation(horizon=6), widths=(8, 8), num_streams=6, num_tasks=4, num_inner_steps=2
+        ),
+        "maml-discrete": lambda: jmeta.algorithms.maml(
+            BernoulliBandit(num_arms=3, num_pulls=6), widths=(8,), num_streams=6, num_tasks=4
+        ),
+        "maml-first-order": lambda: jmeta.algorithms.maml(
+            PointNavigation(horizon=6), widths=(8,), num_streams=6, num_tasks=4, first_order=True
+        ),
+        "average": lambda: jmeta.algorithms.average(
+            SparsePointNavigation(horizon=4, episodes=2), widths=(8,), num_tasks=8, num_epochs=2, num_minibatches=2
+        ),
+    }
+    | {
+        name: partial(getattr(jmeta.algorithms, name.replace("-", "_")), PointNavigation(horizon=6), **settings)
+        for name, settings in {
+            "anil": SMALL,
+            "cavia": SMALL,
+            "e-maml": SMALL,
+            "imaml": SMALL | {"strength": 5.0},
+            "maml-plus-plus": SMALL | {"num_inner_steps": 2},
+            "maml-trpo": SMALL | {"num_cg_steps": 3},
+            "meta-lstm": SMALL | {"hidden_size": 3},
+            "meta-sgd": SMALL,
+            "promp": SMALL | {"num_epochs": 2},
+            "reptile": SMALL,
+            "es-maml": EVOLVED | {"num_inner_steps": 2},
+        }.items()
+    }
+    | {
+        "es-maml-hill-climbing": lambda: jmeta.algorithms.es_maml(
+            PointNavigation(horizon=6), adaptation="hill-climbing", **EVOLVED
+        ),
+        "rl2-es": lambda: jmeta.algorithms.rl2_es(
+            BernoulliBandit(num_arms=3, num_pulls=6), hidden_size=8, num_tasks=8, population_size=8
+        ),
+    }
+)
 
 COMMON = ("rl2-discrete", "rl2-continuous", "maml-continuous", "maml-discrete", "maml-first-order", "average")
 """Every other is a slow test."""

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from jmeta.inner.zero_order import EvolutionGradient, HillClimbing
-from jmeta.outer.evolution import OpenAIES
+from jmeta.outer.evolution import OpenAIES, check_sigma
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
@@ -76,6 +76,7 @@ def es_maml(
         sigma=inner_sigma,
         **rate,
     )
+    check_sigma(sigma)
     length = tasks.lifetime_length if segment_length is None else segment_length
     return OpenAIES(
         inner=inner,

@@ -1,7 +1,7 @@
 """RL² trained by evolution strategies (Salimans et al. 2017, arXiv 1703.03864)."""
 
 from jmeta.inner.rl2 import RL2
-from jmeta.outer.evolution import OpenAIES
+from jmeta.outer.evolution import OpenAIES, check_sigma
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
@@ -50,6 +50,7 @@ def rl2_es(
     """
     if hidden_size < 1:
         raise ValueError(f"hidden_size={hidden_size}: the GRU needs at least 1 unit")
+    check_sigma(sigma)
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     return OpenAIES(
         inner=RL2.with_gru(tasks.observation_size, tasks.action_space, hidden_size),

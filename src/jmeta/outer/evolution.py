@@ -169,3 +169,9 @@ class OpenAIES(Evolution):
 def centred_ranks(fitness: jax.Array) -> jax.Array:
     """Ranks of [n] values, spread evenly over [-1/2, 1/2]; equal values share the mean of their ranks."""
     return (jax.scipy.stats.rankdata(fitness) - 1.0) / max(len(fitness) - 1, 1) - 0.5
+
+
+def check_sigma(sigma: float) -> None:
+    """Raises ValueError unless perturbations are of some size."""
+    if not sigma > 0:
+        raise ValueError(f"sigma={sigma}: members must differ, by a positive standard deviation such as 0.1")

@@ -1,0 +1,53 @@
+"""The implicit derivative, on problems with a known solution."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from jmeta.inner.imaml import IMAML
+from jmeta.inner.update_rules import GradientDescent
+from jmeta.networks import Network
+from jmeta.types import Discrete, PyTree
+
+CURVATURE = jnp.array([[2.0, 0.5], [0.5, 1.0]])
+TARGET = jnp.array([1.0, -1.0])
+
+
+@struct.dataclass
+class Quadratic(IMAML):
+    """L(w) = (w - target - shift)^T A (w - target - shift) / 2, shift being a resting part."""
+
+    def proximal_loss(self, weights: PyTree, resting: PyTree, data: PyTree) -> jax.Array:
+        away = weights["w"] - TARGET - resting["shift"]
+        return 0.5 * away @ CURVATURE @ away
+
+
+def learner(**fields: object) -> Quadratic:
+    settings = {"strength": 2.0, "num_solver_steps": 200, "num_cg_steps": 5} | fields
+    return Quadratic(1, Discrete(2), Network(None, None), GradientDescent(jnp.array([0.2])), **settings)
+
+
+def solve(inner: Quadratic, centre: jax.Array, shift: jax.Array) -> jax.Array:
+    began = ({"w": jnp.zeros(2)}, (), inner.rule.begin((), {"w": jnp.zeros(2)}))
+    return inner._implicit({"w": centre}, {"shift": shift}, began, ())[0]["w"]
+
+
+def test_the_solution_and_both_derivatives_are_those_of_the_closed_form() -> None:
+    # A (w - t - s) + 2 (w - c) = 0:  w = (A + 2 I)^-1 (A (t + s) + 2 c)
+    centre, shift = jnp.array([0.3, 0.4]), jnp.array([0.1, -0.2])
+    inverse = np.linalg.inv(CURVATURE + 2.0 * np.eye(2))
+    expected = inverse @ (CURVATURE @ (TARGET + shift) + 2.0 * centre)
+    inner = learner()
+    np.testing.assert_allclose(solve(inner, centre, shift), expected, atol=1e-5)
+    by_centre, by_shift = jax.jacrev(lambda c, s: solve(inner, c, s), argnums=(0, 1))(centre, shift)
+    np.testing.assert_allclose(by_centre, 2.0 * inverse, atol=1e-5)
+    np.testing.assert_allclose(by_shift, inverse @ CURVATURE, atol=1e-5)
+
+
+def test_the_derivative_does_not_look_at_how_the_solution_was_found() -> None:
+    """One conjugate-gradient step for an isotropic problem is exact; the number of solver steps does not enter."""
+    centre, shift = jnp.array([0.3, 0.4]), jnp.zeros(2)
+    few = jax.jacrev(lambda c: solve(learner(num_solver_steps=1), c, shift))(centre)
+    many = jax.jacrev(lambda c: solve(learner(), c, shift))(centre)
+    np.testing.assert_allclose(few, many, atol=1e-5)  # the curvature is the same everywhere
