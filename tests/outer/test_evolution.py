@@ -105,5 +105,5 @@ def test_odd_populations_are_refused() -> None:
 
 
 def test_no_perturbation_is_refused() -> None:
-    with pytest.raises(ValueError, match="sigma=0.0: members must differ"):
+    with pytest.raises(ValueError, match=r"sigma=0\.0: members must differ"):
         small(sigma=0.0)

@@ -1,0 +1,151 @@
+"""What makes each member of the gradient family different from MAML."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jmeta.algorithms import ALGORITHMS
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.ppo import PPO
+from jmeta.tasks import PointNavigation
+from jmeta.types import PyTree
+
+POINTS = PointNavigation(horizon=5)
+
+
+def build(name: str, **fields: Any) -> Any:
+    return ALGORITHMS[name](POINTS, **({"widths": (4,), "num_streams": 4, "num_tasks": 4} | fields))
+
+
+def perturbed(theta: PyTree, size: float = 0.1) -> PyTree:
+    return jax.tree.map(lambda x: x + size * jnp.sin(jnp.arange(x.size, dtype=x.dtype) + 1.0).reshape(x.shape), theta)
+
+
+def adapted(outer: OuterLearner, key: jax.Array) -> tuple[PyTree, PyTree]:
+    """Theta, and phi after one segment in a task."""
+    theta = perturbed(outer.inner.init(key))
+
+    @jax.jit
+    def run(theta: PyTree) -> PyTree:
+        group, _ = outer.gather(outer.init(key)._replace(theta=theta), jax.random.split(key, 4))
+        segment = jax.tree.map(lambda x: x[0, :, 0], group.lifetimes.segments._replace(memory=()))
+        phi, memory = outer.inner.begin(theta, 4, key)
+        return outer.inner.adapt(theta, phi, memory, segment, key)[0]
+
+    return theta, run(theta)
+
+
+@pytest.mark.parametrize(("name", "moves"), [("anil", {"policy"}), ("cavia", {"context"}), ("maml", {"torso", "policy"})])
+def test_only_those_parts_move_that_should(name: str, moves: set[str]) -> None:
+    theta, phi = adapted(build(name), jax.random.key(0))
+    assert set(phi.weights) == moves
+    for part in moves:
+        distance = [
+            float(jnp.abs(a - b).max())
+            for a, b in zip(*map(jax.tree.leaves, (phi.weights[part], theta.weights[part])), strict=True)
+        ]
+        assert max(distance) > 1e-4, part
+
+
+def test_the_context_is_an_input_of_the_policy() -> None:
+    outer = build("cavia", context_size=3)
+    theta = outer.inner.init(jax.random.key(0))
+    assert theta.weights["context"].shape == (3,)
+    decide = lambda context: outer.inner.network.apply(theta.weights | {"context": context}, jnp.ones(2)).distribution.mean  # noqa: E731
+    assert jnp.abs(decide(jnp.ones(3)) - decide(jnp.zeros(3))).max() > 1e-4
+
+
+def test_parts_that_there_are_not_are_refused() -> None:
+    with pytest.raises(ValueError, match=r'moves=\(\'head\',\): the policy has the parts "torso" and "policy"'):
+        build("anil", moves=("head",))
+    outer = build("maml")
+    with pytest.raises(ValueError, match=r"the network has no part \['context'\]; it has \['policy', 'torso'\]"):
+        outer.inner.replace(moves=("context",)).init(jax.random.key(0))
+
+
+def test_a_variant_shows_all_settings_and_takes_no_others() -> None:
+    with pytest.raises(TypeError, match="meta_sgd\\(\\) has no setting 'inner_rates'"):
+        build("meta-sgd", inner_rates=(0.1,))
+    assert build("fomaml").inner.first_order
+    assert build("e-maml", discount=0.9).credit.discount == 0.9
+
+
+@pytest.mark.slow
+def test_promp_adds_the_divergence_before_adaptation() -> None:
+    """Of Gaussians, in closed form: log(s2/s1) + (s1^2 + (m1 - m2)^2) / (2 s2^2) - 1/2, summed over two dimensions."""
+    outer = build("promp", kl_coefficient=3.0)
+    state = outer.init(jax.random.key(0))
+    group, _ = jax.jit(outer.gather)(state, jax.random.split(jax.random.key(1), 4))
+    moved = perturbed(state.theta)
+    loss, metrics = jax.jit(outer.loss)(moved, group)
+    plain, _ = jax.jit(lambda theta: PPO.loss(outer, theta, group))(moved)
+    before = outer.decide_again(moved, group, (0,)).distribution.base_dist
+    recorded = jax.tree.map(lambda x: x[:1], group.lifetimes.segments.decision.distribution).base_dist
+    m1, s1, m2, s2 = (np.asarray(x) for x in (recorded.loc, recorded.scale, before.loc, before.scale))
+    kl = (np.log(s2 / s1) + (s1**2 + (m1 - m2) ** 2) / (2 * s2**2) - 0.5).sum(-1).mean()
+    assert kl > 1e-3
+    np.testing.assert_allclose(metrics["policy/kl_before"], kl, rtol=1e-4)
+    np.testing.assert_allclose(loss, plain + 3.0 * kl, rtol=1e-4)
+    assert jax.jit(outer.loss)(state.theta, group)[1]["policy/kl_before"] < 1e-6
+
+
+@pytest.mark.slow
+def test_reptile_moves_towards_the_mean_of_where_tasks_lead() -> None:
+    outer = build("reptile", learning_rate=0.25, num_inner_steps=2)
+    state = outer.init(jax.random.key(0))
+    key = jax.random.key(1)
+    weights, _ = jax.jit(jax.vmap(outer._adapted, in_axes=(None, 0)))(state.theta, jax.random.split(key, 4))
+    after, metrics = jax.jit(outer.step)(state, key)
+
+    def check(old: jax.Array, led: jax.Array, new: jax.Array) -> float:
+        np.testing.assert_allclose(new, old + 0.25 * (led.mean(0) - old), atol=1e-6)
+        return float(jnp.square(led.mean(0) - old).sum())
+
+    squares = jax.tree.map(check, state.theta.weights, weights, after.theta.weights)
+    np.testing.assert_allclose(metrics["distance"], np.sqrt(sum(jax.tree.leaves(squares))), rtol=1e-4)
+    assert metrics["distance"] > 1e-3
+
+
+def test_reptile_refuses_what_has_no_way_to_go() -> None:
+    outer = build("reptile")
+    with pytest.raises(ValueError, match="num_segments=1: nothing adapts"):
+        dataclasses.replace(outer, protocol=outer.protocol._replace(num_segments=1))
+    learned = dataclasses.replace(outer, inner=build("meta-sgd").inner)
+    with pytest.raises(ValueError, match="can't learn the update rule RatePerParameter: use GradientDescent"):
+        learned.init(jax.random.key(0))
+
+
+@pytest.mark.slow
+def test_task_weights_weigh_tasks() -> None:
+    """The gradient is the mean of the tasks' own gradients, each with its weight over the mean weight."""
+    weigh = lambda task: 0.2 + (task.goal[0] > 0)  # noqa: E731
+    outer = dataclasses.replace(build("maml"), task_weight=weigh)
+    state = outer.init(jax.random.key(0))
+    keys = jax.random.split(jax.random.key(1), 4)
+    equal = dataclasses.replace(outer, task_weight=None, num_tasks=1)
+    task_keys = jax.vmap(jax.random.split)(keys)[:, 0]
+    weights = np.array([float(weigh(POINTS.sample(jax.random.split(key)[0]))) for key in task_keys])
+    assert len(set(weights)) == 2
+
+    def gradient(outer: PPO, keys: jax.Array) -> np.ndarray:
+        tree = jax.jit(lambda keys: outer.gradient(state.theta, outer.gather(state, keys)[0])[0])(keys)
+        return np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
+
+    each = np.stack([gradient(equal, keys[i : i + 1]) for i in range(4)])
+    expected = (each * (weights / weights.mean())[:, None]).mean(0)
+    np.testing.assert_allclose(gradient(outer, keys), expected, atol=1e-5)
+    assert np.abs(each.mean(0) - expected).max() > 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["maml", "imaml", "meta-lstm"])
+def test_rematerialised_inner_steps_have_the_same_gradient(name: str) -> None:
+    outer = build(name, num_inner_steps=2)
+    state = outer.init(jax.random.key(0))
+    group, _ = jax.jit(outer.gather)(state, jax.random.split(jax.random.key(1), 4))
+    kept, again = (jax.jit(dataclasses.replace(outer, rematerialise=r).gradient)(state.theta, group)[0] for r in (False, True))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), kept, again)

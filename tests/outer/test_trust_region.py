@@ -1,0 +1,115 @@
+"""The trust region's pieces, and its promise."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+from jax.flatten_util import ravel_pytree
+
+import jmeta
+from jmeta.networks.heads import Categorical
+from jmeta.outer.credit import LifetimeCritic
+from jmeta.outer.trust_region import TrustRegion
+from jmeta.tasks import PointNavigation
+from jmeta.types import PyTree
+
+POINTS = PointNavigation(horizon=5)
+
+
+def learner(**fields: object) -> TrustRegion:
+    return jmeta.algorithms.maml_trpo(POINTS, **({"widths": (4,), "num_streams": 4, "num_tasks": 4} | fields))
+
+
+@pytest.fixture(scope="module")
+def lived() -> tuple[PyTree, PyTree]:
+    """A theta, and what it lived."""
+    outer = learner()
+    state = outer.init(jax.random.key(0))
+    theta = jax.tree.map(lambda x: x + 0.2 * jnp.sin(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape), state.theta)
+    group, _ = jax.jit(outer.gather)(state._replace(theta=theta), jax.random.split(jax.random.key(1), 4))
+    return theta, group
+
+
+def test_divergence_of_categoricals_by_hand() -> None:
+    # p = (1/2, 1/2), q = (1/4, 3/4):  log 2 / 2 + log(2/3) / 2 = .5 log(4/3)
+    p, q = (Categorical(jnp.log(jnp.array(x))) for x in ([0.5, 0.5], [0.25, 0.75]))
+    np.testing.assert_allclose(dist.kl_divergence(p, q), 0.5 * np.log(4 / 3), rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_products_with_the_hessian_are_those_of_the_divergence_itself(lived: tuple[PyTree, PyTree]) -> None:
+    """J^T M J v by transposition, against forward mode through plain inner gradients, and against the whole Hessian.
+
+    The latter also has a term that vanishes with KL's first derivative, which float32 leaves at 1e-6: one percent here.
+    """
+    theta, group = lived
+    outer = learner()
+    plain = dataclasses.replace(outer, inner=outer.inner.replace(mixed_mode=False))
+    flat, unravel = ravel_pytree(theta)
+
+    def again(flat: jax.Array) -> PyTree:
+        return plain.decide_again(unravel(flat), group, plain.scored)
+
+    @jax.jit
+    def by_transposition(vector: jax.Array) -> jax.Array:
+        return ravel_pytree(outer.kl_hessian(theta, group, unravel(vector)))[0]
+
+    @jax.jit
+    def by_forward_mode(vector: jax.Array) -> jax.Array:
+        decisions, along = jax.jvp(again, (flat,), (vector,))
+        curved = jax.jvp(jax.grad(lambda decisions: plain._divergence(decisions, group)), (decisions,), (along,))[1]
+        return jax.vjp(again, flat)[1](curved)[0]
+
+    @jax.jit
+    def whole(vector: jax.Array) -> jax.Array:
+        return jax.jvp(jax.grad(lambda flat: plain.kl(unravel(flat), group)), (flat,), (vector,))[1]
+
+    for seed in range(2):
+        vector = jnp.asarray(np.random.default_rng(seed).normal(size=flat.shape), jnp.float32)
+        found, scale = by_transposition(vector), float(jnp.abs(whole(vector)).max())
+        np.testing.assert_allclose(found, by_forward_mode(vector), atol=1e-5 * scale)
+        np.testing.assert_allclose(found, whole(vector), atol=3e-2 * scale)
+        assert vector @ found > 0
+
+
+def test_the_surrogate_has_the_gradient_of_ppo(lived: tuple[PyTree, PyTree]) -> None:
+    theta, group = lived
+    ppo = jmeta.algorithms.maml(POINTS, widths=(4,), num_streams=4, num_tasks=4)
+    ours = jax.jit(jax.grad(learner().surrogate))(theta, group)
+    theirs = jax.jit(ppo.gradient)(theta, group)[0]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, -b, atol=1e-5), ours, theirs)
+
+
+@pytest.mark.slow
+def test_a_step_stays_within_its_room_and_gains() -> None:
+    outer = learner(max_kl=0.02, num_tasks=8)
+    state = outer.init(jax.random.key(0))
+    step = jax.jit(outer.step)
+    used = []
+    for number in range(5):
+        state, metrics = step(state, jax.random.key(number))
+        if not metrics["policy/refused"]:
+            assert metrics["policy/gain"] > 0
+            assert 0 < metrics["policy/kl"] <= 0.02
+            used.append(float(metrics["policy/kl"]))
+    assert len(used) >= 4
+    assert max(used) > 0.004  # and makes use of it
+
+
+@pytest.mark.slow
+def test_a_refused_step_changes_nothing() -> None:
+    outer = learner(max_kl=0.5).replace(max_backtracks=1, damping=-10.0)  # a negative curvature: the step is much too long
+    state = outer.init(jax.random.key(0))
+    after, metrics = jax.jit(outer.step)(state, jax.random.key(1))
+    assert metrics["policy/refused"] == 1
+    jax.tree.map(np.testing.assert_array_equal, state.theta, after.theta)
+
+
+def test_a_critic_is_refused() -> None:
+    with pytest.raises(ValueError, match="LifetimeCritic has a critic, which a trust region does not train: use EpisodeBaseline"):
+        dataclasses.replace(learner(), credit=LifetimeCritic())
+    with pytest.raises(ValueError, match="max_kl=0: an outer step needs room"):
+        learner(max_kl=0)
