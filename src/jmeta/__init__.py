@@ -16,18 +16,30 @@ configure()
 from jmeta.types import Protocol  # noqa: E402
 
 if TYPE_CHECKING:
-    from jmeta import algorithms, evaluation, inner, networks, objectives, outer, references, tasks, training
+    from jmeta import algorithms, diagnostics, evaluation, inner, networks, objectives, outer, references, tasks, training
     from jmeta.evaluation import evaluate
     from jmeta.training import restore, train
 
 __version__ = "0.1.0"
 
-_MODULES = ("algorithms", "evaluation", "inner", "networks", "objectives", "outer", "references", "tasks", "training")
+_MODULES = (
+    "algorithms",
+    "diagnostics",
+    "evaluation",
+    "inner",
+    "networks",
+    "objectives",
+    "outer",
+    "references",
+    "tasks",
+    "training",
+)
 _FUNCTIONS = {"evaluate": "jmeta.evaluation", "restore": "jmeta.training", "train": "jmeta.training"}
 
 __all__ = [
     "Protocol",
     "algorithms",
+    "diagnostics",
     "evaluate",
     "evaluation",
     "inner",

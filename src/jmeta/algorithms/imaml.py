@@ -10,7 +10,13 @@ from jmeta.outer.base import OuterLearner
 from jmeta.tasks.base import TaskDistribution
 
 
-@variant_of(maml, without=("mixed_mode",))
+@variant_of(
+    maml,
+    without=(
+        "mixed_mode",
+        "inner_chunks",
+    ),
+)
 def imaml(
     tasks: TaskDistribution,
     *,

@@ -25,6 +25,7 @@ def maml(
     inner_optimizer: Literal["sgd", "momentum", "adam"] = "sgd",
     first_order: bool = False,
     mixed_mode: bool = True,
+    inner_chunks: int = 1,
     rematerialise: bool = False,
     microbatch_size: int | None = None,
     num_streams: int = 20,
@@ -57,6 +58,8 @@ def maml(
       inner_optimizer: what turns gradients into inner steps: nothing, momentum 0.9, or Adam.
       first_order: leave out the second derivatives (FOMAML).
       mixed_mode: differentiate inner gradients forward-over-reverse, which costs less memory and time; the gradient is the same.
+      inner_chunks: groups of streams that an inner gradient is differentiated for one after the other, which bounds memory; must
+        divide num_streams.
       rematerialise: compute inner steps again when differentiating, which costs less memory and more time.
       microbatch_size: tasks that one device differentiates at once, which bounds memory; chosen for speed by default.
       num_streams: trajectories rolled out in parallel for each inner step.
@@ -97,6 +100,8 @@ def maml(
         raise ValueError(f"widths={widths}: every hidden layer needs at least 1 unit")
     if not inner_rates:
         raise ValueError("inner_rates is empty: give the rate of the first inner step, for example (0.5,)")
+    if inner_chunks < 1 or num_streams % inner_chunks:
+        raise ValueError(f"inner_chunks={inner_chunks} does not divide num_streams={num_streams}: use a divisor, such as 1")
     length = tasks.lifetime_length if segment_length is None else segment_length
     return PPO(
         inner=MAML.with_mlp(
@@ -108,6 +113,7 @@ def maml(
             discount=discount,
             first_order=first_order,
             mixed_mode=mixed_mode,
+            inner_chunks=inner_chunks,
         ),
         tasks=tasks,
         credit=EpisodeBaseline(discount=discount),

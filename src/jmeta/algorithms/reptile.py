@@ -16,6 +16,7 @@ from jmeta.tasks.base import TaskDistribution
     without=(
         "first_order",
         "mixed_mode",
+        "inner_chunks",
         "rematerialise",
         "microbatch_size",
         "num_epochs",

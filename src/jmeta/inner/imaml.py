@@ -52,7 +52,7 @@ class IMAML(MAML):
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         log_prob = jax.vmap(jax.vmap(lambda decision, action: decision.distribution.log_prob(action)))
         behaviour = log_prob(segment.decision, segment.action)
-        data = jax.lax.stop_gradient(ProximalData(self.judge(segment), behaviour))
+        data = ProximalData(self.shared_out(self.judge(segment)), jax.lax.stop_gradient(behaviour))
         began = jax.lax.stop_gradient((phi.weights, theta.rule, phi.rule_state))
         centre, resting = self.moving(theta.weights), self.resting(theta.weights)
         if self.first_order:
@@ -71,7 +71,7 @@ class IMAML(MAML):
             return likelihood_ratio(now, behaviour, advantage)
 
         ratios = jax.vmap(jax.vmap(one))(judged.observation, judged.action, data.behaviour, judged.advantage)
-        return -ratios.sum() / jnp.maximum(judged.weight.sum(), 1.0)
+        return -ratios.sum()
 
     def _solve(self, centre: PyTree, resting: PyTree, began: PyTree, data: ProximalData) -> tuple[PyTree, PyTree]:
         def step(carry: PyTree, number: jax.Array) -> tuple[PyTree, None]:

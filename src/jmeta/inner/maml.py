@@ -129,6 +129,8 @@ class MAML(InnerLearner):
       first_order: if True the inner gradient counts as a constant (FOMAML).
       mixed_mode: differentiate the inner gradient forward-over-reverse, ``jmeta.objectives.mixed_mode_grad``; False is plain
         reverse-over-reverse, which gives the same and costs more.
+      inner_chunks: into how many groups the streams of a segment are split when an inner gradient is differentiated in mixed
+        mode, one after the other: bounds memory. It must divide their number.
     """
 
     observation_size: int = struct.field(pytree_node=False)
@@ -140,6 +142,7 @@ class MAML(InnerLearner):
     surrogate: Surrogate = struct.field(pytree_node=False, default=low_variance_curvature)
     first_order: bool = struct.field(pytree_node=False, default=False)
     mixed_mode: bool = struct.field(pytree_node=False, default=True)
+    inner_chunks: int = struct.field(pytree_node=False, default=1)
 
     @classmethod
     def with_mlp(
@@ -176,9 +179,13 @@ class MAML(InnerLearner):
         return jax.vmap(self.network.apply, in_axes=(None, 0))(weights, timesteps.observation), memory
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
-        gradient_of = mixed_mode_grad(self.loss) if self.mixed_mode else jax.grad(self.loss)
-        data = jax.lax.stop_gradient(self.judge(segment))
-        gradient = gradient_of(phi.weights, self.resting(theta.weights), data)
+        data, resting = self.shared_out(self.judge(segment)), self.resting(theta.weights)
+        if not self.mixed_mode:
+            gradient = jax.grad(self.loss)(phi.weights, resting, data)
+        elif self.inner_chunks == 1:
+            gradient = mixed_mode_grad(self.loss)(phi.weights, resting, data)
+        else:
+            gradient = mixed_mode_grad(self.loss, chunked=True)(phi.weights, resting, self._split(data))
         if self.first_order:
             gradient = jax.lax.stop_gradient(gradient)
         weights, state = self.rule.update(
@@ -191,8 +198,13 @@ class MAML(InnerLearner):
         advantage, weight = episodic_advantages(segment, self.discount)
         return InnerData(segment.timestep.observation, segment.action, segment.timestep.first, advantage, weight)
 
+    def shared_out(self, data: InnerData) -> InnerData:
+        """Constants, with each step's advantage a share of the mean over the steps that count: sums over parts add up to it."""
+        data = jax.lax.stop_gradient(data)
+        return data._replace(advantage=data.advantage / jnp.maximum(data.weight.sum(), 1.0))
+
     def loss(self, weights: PyTree, resting: PyTree, data: InnerData) -> jax.Array:
-        """Minus the surrogate, averaged over the steps that count; weights are the parts that move, resting the others."""
+        """Minus the surrogate of data that is ``shared_out``; weights are the parts that move, resting the others."""
         every = resting | weights
 
         def log_prob(observation: jax.Array, action: jax.Array) -> jax.Array:
@@ -202,7 +214,18 @@ class MAML(InnerLearner):
         flat = [x.reshape(length * num_streams, *x.shape[2:]) for x in (data.observation, data.action)]
         log_probs = jax.vmap(log_prob)(*flat).reshape(data.advantage.shape)
         per_stream = jax.vmap(self.surrogate, in_axes=1)(log_probs, data.advantage, data.first)
-        return -per_stream.sum() / jnp.maximum(data.weight.sum(), 1.0)
+        return -per_stream.sum()
+
+    def _split(self, data: InnerData) -> InnerData:
+        """Leaves [T, B, ...] as [inner_chunks, T, B / inner_chunks, ...]."""
+        number = self.inner_chunks
+
+        def split(x: jax.Array) -> jax.Array:
+            if x.shape[1] % number:
+                raise ValueError(f"inner_chunks={number} does not divide the {x.shape[1]} streams: use a divisor of their number")
+            return jnp.moveaxis(x.reshape(x.shape[0], number, x.shape[1] // number, *x.shape[2:]), 1, 0)
+
+        return jax.tree.map(split, data)
 
     def moving(self, weights: PyTree) -> PyTree:
         """The parts of the policy's parameters that adapt."""

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 
-def mixed_mode_grad(loss: Callable[[Any, Any, Any], jax.Array]) -> Callable[[Any, Any, Any], Any]:
+def mixed_mode_grad(loss: Callable[[Any, Any, Any], jax.Array], *, chunked: bool = False) -> Callable[[Any, Any, Any], Any]:
     """``jax.grad(loss)`` whose own derivative is taken forward-over-reverse.
 
     Differentiating a gradient backwards records all of its intermediate values and walks them again. Because second derivatives
@@ -19,6 +20,8 @@ def mixed_mode_grad(loss: Callable[[Any, Any, Any], jax.Array]) -> Callable[[Any
 
     Args:
       loss: ``loss(parameters, others, data) -> []``. It must not close over traced values.
+      chunked: data has a leading axis of chunks, over which the loss is a sum; they are gone through one at a time, which bounds
+        memory by that of one chunk.
 
     Returns:
       ``gradient(parameters, others, data)``, the derivative in parameters; differentiable in parameters and others, data is a
@@ -34,7 +37,9 @@ def mixed_mode_grad(loss: Callable[[Any, Any, Any], jax.Array]) -> Callable[[Any
       >>> [float(d) for d in jax.grad(gradient, argnums=(0, 1))(2.0, 1.0, None)]  # of 3 scale x^2: 6 scale x, and 3 x^2
       [12.0, 12.0]
     """
-    gradient = jax.grad(loss)
+    gradient = _summed(jax.grad(loss)) if chunked else jax.grad(loss)
+    both_gradients = jax.grad(loss, argnums=(0, 1))
+    both_gradients = _summed(both_gradients) if chunked else both_gradients
 
     @jax.custom_vjp
     def mixed(parameters: Any, others: Any, data: Any) -> Any:
@@ -45,9 +50,22 @@ def mixed_mode_grad(loss: Callable[[Any, Any, Any], jax.Array]) -> Callable[[Any
 
     def backward(residuals: tuple[Any, Any, Any], cotangent: Any) -> tuple[Any, Any, None]:
         parameters, others, data = residuals
-        both = lambda p: jax.grad(loss, argnums=(0, 1))(p, others, data)  # noqa: E731
-        _, (along_parameters, along_others) = jax.jvp(both, (parameters,), (cotangent,))
-        return along_parameters, along_others, None
+        _, (by_parameters, by_others) = jax.jvp(lambda p: both_gradients(p, others, data), (parameters,), (cotangent,))
+        return by_parameters, by_others, None
 
     mixed.defvjp(forward, backward)
     return mixed
+
+
+def _summed(function: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+    """The sum of a function over the leading axis of its last argument."""
+
+    def total(parameters: Any, others: Any, data: Any) -> Any:
+        def add(total: Any, chunk: Any) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, total, function(parameters, others, chunk)), None
+
+        like = jax.eval_shape(function, parameters, others, jax.tree.map(lambda x: x[0], data))
+        zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), like)
+        return jax.lax.scan(add, zero, data)[0]
+
+    return total
