@@ -8,7 +8,7 @@ import inspect
 import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -226,10 +226,19 @@ def _parse(
     return _Parsed(parsed.algorithm, parsed.task, parsed.run)
 
 
+def _wrapped(thing: Callable[..., Any] | None) -> Iterator[Callable[..., Any]]:
+    """It, what it is a variant of, what that is a variant of, ..."""
+    while thing is not None:
+        yield thing
+        thing = getattr(thing, "__wrapped__", None)
+
+
 def _as_dataclass(name: str, thing: Callable[..., Any]) -> type:
     """Keyword arguments of a function, or fields of a class, as a dataclass with the same help texts."""
-    docstring = inspect.getdoc(inspect.unwrap(thing)) or ""  # what wraps another has that one's settings
-    described = {p.arg_name: p.description or "" for p in docstring_parser.parse(docstring).params}
+    described: dict[str, str] = {}
+    for link in _wrapped(thing):
+        documented = docstring_parser.parse(inspect.getdoc(link) or "").params
+        described = {p.arg_name: p.description or "" for p in documented} | described
     fields: list[Any] = []
     for setting, parameter in settings(thing).items():
         annotation: Any = Annotated[parameter.annotation, tyro.conf.arg(help=described.get(setting, ""))]
