@@ -1,6 +1,6 @@
 """CAVIA: fast context adaptation (Zintgraf et al. 2019, arXiv 1810.03642)."""
 
-from typing import Any
+from typing import Any, Literal
 
 from jmeta.algorithms.maml import maml
 from jmeta.algorithms.variants import variant_of, with_inner
@@ -17,6 +17,7 @@ def cavia(
     inner_rates: tuple[float, ...] = (10.0,),
     widths: tuple[int, ...] = (100, 100),
     initial_std: float = 1.0,
+    compute_dtype: Literal["float32", "bfloat16"] = "float32",
     **settings: Any,
 ) -> OuterLearner:
     """``maml`` in which nothing but a context vector adapts: an input of the policy, beside the observation.
@@ -28,6 +29,7 @@ def cavia(
         takes much larger rates than weights.
       widths: hidden layers of the policy.
       initial_std: standard deviation of a continuous policy at first, in units of half the action box.
+      compute_dtype: of the hidden layers; weights, gradients and the policy itself are float32 in any case.
       settings: as for ``maml``.
 
     Returns:
@@ -52,6 +54,11 @@ def cavia(
         raise ValueError(f"context_size={context_size}: the context needs at least 1 number to adapt")
     outer = maml(tasks, widths=widths, initial_std=initial_std, inner_rates=inner_rates, **settings)
     network = context_policy(
-        tasks.observation_size, tasks.action_space, widths, context_size=context_size, initial_std=initial_std
+        tasks.observation_size,
+        tasks.action_space,
+        widths,
+        context_size=context_size,
+        initial_std=initial_std,
+        dtype=compute_dtype,
     )
     return with_inner(outer, network=network, moves=("context",))

@@ -28,6 +28,7 @@ def maml(
     inner_chunks: int = 1,
     rematerialise: bool = False,
     microbatch_size: int | None = None,
+    compute_dtype: Literal["float32", "bfloat16"] = "float32",
     num_streams: int = 20,
     segment_length: int | None = None,
     num_tasks: int = 20,
@@ -62,6 +63,7 @@ def maml(
         divide num_streams.
       rematerialise: compute inner steps again when differentiating, which costs less memory and more time.
       microbatch_size: tasks that one device differentiates at once, which bounds memory; chosen for speed by default.
+      compute_dtype: of the hidden layers; weights, gradients and the policy itself are float32 in any case.
       num_streams: trajectories rolled out in parallel for each inner step.
       segment_length: environment steps of each trajectory, whole episodes; the task's own lifetime by default.
       num_tasks: tasks at each outer step.
@@ -109,6 +111,7 @@ def maml(
             tasks.action_space,
             widths,
             initial_std=initial_std,
+            dtype=compute_dtype,
             rule=GradientDescent(jnp.asarray(inner_rates, jnp.float32), TRANSFORMS[inner_optimizer]),
             discount=discount,
             first_order=first_order,

@@ -1,5 +1,7 @@
 """RL² (Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016, arXiv 1611.05763)."""
 
+from typing import Literal
+
 from jmeta.inner.rl2 import RL2
 from jmeta.outer.credit import LifetimeCritic
 from jmeta.outer.ppo import PPO
@@ -11,6 +13,7 @@ def rl2(
     tasks: TaskDistribution,
     *,
     hidden_size: int = 64,
+    compute_dtype: Literal["float32", "bfloat16"] = "float32",
     lifetime_length: int | None = None,
     num_tasks: int = 4096,
     num_epochs: int = 4,
@@ -37,6 +40,7 @@ def rl2(
     Args:
       tasks: the distribution to meta-train on.
       hidden_size: units of the GRU.
+      compute_dtype: of its matrix products; weights and the hidden state are float32 in any case.
       lifetime_length: environment steps of a lifetime, whole episodes; the task's own custom by default.
       num_tasks: lifetimes lived at each outer step, each in a new task.
       num_epochs: passes over those lifetimes.
@@ -74,7 +78,7 @@ def rl2(
         raise ValueError(f"hidden_size={hidden_size}: the GRU needs at least 1 unit")
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     return PPO(
-        inner=RL2.with_gru(tasks.observation_size, tasks.action_space, hidden_size),
+        inner=RL2.with_gru(tasks.observation_size, tasks.action_space, hidden_size, dtype=compute_dtype),
         tasks=tasks,
         credit=LifetimeCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),
         protocol=Protocol(num_segments=1, segment_length=length, num_streams=1),

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 
 from jmeta.inner.maml import FeedForwardPolicy
 from jmeta.networks import Network, from_nnx
@@ -20,9 +21,11 @@ class ContextPolicy(FeedForwardPolicy):
         *,
         context_size: int,
         initial_std: float,
+        dtype: DTypeLike = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        super().__init__(observation_size + context_size, action_space, widths, initial_std=initial_std, rngs=rngs)
+        size = observation_size + context_size
+        super().__init__(size, action_space, widths, initial_std=initial_std, dtype=dtype, rngs=rngs)
         self.context = nnx.Param(jnp.zeros(context_size, jnp.float32))
 
     def __call__(self, observation: jax.Array) -> Decision:
@@ -30,11 +33,17 @@ class ContextPolicy(FeedForwardPolicy):
 
 
 def context_policy(
-    observation_size: int, action_space: ActionSpace, widths: tuple[int, ...], *, context_size: int, initial_std: float
+    observation_size: int,
+    action_space: ActionSpace,
+    widths: tuple[int, ...],
+    *,
+    context_size: int,
+    initial_std: float,
+    dtype: DTypeLike = jnp.float32,
 ) -> Network:
     """As pure functions; its parts are "context", "torso" and "policy"."""
     return from_nnx(
         lambda rngs: ContextPolicy(
-            observation_size, action_space, widths, context_size=context_size, initial_std=initial_std, rngs=rngs
+            observation_size, action_space, widths, context_size=context_size, initial_std=initial_std, dtype=dtype, rngs=rngs
         )
     )

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 import jax
 import jax.numpy as jnp
 from flax import nnx, struct
+from jax.typing import DTypeLike
 
 from jmeta.inner.base import InnerLearner
 from jmeta.inner.update_rules import UpdateRule
@@ -34,9 +35,10 @@ class FeedForwardPolicy(nnx.Module):
         widths: tuple[int, ...],
         *,
         initial_std: float,
+        dtype: DTypeLike = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        self.torso = MLP(observation_size, widths, rngs=rngs)
+        self.torso = MLP(observation_size, widths, dtype=dtype, rngs=rngs)
         num_features = widths[-1] if widths else observation_size
         self.policy = PolicyHead(num_features, action_space, initial_std=initial_std, rngs=rngs)
 
@@ -152,11 +154,14 @@ class MAML(InnerLearner):
         widths: tuple[int, ...],
         *,
         initial_std: float = 1.0,
+        dtype: DTypeLike = jnp.float32,
         **fields: Any,
     ) -> Self:
         """Of a policy with hidden layers of the given widths, whose parts are "torso" and "policy"; ``fields`` are the others."""
         network = from_nnx(
-            lambda rngs: FeedForwardPolicy(observation_size, action_space, widths, initial_std=initial_std, rngs=rngs)
+            lambda rngs: FeedForwardPolicy(
+                observation_size, action_space, widths, initial_std=initial_std, dtype=dtype, rngs=rngs
+            )
         )
         return cls(observation_size, action_space, network, **fields)
 

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from flax import nnx, struct
+from jax.typing import DTypeLike
 
 from jmeta.inner.base import InnerLearner
 from jmeta.networks import GRU, Network, PolicyHead, from_nnx, orthogonal
@@ -12,8 +13,16 @@ from jmeta.types import ActionSpace, Decision, Memory, Phi, Segment, Theta, Time
 class RecurrentActorCritic(nnx.Module):
     """Timestep -> GRU -> policy and value. What it sees includes what it did last and what that was worth."""
 
-    def __init__(self, observation_size: int, action_space: ActionSpace, hidden_size: int, *, rngs: nnx.Rngs):
-        self.core = GRU(observation_size + action_space.encoding_size + 2, hidden_size, rngs=rngs)
+    def __init__(
+        self,
+        observation_size: int,
+        action_space: ActionSpace,
+        hidden_size: int,
+        *,
+        dtype: DTypeLike = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        self.core = GRU(observation_size + action_space.encoding_size + 2, hidden_size, dtype=dtype, rngs=rngs)
         self.policy = PolicyHead(hidden_size, action_space, rngs=rngs)
         self.value = nnx.Linear(hidden_size, 1, kernel_init=orthogonal(), rngs=rngs)
 
@@ -52,9 +61,11 @@ class RL2(InnerLearner):
     network: Network = struct.field(pytree_node=False)
 
     @classmethod
-    def with_gru(cls, observation_size: int, action_space: ActionSpace, hidden_size: int) -> "RL2":
-        """RL² on a GRU of ``hidden_size`` units."""
-        network = from_nnx(lambda rngs: RecurrentActorCritic(observation_size, action_space, hidden_size, rngs=rngs))
+    def with_gru(
+        cls, observation_size: int, action_space: ActionSpace, hidden_size: int, *, dtype: DTypeLike = jnp.float32
+    ) -> "RL2":
+        """RL² on a GRU of ``hidden_size`` units, whose matrix products are of that type."""
+        network = from_nnx(lambda rngs: RecurrentActorCritic(observation_size, action_space, hidden_size, dtype=dtype, rngs=rngs))
         return cls(observation_size, action_space, network)
 
     def init(self, key: jax.Array) -> Theta:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 from flax import nnx
+from jax.typing import DTypeLike
 
 from jmeta.networks.initializers import orthogonal
 from jmeta.types import ActionSpace, Discrete
@@ -51,7 +52,7 @@ class PolicyHead(nnx.Module):
             self.log_std = nnx.Param(jnp.full(size, jnp.log(initial_std), jnp.float32))
 
     def __call__(self, features: jax.Array) -> dist.Distribution:
-        outputs = self.linear(features)
+        outputs = self.linear(features.astype(jnp.float32))
         if self.is_discrete:
             return Categorical(jax.nn.log_softmax(outputs))
         std = jnp.exp(jnp.clip(self.log_std[...], -5.0, 2.0))
@@ -59,12 +60,27 @@ class PolicyHead(nnx.Module):
 
 
 class MLP(nnx.Module):
-    """Hidden layers [in] -> [widths[-1]], each followed by the activation."""
+    """Hidden layers [in] -> [widths[-1]], each followed by the activation.
 
-    def __init__(self, num_inputs: int, widths: tuple[int, ...], activation: Any = jax.nn.relu, *, rngs: nnx.Rngs):
+    Args:
+      num_inputs: in.
+      widths: of the layers.
+      activation: after each.
+      dtype: in which they compute; parameters are float32 in any case.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        widths: tuple[int, ...],
+        activation: Any = jax.nn.relu,
+        *,
+        dtype: DTypeLike = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
         sizes = (num_inputs, *widths)
         init = nnx.initializers.xavier_uniform()
-        self.layers = nnx.List([nnx.Linear(i, o, kernel_init=init, rngs=rngs) for i, o in itertools.pairwise(sizes)])
+        self.layers = nnx.List([nnx.Linear(i, o, kernel_init=init, dtype=dtype, rngs=rngs) for i, o in itertools.pairwise(sizes)])
         self.activation = activation
 
     def __call__(self, x: jax.Array) -> jax.Array:

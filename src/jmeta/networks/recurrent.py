@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 
 from jmeta.networks.initializers import orthogonal
 
@@ -16,13 +17,19 @@ class GRU(nnx.Module):
 
     Initial recurrent weights are orthogonal, gate by gate.
 
+    Args:
+      num_inputs: length of x.
+      size: of the hidden state.
+      dtype: of matrix products; parameters, gates and hidden state are float32 in any case, so that memory keeps its precision.
+
     References:
       Cho et al. 2014, arXiv 1406.1078; the form with the reset gate after the product, as cuDNN has it.
     """
 
-    def __init__(self, num_inputs: int, size: int, *, rngs: nnx.Rngs):
+    def __init__(self, num_inputs: int, size: int, *, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs):
         self.size = size
-        self.inputs = nnx.Linear(num_inputs, 3 * size, rngs=rngs)
+        self.dtype = dtype
+        self.inputs = nnx.Linear(num_inputs, 3 * size, dtype=dtype, rngs=rngs)
         gates = [orthogonal()(rngs.params(), (size, size), jnp.float32) for _ in range(3)]
         self.recurrent_kernel = nnx.Param(jnp.concatenate(gates, axis=1))
         self.recurrent_bias = nnx.Param(jnp.zeros(size, jnp.float32))
@@ -44,7 +51,9 @@ class GRU(nnx.Module):
         return jax.lax.scan(self, memory, xs, unroll=UNROLL)
 
     def _step(self, memory: jax.Array, projected: jax.Array) -> jax.Array:
-        recurrent = memory @ self.recurrent_kernel[...]
+        projected = projected.astype(jnp.float32)
+        recurrent = memory.astype(self.dtype) @ self.recurrent_kernel[...].astype(self.dtype)
+        recurrent = recurrent.astype(jnp.float32)
         gates = jax.nn.sigmoid(projected[: 2 * self.size] + recurrent[: 2 * self.size])
         reset, update = jnp.split(gates, 2)
         candidate = jnp.tanh(projected[2 * self.size :] + reset * (recurrent[2 * self.size :] + self.recurrent_bias[...]))
