@@ -33,7 +33,7 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
         ),
     }
     | {
-        name: partial(getattr(jmeta.algorithms, name.replace("-", "_")), PointNavigation(horizon=6), **settings)
+        name: partial(jmeta.algorithms.ALGORITHMS[name], PointNavigation(horizon=6), **settings)
         for name, settings in {
             "anil": SMALL,
             "cavia": SMALL,
@@ -52,7 +52,8 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
         "es-maml-hill-climbing": lambda: jmeta.algorithms.es_maml(
             PointNavigation(horizon=6), adaptation="hill-climbing", **EVOLVED
         ),
-        "rl2-es": lambda: jmeta.algorithms.rl2_es(
+        "maml-critic": lambda: jmeta.algorithms.maml(PointNavigation(horizon=6), baseline="critic", **SMALL),
+    "rl2-es": lambda: jmeta.algorithms.rl2_es(
             BernoulliBandit(num_arms=3, num_pulls=6), hidden_size=8, num_tasks=8, population_size=8
         ),
     }

@@ -8,7 +8,7 @@ from jmeta.outer.base import OuterLearner
 from jmeta.tasks.base import TaskDistribution
 
 
-@variant_of(maml)
+@variant_of(maml, without=("baseline",))
 def anil(tasks: TaskDistribution, *, moves: tuple[str, ...] = ("policy",), **settings: Any) -> OuterLearner:
     """``maml`` in which only the policy's last layer adapts; the features below are the same in every task.
 

@@ -9,7 +9,7 @@ from jmeta.outer.base import OuterLearner
 from jmeta.tasks.base import TaskDistribution
 
 
-@variant_of(maml)
+@variant_of(maml, without=("baseline",))
 def cavia(
     tasks: TaskDistribution,
     *,

@@ -11,7 +11,7 @@ from jmeta.outer.credit import Exploration
 from jmeta.tasks.base import TaskDistribution
 
 
-@variant_of(maml)
+@variant_of(maml, without=("baseline",))
 def e_maml(tasks: TaskDistribution, *, exploration_coefficient: float = 1.0, **settings: Any) -> OuterLearner:
     """``maml`` that also credits the data it adapts to with what came of it: the whole gradient of the return after adaptation.
 

@@ -7,7 +7,8 @@ import optax
 
 from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import GradientDescent
-from jmeta.outer.credit import EpisodeBaseline
+from jmeta.objectives import critic_features, linear_features
+from jmeta.outer.credit import EpisodeBaseline, EpisodeCritic
 from jmeta.outer.ppo import PPO
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
@@ -22,6 +23,7 @@ def maml(
     initial_std: float = 1.0,
     num_inner_steps: int = 1,
     inner_rates: tuple[float, ...] = (0.5, 0.25),
+    baseline: Literal["linear", "critic"] = "linear",
     inner_optimizer: Literal["sgd", "momentum", "adam"] = "sgd",
     first_order: bool = False,
     mixed_mode: bool = True,
@@ -56,6 +58,8 @@ def maml(
       initial_std: standard deviation of a continuous policy at first, in units of half the action box.
       num_inner_steps: gradient steps on each task in training, at least 1. Evaluation may take more.
       inner_rates: rate of the first, second, ... inner step; the last one serves all later steps.
+      baseline: of advantages: linear in state and time, fitted to each segment of each task; or a value network that is
+        meta-learned beside the policy, fitted to each segment by scale and offset for the inner step.
       inner_optimizer: what turns gradients into inner steps: nothing, momentum 0.9, or Adam.
       first_order: leave out the second derivatives (FOMAML).
       mixed_mode: differentiate inner gradients forward-over-reverse, which costs less memory and time; the gradient is the same.
@@ -114,12 +118,14 @@ def maml(
             dtype=compute_dtype,
             rule=GradientDescent(jnp.asarray(inner_rates, jnp.float32), TRANSFORMS[inner_optimizer]),
             discount=discount,
+            with_critic=baseline == "critic",
+            features=linear_features if baseline == "linear" else critic_features,
             first_order=first_order,
             mixed_mode=mixed_mode,
             inner_chunks=inner_chunks,
         ),
         tasks=tasks,
-        credit=EpisodeBaseline(discount=discount),
+        credit=EpisodeBaseline(discount=discount) if baseline == "linear" else EpisodeCritic(discount=discount),
         protocol=Protocol(num_segments=num_inner_steps + 1, segment_length=length, num_streams=num_streams),
         score=(*(0.0 for _ in range(num_inner_steps)), 1.0),
         num_tasks=num_tasks,

@@ -11,7 +11,15 @@ from jmeta.tasks.base import TaskDistribution
 
 @variant_of(
     maml,
-    without=("num_epochs", "learning_rate", "anneal_steps", "clip_epsilon", "entropy_coefficient", "max_gradient_norm"),
+    without=(
+        "baseline",
+        "num_epochs",
+        "learning_rate",
+        "anneal_steps",
+        "clip_epsilon",
+        "entropy_coefficient",
+        "max_gradient_norm",
+    ),
 )
 def maml_trpo(
     tasks: TaskDistribution, *, max_kl: float = 0.01, damping: float = 1e-5, num_cg_steps: int = 10, **settings: Any

@@ -14,6 +14,7 @@ from jmeta.tasks.base import TaskDistribution
 @variant_of(
     maml,
     without=(
+        "baseline",
         "first_order",
         "mixed_mode",
         "inner_chunks",

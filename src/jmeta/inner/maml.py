@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 
 from jmeta.inner.base import InnerLearner
 from jmeta.inner.update_rules import UpdateRule
-from jmeta.networks import MLP, Network, PolicyHead, from_nnx
+from jmeta.networks import MLP, Network, PolicyHead, from_nnx, orthogonal
 from jmeta.objectives import (
     discounted_returns,
     finished_later,
@@ -22,6 +22,7 @@ from jmeta.objectives import (
 )
 from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
 
+Features = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 Surrogate = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
 
@@ -44,6 +45,28 @@ class FeedForwardPolicy(nnx.Module):
 
     def __call__(self, observation: jax.Array) -> Decision:
         return Decision(self.policy(self.torso(observation)), jnp.zeros((), jnp.float32))
+
+
+class FeedForwardPolicyWithCritic(FeedForwardPolicy):
+    """Beside the policy a value network of the same widths, which shares nothing with it."""
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_space: ActionSpace,
+        widths: tuple[int, ...],
+        *,
+        initial_std: float,
+        dtype: DTypeLike = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        super().__init__(observation_size, action_space, widths, initial_std=initial_std, dtype=dtype, rngs=rngs)
+        self.critic = MLP(observation_size, widths, dtype=dtype, rngs=rngs)
+        self.value = nnx.Linear(widths[-1] if widths else observation_size, 1, kernel_init=orthogonal(), rngs=rngs)
+
+    def __call__(self, observation: jax.Array) -> Decision:
+        decision = super().__call__(observation)
+        return decision._replace(value=self.value(self.critic(observation).astype(jnp.float32))[0])
 
 
 class Initialisation(NamedTuple):
@@ -71,8 +94,10 @@ class InnerData(NamedTuple):
     weight: jax.Array  # [T, B], 0 where a decision does not count
 
 
-def raw_advantages(segment: Segment, discount: jax.Array | float) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Advantages over a linear feature baseline fitted to the segment itself, as MAML's authors estimate them.
+def raw_advantages(
+    segment: Segment, discount: jax.Array | float, features: Features = linear_features
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Advantages over a baseline linear in features, fitted to the segment itself, as MAML's authors estimate them.
 
     Episodes are finite-horizon: an episode's return is the sum of the rewards it got, whether it ended by itself or at the time
     limit, and the baseline knows the time. An episode that the end of the segment cuts off has no return, and its
@@ -81,6 +106,7 @@ def raw_advantages(segment: Segment, discount: jax.Array | float) -> tuple[jax.A
     Args:
       segment: [T, B].
       discount: in [0, 1].
+      features: of the baseline.
 
     Returns:
       (returns to the end of the episode, advantages, weights), all [T, B].
@@ -90,18 +116,20 @@ def raw_advantages(segment: Segment, discount: jax.Array | float) -> tuple[jax.A
     returns = per_stream(segment.reward, done, discount)
     weight = jax.vmap(finished_later, in_axes=1, out_axes=1)(done).astype(returns.dtype)
     step = jax.vmap(steps_since_first, in_axes=1, out_axes=1)(segment.timestep.first)
-    features = jax.vmap(linear_features)(segment.timestep.observation, step)
-    prediction = fit_linear_baseline(features.reshape(-1, features.shape[-1]), returns.reshape(-1), weight.reshape(-1))
+    x = jax.vmap(features)(segment.timestep.observation, step, segment.decision.value)
+    prediction = fit_linear_baseline(x.reshape(-1, x.shape[-1]), returns.reshape(-1), weight.reshape(-1))
     return returns, returns - prediction.reshape(returns.shape), weight
 
 
-def episodic_advantages(segment: Segment, discount: jax.Array | float) -> tuple[jax.Array, jax.Array]:
+def episodic_advantages(
+    segment: Segment, discount: jax.Array | float, features: Features = linear_features
+) -> tuple[jax.Array, jax.Array]:
     """``raw_advantages`` centred and scaled over the segment.
 
     Returns:
       (advantages, weights), both [T, B].
     """
-    _, advantage, weight = raw_advantages(segment, discount)
+    _, advantage, weight = raw_advantages(segment, discount, features)
     mean, std = spread(advantage, weight)
     return weight * (advantage - mean) / std, weight
 
@@ -127,6 +155,8 @@ class MAML(InnerLearner):
       rule: how a gradient moves the weights.
       discount: of the inner return, in [0, 1].
       moves: names of the parts that adapt, the others being the same in all tasks (ANIL, CAVIA); None for all.
+      features: ``(observation [T, D], step [T], value [T]) -> [T, F]``, in which the inner baseline is linear: of state and
+        time, or ``critic_features`` of a network with a critic.
       surrogate: ``(log_prob [T], advantage [T], first [T]) -> []``.
       first_order: if True the inner gradient counts as a constant (FOMAML).
       mixed_mode: differentiate the inner gradient forward-over-reverse, ``jmeta.objectives.mixed_mode_grad``; False is plain
@@ -141,6 +171,7 @@ class MAML(InnerLearner):
     rule: UpdateRule
     discount: jax.Array | float = 0.99
     moves: tuple[str, ...] | None = struct.field(pytree_node=False, default=None)
+    features: Features = struct.field(pytree_node=False, default=linear_features)
     surrogate: Surrogate = struct.field(pytree_node=False, default=low_variance_curvature)
     first_order: bool = struct.field(pytree_node=False, default=False)
     mixed_mode: bool = struct.field(pytree_node=False, default=True)
@@ -155,13 +186,18 @@ class MAML(InnerLearner):
         *,
         initial_std: float = 1.0,
         dtype: DTypeLike = jnp.float32,
+        with_critic: bool = False,
         **fields: Any,
     ) -> Self:
-        """Of a policy with hidden layers of the given widths, whose parts are "torso" and "policy"; ``fields`` are the others."""
+        """Of a policy with hidden layers of the given widths, whose parts are "torso" and "policy"; ``fields`` are the others.
+
+        With a critic, there are the parts "critic" and "value" too, which no adaptation moves.
+        """
+        kind = FeedForwardPolicyWithCritic if with_critic else FeedForwardPolicy
+        if with_critic:
+            fields = {"moves": ("policy", "torso")} | fields
         network = from_nnx(
-            lambda rngs: FeedForwardPolicy(
-                observation_size, action_space, widths, initial_std=initial_std, dtype=dtype, rngs=rngs
-            )
+            lambda rngs: kind(observation_size, action_space, widths, initial_std=initial_std, dtype=dtype, rngs=rngs)
         )
         return cls(observation_size, action_space, network, **fields)
 
@@ -200,7 +236,7 @@ class MAML(InnerLearner):
 
     def judge(self, segment: Segment) -> InnerData:
         """What the inner loss needs of a segment [T, B]."""
-        advantage, weight = episodic_advantages(segment, self.discount)
+        advantage, weight = episodic_advantages(segment, self.discount, self.features)
         return InnerData(segment.timestep.observation, segment.action, segment.timestep.first, advantage, weight)
 
     def shared_out(self, data: InnerData) -> InnerData:

@@ -1,6 +1,6 @@
 """Equations: pure functions of one stream or one decision, one topic per file."""
 
-from jmeta.objectives.baselines import fit_linear_baseline, linear_features
+from jmeta.objectives.baselines import critic_features, fit_linear_baseline, linear_features
 from jmeta.objectives.meta_gradients import mixed_mode_grad
 from jmeta.objectives.returns import (
     discounted_returns,
@@ -21,6 +21,7 @@ from jmeta.objectives.surrogates import (
 
 __all__ = [
     "clipped_surrogate",
+    "critic_features",
     "dice",
     "discounted_returns",
     "episode_index",

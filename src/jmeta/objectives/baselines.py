@@ -7,12 +7,25 @@ import jax.numpy as jnp
 RIDGE = 1e-5
 
 
-def linear_features(observation: jax.Array, step: jax.Array) -> jax.Array:
+def critic_features(observation: jax.Array, step: jax.Array, value: jax.Array) -> jax.Array:
+    """[T, 2]: what a critic says, and a constant. Fitted to the task's returns, it need not know their units.
+
+    Args:
+      observation: [T, D].
+      step: [T].
+      value: [T] of a critic.
+    """
+    chex.assert_equal_shape([step, value])
+    return jnp.stack([value, jnp.ones_like(value)], axis=1)
+
+
+def linear_features(observation: jax.Array, step: jax.Array, value: jax.Array) -> jax.Array:
     """[T, 2 * D + 4]: the observation, its square, and the time of the episode to the third power.
 
     Args:
       observation: [T, D]; clipped to [-10, 10].
       step: [T] steps since the episode began; counted in hundreds.
+      value: [T] of a critic; not used.
 
     References:
       Duan et al. 2016, arXiv 1604.06778, as used by MAML.
