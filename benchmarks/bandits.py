@@ -17,9 +17,9 @@ def row(num_pulls: int, num_arms: int, num_steps: int, published: dict[str, str]
 
 
 ROWS = [
-    row(10, 5, 800, {"RL²": "6.7", "SNAIL": "6.6", "Gittins": "6.6"}),
-    row(10, 10, 800, {"RL²": "6.7", "SNAIL": "6.7", "Gittins": "6.6"}),
-    row(100, 5, 600, {"RL²": "78.7", "SNAIL": "79.1", "Gittins": "78.3"}, num_tasks=1024),
+    row(10, 5, 1000, {"RL²": "6.7", "SNAIL": "6.6", "Gittins": "6.6"}),
+    row(10, 10, 1000, {"RL²": "6.7", "SNAIL": "6.7", "Gittins": "6.6"}),
+    row(100, 5, 1500, {"RL²": "78.7", "SNAIL": "79.1", "Gittins": "78.3"}, num_tasks=1024),
 ]
 
 if __name__ == "__main__":

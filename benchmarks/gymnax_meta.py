@@ -18,7 +18,7 @@ def row(name: str, task: str, num_steps: int, published: str, **settings: float)
 ROWS = [
     row("GaussianBandit-misc", "gymnax-gaussian-bandit", 200, "0.0"),
     row("BernoulliBandit-misc", "gymnax-bernoulli-bandit", 200, "89.2 to 89.5"),
-    row("PointRobot-misc", "gymnax-point-robot", 1000, "10.4 to 10.7"),
+    row("PointRobot-misc", "gymnax-point-robot", 1500, "10.4 to 10.7", entropy_coefficient=0.02),
 ]
 
 if __name__ == "__main__":
