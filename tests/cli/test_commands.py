@@ -91,8 +91,8 @@ def test_settings_reach_learner_task_and_run(jmeta, would_train, tmp_path):
     assert outer.tasks == package.tasks.PointNavigation(horizon=7)
     assert (outer.num_tasks, outer.learning_rate, outer.protocol.segment_length) == (6, 2e-4, 14)
     assert outer.inner.first_order
-    assert outer.inner.inner_rates.tolist() == [0.5]
-    assert outer.inner.init(jax.random.key(0))["policy"]["linear"]["kernel"].shape == (2, 2)
+    assert outer.inner.rule.rates.tolist() == [0.5]
+    assert outer.inner.init(jax.random.key(0)).weights["policy"]["linear"]["kernel"].shape == (2, 2)
     assert jax.random.key_data(asked.pop("key")).tolist() == [0, 9]
     recipe = asked.pop("recipe")
     assert (recipe.algorithm, recipe.task, recipe.task_fields) == ("maml", "point-navigation", {"horizon": 7})
@@ -272,8 +272,10 @@ def test_the_curves(monkeypatch, tmp_path, rl2_trained):
 
 
 def described(thing: Callable[..., object]) -> dict[str, str]:
-    docstring = inspect.getdoc(inspect.unwrap(thing)) or ""
-    return {p.arg_name: p.description or "" for p in docstring_parser.parse(docstring).params}
+    """Settings by name; what is a variant of another has that one's, unless it says something else."""
+    base = described(thing.__wrapped__) if hasattr(thing, "__wrapped__") else {}
+    own = docstring_parser.parse(inspect.getdoc(thing) or "").params
+    return base | {p.arg_name: p.description or "" for p in own}
 
 
 @pytest.mark.parametrize(

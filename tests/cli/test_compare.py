@@ -180,7 +180,7 @@ def test_variants_of_baselines():
         (['tasks.bandit.num_arms = "two"'], "[tasks.bandit]: num_arms='two' is not a whole number"),
         (['tasks.pole.task = "gymnax"', "tasks.pole.ranges = {length = 3}"], "[tasks.pole]: ranges={'length': 3} is not of type"),
         (["tasks.bandit.num_arms = 1"], "[tasks.bandit]: num_arms=1: a bandit needs at least 2 arms"),
-        (["-algorithms.rl2.algorithm"], "[algorithms.rl2]: algorithm is missing: give algorithm = ... with one of average"),
+        (["-algorithms.rl2.algorithm"], "[algorithms.rl2]: algorithm is missing: give algorithm = ... with one of anil, average"),
         (['algorithms.rl2.algorithm = "rl3"'], "[algorithms.rl2]: no algorithm is called 'rl3'; did you mean 'rl2'?"),
         (["algorithms.rl2.hiden_size = 3"], "[algorithms.rl2]: no setting is called 'hiden_size'; did you mean 'hidden_size'?"),
         (["algorithms.rl2.hidden_size = 0"], "[algorithms.rl2] on [tasks.bandit]: hidden_size=0: the GRU needs at least 1 unit"),

@@ -25,7 +25,7 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
         (["train", "--task", "bernoulli-bandit"], "which algorithm?"),
         (
             ["train", "rl3", "--task", "bernoulli-bandit"],
-            "no algorithm is called 'rl3'; did you mean 'rl2'? There are: average, maml, oracle, rl2",
+            "no algorithm is called 'rl3'; did you mean 'rl2'? There are: anil, average, cavia",
         ),
         (["train", "rl2"], "which task? usage: jmeta train ALGORITHM --task TASK"),
         (["train", "rl2", "--task"], "which task?"),
