@@ -53,7 +53,7 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
             PointNavigation(horizon=6), adaptation="hill-climbing", **EVOLVED
         ),
         "maml-critic": lambda: jmeta.algorithms.maml(PointNavigation(horizon=6), baseline="critic", **SMALL),
-    "rl2-es": lambda: jmeta.algorithms.rl2_es(
+        "rl2-es": lambda: jmeta.algorithms.rl2_es(
             BernoulliBandit(num_arms=3, num_pulls=6), hidden_size=8, num_tasks=8, population_size=8
         ),
     }
