@@ -3,6 +3,7 @@
 import abc
 
 import jax
+import jax.numpy as jnp
 
 from jmeta.inner.base import InnerLearner
 from jmeta.tasks.base import TaskDistribution
@@ -92,3 +93,18 @@ def check_divides(name: str, number: int, share: int, over: str) -> None:
             f"{name}={number} can't be split evenly over {over}: use {name}={nearest}, or fewer "
             f"{'devices or minibatches' if 'minibatch' in over else 'devices'}"
         )
+
+
+def check_score(score: tuple[float, ...], protocol: Protocol) -> None:
+    """Raises ValueError unless there is a weight for each segment."""
+    if len(score) != protocol.num_segments:
+        raise ValueError(
+            f"score has {len(score)} entries but num_segments is {protocol.num_segments}: give one weight per segment"
+        )
+
+
+def remaining_rate(num_steps: jax.Array, anneal_steps: int | None) -> jax.Array:
+    """What is left of a learning rate after that many outer steps, 1 down to 0 over ``anneal_steps``; 1 if that is None."""
+    if anneal_steps is None:
+        return jnp.ones((), jnp.float32)
+    return jnp.maximum(1.0 - num_steps.astype(jnp.float32) / anneal_steps, 0.0)

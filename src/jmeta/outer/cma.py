@@ -5,10 +5,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import struct
 
-from jmeta.outer.evolution import Evolution
+from jmeta.outer.evolution import Evolution, fitness_metrics
 from jmeta.parallel import device_index, gather_devices, mean_over_devices
 from jmeta.types import MetaState, Metrics, Theta
 
@@ -51,13 +50,7 @@ class AskTell(Evolution):
         searching = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), searching, state.opt_state)
         theta = strategy.get_mean(searching)
         metrics = mean_over_devices(jax.tree.map(jnp.mean, metrics))
-        metrics |= {
-            "fitness": everyone.mean(),
-            "fitness/best": everyone.max(),
-            "fitness/std": everyone.std(),
-            "theta_norm": optax.tree.norm(theta),
-        }
-        return MetaState(theta, searching, ()), metrics
+        return MetaState(theta, searching, ()), metrics | fitness_metrics(everyone, theta)
 
     def _strategy(self, theta: Theta) -> tuple[Any, Any]:
         like = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), theta)

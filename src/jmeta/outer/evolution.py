@@ -11,7 +11,7 @@ from flax import struct
 
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in
-from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol
+from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol, check_score, remaining_rate
 from jmeta.outer.on_policy import lifetime_metrics
 from jmeta.parallel import device_index, gather_devices, mean_over_devices, num_task_devices, over_tasks
 from jmeta.tasks.base import TaskDistribution
@@ -42,11 +42,7 @@ class Evolution(OuterLearner):
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
         check_fit(self.inner, self.tasks)
-        if len(self.score) != self.protocol.num_segments:
-            raise ValueError(
-                f"score has {len(self.score)} entries but num_segments is {self.protocol.num_segments}: "
-                "give one weight per segment"
-            )
+        check_score(self.score, self.protocol)
         if self.num_tasks < 1:
             raise ValueError(f"num_tasks={self.num_tasks}: a lifetime needs at least 1 task")
         self.check_devices(1)
@@ -132,15 +128,8 @@ class OpenAIES(Evolution):
         theta = state.theta
         gradient, fitness, metrics = self.gradient(theta, keys, pairs)
         updates, opt_state = self.optimizer(self.learning_rate).update(optax.tree.scale(-1.0, gradient), state.opt_state, theta)
-        left = 1.0 if self.anneal_steps is None else jnp.maximum(1.0 - state.extra / self.anneal_steps, 0.0)
-        theta = optax.apply_updates(theta, optax.tree.scale(left, updates))
-        metrics |= {
-            "fitness": fitness.mean(),
-            "fitness/best": fitness.max(),
-            "fitness/std": fitness.std(),
-            "gradient_norm": optax.tree.norm(gradient),
-            "theta_norm": optax.tree.norm(theta),
-        }
+        theta = optax.apply_updates(theta, optax.tree.scale(remaining_rate(state.extra, self.anneal_steps), updates))
+        metrics |= fitness_metrics(fitness, theta) | {"gradient_norm": optax.tree.norm(gradient)}
         return MetaState(theta, opt_state, state.extra + 1), metrics
 
     def gradient(self, theta: Theta, keys: jax.Array, pairs: jax.Array) -> tuple[Theta, jax.Array, Metrics]:
@@ -164,6 +153,16 @@ class OpenAIES(Evolution):
         total, _ = jax.lax.scan(add, optax.tree.zeros_like(theta), (pairs, weight))
         mean = mean_over_devices(optax.tree.scale(1.0 / (2 * len(pairs) * self.sigma), total))
         return mean, everyone.reshape(-1), mean_over_devices(jax.tree.map(jnp.mean, metrics))
+
+
+def fitness_metrics(fitness: jax.Array, theta: Theta) -> Metrics:
+    """How a population [n] did, and the size of what came of it."""
+    return {
+        "fitness": fitness.mean(),
+        "fitness/best": fitness.max(),
+        "fitness/std": fitness.std(),
+        "theta_norm": optax.tree.norm(theta),
+    }
 
 
 def centred_ranks(fitness: jax.Array) -> jax.Array:

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpyro.distributions as dist
 import optax
 from flax import struct
 
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in, replay
 from jmeta.objectives import returns_by_episode
-from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol
+from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol, check_score
 from jmeta.outer.credit import Credit, CreditAssignment
 from jmeta.parallel import mean_over_devices, num_task_devices, over_tasks, tasks_at_once
 from jmeta.tasks.base import TaskDistribution
@@ -70,11 +71,7 @@ class OnPolicy(OuterLearner):
 
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
-        if len(self.score) != self.protocol.num_segments:
-            raise ValueError(
-                f"score has {len(self.score)} entries but num_segments is {self.protocol.num_segments}: "
-                "give one weight per segment"
-            )
+        check_score(self.score, self.protocol)
         if not any(self.score):
             raise ValueError(f"score={self.score} gives no segment any weight: nothing would be learned")
         check_fit(self.inner, self.tasks)
@@ -191,6 +188,12 @@ def split_tasks(group: Experience, num_groups: int) -> Experience:
 def log_prob(decision: Decision, action: jax.Array) -> jax.Array:
     """Of one action under one decision."""
     return decision.distribution.log_prob(action)
+
+
+def divergence(recorded: Decision, now: Decision, weight: jax.Array) -> jax.Array:
+    """KL(recorded || now) of each decision [K, T, n, B], times its weight."""
+    each = over_axes(lambda old, new, w: dist.kl_divergence(old.distribution, new.distribution) * w, 4)
+    return each(recorded, now, weight)
 
 
 def over_axes(function: Callable[..., Any], number: int) -> Callable[..., Any]:

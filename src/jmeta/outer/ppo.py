@@ -10,6 +10,7 @@ import optax
 from flax import struct
 
 from jmeta.objectives import clipped_surrogate
+from jmeta.outer.base import remaining_rate
 from jmeta.outer.credit import Credit
 from jmeta.outer.on_policy import (
     Experience,
@@ -82,7 +83,7 @@ class PPO(OnPolicy):
 
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
         experience, statistics = self.gather(state, keys)
-        remaining = self._remaining(state.extra.num_steps)
+        remaining = remaining_rate(state.extra.num_steps, self.anneal_steps)
         groups = split_tasks(experience, self.num_minibatches)
         transformation = self._transformation()
 
@@ -150,9 +151,3 @@ class PPO(OnPolicy):
 
     def _transformation(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), self.optimizer(self.learning_rate))
-
-    def _remaining(self, num_steps: jax.Array) -> jax.Array:
-        """What is left of the learning rate after that many outer steps, 1 down to 0."""
-        if self.anneal_steps is None:
-            return jnp.ones((), jnp.float32)
-        return jnp.maximum(1.0 - num_steps.astype(jnp.float32) / self.anneal_steps, 0.0)

@@ -2,10 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import numpyro.distributions as dist
 from flax import struct
 
-from jmeta.outer.on_policy import Experience, over_axes, take_segments
+from jmeta.outer.on_policy import Experience, divergence, take_segments
 from jmeta.outer.ppo import PPO
 from jmeta.types import Metrics, Theta
 
@@ -38,7 +37,6 @@ class ProMP(PPO):
         before = tuple(k for k, weight in enumerate(self.score) if not weight)
         recorded, weight = take_segments((group.lifetimes.segments.decision, group.credit.weight), before)
         decisions = self.decide_again(theta, group, before)
-        each = over_axes(lambda old, new, w: dist.kl_divergence(old.distribution, new.distribution) * w, 4)
-        kl = jnp.mean(each(recorded, decisions, weight))
+        kl = jnp.mean(divergence(recorded, decisions, weight))
         loss = loss + self.kl_coefficient * kl
         return loss, metrics | {"loss": loss, "policy/kl_before": kl}

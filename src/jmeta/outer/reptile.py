@@ -10,7 +10,7 @@ from flax import struct
 
 from jmeta.inner.maml import MAML
 from jmeta.lifetime import live, start
-from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol
+from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol, remaining_rate
 from jmeta.outer.on_policy import lifetime_metrics
 from jmeta.parallel import mean_over_devices, num_task_devices, over_tasks
 from jmeta.tasks.base import TaskDistribution
@@ -72,7 +72,7 @@ class Reptile(OuterLearner):
         nearer = theta._replace(weights=mean_over_devices(jax.tree.map(lambda w: w.mean(0), weights)))
         difference = optax.tree.sub(theta, nearer)
         updates, opt_state = self.optimizer(self.learning_rate).update(difference, state.opt_state, theta)
-        left = 1.0 if self.anneal_steps is None else jnp.maximum(1.0 - state.extra / self.anneal_steps, 0.0)
+        left = remaining_rate(state.extra, self.anneal_steps)
         theta = optax.apply_updates(theta, optax.tree.scale(left, updates))
         metrics = mean_over_devices(lifetime_metrics(self.tasks, self.protocol, lifetimes))
         metrics |= {"distance": optax.tree.norm(difference), "theta_norm": optax.tree.norm(theta)}

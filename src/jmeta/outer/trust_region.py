@@ -5,12 +5,20 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpyro.distributions as dist
 import optax
 from flax import struct
 
 from jmeta.objectives import likelihood_ratio
-from jmeta.outer.on_policy import Experience, OnPolicy, OnPolicyExtra, lifetime_metrics, log_prob, over_axes, take_segments
+from jmeta.outer.on_policy import (
+    Experience,
+    OnPolicy,
+    OnPolicyExtra,
+    divergence,
+    lifetime_metrics,
+    log_prob,
+    over_axes,
+    take_segments,
+)
 from jmeta.parallel import mean_over_devices
 from jmeta.types import Decision, MetaState, Metrics, PyTree, Theta
 
@@ -131,8 +139,7 @@ class TrustRegion(OnPolicy):
 
     def _divergence(self, decisions: Decision, group: Experience) -> jax.Array:
         recorded, weight = take_segments((group.lifetimes.segments.decision, group.credit.weight), self.scored)
-        each = over_axes(lambda old, new, w: dist.kl_divergence(old.distribution, new.distribution) * w, 4)
-        return self._mean(each(recorded, decisions, weight))
+        return self._mean(divergence(recorded, decisions, weight))
 
     def _mean(self, terms: jax.Array) -> jax.Array:
         """Of terms [len(scored), T, n, B], the segments weighted by their scores."""
