@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
-from flax import struct
 
 import jmeta
+from jmeta import struct
 from jmeta.evaluation import compare as module
 from jmeta.evaluation.compare import Budget, Cell, CellResult, Comparison, HandWritten, Outcome, Returns, Variants, compare
 from jmeta.evaluation.compare_summary import summarise

@@ -5,15 +5,16 @@ import sys
 from functools import partial
 from typing import Any
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
-from flax import struct
 from gymnax.environments import environment, spaces
 
 import jmeta
+from jmeta import struct
 from jmeta.evaluation import standard_error
 from jmeta.inner.base import InnerLearner
 from jmeta.parallel import task_mesh
@@ -341,3 +342,12 @@ def test_summary():
     assert alone["standard_error"] is None  # JSON has no infinity
     assert alone["episode_standard_errors"] == [None, None]
     assert alone["segment_standard_errors"] == [None]
+
+
+def test_a_learner_that_jit_could_take_for_another_is_refused():
+    @flax.struct.dataclass
+    class Flax(Scripted):
+        pass
+
+    with pytest.raises(TypeError, match=r"Flax is a flax\.struct\.dataclass.*decorate it with jmeta\.struct\.dataclass"):
+        jmeta.evaluate(Flax(), Counting().held_out, (), KEY, protocol=Protocol(1, 3, 1))

@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 
+from jmeta import struct
 from jmeta.inner.imaml import IMAML
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.networks import Network

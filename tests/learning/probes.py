@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from gymnax.environments import environment, spaces
 
+from jmeta import struct
 from jmeta.tasks import TaskDistribution
 
 Rule = Literal["constant", "bit", "irrelevant", "paid-search"]

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import struct
 
+from jmeta import struct
 from jmeta.inner.maml import MAML, Initialisation, InnerData, Surrogate
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.networks import Network

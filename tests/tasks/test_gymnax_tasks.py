@@ -11,10 +11,9 @@ import numpy as np
 import numpyro.distributions as dist
 import pytest
 import tyro
-from flax import struct
 from gymnax.environments.misc import rooms
 
-from jmeta import lifetime
+from jmeta import lifetime, struct
 from jmeta.inner.base import InnerLearner
 from jmeta.tasks.base import GRID
 from jmeta.tasks.gymnax import GymnaxTasks, _beside, _is_held_out, _within, _words

@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 
 import jmeta
+from jmeta import struct
 from jmeta.outer.base import OuterLearner
 from jmeta.training import RunDirectory, TrainResult, restore
 from jmeta.training.checkpoints import to_arrays

@@ -111,6 +111,7 @@ def evaluate(
 
     Raises:
       ValueError: if segments are no whole number of episodes, or a count is not positive.
+      TypeError: for an inner learner made with flax's dataclass rather than ``jmeta.struct``'s.
 
     Example:
       >>> import jax, jmeta
@@ -122,6 +123,11 @@ def evaluate(
       (100, 10)
     """
     check_protocol(tasks, protocol)
+    if hasattr(type(inner), "_flax_dataclass"):
+        raise TypeError(
+            f"{type(inner).__name__} is a flax.struct.dataclass, which jax.jit can take for another class with equal fields: "
+            "decorate it with jmeta.struct.dataclass"
+        )
     if num_tasks < 1:
         raise ValueError(f"num_tasks={num_tasks}: evaluate on at least 1 task")
     if jax.sharding.get_abstract_mesh().empty:

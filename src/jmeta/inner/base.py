@@ -10,7 +10,7 @@ from jmeta.types import ActionSpace, Decision, Memory, Phi, Segment, Theta, Time
 class InnerLearner(abc.ABC):
     """What an agent does with a task, as four pure functions of explicit state.
 
-    A subclass is a frozen ``flax.struct.dataclass``: numbers are leaves, networks and shapes are static. It learns at two
+    A subclass is a frozen ``jmeta.struct.dataclass``: numbers are leaves, networks and shapes are static. It learns at two
     speeds. ``memory`` changes at every environment step, separately in every stream. ``phi`` changes when a
     segment ends, once for the task. MAML keeps all it learns in ``phi``, RL² all in ``memory``.
 

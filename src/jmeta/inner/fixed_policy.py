@@ -1,8 +1,9 @@
 """A policy that does not adapt: what meta-learning has to beat."""
 
 import jax
-from flax import nnx, struct
+from flax import nnx
 
+from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.networks import MLP, Network, PolicyHead, from_nnx, orthogonal
 from jmeta.types import ActionSpace, Decision, Memory, Phi, Segment, Theta, Timestep

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 
+from jmeta import struct
 from jmeta.inner.maml import MAML, InnerData, TaskWeights
 from jmeta.objectives import likelihood_ratio
 from jmeta.types import Memory, Phi, PyTree, Segment, Theta

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
-from flax import nnx, struct
+from flax import nnx
 from jax.typing import DTypeLike
 
+from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.inner.update_rules import UpdateRule
 from jmeta.networks import MLP, Network, PolicyHead, from_nnx, orthogonal

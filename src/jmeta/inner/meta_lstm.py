@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import nnx, struct
+from flax import nnx
 from jax.flatten_util import ravel_pytree
 
+from jmeta import struct
 from jmeta.inner.update_rules import UpdateRule
 from jmeta.networks import Network, from_nnx
 from jmeta.types import PyTree

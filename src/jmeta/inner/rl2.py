@@ -2,9 +2,10 @@
 
 import jax
 import jax.numpy as jnp
-from flax import nnx, struct
+from flax import nnx
 from jax.typing import DTypeLike
 
+from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.networks import GRU, Network, PolicyHead, from_nnx, orthogonal
 from jmeta.types import ActionSpace, Decision, Memory, Phi, Segment, Theta, Timestep

@@ -9,13 +9,13 @@ import abc
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 
+from jmeta import struct
 from jmeta.types import PyTree
 
 
 class UpdateRule(abc.ABC):
-    """Three pure functions. A subclass is a frozen ``flax.struct.dataclass``.
+    """Three pure functions. A subclass is a frozen ``jmeta.struct.dataclass``.
 
     ``rule`` is what outer learners improve, () if there is nothing; ``state`` lives as long as the task.
     """

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, Self
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 
+from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.inner.maml import FeedForwardPolicy
 from jmeta.networks import Network, from_nnx

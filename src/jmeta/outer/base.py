@@ -13,7 +13,7 @@ from jmeta.types import MetaState, Metrics, Protocol, Theta
 class OuterLearner(abc.ABC):
     """Two pure functions: a fresh meta-state, and one outer step from a meta-state to the next.
 
-    A subclass is a frozen ``flax.struct.dataclass``: numbers are leaves, so whole trainings ``vmap`` over seeds and
+    A subclass is a frozen ``jmeta.struct.dataclass``: numbers are leaves, so whole trainings ``vmap`` over seeds and
     hyper-parameters; learners, task distributions and shape-setting fields are static or nested learners.
 
     ``step`` must report the metrics ``return/before`` and ``return/after`` (mean return of the first and the last episode of

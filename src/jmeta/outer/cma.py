@@ -5,8 +5,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 
+from jmeta import struct
 from jmeta.outer.evolution import Evolution, fitness_metrics
 from jmeta.parallel import device_index, gather_devices, mean_over_devices
 from jmeta.types import MetaState, Metrics, Theta

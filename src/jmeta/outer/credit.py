@@ -12,8 +12,8 @@ from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 
+from jmeta import struct
 from jmeta.inner.maml import episodic_advantages, raw_advantages, spread
 from jmeta.objectives import generalized_advantages
 from jmeta.parallel import mean_over_devices, num_task_devices

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 
+from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in
 from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol, check_score, remaining_rate

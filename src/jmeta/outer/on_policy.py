@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 import optax
-from flax import struct
 
+from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in, replay
 from jmeta.objectives import returns_by_episode

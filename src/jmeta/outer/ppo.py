@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 
+from jmeta import struct
 from jmeta.objectives import clipped_surrogate
 from jmeta.outer.base import remaining_rate
 from jmeta.outer.credit import Credit

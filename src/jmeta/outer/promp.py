@@ -2,8 +2,8 @@
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 
+from jmeta import struct
 from jmeta.outer.on_policy import Experience, divergence, take_segments
 from jmeta.outer.ppo import PPO
 from jmeta.types import Metrics, Theta

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 
+from jmeta import struct
 from jmeta.inner.maml import MAML
 from jmeta.lifetime import live, start
 from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol, remaining_rate

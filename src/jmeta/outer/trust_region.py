@@ -6,8 +6,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 
+from jmeta import struct
 from jmeta.objectives import likelihood_ratio
 from jmeta.outer.on_policy import (
     Experience,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
-from flax import struct
 
+from jmeta import struct
 from jmeta.references.classical import NEVER, HandWritten, uniform_over_best
 from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Theta, Timestep
 

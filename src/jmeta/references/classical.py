@@ -7,8 +7,8 @@ learners are in ``bandits.py`` and ``gittins.py``, those of tabular Markov decis
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
-from flax import struct
 
+from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Segment, Theta, Timestep
 

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from flax import struct
 
+from jmeta import struct
 from jmeta.references.bandits import Arms, BanditLearner
 from jmeta.references.classical import uniform_over_best
 from jmeta.types import ActionSpace

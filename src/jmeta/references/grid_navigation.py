@@ -25,8 +25,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from flax import struct
 
+from jmeta import struct
 from jmeta.references.classical import NEVER, HandWritten
 from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Theta, Timestep
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 
+from jmeta import struct
 from jmeta.references.classical import HandWritten, uniform_over_best
 from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Theta, Timestep
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from gymnax.environments import environment, spaces
 
+from jmeta import struct
 from jmeta.tasks.base import TaskDistribution
 from jmeta.tasks.render import draw_pulls
 from jmeta.types import Segment, Task

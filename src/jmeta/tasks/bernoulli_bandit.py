@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from gymnax.environments import environment
 
+from jmeta import struct
 from jmeta.references.bernoulli_bandit import bayes_optimal_return
 from jmeta.tasks.bandit import Bandit, BanditEnvironment, EnvState, check_num_arms
 from jmeta.tasks.base import Reference

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from gymnax.environments import environment
 
+from jmeta import struct
 from jmeta.tasks.bandit import Bandit, BanditEnvironment, check_num_arms
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from gymnax.environments import environment, spaces
 
+from jmeta import struct
 from jmeta.references.value_iteration import deterministic_value_iteration
 from jmeta.tasks.base import SPLITS, Reference, TaskDistribution
 from jmeta.tasks.render import GOAL_COLOUR, draw_paths

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import gymnax
 import jax
 import jax.numpy as jnp
-from flax import struct
 from gymnax.environments import environment, spaces
 
+from jmeta import struct
 from jmeta.tasks.base import SPLITS, TaskDistribution
 from jmeta.types import PyTree
 

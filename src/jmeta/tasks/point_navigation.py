@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from gymnax.environments import environment, spaces
 
+from jmeta import struct
 from jmeta.tasks.base import Reference, TaskDistribution
 from jmeta.tasks.render import GOAL_COLOUR, draw_paths
 from jmeta.types import Segment

@@ -1,0 +1,51 @@
+"""Dataclasses as pytrees: what sets ours apart from flax's, and what they have in common."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jmeta import struct
+
+
+def constant(value: float) -> type:
+    """A class that differs from the others made here in what a method of it does only."""
+
+    @struct.dataclass
+    class Constant:
+        weight: float = 1.0
+        size: int = struct.field(pytree_node=False, default=1)
+
+        def __call__(self) -> jax.Array:
+            return self.weight * jnp.asarray(value)
+
+    return Constant
+
+
+def test_a_jitted_function_never_takes_one_class_for_another():
+    """Of 300 such classes of flax, ``jax.jit`` in JAX 0.10.2 took about 45 for one that it had seen."""
+    call = jax.jit(lambda instance: instance())
+    classes = [constant(float(i)) for i in range(300)]
+    assert [float(call(cls())) for cls in classes] == list(range(300))
+    assert len({jax.tree.structure(cls()) for cls in classes}) == len(classes)
+    assert jax.tree.structure(classes[0]()) != jax.tree.structure(classes[1]())
+
+
+def test_children_and_static_fields():
+    cls = constant(0.0)
+    assert jax.tree.leaves(cls(2.0)) == [2.0]
+    assert jax.tree.structure(cls(2.0)) == jax.tree.structure(cls(3.0)) != jax.tree.structure(cls(2.0, 5))
+    assert jax.tree.map(lambda x: x + 1, cls(2.0, 5)) == cls(3.0, 5)
+    assert [jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(cls(2.0))] == [".weight"]
+    assert cls(2.0).replace(size=7) == cls(2.0, 7)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        cls().weight = 3.0
+
+
+def test_a_subclass_adds_fields():
+    @struct.dataclass
+    class More(constant(2.0)):
+        bias: float = struct.field(default=0.5, kw_only=True)
+
+    assert jax.tree.map(lambda x: 2 * x, More(1.0, 4, bias=3.0)) == More(2.0, 4, bias=6.0)
