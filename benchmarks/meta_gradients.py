@@ -27,7 +27,8 @@ MODES = {
     "reverse": {"mixed_mode": False, "rematerialise": False},
     "reverse, rematerialised": {"mixed_mode": False, "rematerialise": True},
     "mixed": {"mixed_mode": True, "rematerialise": False},
-    "mixed, 5 chunks": {"mixed_mode": True, "rematerialise": False, "inner_chunks": 5},
+    "mixed, 2 chunks": {"mixed_mode": True, "rematerialise": False, "stream_chunks": 2},
+    "mixed, 4 chunks": {"mixed_mode": True, "rematerialise": False, "stream_chunks": 4},
     "mixed, rematerialised": {"mixed_mode": True, "rematerialise": True},
 }
 

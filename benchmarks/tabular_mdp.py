@@ -11,17 +11,21 @@ from published import Row, reproduce
 
 def row(num_episodes: int, num_steps: int, published: dict[str, str], **settings: float) -> Row:
     """RL² on lifetimes of one length."""
-    fields = {"discount": 1.0, "anneal_steps": num_steps, "num_tasks": 256, "hidden_size": 128} | settings
+    fields = {"anneal_steps": num_steps, "num_tasks": 256, "num_minibatches": 8, "num_epochs": 2} | settings
     return Row(f"n={num_episodes}", Recipe("rl2", fields, "tabular-mdp", {"num_episodes": num_episodes}), num_steps, published)
 
 
+# With rewards this noisy, credit over ten steps teaches in minutes to remember what each state's actions paid; over the whole
+# lifetime (discount 1, trace .95) it stays with the action that is best on the whole, at 124, for as long as an hour.
 ROWS = [
     row(
         10,
-        6000,
+        12_000,
         {"RL²": "156.2", "SNAIL": "159.1", "BEB": "150.2", "UCRL2": "146.6", "PSRL": "138.1"},
-        learning_rate=1e-3,
-        entropy_coefficient=0.02,
+        discount=0.9,
+        trace=0.6,
+        learning_rate=8e-3,
+        entropy_coefficient=0.04,
     )
 ]
 

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jmeta.inner.base import InnerLearner
+from jmeta.parallel import merge_axis, split_axis
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Decision, Life, Lifetime, Memory, Phi, Protocol, PyTree, Segment, Task, Theta, Timestep
 
@@ -171,6 +172,7 @@ def replay(
     *,
     segments: tuple[int, ...] | None = None,
     rematerialise: bool = False,
+    stream_chunks: int = 1,
 ) -> Decision:
     """The decisions that the inner learner would make under ``theta`` on recorded data.
 
@@ -184,6 +186,8 @@ def replay(
       lifetime: what happened, [K, T, B].
       segments: which segments' decisions are wanted, in ascending order, all by default; what they do not need is not computed.
       rematerialise: compute each adaptation again when it is differentiated, rather than keep what it computed.
+      stream_chunks: decide again for that many groups of streams one after the other, and again when it is differentiated;
+        bounds memory.
 
     Returns:
       Decisions [len(segments), T, B].
@@ -195,7 +199,11 @@ def replay(
 
     def unroll(phi: Phi, memory: Memory, segment: Segment) -> tuple[Decision, Memory]:
         streams = over_streams(partial(inner.unroll, theta, phi), in_axes=(0, 1), out_axes=(1, 0))
-        return streams(memory, segment.timestep)
+        if stream_chunks == 1:
+            return streams(memory, segment.timestep)
+        chunks = split_axis(memory, 0, stream_chunks), split_axis(segment.timestep, 1, stream_chunks)
+        decision, memory = jax.lax.map(jax.checkpoint(lambda chunk: streams(*chunk)), chunks)
+        return merge_axis(decision, 1), merge_axis(memory, 0)
 
     def redo(carry: tuple[Phi, Memory], record: tuple[Segment, jax.Array]) -> tuple[tuple[Phi, Memory], PyTree]:
         phi, memory = carry

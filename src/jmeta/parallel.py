@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
 TASK_AXIS = "tasks"
@@ -56,6 +57,28 @@ def tasks_at_once(num_tasks: int, num_streams: int) -> int:
         return num_tasks
     divisors = [size for size in range(1, num_tasks + 1) if num_tasks % size == 0]
     return min(divisors, key=lambda size: abs(math.log(size * num_streams / STREAMS_IN_CACHE)))
+
+
+def split_axis(tree: Any, axis: int, number: int) -> Any:
+    """Leaves [..., n, ...] as [number, ..., n / number, ...], to go through in chunks; ``number`` must divide n."""
+
+    def split(x: jax.Array) -> jax.Array:
+        length = x.shape[axis]
+        if length % number:
+            raise ValueError(f"{number} chunks do not divide {length} streams: use a divisor of their number, such as 1")
+        return jnp.moveaxis(x.reshape(*x.shape[:axis], number, length // number, *x.shape[axis + 1 :]), axis, 0)
+
+    return jax.tree.map(split, tree)
+
+
+def merge_axis(tree: Any, axis: int) -> Any:
+    """Undoes ``split_axis``."""
+
+    def merge(x: jax.Array) -> jax.Array:
+        apart = jnp.moveaxis(x, 0, axis)
+        return apart.reshape(*x.shape[1 : axis + 1], -1, *x.shape[axis + 2 :])
+
+    return jax.tree.map(merge, tree)
 
 
 def over_tasks(function: Callable[..., Any], *, per_task_output: bool = False) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from jmeta.tasks.base import TaskDistribution
     maml,
     without=(
         "mixed_mode",
-        "inner_chunks",
+        "stream_chunks",
     ),
 )
 def imaml(

@@ -27,7 +27,7 @@ def maml(
     inner_optimizer: Literal["sgd", "momentum", "adam"] = "sgd",
     first_order: bool = False,
     mixed_mode: bool = True,
-    inner_chunks: int = 1,
+    stream_chunks: int = 1,
     rematerialise: bool = False,
     microbatch_size: int | None = None,
     compute_dtype: Literal["float32", "bfloat16"] = "float32",
@@ -63,8 +63,8 @@ def maml(
       inner_optimizer: what turns gradients into inner steps: nothing, momentum 0.9, or Adam.
       first_order: leave out the second derivatives (FOMAML).
       mixed_mode: differentiate inner gradients forward-over-reverse, which costs less memory and time; the gradient is the same.
-      inner_chunks: groups of streams that an inner gradient is differentiated for one after the other, which bounds memory; must
-        divide num_streams.
+      stream_chunks: groups of streams that gradients are computed for one after the other, which bounds memory; must divide
+        num_streams.
       rematerialise: compute inner steps again when differentiating, which costs less memory and more time.
       microbatch_size: tasks that one device differentiates at once, which bounds memory; chosen for speed by default.
       compute_dtype: of the hidden layers; weights, gradients and the policy itself are float32 in any case.
@@ -106,8 +106,6 @@ def maml(
         raise ValueError(f"widths={widths}: every hidden layer needs at least 1 unit")
     if not inner_rates:
         raise ValueError("inner_rates is empty: give the rate of the first inner step, for example (0.5,)")
-    if inner_chunks < 1 or num_streams % inner_chunks:
-        raise ValueError(f"inner_chunks={inner_chunks} does not divide num_streams={num_streams}: use a divisor, such as 1")
     length = tasks.lifetime_length if segment_length is None else segment_length
     return PPO(
         inner=MAML.with_mlp(
@@ -122,7 +120,7 @@ def maml(
             features=linear_features if baseline == "linear" else critic_features,
             first_order=first_order,
             mixed_mode=mixed_mode,
-            inner_chunks=inner_chunks,
+            stream_chunks=stream_chunks,
         ),
         tasks=tasks,
         credit=EpisodeBaseline(discount=discount) if baseline == "linear" else EpisodeCritic(discount=discount),
@@ -131,6 +129,7 @@ def maml(
         num_tasks=num_tasks,
         microbatch_size=microbatch_size,
         rematerialise=rematerialise,
+        stream_chunks=stream_chunks,
         num_epochs=num_epochs,
         learning_rate=learning_rate,
         anneal_steps=anneal_steps,

@@ -17,7 +17,7 @@ from jmeta.tasks.base import TaskDistribution
         "baseline",
         "first_order",
         "mixed_mode",
-        "inner_chunks",
+        "stream_chunks",
         "rematerialise",
         "microbatch_size",
         "num_epochs",

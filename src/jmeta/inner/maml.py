@@ -21,6 +21,7 @@ from jmeta.objectives import (
     mixed_mode_grad,
     steps_since_first,
 )
+from jmeta.parallel import split_axis
 from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
 
 Features = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
@@ -162,7 +163,7 @@ class MAML(InnerLearner):
       first_order: if True the inner gradient counts as a constant (FOMAML).
       mixed_mode: differentiate the inner gradient forward-over-reverse, ``jmeta.objectives.mixed_mode_grad``; False is plain
         reverse-over-reverse, which gives the same and costs more.
-      inner_chunks: into how many groups the streams of a segment are split when an inner gradient is differentiated in mixed
+      stream_chunks: into how many groups the streams of a segment are split when an inner gradient is differentiated in mixed
         mode, one after the other: bounds memory. It must divide their number.
     """
 
@@ -176,7 +177,7 @@ class MAML(InnerLearner):
     surrogate: Surrogate = struct.field(pytree_node=False, default=low_variance_curvature)
     first_order: bool = struct.field(pytree_node=False, default=False)
     mixed_mode: bool = struct.field(pytree_node=False, default=True)
-    inner_chunks: int = struct.field(pytree_node=False, default=1)
+    stream_chunks: int = struct.field(pytree_node=False, default=1)
 
     @classmethod
     def with_mlp(
@@ -224,10 +225,10 @@ class MAML(InnerLearner):
         data, resting = self.shared_out(self.judge(segment)), self.resting(theta.weights)
         if not self.mixed_mode:
             gradient = jax.grad(self.loss)(phi.weights, resting, data)
-        elif self.inner_chunks == 1:
+        elif self.stream_chunks == 1:
             gradient = mixed_mode_grad(self.loss)(phi.weights, resting, data)
         else:
-            gradient = mixed_mode_grad(self.loss, chunked=True)(phi.weights, resting, self._split(data))
+            gradient = mixed_mode_grad(self.loss, chunked=True)(phi.weights, resting, split_axis(data, 1, self.stream_chunks))
         if self.first_order:
             gradient = jax.lax.stop_gradient(gradient)
         weights, state = self.rule.update(
@@ -257,17 +258,6 @@ class MAML(InnerLearner):
         log_probs = jax.vmap(log_prob)(*flat).reshape(data.advantage.shape)
         per_stream = jax.vmap(self.surrogate, in_axes=1)(log_probs, data.advantage, data.first)
         return -per_stream.sum()
-
-    def _split(self, data: InnerData) -> InnerData:
-        """Leaves [T, B, ...] as [inner_chunks, T, B / inner_chunks, ...]."""
-        number = self.inner_chunks
-
-        def split(x: jax.Array) -> jax.Array:
-            if x.shape[1] % number:
-                raise ValueError(f"inner_chunks={number} does not divide the {x.shape[1]} streams: use a divisor of their number")
-            return jnp.moveaxis(x.reshape(x.shape[0], number, x.shape[1] // number, *x.shape[2:]), 1, 0)
-
-        return jax.tree.map(split, data)
 
     def moving(self, weights: PyTree) -> PyTree:
         """The parts of the policy's parameters that adapt."""

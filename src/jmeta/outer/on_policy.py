@@ -55,6 +55,8 @@ class OnPolicy(OuterLearner):
         and changes nothing else. None: as ``jmeta.parallel.tasks_at_once`` finds fastest.
       rematerialise: compute inner steps again when they are differentiated, rather than keep what they computed: less memory,
         more time.
+      stream_chunks: groups of streams that are replayed and differentiated one after the other: bounds memory, as far as a single
+        task needs it. It must divide the number of streams.
       task_weight: weight of a task in the objective, relative to the others of its batch; for distributions in which some kinds
         of task are rare. Equal by default.
     """
@@ -67,6 +69,7 @@ class OnPolicy(OuterLearner):
     num_tasks: int = struct.field(pytree_node=False)
     microbatch_size: int | None = struct.field(pytree_node=False, default=None)
     rematerialise: bool = struct.field(pytree_node=False, default=False)
+    stream_chunks: int = struct.field(pytree_node=False, default=1)
     task_weight: TaskWeight | None = struct.field(pytree_node=False, default=None)
 
     def __post_init__(self) -> None:
@@ -75,6 +78,11 @@ class OnPolicy(OuterLearner):
         if not any(self.score):
             raise ValueError(f"score={self.score} gives no segment any weight: nothing would be learned")
         check_fit(self.inner, self.tasks)
+        num_streams = self.protocol.num_streams
+        if self.stream_chunks < 1 or num_streams % self.stream_chunks:
+            raise ValueError(
+                f"stream_chunks={self.stream_chunks} does not divide num_streams={num_streams}: use a divisor, such as 1"
+            )
         self.check_devices(1)
 
     def check_devices(self, num_devices: int) -> None:
@@ -137,7 +145,15 @@ class OnPolicy(OuterLearner):
 
         def redo(begin_key: jax.Array, lifetime: Lifetime) -> Decision:
             begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
-            return replay(self.inner, theta, begun, lifetime, segments=segments, rematerialise=self.rematerialise)
+            return replay(
+                self.inner,
+                theta,
+                begun,
+                lifetime,
+                segments=segments,
+                rematerialise=self.rematerialise,
+                stream_chunks=self.stream_chunks,
+            )
 
         return jax.vmap(redo, in_axes=(0, TASK_AXES), out_axes=2)(group.begin_keys, group.lifetimes)
 
