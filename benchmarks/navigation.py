@@ -1,22 +1,58 @@
-"""2-D navigation of Finn et al. 2017 (MAML, arXiv 1703.03400), with MAML: return after 0, 1, 2 and 3 gradient steps.
+"""2-D navigation of Finn et al. 2017 (MAML, arXiv 1703.03400): return after 0, 1, 2 and 3 gradient steps, by every method.
 
-    python benchmarks/navigation.py
+    python benchmarks/navigation.py --seeds 3
 
 Evaluation is the publication's: 40 trajectories of 100 steps for each gradient step, at rate 0.5, then 0.25.
 """
 
+from typing import Any
+
 from jmeta.training import Recipe
 from published import Row, reproduce
 
-ROWS = [
-    Row(
-        "MAML",
-        Recipe("maml", {"anneal_steps": 1500}, "point-navigation", {}),
-        1500,
-        {"MAML": "-40.4, -11.68, -3.33, -3.23", "pretrained": "-40.8, -19.7, -11.7, -8.5"},
+MAML = {"MAML": "-40.4, -11.68, -3.33, -3.23"}
+AVERAGE_STEPS = 100
+
+
+def row(name: str, algorithm: str, num_steps: int, published: dict[str, str] | None = None, **fields: Any) -> Row:
+    """One method; ``fields`` are its settings."""
+    return Row(
+        name,
+        Recipe(algorithm, fields, "point-navigation", {}),
+        num_steps,
+        published or {},
         num_tasks=1000,
         protocol={"num_segments": 4, "num_streams": 40},
+        adapted_by=Recipe("maml", {}, "point-navigation", {}) if algorithm == "average" else None,
+    )
+
+
+def annealed(name: str, algorithm: str, num_steps: int, published: dict[str, str] | None = None, **fields: Any) -> Row:
+    """The same with a learning rate that falls to zero."""
+    return row(name, algorithm, num_steps, published, anneal_steps=num_steps, **fields)
+
+
+ROWS = [
+    row("random", "maml", 0, {"random init": "-82.7, -58.0, -53.8, -46.8"}),
+    annealed(
+        "pretrained",
+        "average",
+        AVERAGE_STEPS,
+        {"pretrained": "-40.8, -19.7, -11.7, -8.5"},
+        widths=(100, 100),
     ),
+    row("MAML, trust region", "maml-trpo", 500, MAML, num_tasks=40),
+    annealed("MAML, Adam", "maml", 1000, MAML),
+    annealed("FOMAML", "fomaml", 1000),
+    annealed("ANIL", "anil", 1000),
+    annealed("Meta-SGD", "meta-sgd", 1000),
+    annealed("CAVIA", "cavia", 1000),
+    annealed("iMAML", "imaml", 500),
+    annealed("Meta-LSTM", "meta-lstm", 1000),
+    annealed("ProMP", "promp", 500),
+    annealed("E-MAML", "e-maml", 1000),
+    annealed("Reptile", "reptile", 500),
+    annealed("ES-MAML", "es-maml", 500),
 ]
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from rich.console import Console
 import jmeta
 from jmeta.cli.registry import build
 from jmeta.evaluation.evaluate import EVALUATION_FOLD
+from jmeta.inner.maml import Initialisation
 from jmeta.training import Recipe
 from jmeta.training.run_directory import device, git_commit, versions
 
@@ -33,11 +34,12 @@ class Row:
     Attributes:
       name: of the setting, unique in its table.
       recipe: what is trained.
-      num_steps: outer steps.
+      num_steps: outer steps; 0 for fresh weights.
       published: whose score, and the score as printed.
       num_tasks: tasks in evaluation.
       split: which; "train" where the publication tests on fresh draws of the training tasks.
       protocol: what a lifetime is in evaluation, where it is not what it is in training; such rows are shown episode by episode.
+      adapted_by: a kind of MAML that adapts the policy's weights in evaluation, for a policy trained without adapting.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Row:
     num_tasks: int = 100_000
     split: Literal["train", "held-out"] = "held-out"
     protocol: dict[str, int] = dataclasses.field(default_factory=dict)
+    adapted_by: Recipe | None = None
 
 
 def reproduce(table: str, rows: Sequence[Row], description: str) -> None:
@@ -78,7 +81,8 @@ def reproduce(table: str, rows: Sequence[Row], description: str) -> None:
 
 def _describe(row: Row) -> dict[str, Any]:
     described = dataclasses.asdict(row)
-    return {name: described[name] for name in ("recipe", "num_steps", "published", "split", "protocol")} | {"seeds": {}}
+    names = ["recipe", "num_steps", "published", "split", "protocol"] + ["adapted_by"] * bool(row.adapted_by)
+    return {name: described[name] for name in names} | {"seeds": {}}
 
 
 def _run(row: Row, seed: int, out: Path) -> dict[str, Any] | None:
@@ -86,16 +90,24 @@ def _run(row: Row, seed: int, out: Path) -> dict[str, Any] | None:
     outer = build(row.recipe)
     key = jax.random.key(seed)
     started = time.perf_counter()
-    trained = jmeta.train(outer, key, row.num_steps, out=out, resume=out.exists(), recipe=row.recipe)
-    if trained.interrupted_by:
-        return None
+    if row.num_steps:
+        trained = jmeta.train(outer, key, row.num_steps, out=out, resume=out.exists(), recipe=row.recipe)
+        if trained.interrupted_by:
+            return None
+        theta = trained.theta
+    else:
+        theta = outer.deploy(outer.init(key))
     seconds = time.perf_counter() - started
+    inner = outer.inner
+    if row.adapted_by:
+        inner = build(row.adapted_by).inner
+        theta = Initialisation({name: theta[name] for name in ("policy", "torso")}, ())
     tasks = outer.tasks.held_out if row.split == "held-out" else outer.tasks.train
     protocol = outer.protocol._replace(**row.protocol)
     result = jmeta.evaluate(
-        outer.inner,
+        inner,
         tasks,
-        trained.theta,
+        theta,
         jax.random.fold_in(key, EVALUATION_FOLD),
         protocol=protocol,
         num_tasks=row.num_tasks,

@@ -164,6 +164,16 @@ def live_in(
     return lifetime
 
 
+def live_in_new_task(
+    inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key: jax.Array, *, protocol: Protocol
+) -> tuple[Task, Lifetime]:
+    """A whole lifetime in a task drawn for it, from the opening on; the same key draws the same task, whatever the agent."""
+    task_key, begin_key, live_key = jax.random.split(key, 3)
+    task = tasks.sample(task_key)
+    begun = inner.begin(theta, protocol.num_streams, begin_key)
+    return task, live_in(inner, tasks, theta, task, begun, protocol=protocol, key=live_key)
+
+
 def replay(
     inner: InnerLearner,
     theta: Theta,

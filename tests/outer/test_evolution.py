@@ -9,7 +9,8 @@ import pytest
 from evosax.algorithms import CMA_ES
 
 import jmeta
-from jmeta.outer.cma import AskTell
+from jmeta.algorithms.variants import fields_for
+from jmeta.outer.ask_tell import AskTell
 from jmeta.outer.evolution import OpenAIES, centred_ranks
 from jmeta.tasks import BernoulliBandit, PointNavigation
 from jmeta.types import Metrics, PyTree
@@ -85,18 +86,20 @@ def test_chunks_of_the_population_change_nothing() -> None:
 
 @pytest.mark.slow
 def test_cma_es_finds_what_pays() -> None:
-    tasks = PointNavigation(horizon=5)
-    outer = AskTell(
-        **{
-            field.name: getattr(evolved, field.name)
-            for evolved in [jmeta.algorithms.es_maml(tasks, widths=(), num_streams=2, num_tasks=16, population_size=16)]
-            for field in dataclasses.fields(AskTell)
-            if hasattr(evolved, field.name)
-        },
-        strategy=CMA_ES,
-    )
+    """Here on another inner learner than its own composition's."""
+    evolved = jmeta.algorithms.es_maml(PointNavigation(horizon=5), widths=(), num_streams=2, num_tasks=16, population_size=16)
+    outer = AskTell(**fields_for(AskTell, evolved), strategy=CMA_ES)
     trained = jmeta.train(outer, jax.random.key(0), 40, progress=False)
     assert trained.metrics["fitness"][-5:].mean() > trained.metrics["fitness"][:5].mean() + 0.1
+
+
+@pytest.mark.parametrize("covariance", ["full", "diagonal"])
+def test_cma_es_steps_are_finite_and_move_theta(covariance: str) -> None:
+    outer = jmeta.algorithms.rl2_cma_es(BANDIT, hidden_size=2, num_tasks=4, population_size=8, covariance=covariance)
+    state = outer.init(jax.random.key(0))
+    after, metrics = jax.jit(outer.step)(state, jax.random.key(1))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((after.theta, metrics)))
+    assert any((a != b).any() for a, b in zip(jax.tree.leaves(after.theta), jax.tree.leaves(state.theta), strict=True))
 
 
 def test_odd_populations_are_refused() -> None:

@@ -113,6 +113,26 @@ def test_microbatches_bound_memory() -> None:
     assert temporary_bytes(32) < 0.25 * temporary_bytes(512)
 
 
+def test_chunks_of_streams_bound_memory_and_change_nothing() -> None:
+    def measure(chunks: int) -> tuple[np.ndarray, int]:
+        outer = jmeta.algorithms.maml(
+            PointNavigation(horizon=50), widths=(64,), num_streams=16, num_tasks=2, microbatch_size=2, stream_chunks=chunks
+        )
+        state = outer.init(jax.random.key(0))
+        group, _ = jax.jit(outer.gather)(state, jax.random.split(jax.random.key(1), 2))
+        program = jax.jit(lambda theta, group: outer.gradient(theta, group)[0]).lower(state.theta, group).compile()
+        return flat(program(state.theta, group)), program.memory_analysis().temp_size_in_bytes
+
+    (whole, whole_bytes), (chunked, chunked_bytes) = measure(1), measure(8)
+    np.testing.assert_allclose(chunked, whole, atol=1e-5 * np.abs(whole).max())
+    assert chunked_bytes < 0.4 * whole_bytes
+
+
+def test_chunks_must_divide_the_streams() -> None:
+    with pytest.raises(ValueError, match="stream_chunks=3 does not divide num_streams=20: use a divisor, such as 1"):
+        jmeta.algorithms.maml(POINTS, stream_chunks=3)
+
+
 def test_microbatches_must_divide_a_minibatch() -> None:
     with pytest.raises(ValueError, match="microbatch_size=3 does not divide the 2 tasks of a minibatch on one device: use 1, or"):
         rl2().replace(microbatch_size=3)

@@ -23,6 +23,7 @@ OUTER_LEARNERS = {
     "maml": lambda num_tasks=16: jmeta.algorithms.maml(
         PointNavigation(horizon=3), widths=(4,), num_streams=2, num_tasks=num_tasks, num_epochs=2
     ),
+    "rl2-es": lambda: jmeta.algorithms.rl2_es(BernoulliBandit(num_pulls=3), hidden_size=4, num_tasks=4, population_size=16),
 }
 
 
@@ -57,7 +58,7 @@ def test_any_number_of_devices_takes_the_same_step(found, name, num_devices):
 
 
 def test_the_steps_were_worth_comparing(found):
-    """Both learners moved, and by more than the tolerance."""
+    """All learners moved, and by more than the tolerance."""
     for name, by_devices in found.items():
         first, second = by_devices["1"]["theta_norm"]
         assert abs(first - second) > 1e-4, name

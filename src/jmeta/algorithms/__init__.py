@@ -21,6 +21,7 @@ from jmeta.algorithms.oracle import oracle
 from jmeta.algorithms.promp import promp
 from jmeta.algorithms.reptile import reptile
 from jmeta.algorithms.rl2 import rl2
+from jmeta.algorithms.rl2_cma_es import rl2_cma_es
 from jmeta.algorithms.rl2_es import rl2_es
 from jmeta.outer.base import OuterLearner
 
@@ -41,6 +42,7 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "promp": promp,
     "reptile": reptile,
     "rl2": rl2,
+    "rl2-cma-es": rl2_cma_es,
     "rl2-es": rl2_es,
 }
 
@@ -62,5 +64,6 @@ __all__ = [
     "promp",
     "reptile",
     "rl2",
+    "rl2_cma_es",
     "rl2_es",
 ]

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jmeta.inner.base import InnerLearner
-from jmeta.lifetime import live_in
+from jmeta.lifetime import live_in_new_task
 from jmeta.objectives import episode_index, returns_by_episode
 from jmeta.outer.base import check_protocol
 from jmeta.parallel import num_task_devices, over_tasks, task_mesh
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import Protocol, PyTree, Segment, Task, Theta
+from jmeta.types import Protocol, PyTree, Theta
 
 EVALUATION_FOLD = 2**31 - 1  # draw evaluations from fold_in(key, this), which no outer step of training does
 ENV_STEPS_AT_ONCE = 200_000  # per device; bounds memory, and keeps the working set near the caches
@@ -148,22 +148,14 @@ def evaluate(
     )
 
 
-def live_in_new_task(agent: PyTree, key: jax.Array, *, tasks: TaskDistribution, protocol: Protocol) -> tuple[Task, Segment]:
-    """A task, and the segments [K, T, B] that ``agent``, an (inner learner, theta), lives in it."""
-    inner, theta = agent
-    task_key, begin_key, live_key = jax.random.split(key, 3)
-    task = tasks.sample(task_key)
-    begun = inner.begin(theta, protocol.num_streams, begin_key)
-    return task, live_in(inner, tasks, theta, task, begun, protocol=protocol, key=live_key).segments
-
-
 @partial(jax.jit, static_argnames=("tasks", "protocol"))
 def _live_all(agent: PyTree, keys: jax.Array, *, tasks: TaskDistribution, protocol: Protocol) -> PyTree:
     per_segment = protocol.segment_length // tasks.horizon
     at_once = max(1, ENV_STEPS_AT_ONCE // protocol.num_env_steps)
 
     def one_task(agent: PyTree, key: jax.Array) -> PyTree:
-        _, segments = live_in_new_task(agent, key, tasks=tasks, protocol=protocol)
+        inner, theta = agent
+        _, (segments, _) = live_in_new_task(inner, tasks, theta, key, protocol=protocol)
         reward, first = segments.reward, segments.timestep.first  # [K, T, B]
         by_stream = jax.vmap(partial(returns_by_episode, num_episodes=per_segment), in_axes=1, out_axes=1)
         episode_returns = jax.vmap(by_stream)(reward, first).mean(-1).reshape(-1)

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
 
-from jmeta.evaluation.evaluate import live_in_new_task
 from jmeta.inner.base import InnerLearner
+from jmeta.lifetime import live_in_new_task
 from jmeta.outer.base import check_protocol
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol, Segment, Task, Theta
@@ -39,9 +39,8 @@ def watch(inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key: jax.A
       OSError: if ``out`` can't be written.
     """
     check_protocol(tasks, protocol)
-    task, segments = jax.jit(live_in_new_task, static_argnames=("tasks", "protocol"))(
-        (inner, theta), key, tasks=tasks, protocol=protocol
-    )
+    live = jax.jit(live_in_new_task, static_argnames=("tasks", "protocol"))
+    task, (segments, _) = live(inner, tasks, theta, key, protocol=protocol)
     stream = jax.tree.map(lambda x: np.asarray(x)[:, :, 0], segments._replace(memory=()))  # [K, T]
     panels = _panels(stream, tasks.horizon)
     length = max(len(lived.reward) for lived in panels.values())

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,12 +11,12 @@ import optax
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
-from jmeta.lifetime import live_in
+from jmeta.lifetime import live_in_new_task
 from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol, check_score, remaining_rate
 from jmeta.outer.on_policy import lifetime_metrics
 from jmeta.parallel import device_index, gather_devices, mean_over_devices, num_task_devices, over_tasks
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree, Theta
+from jmeta.types import TASK_AXES, MetaState, Metrics, Protocol, PyTree, Theta
 
 
 @struct.dataclass
@@ -75,14 +76,8 @@ class Evolution(OuterLearner):
 
     def fitness(self, theta: Theta, keys: jax.Array) -> tuple[jax.Array, Metrics]:
         """Of one theta, [], on lifetimes with these keys; and how they went."""
-
-        def one_lifetime(key: jax.Array) -> Lifetime:
-            task_key, begin_key, live_key = jax.random.split(key, 3)
-            task = self.tasks.sample(task_key)
-            begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
-            return live_in(self.inner, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
-
-        lifetimes = jax.vmap(one_lifetime, out_axes=TASK_AXES)(keys)
+        live = partial(live_in_new_task, self.inner, self.tasks, theta, protocol=self.protocol)
+        _, lifetimes = jax.vmap(live, out_axes=(0, TASK_AXES))(keys)
         earned = lifetimes.segments.reward.sum(1).mean((1, 2))  # [K]
         return earned @ jnp.asarray(self.score, jnp.float32), lifetime_metrics(self.tasks, self.protocol, lifetimes)
 

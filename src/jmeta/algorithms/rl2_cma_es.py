@@ -1,0 +1,42 @@
+"""RL² with a small network, by covariance matrix adaptation (Hansen 2016, arXiv 1604.00772)."""
+
+from typing import Any, Literal
+
+from jmeta.algorithms.rl2_es import rl2_es
+from jmeta.algorithms.variants import fields_for, variant_of
+from jmeta.outer.ask_tell import AskTell
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks.base import TaskDistribution
+
+
+@variant_of(rl2_es, without=("learning_rate", "anneal_steps"))
+def rl2_cma_es(
+    tasks: TaskDistribution, *, hidden_size: int = 8, covariance: Literal["full", "diagonal"] = "full", **settings: Any
+) -> OuterLearner:
+    """``rl2_es`` whose perturbations follow a Gaussian that is itself adapted, mean and covariance, to what did well.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      hidden_size: units of the GRU; a full covariance has the square of the number of weights as entries.
+      covariance: between all weights, or the diagonal only (sep-CMA-ES), for more of them.
+      settings: as for ``rl2_es``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for an odd population, or a lifetime that is no whole number of episodes.
+
+    Example:
+      >>> import jax, jmeta
+      >>> tasks = jmeta.tasks.BernoulliBandit(num_arms=2)
+      >>> agent = jmeta.algorithms.rl2_cma_es(tasks, hidden_size=2, num_tasks=4, population_size=8)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Hansen 2016, arXiv 1604.00772; diagonal: Ros and Hansen 2008; both by evosax, Lange 2022, arXiv 2212.04180.
+    """
+    from evosax.algorithms import CMA_ES, Sep_CMA_ES
+
+    evolved = rl2_es(tasks, hidden_size=hidden_size, **settings)
+    return AskTell(**fields_for(AskTell, evolved), strategy={"full": CMA_ES, "diagonal": Sep_CMA_ES}[covariance])
