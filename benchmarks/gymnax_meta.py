@@ -18,7 +18,19 @@ def row(name: str, task: str, num_steps: int, published: str, **settings: float)
 ROWS = [
     row("GaussianBandit-misc", "gymnax-gaussian-bandit", 200, "0.0"),
     row("BernoulliBandit-misc", "gymnax-bernoulli-bandit", 200, "89.2 to 89.5"),
-    row("PointRobot-misc", "gymnax-point-robot", 1500, "10.4 to 10.7", entropy_coefficient=0.02),
+    row(
+        "PointRobot-misc",
+        "gymnax-point-robot",
+        6000,
+        "10.4 to 10.7",
+        discount=0.95,
+        trace=0.9,
+        num_tasks=256,
+        num_epochs=2,
+        num_minibatches=8,
+        learning_rate=4e-3,
+        entropy_coefficient=0.01,
+    ),
 ]
 
 if __name__ == "__main__":
