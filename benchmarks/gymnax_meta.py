@@ -21,14 +21,14 @@ ROWS = [
     row(
         "PointRobot-misc",
         "gymnax-point-robot",
-        6000,
+        3000,
         "10.4 to 10.7",
         discount=0.95,
-        trace=0.9,
-        num_tasks=256,
+        hidden_size=128,
+        num_tasks=512,
         num_epochs=2,
         num_minibatches=8,
-        learning_rate=4e-3,
+        learning_rate=2e-3,
         entropy_coefficient=0.01,
     ),
 ]
