@@ -124,7 +124,7 @@ def test_chunks_of_streams_bound_memory_and_change_nothing() -> None:
         return flat(program(state.theta, group)), program.memory_analysis().temp_size_in_bytes
 
     (whole, whole_bytes), (chunked, chunked_bytes) = measure(1), measure(8)
-    np.testing.assert_allclose(chunked, whole, atol=1e-5 * np.abs(whole).max())
+    np.testing.assert_allclose(chunked, whole, atol=1e-4 * np.abs(whole).max())  # sums of 800 terms, in another order
     assert chunked_bytes < 0.4 * whole_bytes
 
 
