@@ -11,7 +11,6 @@ from jmeta.training import Recipe
 from published import Row, reproduce
 
 MAML = {"MAML": "-40.4, -11.68, -3.33, -3.23"}
-AVERAGE_STEPS = 100
 
 
 def row(name: str, algorithm: str, num_steps: int, published: dict[str, str] | None = None, **fields: Any) -> Row:
@@ -37,7 +36,7 @@ ROWS = [
     annealed(
         "pretrained",
         "average",
-        AVERAGE_STEPS,
+        100,
         {"pretrained": "-40.8, -19.7, -11.7, -8.5"},
         widths=(100, 100),
     ),
