@@ -4,14 +4,13 @@ import dataclasses
 from typing import Any
 
 from jmeta.algorithms.maml import maml
-from jmeta.algorithms.variants import fields_for, variant_of, with_inner
-from jmeta.objectives import naive
+from jmeta.algorithms.variants import fields_for, variant_of
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.credit import Exploration
 from jmeta.tasks.base import TaskDistribution
 
 
-@variant_of(maml, without=("baseline",))
+@variant_of(maml, without=("baseline", "surrogate"))
 def e_maml(tasks: TaskDistribution, *, exploration_coefficient: float = 1.0, **settings: Any) -> OuterLearner:
     """``maml`` that also credits the data it adapts to with what came of it: the whole gradient of the return after adaptation.
 
@@ -35,6 +34,6 @@ def e_maml(tasks: TaskDistribution, *, exploration_coefficient: float = 1.0, **s
     References:
       Stadie et al. 2018, arXiv 1803.01118.
     """
-    outer = with_inner(maml(tasks, **settings), surrogate=naive)
+    outer = maml(tasks, surrogate="naive", **settings)
     credit = Exploration(**fields_for(Exploration, outer.credit), coefficient=exploration_coefficient)
     return dataclasses.replace(outer, credit=credit, score=(1.0,) * len(outer.score))

@@ -7,13 +7,14 @@ import optax
 
 from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import GradientDescent
-from jmeta.objectives import critic_features, linear_features
+from jmeta.objectives import critic_features, linear_features, loaded_dice, low_variance_curvature, naive
 from jmeta.outer.credit import EpisodeBaseline, EpisodeCritic
 from jmeta.outer.ppo import PPO
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 TRANSFORMS = {"sgd": optax.identity(), "momentum": optax.trace(0.9), "adam": optax.scale_by_adam(eps_root=1e-8)}
+SURROGATES = {"low-variance-curvature": low_variance_curvature, "loaded-dice": loaded_dice, "naive": naive}
 
 
 def maml(
@@ -25,6 +26,7 @@ def maml(
     inner_rates: tuple[float, ...] = (0.5, 0.25),
     baseline: Literal["linear", "critic"] = "linear",
     inner_optimizer: Literal["sgd", "momentum", "adam"] = "sgd",
+    surrogate: Literal["low-variance-curvature", "loaded-dice", "naive"] = "low-variance-curvature",
     first_order: bool = False,
     mixed_mode: bool = True,
     stream_chunks: int = 1,
@@ -61,6 +63,8 @@ def maml(
       baseline: of advantages: linear in state and time, fitted to each segment of each task; or a value network that is
         meta-learned beside the policy, fitted to each segment by scale and offset for the inner step.
       inner_optimizer: what turns gradients into inner steps: nothing, momentum 0.9, or Adam.
+      surrogate: what inner steps ascend. All have the same gradient; the second derivative of ``naive``, as the authors' code has
+        it, leaves out that other weights would have gathered other data, which makes the meta-gradient biased and less noisy.
       first_order: leave out the second derivatives (FOMAML).
       mixed_mode: differentiate inner gradients forward-over-reverse, which costs less memory and time; the gradient is the same.
       stream_chunks: groups of streams that gradients are computed for one after the other, which bounds memory; must divide
@@ -98,7 +102,7 @@ def maml(
 
     Deviations from the paper:
       The outer optimiser is PPO (one epoch by default, then plain policy gradient) with Adam; with the paper's trust region it
-      is ``maml_trpo``. The surrogate is as above, where the authors' code differentiates ``log_prob * advantage`` twice.
+      is ``maml_trpo``. The surrogate is as above by default; the authors' is ``naive``.
     """
     if num_inner_steps < 1:
         raise ValueError(f"num_inner_steps={num_inner_steps}: MAML adapts by at least 1 gradient step")
@@ -118,6 +122,7 @@ def maml(
             discount=discount,
             with_critic=baseline == "critic",
             features=linear_features if baseline == "linear" else critic_features,
+            surrogate=SURROGATES[surrogate],
             first_order=first_order,
             mixed_mode=mixed_mode,
             stream_chunks=stream_chunks,

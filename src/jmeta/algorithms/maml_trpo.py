@@ -49,7 +49,7 @@ def maml_trpo(
       Finn et al. 2017, arXiv 1703.03400; Schulman et al. 2015, arXiv 1502.05477.
 
     Deviations from the paper:
-      The inner surrogate is low-variance curvature, where the authors' code differentiates ``log_prob * advantage`` twice.
+      The inner surrogate is low-variance curvature by default; the authors' is ``surrogate="naive"``.
     """
     if not max_kl > 0:
         raise ValueError(f"max_kl={max_kl}: an outer step needs room, a positive divergence in nats")
