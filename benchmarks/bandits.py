@@ -1,4 +1,4 @@
-"""Bernoulli bandits of Duan et al. 2016 (RL², arXiv 1611.02779), table 1, with RL².
+"""Bernoulli bandits of Duan et al. 2016 (RL², arXiv 1611.02779), table 1, with RL², by backpropagation and by evolution.
 
     python benchmarks/bandits.py --row n=10,k=5 --seeds 5
 
@@ -16,8 +16,15 @@ def row(num_pulls: int, num_arms: int, num_steps: int, published: dict[str, str]
     return Row(f"n={num_pulls},k={num_arms}", recipe, num_steps, published)
 
 
+SHORT = {"RL²": "6.7", "SNAIL": "6.6", "Gittins": "6.6"}
 ROWS = [
-    row(10, 5, 1000, {"RL²": "6.7", "SNAIL": "6.6", "Gittins": "6.6"}),
+    row(10, 5, 1000, SHORT),
+    Row(
+        "n=10,k=5,evolution",
+        Recipe("rl2-es", {"anneal_steps": 600}, "bernoulli-bandit", {"num_arms": 5, "num_pulls": 10}),
+        600,
+        SHORT,
+    ),
     row(10, 10, 1000, {"RL²": "6.7", "SNAIL": "6.7", "Gittins": "6.6"}),
     row(100, 5, 1500, {"RL²": "78.7", "SNAIL": "79.1", "Gittins": "78.3"}, num_tasks=1024),
 ]

@@ -20,7 +20,7 @@ def row(name: str, algorithm: str, num_steps: int, published: dict[str, str] | N
         Recipe(algorithm, fields, "point-navigation", {}),
         num_steps,
         published or {},
-        num_tasks=1000,
+        num_tasks=500,
         protocol={"num_segments": 4, "num_streams": 40},
         adapted_by=Recipe("maml", {}, "point-navigation", {}) if algorithm == "average" else None,
     )

@@ -8,7 +8,7 @@ from jmeta.outer.base import OuterLearner
 from jmeta.tasks.base import TaskDistribution
 
 
-@variant_of(maml, without=("first_order", "mixed_mode", "stream_chunks", "rematerialise"))
+@variant_of(maml, without=("surrogate", "first_order", "mixed_mode", "stream_chunks", "rematerialise"))
 def fomaml(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
     """``maml`` whose inner gradients count as constants: the gradient at the adapted weights, applied to the initial ones.
 

@@ -9,7 +9,7 @@ from jmeta.outer.promp import ProMP
 from jmeta.tasks.base import TaskDistribution
 
 
-@variant_of(maml, without=("first_order",))
+@variant_of(maml, without=("surrogate", "first_order"))
 def promp(
     tasks: TaskDistribution, *, kl_coefficient: float = 5e-4, num_epochs: int = 5, clip_epsilon: float = 0.3, **settings: Any
 ) -> OuterLearner:

@@ -15,6 +15,7 @@ from jmeta.tasks.base import TaskDistribution
     maml,
     without=(
         "baseline",
+        "surrogate",
         "first_order",
         "mixed_mode",
         "stream_chunks",
