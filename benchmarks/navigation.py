@@ -40,7 +40,7 @@ ROWS = [
         {"pretrained": "-40.8, -19.7, -11.7, -8.5"},
         widths=(100, 100),
     ),
-    row("MAML, trust region", "maml-trpo", 220, MAML, surrogate="naive", initial_std=0.8, damping=0.02, num_cg_steps=5),
+    row("MAML, trust region", "maml-trpo", 120, MAML, surrogate="naive", initial_std=0.8, damping=0.01, num_cg_steps=5),
     annealed("MAML, Adam", "maml", 500, MAML, initial_std=0.8, learning_rate=3e-3),
     annealed("FOMAML", "fomaml", 300, initial_std=0.6, learning_rate=2e-3),
     annealed("ANIL", "anil", 300, initial_std=0.6, learning_rate=2e-3),
