@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jmeta.algorithms import ALGORITHMS
@@ -149,3 +150,29 @@ def test_rematerialised_inner_steps_have_the_same_gradient(name: str) -> None:
     group, _ = jax.jit(outer.gather)(state, jax.random.split(jax.random.key(1), 4))
     kept, again = (jax.jit(dataclasses.replace(outer, rematerialise=r).gradient)(state.theta, group)[0] for r in (False, True))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), kept, again)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "setting", "message"),
+    [
+        ("maml", {"surrogate": "lvc"}, "surrogate='lvc': choose from low-variance-curvature, loaded-dice, naive"),
+        ("maml", {"inner_optimizer": "rmsprop"}, "inner_optimizer='rmsprop': choose from sgd, momentum, adam"),
+        ("maml", {"baseline": "none"}, "baseline='none': choose from linear, critic"),
+        ("es-maml", {"adaptation": "climbing"}, "adaptation='climbing': choose from gradient, hill-climbing"),
+        ("rl2-cma-es", {"covariance": "none"}, "covariance='none': choose from full, diagonal"),
+    ],
+)
+def test_a_setting_that_is_none_of_its_choices_is_refused(algorithm: str, setting: dict[str, str], message: str):
+    with pytest.raises(ValueError, match=message):
+        ALGORITHMS[algorithm](POINTS, **setting)
+
+
+def test_the_surrogate_decides_the_meta_gradient():
+    def norm(surrogate: str) -> float:
+        outer = build("maml", surrogate=surrogate)
+        theta = perturbed(outer.init(jax.random.key(0)).theta)
+        state = outer.init(jax.random.key(0))._replace(theta=theta)
+        group, _ = outer.gather(state, jax.random.split(jax.random.key(1), outer.num_tasks))
+        return float(optax.tree.norm(outer.gradient(theta, group)[0]))
+
+    assert len({norm(name) for name in ("low-variance-curvature", "loaded-dice", "naive")}) == 3

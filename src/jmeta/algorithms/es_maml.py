@@ -3,6 +3,7 @@
 from typing import Literal
 
 from jmeta.inner.zero_order import EvolutionGradient, HillClimbing
+from jmeta.outer.base import check_choice
 from jmeta.outer.evolution import OpenAIES, check_sigma
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
@@ -64,6 +65,7 @@ def es_maml(
       Policies are stochastic, as elsewhere here. Returns are standardised before an inner gradient step. Hill climbing moves to
       the best of one batch where the paper moves from one trial to the next.
     """
+    check_choice("adaptation", adaptation, ("gradient", "hill-climbing"))
     if num_inner_steps < 1:
         raise ValueError(f"num_inner_steps={num_inner_steps}: ES-MAML adapts by at least 1 step")
     kind, rate = (EvolutionGradient, {"rate": inner_rate}) if adaptation == "gradient" else (HillClimbing, {})

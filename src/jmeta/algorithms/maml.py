@@ -8,11 +8,13 @@ import optax
 from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.objectives import critic_features, linear_features, loaded_dice, low_variance_curvature, naive
+from jmeta.outer.base import check_choice
 from jmeta.outer.credit import EpisodeBaseline, EpisodeCritic
 from jmeta.outer.ppo import PPO
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
+FEATURES = {"linear": linear_features, "critic": critic_features}
 TRANSFORMS = {"sgd": optax.identity(), "momentum": optax.trace(0.9), "adam": optax.scale_by_adam(eps_root=1e-8)}
 SURROGATES = {"low-variance-curvature": low_variance_curvature, "loaded-dice": loaded_dice, "naive": naive}
 
@@ -88,7 +90,7 @@ def maml(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for no inner step or rate, or segments that are no whole number of episodes.
+      ValueError: for no inner step or rate, a setting that is none of its choices, or segments that are not whole episodes.
 
     Example:
       >>> import jax, jmeta
@@ -104,6 +106,9 @@ def maml(
       The outer optimiser is PPO (one epoch by default, then plain policy gradient) with Adam; with the paper's trust region it
       is ``maml_trpo``. The surrogate is as above by default; the authors' is ``naive``.
     """
+    check_choice("baseline", baseline, FEATURES)
+    check_choice("inner_optimizer", inner_optimizer, TRANSFORMS)
+    check_choice("surrogate", surrogate, SURROGATES)
     if num_inner_steps < 1:
         raise ValueError(f"num_inner_steps={num_inner_steps}: MAML adapts by at least 1 gradient step")
     if any(width < 1 for width in widths):
@@ -121,7 +126,7 @@ def maml(
             rule=GradientDescent(jnp.asarray(inner_rates, jnp.float32), TRANSFORMS[inner_optimizer]),
             discount=discount,
             with_critic=baseline == "critic",
-            features=linear_features if baseline == "linear" else critic_features,
+            features=FEATURES[baseline],
             surrogate=SURROGATES[surrogate],
             first_order=first_order,
             mixed_mode=mixed_mode,

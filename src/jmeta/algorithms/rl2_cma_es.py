@@ -5,7 +5,7 @@ from typing import Any, Literal
 from jmeta.algorithms.rl2_es import rl2_es
 from jmeta.algorithms.variants import fields_for, variant_of
 from jmeta.outer.ask_tell import AskTell
-from jmeta.outer.base import OuterLearner
+from jmeta.outer.base import OuterLearner, check_choice
 from jmeta.tasks.base import TaskDistribution
 
 
@@ -38,5 +38,7 @@ def rl2_cma_es(
     """
     from evosax.algorithms import CMA_ES, Sep_CMA_ES
 
+    strategies = {"full": CMA_ES, "diagonal": Sep_CMA_ES}
+    check_choice("covariance", covariance, strategies)
     evolved = rl2_es(tasks, hidden_size=hidden_size, **settings)
-    return AskTell(**fields_for(AskTell, evolved), strategy={"full": CMA_ES, "diagonal": Sep_CMA_ES}[covariance])
+    return AskTell(**fields_for(AskTell, evolved), strategy=strategies[covariance])

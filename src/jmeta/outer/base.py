@@ -1,6 +1,7 @@
 """The outer learner: how meta-parameters improve over a distribution of tasks."""
 
 import abc
+from collections.abc import Collection
 
 import jax
 import jax.numpy as jnp
@@ -93,6 +94,12 @@ def check_divides(name: str, number: int, share: int, over: str) -> None:
             f"{name}={number} can't be split evenly over {over}: use {name}={nearest}, or fewer "
             f"{'devices or minibatches' if 'minibatch' in over else 'devices'}"
         )
+
+
+def check_choice(name: str, value: str, choices: Collection[str]) -> None:
+    """Raises ValueError unless a setting's value is one of its choices."""
+    if value not in choices:
+        raise ValueError(f"{name}={value!r}: choose from {', '.join(choices)}")
 
 
 def check_score(score: tuple[float, ...], protocol: Protocol) -> None:
