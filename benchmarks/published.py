@@ -117,6 +117,7 @@ def _run(row: Row, seed: int, out: Path) -> dict[str, Any] | None:
         "mean": result.mean_return,
         "standard_error": result.standard_error,
         "episode_returns": np.round(result.episode_returns.mean(0, dtype=np.float64), 4).tolist(),
+        "trajectory_returns": np.round(result.trajectory_returns.mean(0, dtype=np.float64), 4).tolist(),
         "reference": None if reference is None else reference._asdict(),
         "num_tasks": row.num_tasks,
         "env_steps": row.num_steps * outer.num_env_steps,

@@ -10,7 +10,7 @@ import numpy as np
 
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in_new_task
-from jmeta.objectives import episode_index, returns_by_episode
+from jmeta.objectives import episode_index, finished_later, returns_by_episode
 from jmeta.outer.base import check_protocol
 from jmeta.parallel import num_task_devices, over_tasks, task_mesh
 from jmeta.tasks.base import TaskDistribution
@@ -31,6 +31,8 @@ class Evaluation:
       lifetime_returns: [N] sum of all rewards of a stream.
       episode_returns: [N, E] undiscounted return of each episode, in order.
       segment_returns: [N, K] sum of the rewards of each segment.
+      trajectory_returns: [N, K] mean undiscounted return of *all* episodes that end within a segment, however many: what
+        publications report that average a batch of experience, in which quick episodes are more numerous.
       episode_env_steps: [E] environment steps spent in the task, all streams together, before each episode (mean over tasks).
       segment_env_steps: [K] the same before each segment, exact.
       protocol: what a lifetime was.
@@ -40,6 +42,7 @@ class Evaluation:
     lifetime_returns: np.ndarray
     episode_returns: np.ndarray
     segment_returns: np.ndarray
+    trajectory_returns: np.ndarray
     episode_env_steps: np.ndarray
     segment_env_steps: np.ndarray
     protocol: Protocol
@@ -70,6 +73,7 @@ class Evaluation:
             "episode_standard_errors": [standard_error(x) if known else None for x in self.episode_returns.T],
             "segment_returns": self.segment_returns.mean(0).tolist(),
             "segment_standard_errors": [standard_error(x) if known else None for x in self.segment_returns.T],
+            "trajectory_returns": self.trajectory_returns.mean(0).tolist(),
             "env_steps": self.episode_env_steps.tolist(),
             "segment_env_steps": self.segment_env_steps.tolist(),
             "num_tasks": self.num_tasks,
@@ -136,11 +140,12 @@ def evaluate(
     num_devices = num_task_devices()
     padded = -(-num_tasks // num_devices) * num_devices
     results = _live_all((inner, theta), jax.random.split(key, padded), tasks=tasks, protocol=protocol)
-    lifetime, episode, segment, begins = (np.asarray(x)[:num_tasks] for x in results)
+    lifetime, episode, segment, trajectory, begins = (np.asarray(x)[:num_tasks] for x in results)
     return Evaluation(
         lifetime_returns=lifetime,
         episode_returns=episode,
         segment_returns=segment,
+        trajectory_returns=trajectory,
         episode_env_steps=begins.mean(0),
         segment_env_steps=np.arange(protocol.num_segments) * protocol.segment_length * protocol.num_streams,
         protocol=protocol,
@@ -159,10 +164,13 @@ def _live_all(agent: PyTree, keys: jax.Array, *, tasks: TaskDistribution, protoc
         reward, first = segments.reward, segments.timestep.first  # [K, T, B]
         by_stream = jax.vmap(partial(returns_by_episode, num_episodes=per_segment), in_axes=1, out_axes=1)
         episode_returns = jax.vmap(by_stream)(reward, first).mean(-1).reshape(-1)
+        done = segments.terminated | segments.truncated
+        ended = jax.vmap(jax.vmap(finished_later, 1, 1))(done)
+        trajectory_returns = (reward * ended).sum((1, 2)) / done.sum((1, 2))
         begins = jax.vmap(jax.vmap(partial(_episode_begins, number=per_segment), 1, 1))(first).mean(-1)
         offset = jnp.arange(protocol.num_segments)[:, None] * protocol.segment_length
         env_steps = ((begins + offset) * protocol.num_streams).reshape(-1)
-        return reward.sum((0, 1)).mean(), episode_returns, reward.sum(1).mean(-1), env_steps
+        return reward.sum((0, 1)).mean(), episode_returns, reward.sum(1).mean(-1), trajectory_returns, env_steps
 
     def share(agent: PyTree, keys: jax.Array) -> PyTree:
         return jax.lax.map(partial(one_task, agent), keys, batch_size=min(at_once, keys.shape[0]))
