@@ -141,6 +141,7 @@ def test_constant_reward():
     assert sorted(set(length)) == [1.0, 2.0, 3.0]
     np.testing.assert_array_equal(result.episode_returns, np.stack([length, length, 11 * length, 11 * length], axis=1))
     np.testing.assert_array_equal(result.segment_returns, np.tile([6, 66], (20, 1)))
+    np.testing.assert_array_equal(result.trajectory_returns, np.stack([length, 11 * length], axis=1))
     np.testing.assert_array_equal(result.lifetime_returns, np.full(20, 72))
     np.testing.assert_allclose(result.episode_env_steps, [0, 4 * length.mean(), 24, 24 + 4 * length.mean()], rtol=1e-6)
     np.testing.assert_array_equal(result.segment_env_steps, [0, 24])
@@ -155,7 +156,19 @@ def test_growing_reward():
     result = run(Scripted(start=0, stride=1), Counting(lengths=(2,)), Protocol(2, 6, 1))
     np.testing.assert_array_equal(result.episode_returns, np.tile([1, 5, 33, 37], (5, 1)))
     np.testing.assert_array_equal(result.segment_returns, np.tile([15, 111], (5, 1)))
+    np.testing.assert_array_equal(result.trajectory_returns, np.tile([(1 + 5 + 9) / 3, (33 + 37 + 41) / 3], (5, 1)))
     np.testing.assert_array_equal(result.lifetime_returns, np.full(5, 126))
+
+
+def test_quick_episodes_count_more_often_among_trajectories():
+    """Episodes of 2 steps earn 0 + 1, and the third step of the segment opens one that does not end within it.
+
+    With lengths drawn anew, trajectories are all that end: their returns are lengths, of which the short ones are more.
+    """
+    result = run(Scripted(start=0, stride=1), Counting(lengths=(2,)), Protocol(1, 3, 1))
+    np.testing.assert_array_equal(result.trajectory_returns, np.ones((5, 1)))
+    drawn = run(Scripted(), Counting(lengths=(0,)), Protocol(1, 30, 8), num_tasks=50)
+    assert drawn.trajectory_returns.mean() < drawn.episode_returns[:, 0].mean()
 
 
 def test_streams_are_averaged_and_their_steps_added():
@@ -216,7 +229,7 @@ def test_chunks_bound_memory_and_do_not_show(monkeypatch):
     whole, bytes_of_whole = evaluate_and_weigh(10**6)
     chunked, bytes_of_chunked = evaluate_and_weigh(4 * 6)  # 302 tasks on 2 devices: 37 chunks of 4, and one of 3
     assert bytes_of_chunked < bytes_of_whole / 4
-    for field in ("lifetime_returns", "episode_returns", "segment_returns", "episode_env_steps"):
+    for field in ("lifetime_returns", "episode_returns", "segment_returns", "trajectory_returns", "episode_env_steps"):
         np.testing.assert_allclose(getattr(chunked, field), getattr(whole, field), rtol=1e-6, err_msg=field)
 
 
@@ -314,6 +327,7 @@ def test_summary():
         lifetime_returns=lifetime,
         episode_returns=np.stack([lifetime, 2 * lifetime], 1),
         segment_returns=lifetime[:, None],
+        trajectory_returns=2 * lifetime[:, None],
         episode_env_steps=np.asarray([0.0, 2.5]),
         segment_env_steps=np.asarray([0]),
         protocol=Protocol(1, 6, 1),
@@ -327,6 +341,7 @@ def test_summary():
         "episode_standard_errors": [error, pytest.approx(2 * np.sqrt(14 / 3 / 4))],
         "segment_returns": [3.0],
         "segment_standard_errors": [error],
+        "trajectory_returns": [6.0],
         "env_steps": [0.0, 2.5],
         "segment_env_steps": [0],
         "num_tasks": 4,
@@ -338,6 +353,7 @@ def test_summary():
         lifetime_returns=lifetime[:1],
         episode_returns=result.episode_returns[:1],
         segment_returns=result.segment_returns[:1],
+        trajectory_returns=result.trajectory_returns[:1],
     ).summary()
     assert alone["standard_error"] is None  # JSON has no infinity
     assert alone["episode_standard_errors"] == [None, None]
