@@ -147,6 +147,9 @@ def _print_trained(table: str, rows: dict[str, Any]) -> None:
         by_episode = bool(row["protocol"])
         mean = _scores(np.mean([_score(seed, by_episode) for seed in seeds], 0))
         each = "; ".join(f"{_scores(_score(seed, by_episode))} ± {seed['standard_error']:.2g}" for seed in seeds)
+        if by_episode:
+            every = _scores(np.mean([seed["trajectory_returns"] for seed in seeds], 0))
+            each += f"; all trajectories of each segment {every}"
         known = seeds[0]["reference"]
         reference = f"{known['label']} {known['value']:.4f} per {known['per']}" if known else ""
         published = ", ".join(f"{who} {score}" for who, score in row["published"].items())
