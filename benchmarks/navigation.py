@@ -48,7 +48,7 @@ ROWS = [
     annealed("CAVIA", "cavia", 300, initial_std=0.6, learning_rate=2e-3),
     annealed("iMAML", "imaml", 200, strength=2.0, inner_rates=(0.25,)),
     annealed("Meta-LSTM", "meta-lstm", 300, initial_std=0.6, learning_rate=2e-3),
-    annealed("ProMP", "promp", 250, initial_std=0.8, num_epochs=3, learning_rate=2e-3),
+    annealed("ProMP", "promp", 300, num_epochs=3, learning_rate=1e-3),
     annealed("E-MAML", "e-maml", 400, initial_std=0.6, learning_rate=3e-3, exploration_coefficient=0.02),
     annealed("Reptile", "reptile", 60, learning_rate=1.0, num_inner_steps=4),
     annealed("ES-MAML", "es-maml", 300, num_tasks=8, learning_rate=0.05, inner_rate=0.1),
