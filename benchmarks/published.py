@@ -38,7 +38,7 @@ class Row:
       published: whose score, and the score as printed.
       num_tasks: tasks in evaluation.
       split: which; "train" where the publication tests on fresh draws of the training tasks.
-      protocol: what a lifetime is in evaluation, where it is not what it is in training; such rows are shown episode by episode.
+      protocol: what a lifetime is in evaluation, where it is not what it is in training; such rows are shown segment by segment.
       adapted_by: a kind of MAML that adapts the policy's weights in evaluation, for a policy trained without adapting.
     """
 
@@ -144,12 +144,12 @@ def _print_trained(table: str, rows: dict[str, Any]) -> None:
         seeds = list(row["seeds"].values())
         if not seeds:
             continue
-        by_episode = bool(row["protocol"])
-        mean = _scores(np.mean([_score(seed, by_episode) for seed in seeds], 0))
-        each = "; ".join(f"{_scores(_score(seed, by_episode))} ± {seed['standard_error']:.2g}" for seed in seeds)
-        if by_episode:
-            every = _scores(np.mean([seed["trajectory_returns"] for seed in seeds], 0))
-            each += f"; all trajectories of each segment {every}"
+        if row["protocol"]:
+            mean, each = _over_seeds(seeds, "trajectory_returns")
+            each += f"; first episodes alone {_over_seeds(seeds, 'episode_returns')[0]}"
+        else:
+            mean = f"{np.mean([seed['mean'] for seed in seeds]):.4g}"
+            each = "; ".join(f"{seed['mean']:.4g} ± {seed['standard_error']:.2g}" for seed in seeds)
         known = seeds[0]["reference"]
         reference = f"{known['label']} {known['value']:.4f} per {known['per']}" if known else ""
         published = ", ".join(f"{who} {score}" for who, score in row["published"].items())
@@ -165,8 +165,10 @@ def _print_trained(table: str, rows: dict[str, Any]) -> None:
         print(f"| {' | '.join(cells)} |")
 
 
-def _score(seed: dict[str, Any], by_episode: bool) -> list[float]:
-    return seed["episode_returns"] if by_episode else [seed["mean"]]
+def _over_seeds(seeds: list[dict[str, Any]], field: str) -> tuple[str, str]:
+    """A list of returns: its mean over seeds, and each seed's."""
+    each = [seed[field] for seed in seeds]
+    return _scores(np.mean(each, 0)), "; ".join(_scores(returns) for returns in each)
 
 
 def _scores(scores: Sequence[float] | np.ndarray) -> str:
