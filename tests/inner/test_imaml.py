@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jmeta import struct
-from jmeta.inner.imaml import IMAML
+from jmeta.inner.imaml import IMAML, solve_where_positive
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.networks import Network
 from jmeta.types import Discrete, PyTree
@@ -51,3 +51,13 @@ def test_the_derivative_does_not_look_at_how_the_solution_was_found() -> None:
     few = jax.jacrev(lambda c: solve(learner(num_solver_steps=1), c, shift))(centre)
     many = jax.jacrev(lambda c: solve(learner(), c, shift))(centre)
     np.testing.assert_allclose(few, many, atol=1e-5)  # the curvature is the same everywhere
+
+
+def test_conjugate_gradients_stop_where_the_matrix_is_not_positive() -> None:
+    """Exact for a positive matrix, the identity if the first direction is of negative curvature, else what came before."""
+    vector = jnp.array([1.0, 1.0])
+    positive = solve_where_positive(lambda v: CURVATURE @ v, vector, 5)
+    np.testing.assert_allclose(positive, np.linalg.solve(CURVATURE, vector), rtol=1e-5)
+    np.testing.assert_allclose(solve_where_positive(lambda v: jnp.array([-3.0, 1.0]) * v, vector, 5), vector)
+    # From (1, 1) along diag(3, -1): curvature 2, length 2 / 2 = 1; the next direction is of negative curvature.
+    np.testing.assert_allclose(solve_where_positive(lambda v: jnp.array([3.0, -1.0]) * v, vector, 5), vector)

@@ -1,5 +1,6 @@
 """iMAML: a proximal inner problem, solved, and differentiated implicitly (Rajeswaran et al. 2019, arXiv 1909.04630)."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -30,8 +31,8 @@ class IMAML(MAML):
     vector takes ``num_cg_steps`` conjugate-gradient steps, each one Hessian-vector product: memory does not grow with the steps
     of the solver.
 
-    The formula holds at a minimum, where I + hess L / strength is positive; a strength below the most negative curvature of L
-    makes conjugate gradients fail.
+    The formula holds at a minimum, where I + hess L / strength is positive. Where a strength below the most negative curvature
+    of L makes it indefinite, conjugate gradients stop at the first direction in which it is not positive.
 
     Attributes:
       strength: lambda of the paper, positive.
@@ -101,8 +102,47 @@ class IMAML(MAML):
                 return jax.jvp(both, (weights,), (vector,))[1]
 
             matrix = lambda v: optax.tree.add_scale(v, 1.0 / self.strength, along(v)[0])  # noqa: E731
-            pulled, _ = jax.scipy.sparse.linalg.cg(matrix, cotangents[0], maxiter=self.num_cg_steps, tol=1e-8)
+            pulled = solve_where_positive(matrix, cotangents[0], self.num_cg_steps)
             return pulled, optax.tree.scale(-1.0 / self.strength, along(pulled)[1]), None, None
 
         solution.defvjp(forward, backward)
         return solution(*args)
+
+
+def solve_where_positive(matrix: Callable[[PyTree], PyTree], vector: PyTree, num_steps: int) -> PyTree:
+    """X such that matrix(x) = vector, by conjugate gradients that stop where the matrix is not positive.
+
+    Past a direction of negative curvature the iterates of conjugate gradients may be of any size. Those before it are those of a
+    positive matrix; if there is none, x is the vector itself, as for the identity.
+
+    Args:
+      matrix: symmetric, a function of trees like ``vector``.
+      vector: right-hand side.
+      num_steps: at most; each applies the matrix once.
+
+    References:
+      Steihaug 1983, The conjugate gradient method and trust regions in large scale optimization.
+    """
+
+    def step(carry: _Iterate, number: jax.Array) -> tuple[_Iterate, None]:
+        x, residual, direction, going = carry
+        along = matrix(direction)
+        curvature, square = optax.tree.vdot(direction, along), optax.tree.vdot(residual, residual)
+        positive = going & (curvature > 1e-6 * optax.tree.vdot(direction, direction))
+        length = jnp.where(positive, square / jnp.where(positive, curvature, 1.0), jnp.where(number == 0, 1.0, 0.0))
+        x = optax.tree.add_scale(x, length, direction)
+        residual = optax.tree.add_scale(residual, -length, along)
+        turn = optax.tree.vdot(residual, residual) / jnp.maximum(square, 1e-30)
+        return _Iterate(x, residual, optax.tree.add_scale(residual, turn, direction), positive), None
+
+    start = _Iterate(optax.tree.zeros_like(vector), vector, vector, jnp.asarray(True))
+    return jax.lax.scan(step, start, jnp.arange(num_steps))[0].x
+
+
+class _Iterate(NamedTuple):
+    """Of conjugate gradients."""
+
+    x: PyTree
+    residual: PyTree
+    direction: PyTree
+    going: jax.Array  # [] bool, whether all directions so far were of positive curvature
