@@ -34,7 +34,10 @@ def test_a_run_that_does_not_fit_is_refused_before_it_begins(tmp_path, monkeypat
     limit.write_text("1000")
     with pytest.raises(ValueError, match="use members_at_once below 8, or fewer than num_tasks=64"):
         jmeta.train(
-            jmeta.algorithms.rl2_es(BernoulliBandit(), hidden_size=4, population_size=16), jax.random.key(0), 1, progress=False
+            jmeta.algorithms.rl2_es(BernoulliBandit(), hidden_size=4, num_tasks=64, population_size=16),
+            jax.random.key(0),
+            1,
+            progress=False,
         )
 
 
