@@ -116,7 +116,7 @@ def test_microbatches_bound_memory() -> None:
 def test_chunks_of_streams_bound_memory_and_change_nothing() -> None:
     def measure(chunks: int) -> tuple[np.ndarray, int]:
         outer = jmeta.algorithms.maml(
-            PointNavigation(horizon=50), widths=(64,), num_streams=16, num_tasks=2, microbatch_size=2, stream_chunks=chunks
+            PointNavigation(horizon=20), widths=(64,), num_streams=16, num_tasks=2, microbatch_size=2, stream_chunks=chunks
         )
         state = outer.init(jax.random.key(0))
         group, _ = jax.jit(outer.gather)(state, jax.random.split(jax.random.key(1), 2))
@@ -124,7 +124,7 @@ def test_chunks_of_streams_bound_memory_and_change_nothing() -> None:
         return flat(program(state.theta, group)), program.memory_analysis().temp_size_in_bytes
 
     (whole, whole_bytes), (chunked, chunked_bytes) = measure(1), measure(8)
-    np.testing.assert_allclose(chunked, whole, atol=1e-4 * np.abs(whole).max())  # sums of 800 terms, in another order
+    np.testing.assert_allclose(chunked, whole, atol=1e-5 * np.abs(whole).max())
     assert chunked_bytes < 0.4 * whole_bytes
 
 

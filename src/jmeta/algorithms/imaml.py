@@ -12,10 +12,7 @@ from jmeta.tasks.base import TaskDistribution
 
 @variant_of(
     maml,
-    without=(
-        "mixed_mode",
-        "stream_chunks",
-    ),
+    without=("surrogate", "mixed_mode", "stream_chunks"),
 )
 def imaml(
     tasks: TaskDistribution,

@@ -109,8 +109,17 @@ class IMAML(MAML):
         return solution(*args)
 
 
+class _Iterate(NamedTuple):
+    """Of conjugate gradients."""
+
+    x: PyTree
+    residual: PyTree
+    direction: PyTree
+    going: jax.Array  # [] bool, whether all directions so far were of positive curvature
+
+
 def solve_where_positive(matrix: Callable[[PyTree], PyTree], vector: PyTree, num_steps: int) -> PyTree:
-    """X such that matrix(x) = vector, by conjugate gradients that stop where the matrix is not positive.
+    """The x such that matrix(x) = vector, by conjugate gradients that stop where the matrix is not positive.
 
     Past a direction of negative curvature the iterates of conjugate gradients may be of any size. Those before it are those of a
     positive matrix; if there is none, x is the vector itself, as for the identity.
@@ -137,12 +146,3 @@ def solve_where_positive(matrix: Callable[[PyTree], PyTree], vector: PyTree, num
 
     start = _Iterate(optax.tree.zeros_like(vector), vector, vector, jnp.asarray(True))
     return jax.lax.scan(step, start, jnp.arange(num_steps))[0].x
-
-
-class _Iterate(NamedTuple):
-    """Of conjugate gradients."""
-
-    x: PyTree
-    residual: PyTree
-    direction: PyTree
-    going: jax.Array  # [] bool, whether all directions so far were of positive curvature
