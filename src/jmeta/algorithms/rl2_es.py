@@ -11,7 +11,7 @@ def rl2_es(
     *,
     hidden_size: int = 32,
     lifetime_length: int | None = None,
-    num_tasks: int = 256,
+    num_tasks: int = 512,
     population_size: int = 128,
     members_at_once: int | None = None,
     sigma: float = 0.1,
