@@ -21,8 +21,8 @@ ROWS = [
     row(10, 5, 1000, SHORT),
     Row(
         "n=10,k=5,evolution",
-        Recipe("rl2-es", {"anneal_steps": 600}, "bernoulli-bandit", {"num_arms": 5, "num_pulls": 10}),
-        600,
+        Recipe("rl2-es", {}, "bernoulli-bandit", {"num_arms": 5, "num_pulls": 10}),
+        800,
         SHORT,
     ),
     row(10, 10, 1000, {"RL²": "6.7", "SNAIL": "6.7", "Gittins": "6.6"}),

@@ -48,7 +48,7 @@ ROWS = [
     annealed("ANIL", "anil", 300, initial_std=0.6, learning_rate=2e-3),
     annealed("Meta-SGD", "meta-sgd", 400, initial_std=0.6, learning_rate=3e-3, surrogate="naive"),
     annealed("CAVIA", "cavia", 300, initial_std=0.6, learning_rate=2e-3),
-    annealed("iMAML", "imaml", 200, strength=4.0, inner_rates=(0.12,), learning_rate=2e-3),
+    annealed("iMAML", "imaml", 120, initial_std=0.6, strength=4.0, inner_rates=(0.12,), learning_rate=2e-3),
     annealed("Meta-LSTM", "meta-lstm", 300, initial_std=0.6, learning_rate=2e-3),
     annealed("ProMP", "promp", 300, num_epochs=3, learning_rate=1e-3),
     annealed("E-MAML", "e-maml", 400, initial_std=0.6, learning_rate=3e-3, exploration_coefficient=0.02),

@@ -18,6 +18,7 @@ def imaml(
     tasks: TaskDistribution,
     *,
     strength: float = 1.0,
+    inner_clip_epsilon: float = 1.0,
     num_solver_steps: int = 5,
     num_cg_steps: int = 5,
     **settings: Any,
@@ -27,6 +28,7 @@ def imaml(
     Args:
       tasks: the distribution to meta-train on.
       strength: of the pull towards the initial weights, lambda of the paper.
+      inner_clip_epsilon: half-width of the interval of likelihood ratios, around 1, within which the inner problem gains.
       num_solver_steps: gradient steps on the same data that solve the inner problem, at ``inner_rates``.
       num_cg_steps: conjugate-gradient steps of the implicit derivative.
       settings: as for ``maml``.
@@ -35,7 +37,7 @@ def imaml(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a strength that is not positive, or no step.
+      ValueError: for a strength or half-width that is not positive, or no step.
 
     Example:
       >>> import jax, jmeta
@@ -48,11 +50,13 @@ def imaml(
     """
     if not strength > 0:
         raise ValueError(f"strength={strength}: the inner problem needs a pull towards the initial weights, a positive number")
+    if not inner_clip_epsilon > 0:
+        raise ValueError(f"inner_clip_epsilon={inner_clip_epsilon}: the interval needs a positive half-width, such as 1")
     for name, value in (("num_solver_steps", num_solver_steps), ("num_cg_steps", num_cg_steps)):
         if value < 1:
             raise ValueError(f"{name}={value}: it must be at least 1")
     outer = maml(tasks, **settings)
     inner = IMAML(
-        **fields_for(IMAML, outer.inner), strength=strength, num_solver_steps=num_solver_steps, num_cg_steps=num_cg_steps
+        **fields_for(IMAML, outer.inner), strength=strength, clip_epsilon=inner_clip_epsilon, num_solver_steps=num_solver_steps, num_cg_steps=num_cg_steps
     )
     return dataclasses.replace(outer, inner=inner)

@@ -9,7 +9,7 @@ import optax
 
 from jmeta import struct
 from jmeta.inner.maml import MAML, InnerData, TaskWeights
-from jmeta.objectives import likelihood_ratio
+from jmeta.objectives import clipped_surrogate
 from jmeta.types import Memory, Phi, PyTree, Segment, Theta
 
 
@@ -26,16 +26,17 @@ class IMAML(MAML):
 
         phi = argmin_w  L(w) + strength / 2 |w - theta|^2,        d phi / d theta = (I + hess L(phi) / strength)^-1.
 
-    L is minus the likelihood-ratio surrogate of the segment, which stays right as w leaves the policy that acted. It is
-    minimised by ``num_solver_steps`` steps of the update rule from where the task's weights are. The derivative's product with a
-    vector takes ``num_cg_steps`` conjugate-gradient steps, each one Hessian-vector product: memory does not grow with the steps
-    of the solver.
+    L is minus PPO's clipped surrogate of the segment: right at the policy that acted, and bounded below where w does better on
+    the record, while the plain likelihood ratio may go on and on. It is minimised by ``num_solver_steps`` steps of the update
+    rule from where the task's weights are. The derivative's product with a vector takes ``num_cg_steps`` conjugate-gradient
+    steps, each one Hessian-vector product: memory does not grow with the steps of the solver.
 
     The formula holds at a minimum, where I + hess L / strength is positive. Where a strength below the most negative curvature
     of L makes it indefinite, conjugate gradients stop at the first direction in which it is not positive.
 
     Attributes:
       strength: lambda of the paper, positive.
+      clip_epsilon: half-width of the surrogate's ratio interval.
       num_solver_steps: at least 1.
       num_cg_steps: at least 1.
 
@@ -43,10 +44,11 @@ class IMAML(MAML):
       Rajeswaran et al. 2019, arXiv 1909.04630.
 
     Deviations from the paper:
-      Its inner problems are supervised ones; the surrogate here is this library's.
+      Its inner problems are supervised ones; the loss here is this library's choice.
     """
 
     strength: jax.Array | float = 1.0
+    clip_epsilon: jax.Array | float = 1.0
     num_solver_steps: int = struct.field(pytree_node=False, default=10)
     num_cg_steps: int = struct.field(pytree_node=False, default=5)
 
@@ -69,7 +71,7 @@ class IMAML(MAML):
 
         def one(observation: jax.Array, action: jax.Array, behaviour: jax.Array, advantage: jax.Array) -> jax.Array:
             now = self.network.apply(every, observation).distribution.log_prob(action)
-            return likelihood_ratio(now, behaviour, advantage)
+            return clipped_surrogate(now, behaviour, advantage, self.clip_epsilon)
 
         ratios = jax.vmap(jax.vmap(one))(judged.observation, judged.action, data.behaviour, judged.advantage)
         return -ratios.sum()
