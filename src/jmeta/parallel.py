@@ -16,6 +16,10 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
 TASK_AXIS = "tasks"
+SHARED = PartitionSpec()
+"""How what all devices have alike lies on them."""
+BY_TASK = PartitionSpec(TASK_AXIS)
+"""How what has a leading task axis lies on devices."""
 STREAMS_IN_CACHE = 50
 
 
@@ -81,24 +85,23 @@ def merge_axis(tree: Any, axis: int) -> Any:
     return jax.tree.map(merge, tree)
 
 
-def over_tasks(function: Callable[..., Any], *, per_task_output: bool = False) -> Callable[..., Any]:
+def over_tasks(function: Callable[..., Any], *, shared: Any = SHARED, output: Any = SHARED) -> Callable[..., Any]:
     """Runs ``function(shared, per_task)`` on every device with its share of the tasks.
 
     Args:
       function: takes a tree that all devices share and a tree whose leading axis is tasks.
-      per_task_output: True if the outputs too have a leading task axis; otherwise they must be equal on all devices, which
-        ``mean_over_devices`` makes them.
+      shared: ``SHARED``, or a tree of it and ``BY_TASK``, a prefix of the first argument, if some of that has a task axis too.
+      output: the same of the result. What is ``SHARED`` must be equal on all devices, which ``mean_over_devices`` makes it.
 
     Returns:
       A function of the same arguments, over all tasks.
     """
     if jax.sharding.get_abstract_mesh().empty:
         return function
-    shared, split = PartitionSpec(), PartitionSpec(TASK_AXIS)
     return jax.shard_map(
         function,
-        in_specs=(shared, split),
-        out_specs=split if per_task_output else shared,
+        in_specs=(shared, BY_TASK),
+        out_specs=output,
         check_vma=False,  # gradients stay local until mean_over_devices says otherwise
     )
 

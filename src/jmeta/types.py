@@ -124,3 +124,4 @@ class MetaState(NamedTuple):
     theta: Theta
     opt_state: PyTree
     extra: PyTree  # whatever the outer learner needs besides, () if nothing
+    by_task: PyTree = ()  # the same with a leading axis [num_tasks], spread over devices as tasks are: replay buffers

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import jmeta
+from jmeta.networks import CoreName
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks import BernoulliBandit, PointNavigation, SparsePointNavigation
 
@@ -49,6 +50,23 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
         }.items()
     }
     | {
+        f"rl2-{core}": partial(
+            jmeta.algorithms.rl2, SparsePointNavigation(horizon=4, episodes=2), core=core, hidden_size=8, num_tasks=8
+        )
+        for core in get_args(CoreName)
+        if core != "gru"
+    }
+    | {
+        "rl2-forgets-episodes": lambda: jmeta.algorithms.rl2(
+            SparsePointNavigation(horizon=4, episodes=2),
+            core="transformer",
+            hidden_size=8,
+            num_tasks=8,
+            memory_span="episode",
+            chunk_length=2,
+            encoder_widths=(6,),
+            head_widths=(5,),
+        ),
         "es-maml-hill-climbing": lambda: jmeta.algorithms.es_maml(
             PointNavigation(horizon=6), adaptation="hill-climbing", **EVOLVED
         ),

@@ -244,3 +244,14 @@ def test_reading_writes_nothing(tmp_path, run):
     with pytest.raises(FileNotFoundError, match="has no checkpoint yet"):
         restore(Walk(), run)
     assert not (run / "checkpoints").exists()
+
+
+def test_a_relative_directory_will_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checkpoints = Checkpoints(Path("relative"), keep=1)
+    checkpoints.save(3, {"x": jnp.arange(3.0)})
+    checkpoints.wait()
+    step, state = checkpoints.restore({"x": jax.ShapeDtypeStruct((3,), jnp.float32)})
+    checkpoints.close()
+    assert step == 3
+    np.testing.assert_array_equal(state["x"], [0.0, 1.0, 2.0])

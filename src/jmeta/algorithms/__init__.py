@@ -15,6 +15,7 @@ from jmeta.algorithms.imaml import imaml
 from jmeta.algorithms.maml import maml
 from jmeta.algorithms.maml_plus_plus import maml_plus_plus
 from jmeta.algorithms.maml_trpo import maml_trpo
+from jmeta.algorithms.mann import mann
 from jmeta.algorithms.meta_lstm import meta_lstm
 from jmeta.algorithms.meta_sgd import meta_sgd
 from jmeta.algorithms.oracle import oracle
@@ -23,6 +24,9 @@ from jmeta.algorithms.reptile import reptile
 from jmeta.algorithms.rl2 import rl2
 from jmeta.algorithms.rl2_cma_es import rl2_cma_es
 from jmeta.algorithms.rl2_es import rl2_es
+from jmeta.algorithms.snail import snail
+from jmeta.algorithms.task_inference import task_inference
+from jmeta.algorithms.varibad import varibad
 from jmeta.outer.base import OuterLearner
 
 ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
@@ -36,6 +40,7 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "maml": maml,
     "maml-plus-plus": maml_plus_plus,
     "maml-trpo": maml_trpo,
+    "mann": mann,
     "meta-lstm": meta_lstm,
     "meta-sgd": meta_sgd,
     "oracle": oracle,
@@ -44,6 +49,9 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "rl2": rl2,
     "rl2-cma-es": rl2_cma_es,
     "rl2-es": rl2_es,
+    "snail": snail,
+    "task-inference": task_inference,
+    "varibad": varibad,
 }
 
 __all__ = [
@@ -58,6 +66,7 @@ __all__ = [
     "maml",
     "maml_plus_plus",
     "maml_trpo",
+    "mann",
     "meta_lstm",
     "meta_sgd",
     "oracle",
@@ -66,4 +75,7 @@ __all__ = [
     "rl2",
     "rl2_cma_es",
     "rl2_es",
+    "snail",
+    "task_inference",
+    "varibad",
 ]

@@ -57,6 +57,10 @@ def imaml(
             raise ValueError(f"{name}={value}: it must be at least 1")
     outer = maml(tasks, **settings)
     inner = IMAML(
-        **fields_for(IMAML, outer.inner), strength=strength, clip_epsilon=inner_clip_epsilon, num_solver_steps=num_solver_steps, num_cg_steps=num_cg_steps
+        **fields_for(IMAML, outer.inner),
+        strength=strength,
+        clip_epsilon=inner_clip_epsilon,
+        num_solver_steps=num_solver_steps,
+        num_cg_steps=num_cg_steps,
     )
     return dataclasses.replace(outer, inner=inner)

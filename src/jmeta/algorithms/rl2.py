@@ -2,7 +2,11 @@
 
 from typing import Literal
 
-from jmeta.inner.rl2 import RL2
+import jax.numpy as jnp
+
+from jmeta.inner.rl2 import RL2, recurrent_network
+from jmeta.networks import CoreName, check_core, make_core
+from jmeta.outer.base import check_choice
 from jmeta.outer.credit import LifetimeCritic
 from jmeta.outer.ppo import PPO
 from jmeta.tasks.base import TaskDistribution
@@ -12,9 +16,18 @@ from jmeta.types import Protocol
 def rl2(
     tasks: TaskDistribution,
     *,
+    core: CoreName = "gru",
     hidden_size: int = 64,
+    num_layers: int = 1,
+    context_length: int | None = None,
+    encoder_widths: tuple[int, ...] = (),
+    head_widths: tuple[int, ...] = (),
+    conv_filters: tuple[int, ...] = (),
+    memory_span: Literal["lifetime", "episode"] = "lifetime",
     compute_dtype: Literal["float32", "bfloat16"] = "float32",
     lifetime_length: int | None = None,
+    chunk_length: int | None = None,
+    truncate: bool = False,
     num_tasks: int = 4096,
     num_epochs: int = 4,
     num_minibatches: int = 4,
@@ -39,9 +52,21 @@ def rl2(
 
     Args:
       tasks: the distribution to meta-train on.
-      hidden_size: units of the GRU.
-      compute_dtype: of its matrix products; weights and the hidden state are float32 in any case.
+      core: what it remembers with: ``gru``; ``lstm``; ``lru``, a linear recurrence; ``transformer``; ``snail``; ``mann`` and
+        ``episodic-lstm``, with an external memory.
+      hidden_size: units of the core; a multiple of 8 for a transformer.
+      num_layers: of an lru or a transformer; the others have one.
+      context_length: steps within reach of a transformer or snail, slots of an external memory; a lifetime by default.
+      encoder_widths: layers before the core.
+      head_widths: layers after it, for the policy and the critic each.
+      conv_filters: of convolutions of 3 by 3 cells, for tasks whose observation is a picture; none by default.
+      memory_span: ``episode`` forgets everything when an episode begins: a policy with memory that does not learn from
+        one episode to the next.
+      compute_dtype: of matrix products; weights and memory are float32 in any case.
       lifetime_length: environment steps of a lifetime, whole episodes; the task's own custom by default.
+      chunk_length: steps whose activations are held at once in training, which bounds its memory; divides the lifetime; all by
+        default.
+      truncate: cut the derivative between those chunks: truncated backpropagation through time.
       num_tasks: lifetimes lived at each outer step, each in a new task.
       num_epochs: passes over those lifetimes.
       num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
@@ -59,7 +84,8 @@ def rl2(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a lifetime that is no whole number of episodes, or a num_tasks that num_minibatches does not divide.
+      ValueError: for a lifetime that is no whole number of episodes, a num_tasks that num_minibatches does not divide, or a
+        network that can't be built.
 
     Example:
       >>> import jax, jmeta
@@ -74,11 +100,23 @@ def rl2(
       PPO with a shared critic in place of TRPO with a linear baseline (Duan et al.) or A2C (Wang et al.); Adam; normalised value
       targets.
     """
-    if hidden_size < 1:
-        raise ValueError(f"hidden_size={hidden_size}: the GRU needs at least 1 unit")
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     return PPO(
-        inner=RL2.with_gru(tasks.observation_size, tasks.action_space, hidden_size, dtype=compute_dtype),
+        inner=recurrent_agent(
+            tasks,
+            length,
+            core=core,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            context_length=context_length,
+            encoder_widths=encoder_widths,
+            head_widths=head_widths,
+            conv_filters=conv_filters,
+            memory_span=memory_span,
+            compute_dtype=compute_dtype,
+            chunk_length=chunk_length,
+            truncate=truncate,
+        ),
         tasks=tasks,
         credit=LifetimeCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),
         protocol=Protocol(num_segments=1, segment_length=length, num_streams=1),
@@ -92,3 +130,50 @@ def rl2(
         clip_epsilon=clip_epsilon,
         entropy_coefficient=entropy_coefficient,
     )
+
+
+def recurrent_agent(
+    tasks: TaskDistribution,
+    lifetime_length: int,
+    *,
+    core: CoreName = "gru",
+    hidden_size: int,
+    num_layers: int = 1,
+    context_length: int | None = None,
+    encoder_widths: tuple[int, ...] = (),
+    head_widths: tuple[int, ...] = (),
+    conv_filters: tuple[int, ...] = (),
+    memory_span: Literal["lifetime", "episode"] = "lifetime",
+    compute_dtype: Literal["float32", "bfloat16"] = "float32",
+    chunk_length: int | None = None,
+    truncate: bool = False,
+) -> RL2:
+    """The agent of ``rl2``, whose settings these are, for lifetimes of that length."""
+    window = min(lifetime_length, context_length or lifetime_length)
+    if context_length is not None and context_length < 1:
+        raise ValueError(f"context_length={context_length}: give at least 1 step, or None for a whole lifetime")
+    check_core(core, hidden_size, num_layers, window)
+    check_choice("memory_span", memory_span, ("lifetime", "episode"))
+    for name, widths in (("encoder_widths", encoder_widths), ("head_widths", head_widths), ("conv_filters", conv_filters)):
+        if any(width < 1 for width in widths):
+            raise ValueError(f"{name}={widths}: every layer needs at least 1 unit")
+    if conv_filters and tasks.image_shape is None:
+        raise ValueError(f"conv_filters={conv_filters}: an observation of {type(tasks).__name__} is no picture; leave it out")
+    if chunk_length is not None and (chunk_length < 1 or lifetime_length % chunk_length):
+        raise ValueError(f"chunk_length={chunk_length} does not divide the lifetime of {lifetime_length} steps: use a divisor")
+    if truncate and chunk_length is None:
+        raise ValueError("truncate=True cuts between chunks: give their chunk_length")
+    network = recurrent_network(
+        tasks.observation_size,
+        tasks.action_space,
+        lambda num_inputs, rngs: make_core(
+            core, num_inputs, hidden_size, num_layers=num_layers, window=window, dtype=jnp.dtype(compute_dtype), rngs=rngs
+        ),
+        encoder_widths=encoder_widths,
+        head_widths=head_widths,
+        image=tasks.image_shape if conv_filters else None,
+        filters=conv_filters,
+        forgets=memory_span == "episode",
+        dtype=jnp.dtype(compute_dtype),
+    )
+    return RL2(tasks.observation_size, tasks.action_space, network, chunk_length, truncate)

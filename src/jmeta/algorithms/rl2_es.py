@@ -1,6 +1,7 @@
 """RL² trained by evolution strategies (Salimans et al. 2017, arXiv 1703.03864)."""
 
-from jmeta.inner.rl2 import RL2
+from jmeta.algorithms.rl2 import recurrent_agent
+from jmeta.networks import CoreName
 from jmeta.outer.evolution import OpenAIES, check_sigma
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
@@ -9,6 +10,7 @@ from jmeta.types import Protocol
 def rl2_es(
     tasks: TaskDistribution,
     *,
+    core: CoreName = "gru",
     hidden_size: int = 32,
     lifetime_length: int | None = None,
     num_tasks: int = 512,
@@ -25,7 +27,8 @@ def rl2_es(
 
     Args:
       tasks: the distribution to meta-train on.
-      hidden_size: units of the GRU.
+      core: what it remembers with, as for ``rl2``.
+      hidden_size: units of the core.
       lifetime_length: environment steps of a lifetime, whole episodes; the task's own custom by default.
       num_tasks: tasks that every member of the population lives in, the same for all.
       population_size: members, in pairs of opposite perturbations.
@@ -48,12 +51,10 @@ def rl2_es(
     References:
       Duan et al. 2016, arXiv 1611.02779; Salimans et al. 2017, arXiv 1703.03864.
     """
-    if hidden_size < 1:
-        raise ValueError(f"hidden_size={hidden_size}: the GRU needs at least 1 unit")
     check_sigma(sigma)
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     return OpenAIES(
-        inner=RL2.with_gru(tasks.observation_size, tasks.action_space, hidden_size),
+        inner=recurrent_agent(tasks, length, core=core, hidden_size=hidden_size),
         tasks=tasks,
         protocol=Protocol(num_segments=1, segment_length=length, num_streams=1),
         score=(1.0,),

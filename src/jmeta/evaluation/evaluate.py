@@ -12,7 +12,7 @@ from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in_new_task
 from jmeta.objectives import episode_index, finished_later, returns_by_episode
 from jmeta.outer.base import check_protocol
-from jmeta.parallel import num_task_devices, over_tasks, task_mesh
+from jmeta.parallel import BY_TASK, num_task_devices, over_tasks, task_mesh
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol, PyTree, Theta
 
@@ -175,7 +175,7 @@ def _live_all(agent: PyTree, keys: jax.Array, *, tasks: TaskDistribution, protoc
     def share(agent: PyTree, keys: jax.Array) -> PyTree:
         return jax.lax.map(partial(one_task, agent), keys, batch_size=min(at_once, keys.shape[0]))
 
-    return over_tasks(share, per_task_output=True)(agent, keys)
+    return over_tasks(share, output=BY_TASK)(agent, keys)
 
 
 def _episode_begins(first: jax.Array, number: int) -> jax.Array:

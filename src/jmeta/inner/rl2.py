@@ -1,5 +1,9 @@
 """RL²: a recurrent network that learns while it acts (Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016, 1611.05763)."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -7,67 +11,129 @@ from jax.typing import DTypeLike
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
-from jmeta.networks import GRU, Network, PolicyHead, from_nnx, orthogonal
-from jmeta.types import ActionSpace, Decision, Memory, Phi, Segment, Theta, Timestep
+from jmeta.networks import MLP, Convolutions, Core, Network, PolicyHead, from_nnx, in_chunks, orthogonal
+from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
+
+BuildCore = Callable[[int, nnx.Rngs], Core]
 
 
-class RecurrentActorCritic(nnx.Module):
-    """Timestep -> GRU -> policy and value. What it sees includes what it did last and what that was worth."""
+class Perception(nnx.Module):
+    """Timestep -> features: what the agent sees, did last and got for it, and whether an episode begins.
+
+    Args:
+      observation_size: length of an observation.
+      action_space: of the last action.
+      widths: layers after it all; none by default.
+      image: the observation's shape as a picture, seen through convolutions with ``filters``; None to take it as it is.
+      filters: of the convolutions.
+      hides_past: whether the first step of an episode is not told of the last step before it.
+      dtype: of matrix products.
+    """
 
     def __init__(
         self,
         observation_size: int,
         action_space: ActionSpace,
-        hidden_size: int,
+        widths: tuple[int, ...] = (),
+        *,
+        image: tuple[int, int, int] | None = None,
+        filters: tuple[int, ...] = (),
+        hides_past: bool = False,
+        dtype: DTypeLike = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        self.image = Convolutions(image, filters, dtype=dtype, rngs=rngs) if image else None
+        seen = self.image.output_size if self.image else observation_size
+        num_inputs = seen + action_space.encoding_size + 2
+        self.torso = MLP(num_inputs, widths, dtype=dtype, rngs=rngs)
+        self.hides_past = hides_past
+        self.output_size = widths[-1] if widths else num_inputs
+
+    def __call__(self, timestep: Timestep) -> jax.Array:
+        seen = self.image(timestep.observation) if self.image else timestep.observation
+        past = jnp.concatenate([timestep.previous_action, timestep.previous_reward[None]])
+        past = jnp.where(timestep.first, 0.0, past) if self.hides_past else past
+        return self.torso(jnp.concatenate([seen, past, timestep.first.astype(jnp.float32)[None]]))
+
+
+class ActorCritic(nnx.Module):
+    """Features -> policy and value, through layers of their own."""
+
+    def __init__(
+        self,
+        num_features: int,
+        action_space: ActionSpace,
+        widths: tuple[int, ...] = (),
         *,
         dtype: DTypeLike = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        self.core = GRU(observation_size + action_space.encoding_size + 2, hidden_size, dtype=dtype, rngs=rngs)
-        self.policy = PolicyHead(hidden_size, action_space, rngs=rngs)
-        self.value = nnx.Linear(hidden_size, 1, kernel_init=orthogonal(), rngs=rngs)
+        last = widths[-1] if widths else num_features
+        self.policy_torso = MLP(num_features, widths, dtype=dtype, rngs=rngs)
+        self.value_torso = MLP(num_features, widths, dtype=dtype, rngs=rngs)
+        self.policy = PolicyHead(last, action_space, rngs=rngs)
+        self.value = nnx.Linear(last, 1, kernel_init=orthogonal(), rngs=rngs)
 
-    def initial_memory(self) -> jax.Array:
+    def __call__(self, features: jax.Array) -> Decision:
+        return Decision(self.policy(self.policy_torso(features)), self.value(self.value_torso(features))[0])
+
+
+class RecurrentNetwork(nnx.Module):
+    """Timestep -> perception -> core -> policy and value.
+
+    Args:
+      perception: its output is the core's input.
+      build_core: (number of inputs, rngs) to the core.
+      build_heads: (number of features, rngs) to the policy and value.
+      forgets: whether the core forgets everything when an episode begins.
+    """
+
+    def __init__(
+        self,
+        perception: Perception,
+        build_core: BuildCore,
+        build_heads: Callable[[int, nnx.Rngs], nnx.Module],
+        *,
+        forgets: bool = False,
+        rngs: nnx.Rngs,
+    ):
+        self.perception = perception
+        self.core = build_core(perception.output_size, rngs)
+        self.heads = build_heads(self.core.output_size, rngs)
+        self.forgets = forgets
+
+    def initial_memory(self) -> PyTree:
         return self.core.initial_memory()
 
-    def __call__(self, memory: jax.Array, timestep: Timestep) -> tuple[Decision, jax.Array]:
-        memory, features = self.core(memory, self._perceive(timestep))
-        return self._decide(features), memory
+    def __call__(self, memory: PyTree, timestep: Timestep) -> tuple[Decision, PyTree]:
+        memory = self.core.forget(memory, timestep.first) if self.forgets else memory
+        memory, features = self.core(memory, self.perception(timestep))
+        return self.heads(features), memory
 
-    def unroll(self, memory: jax.Array, timesteps: Timestep) -> tuple[Decision, jax.Array]:
-        memory, features = self.core.unroll(memory, jax.vmap(self._perceive)(timesteps))
-        return jax.vmap(self._decide)(features), memory
-
-    def _perceive(self, timestep: Timestep) -> jax.Array:
-        scalars = jnp.stack([timestep.previous_reward, timestep.first.astype(jnp.float32)])
-        return jnp.concatenate([timestep.observation, timestep.previous_action, scalars])
-
-    def _decide(self, features: jax.Array) -> Decision:
-        return Decision(self.policy(features), self.value(features)[0])
+    def unroll(self, memory: PyTree, timesteps: Timestep) -> tuple[Decision, PyTree]:
+        resets = timesteps.first if self.forgets else None
+        memory, features = self.core.unroll(memory, jax.vmap(self.perception)(timesteps), resets)
+        return jax.vmap(self.heads)(features), memory
 
 
 @struct.dataclass
 class RL2(InnerLearner):
-    """All learning in a task is the course of a recurrent network's hidden state; phi is empty.
+    """All learning in a task is the course of a network's memory; phi is empty.
 
-    The hidden state starts at zero when a lifetime opens and runs on through the episodes of the task. The network is told the
-    previous action and reward and where episodes begin.
+    Memory is empty when a lifetime opens and runs on through the episodes of the task. The network is told the previous
+    action and reward and where episodes begin.
 
     Attributes:
-      network: initial_memory, __call__ and unroll as ``RecurrentActorCritic`` has them.
+      network: initial_memory, __call__ and unroll as ``RecurrentNetwork`` has them.
+      chunk_length: steps whose activations are held at once when an unroll is differentiated; None for all.
+      truncate: cut the derivative between chunks. See ``jmeta.networks.in_chunks``.
     """
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
     network: Network = struct.field(pytree_node=False)
-
-    @classmethod
-    def with_gru(
-        cls, observation_size: int, action_space: ActionSpace, hidden_size: int, *, dtype: DTypeLike = jnp.float32
-    ) -> "RL2":
-        """RL² on a GRU of ``hidden_size`` units, whose matrix products are of that type."""
-        network = from_nnx(lambda rngs: RecurrentActorCritic(observation_size, action_space, hidden_size, dtype=dtype, rngs=rngs))
-        return cls(observation_size, action_space, network)
+    chunk_length: int | None = struct.field(pytree_node=False, default=None)
+    truncate: bool = struct.field(pytree_node=False, default=False)
 
     def init(self, key: jax.Array) -> Theta:
         return self.network.init(key)
@@ -80,7 +146,41 @@ class RL2(InnerLearner):
         return self.network.apply(theta, memory, timestep)
 
     def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
-        return self.network.apply(theta, memory, timesteps, method="unroll")
+        unroll = partial(self.network.apply, theta, method="unroll")
+        if self.chunk_length is None:
+            return unroll(memory, timesteps)
+        return in_chunks(unroll, memory, timesteps, length=self.chunk_length, truncate=self.truncate)
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         return phi, memory
+
+
+def recurrent_network(
+    observation_size: int,
+    action_space: ActionSpace,
+    build_core: BuildCore,
+    *,
+    encoder_widths: tuple[int, ...] = (),
+    head_widths: tuple[int, ...] = (),
+    image: tuple[int, int, int] | None = None,
+    filters: tuple[int, ...] = (),
+    forgets: bool = False,
+    dtype: DTypeLike = jnp.float32,
+) -> Network:
+    """A ``RecurrentNetwork`` of these parts as pure functions."""
+
+    def build(rngs: nnx.Rngs) -> RecurrentNetwork:
+        perception = Perception(
+            observation_size,
+            action_space,
+            encoder_widths,
+            image=image,
+            filters=filters,
+            hides_past=forgets,
+            dtype=dtype,
+            rngs=rngs,
+        )
+        heads: Any = lambda size, rngs: ActorCritic(size, action_space, head_widths, dtype=dtype, rngs=rngs)  # noqa: E731
+        return RecurrentNetwork(perception, build_core, heads, forgets=forgets, rngs=rngs)
+
+    return from_nnx(build)

@@ -1,8 +1,34 @@
 """Networks: the NNX boundary, torsos, heads and recurrent cores."""
 
-from jmeta.networks.heads import MLP, PolicyHead
+from jmeta.networks.attention import Transformer
+from jmeta.networks.core import Core, in_chunks
+from jmeta.networks.cores import CoreName, check_core, make_core
+from jmeta.networks.external_memory import MANN, EpisodicLSTM
+from jmeta.networks.heads import PolicyHead
 from jmeta.networks.initializers import orthogonal
+from jmeta.networks.linear_recurrence import LRU
 from jmeta.networks.network import Network, from_nnx
-from jmeta.networks.recurrent import GRU
+from jmeta.networks.recurrent import GRU, LSTM
+from jmeta.networks.snail import SNAIL
+from jmeta.networks.torsos import MLP, Convolutions
 
-__all__ = ["GRU", "MLP", "Network", "PolicyHead", "from_nnx", "orthogonal"]
+__all__ = [
+    "GRU",
+    "LRU",
+    "LSTM",
+    "MANN",
+    "MLP",
+    "SNAIL",
+    "Convolutions",
+    "Core",
+    "CoreName",
+    "EpisodicLSTM",
+    "Network",
+    "PolicyHead",
+    "Transformer",
+    "check_core",
+    "from_nnx",
+    "in_chunks",
+    "make_core",
+    "orthogonal",
+]

@@ -1,13 +1,9 @@
 """Heads: from features to a distribution over actions."""
 
-import itertools
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 from flax import nnx
-from jax.typing import DTypeLike
 
 from jmeta.networks.initializers import orthogonal
 from jmeta.types import ActionSpace, Discrete
@@ -57,33 +53,3 @@ class PolicyHead(nnx.Module):
             return Categorical(jax.nn.log_softmax(outputs))
         std = jnp.exp(jnp.clip(self.log_std[...], -5.0, 2.0))
         return dist.Normal(outputs, jnp.broadcast_to(std, outputs.shape)).to_event(1)
-
-
-class MLP(nnx.Module):
-    """Hidden layers [in] -> [widths[-1]], each followed by the activation.
-
-    Args:
-      num_inputs: in.
-      widths: of the layers.
-      activation: after each.
-      dtype: in which they compute; parameters are float32 in any case.
-    """
-
-    def __init__(
-        self,
-        num_inputs: int,
-        widths: tuple[int, ...],
-        activation: Any = jax.nn.relu,
-        *,
-        dtype: DTypeLike = jnp.float32,
-        rngs: nnx.Rngs,
-    ):
-        sizes = (num_inputs, *widths)
-        init = nnx.initializers.xavier_uniform()
-        self.layers = nnx.List([nnx.Linear(i, o, kernel_init=init, dtype=dtype, rngs=rngs) for i, o in itertools.pairwise(sizes)])
-        self.activation = activation
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        for layer in self.layers:
-            x = self.activation(layer(x))
-        return x

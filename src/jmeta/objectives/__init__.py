@@ -1,6 +1,7 @@
 """Equations: pure functions of one stream or one decision, one topic per file."""
 
 from jmeta.objectives.baselines import critic_features, fit_linear_baseline, linear_features
+from jmeta.objectives.gaussians import gaussian_kl, gaussian_log_density
 from jmeta.objectives.meta_gradients import mixed_mode_grad
 from jmeta.objectives.returns import (
     discounted_returns,
@@ -27,6 +28,8 @@ __all__ = [
     "episode_index",
     "finished_later",
     "fit_linear_baseline",
+    "gaussian_kl",
+    "gaussian_log_density",
     "generalized_advantages",
     "likelihood_ratio",
     "linear_features",

@@ -7,8 +7,12 @@ import jax
 import jax.numpy as jnp
 
 from jmeta.inner.base import InnerLearner
+from jmeta.parallel import BY_TASK, SHARED
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import MetaState, Metrics, Protocol, Theta
+
+STATE_LAYOUT = MetaState(theta=SHARED, opt_state=SHARED, extra=SHARED, by_task=BY_TASK)
+"""How a meta-state lies on devices."""
 
 
 class OuterLearner(abc.ABC):

@@ -15,9 +15,9 @@ from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in, replay
 from jmeta.objectives import returns_by_episode
-from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol, check_score
+from jmeta.outer.base import STATE_LAYOUT, OuterLearner, check_divides, check_fit, check_protocol, check_score
 from jmeta.outer.credit import Credit, CreditAssignment
-from jmeta.parallel import mean_over_devices, num_task_devices, over_tasks, tasks_at_once
+from jmeta.parallel import SHARED, mean_over_devices, num_task_devices, over_tasks, tasks_at_once
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Decision, Lifetime, MetaState, Metrics, Protocol, PyTree, Task, Theta
 
@@ -34,6 +34,7 @@ class OnPolicyExtra(NamedTuple):
 class Experience(NamedTuple):
     """Lifetimes in n tasks, and what their decisions were worth."""
 
+    tasks: Task  # [n]
     begin_keys: jax.Array  # [n] how the lifetimes began
     lifetimes: Lifetime  # [K, T, n, B]
     credit: Credit  # [K, T, n, B]
@@ -111,7 +112,8 @@ class OnPolicy(OuterLearner):
 
     def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
         self.check_devices(num_task_devices())
-        return over_tasks(self.step_on_device)(state, jax.random.split(key, self.num_tasks))
+        step = over_tasks(self.step_on_device, shared=STATE_LAYOUT, output=(STATE_LAYOUT, SHARED))
+        return step(state, jax.random.split(key, self.num_tasks))
 
     @abc.abstractmethod
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
@@ -130,7 +132,7 @@ class OnPolicy(OuterLearner):
             begun = self.inner.begin(state.theta, self.protocol.num_streams, begin_key)
             return task, live_in(self.inner, self.tasks, state.theta, task, begun, protocol=self.protocol, key=live_key)
 
-        task_keys, begin_keys = _split_each(keys)
+        task_keys, begin_keys = split_each(keys)
         tasks, lifetimes = jax.vmap(one_lifetime, out_axes=(0, TASK_AXES))(task_keys, begin_keys)
         credit, statistics = self.credit.assign(state.extra.statistics, lifetimes)
         if self.task_weight is not None:
@@ -138,7 +140,7 @@ class OnPolicy(OuterLearner):
             relative = weight / mean_over_devices(weight.mean())
             credit = credit._replace(weight=credit.weight * relative[:, None])
         behaviour = over_axes(log_prob, 4)(lifetimes.segments.decision, lifetimes.segments.action)
-        return Experience(begin_keys, lifetimes, credit, behaviour), statistics
+        return Experience(tasks, begin_keys, lifetimes, credit, behaviour), statistics
 
     def decide_again(self, theta: Theta, group: Experience, segments: tuple[int, ...]) -> Decision:
         """Decisions [len(segments), T, n, B] under theta in those segments, differentiable."""
@@ -197,8 +199,8 @@ def split_tasks(group: Experience, num_groups: int) -> Experience:
         return jnp.moveaxis(grouped, axis + 1, 0)
 
     each = lambda axis, tree: jax.tree.map(partial(split, axis), tree)  # noqa: E731
-    begin_keys, lifetimes, credit, behaviour = group
-    return Experience(each(0, begin_keys), jax.tree.map(each, TASK_AXES, lifetimes), each(2, credit), each(2, behaviour))
+    axes = Experience(tasks=0, begin_keys=0, lifetimes=TASK_AXES, credit=2, behaviour=2)  # type: ignore[arg-type]
+    return jax.tree.map(each, axes, group)
 
 
 def log_prob(decision: Decision, action: jax.Array) -> jax.Array:
@@ -219,6 +221,7 @@ def over_axes(function: Callable[..., Any], number: int) -> Callable[..., Any]:
     return function
 
 
-def _split_each(keys: jax.Array) -> tuple[jax.Array, jax.Array]:
+def split_each(keys: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Two keys of each of [n] keys."""
     both = jax.vmap(jax.random.split)(keys)
     return both[:, 0], both[:, 1]

@@ -82,7 +82,10 @@ class PPO(OnPolicy):
         return MetaState(theta, self._transformation().init(theta), extra)
 
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
-        experience, statistics = self.gather(state, keys)
+        return self.improve(state, *self.gather(state, keys))
+
+    def improve(self, state: MetaState, experience: Experience, statistics: PyTree) -> tuple[MetaState, Metrics]:
+        """Moves theta by what was gathered."""
         remaining = remaining_rate(state.extra.num_steps, self.anneal_steps)
         groups = split_tasks(experience, self.num_minibatches)
         transformation = self._transformation()
@@ -105,7 +108,8 @@ class PPO(OnPolicy):
         metrics |= lifetime_metrics(self.tasks, self.protocol, experience.lifetimes)
         metrics = mean_over_devices(metrics)
         metrics["theta_norm"] = optax.tree.norm(theta)
-        return MetaState(theta, opt_state, OnPolicyExtra(statistics, state.extra.num_steps + 1)), metrics
+        extra = OnPolicyExtra(statistics, state.extra.num_steps + 1)
+        return state._replace(theta=theta, opt_state=opt_state, extra=extra), metrics
 
     def gradient(self, theta: Theta, group: Experience, remaining: jax.Array | float = 1.0) -> tuple[Theta, Metrics]:
         """The gradient of minus the objective on a group of tasks, replayed a microbatch at a time, and metrics.

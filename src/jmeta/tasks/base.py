@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import functools
+import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 import jax
@@ -146,6 +147,13 @@ class TaskDistribution(abc.ABC):
         """Length of the observation vector."""
         observation, _ = jax.eval_shape(lambda key: self.reset(self.sample(key), key), jax.random.key(0))
         return int(observation.shape[0])
+
+    @functools.cached_property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """(height, width, channels) of the picture that an observation is, flattened; None if it is none."""
+        shape = getattr(self._observation_space, "shape", ())
+        shape = (*shape, 1) if len(shape) == 2 else shape
+        return shape if len(shape) == 3 and math.prod(shape) == self.observation_size else None
 
     # The environment, one stream.
 

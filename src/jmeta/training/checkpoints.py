@@ -32,8 +32,8 @@ class Checkpoints:
         if keep is not None and keep < 1:
             raise ValueError(f"keep={keep}: keep at least 1 checkpoint")
         logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs every save at length
-        self.directory = directory
-        self._damaged = directory.parent / "damaged"
+        self.directory = directory.resolve()  # Orbax takes no relative path
+        self._damaged = self.directory.parent / "damaged"
         self._keep = keep
         self._manager = self._open()
 

@@ -13,10 +13,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding
 
-from jmeta.outer.base import OuterLearner
-from jmeta.parallel import task_mesh
+from jmeta.outer.base import STATE_LAYOUT, OuterLearner
+from jmeta.parallel import SHARED, task_mesh
 from jmeta.training.checkpoints import Checkpoints, num_bytes
 from jmeta.training.loggers import JsonLines, Logger, TensorBoard, WeightsAndBiases, require_wandb
 from jmeta.training.memory import check_memory
@@ -168,8 +168,8 @@ class _Loop:
     where: str
 
     def run(self, state: MetaState, step: int, num_steps: int) -> TrainResult:
-        on_all_devices = NamedSharding(self.mesh, PartitionSpec())
-        copy = jax.jit(partial(jax.tree.map, jnp.copy), out_shardings=on_all_devices)
+        layout = jax.tree.map(partial(NamedSharding, self.mesh), (STATE_LAYOUT, SHARED))
+        copy = jax.jit(partial(jax.tree.map, jnp.copy), out_shardings=layout)
         state, key = copy((state, self.key))  # the state is now ours to donate
         started = time.perf_counter()
         chunk = self._compile(state, key)

@@ -1,0 +1,104 @@
+"""What algorithms that learn a belief have in common."""
+
+from collections.abc import Callable
+
+from jmeta.inner.belief import BeliefAgent, BeliefPolicy, belief_encoder
+from jmeta.networks import CoreName, Network, check_core, from_nnx, make_core
+from jmeta.outer.belief_ppo import BeliefPPO
+from jmeta.outer.credit import LifetimeCritic
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import Protocol
+
+
+def belief_learner(
+    tasks: TaskDistribution,
+    belief_size: int,
+    make_inner: Callable[[Network, Network], BeliefAgent],
+    *,
+    core: CoreName = "gru",
+    hidden_size: int = 64,
+    encoder_widths: tuple[int, ...] = (32,),
+    policy_widths: tuple[int, ...] = (64,),
+    lifetime_length: int | None = None,
+    num_tasks: int = 512,
+    num_belief_updates: int = 4,
+    belief_batch_size: int = 64,
+    belief_learning_rate: float = 1e-3,
+    buffer_steps: int = 10,
+    num_epochs: int = 2,
+    num_minibatches: int = 8,
+    learning_rate: float = 1e-3,
+    anneal_steps: int | None = None,
+    discount: float = 0.95,
+    trace: float = 0.95,
+    clip_epsilon: float = 0.2,
+    entropy_coefficient: float = 0.02,
+    value_coefficient: float = 0.5,
+    max_gradient_norm: float = 0.5,
+) -> BeliefPPO:
+    """PPO for a policy that sees a recurrent belief, which is learned beside it; what it is learned from is the agent's.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      belief_size: dimensions of what is believed.
+      make_inner: (encoder, policy) to the agent.
+      core: of the encoder, as for ``rl2``.
+      hidden_size: units of the encoder's core.
+      encoder_widths: layers before it.
+      policy_widths: hidden layers of the policy and of its critic, each.
+      lifetime_length: environment steps of a lifetime, whole episodes; the task's own custom by default.
+      num_tasks: lifetimes lived at each outer step, each in a new task.
+      num_belief_updates: gradient steps of the belief in an outer step.
+      belief_batch_size: lifetimes in each; divides num_tasks.
+      belief_learning_rate: of its Adam.
+      buffer_steps: outer steps whose lifetimes it learns from.
+      num_epochs: passes of the policy over the new lifetimes.
+      num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
+      learning_rate: of the policy's Adam.
+      anneal_steps: outer steps over which the policy's learning rate falls linearly to zero, and the entropy coefficient in half
+        as many; constant by default.
+      discount: per environment step, in [0, 1]; it runs on across episodes.
+      trace: lambda of the generalized advantage estimate, in [0, 1].
+      clip_epsilon: half-width of PPO's ratio interval.
+      entropy_coefficient: weight of the policy's entropy.
+      value_coefficient: weight of the critic's squared error, in units of normalised return.
+      max_gradient_norm: the policy's gradient's global norm is clipped here.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for a lifetime that is no whole number of episodes, numbers that do not divide num_tasks, or a network that
+        can't be built.
+    """
+    length = tasks.lifetime_length if lifetime_length is None else lifetime_length
+    check_core(core, hidden_size, 1, length)
+    for name, widths in (("encoder_widths", encoder_widths), ("policy_widths", policy_widths)):
+        if any(width < 1 for width in widths):
+            raise ValueError(f"{name}={widths}: every layer needs at least 1 unit")
+    sizes = (tasks.observation_size, tasks.action_space, belief_size)
+    encoder = belief_encoder(
+        *sizes,
+        lambda num_inputs, rngs: make_core(core, num_inputs, hidden_size, num_layers=1, window=length, rngs=rngs),
+        encoder_widths=encoder_widths,
+    )
+    policy = from_nnx(lambda rngs: BeliefPolicy(*sizes, policy_widths, rngs=rngs))
+    return BeliefPPO(
+        inner=make_inner(encoder, policy),
+        tasks=tasks,
+        credit=LifetimeCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),
+        protocol=Protocol(num_segments=1, segment_length=length, num_streams=1),
+        score=(1.0,),
+        num_tasks=num_tasks,
+        num_belief_updates=num_belief_updates,
+        belief_batch_size=belief_batch_size,
+        belief_learning_rate=belief_learning_rate,
+        buffer_steps=buffer_steps,
+        num_epochs=num_epochs,
+        num_minibatches=num_minibatches,
+        learning_rate=learning_rate,
+        anneal_steps=anneal_steps,
+        max_gradient_norm=max_gradient_norm,
+        clip_epsilon=clip_epsilon,
+        entropy_coefficient=entropy_coefficient,
+    )

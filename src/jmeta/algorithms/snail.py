@@ -1,0 +1,34 @@
+"""SNAIL (Mishra et al. 2018, arXiv 1707.03141)."""
+
+from typing import Any
+
+from jmeta.algorithms.rl2 import rl2
+from jmeta.algorithms.variants import variant_of
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks.base import TaskDistribution
+
+
+@variant_of(rl2, without=("core", "num_layers"))
+def snail(tasks: TaskDistribution, *, hidden_size: int = 32, **settings: Any) -> OuterLearner:
+    """``rl2`` whose memory is all it has lived: temporal convolutions gather it, causal attention finds what matters.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      hidden_size: of the first layer, of keys and of values; each convolution adds half as many filters.
+      settings: as for ``rl2``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Example:
+      >>> import jax, jmeta
+      >>> agent = jmeta.algorithms.snail(jmeta.tasks.BernoulliBandit(num_arms=2), hidden_size=8, num_tasks=16)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Mishra et al. 2018, arXiv 1707.03141.
+
+    Deviations from the paper:
+      PPO in place of TRPO, with a critic that shares the network.
+    """
+    return rl2(tasks, core="snail", hidden_size=hidden_size, **settings)

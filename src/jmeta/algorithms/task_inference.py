@@ -1,0 +1,49 @@
+"""Task inference with labels (Humplik et al. 2019, arXiv 1905.06424): the upper mark of agents that infer the task."""
+
+from functools import partial
+from typing import Any
+
+import jax
+
+from jmeta.algorithms.belief import belief_learner
+from jmeta.algorithms.variants import variant_of
+from jmeta.inner.task_inference import TaskInference
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks.base import TaskDistribution
+
+
+@variant_of(belief_learner, without=("belief_size", "make_inner"))
+def task_inference(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
+    """A recurrent belief about the task, trained on what the task was, and a policy that sees the belief.
+
+    The label is ``tasks.describe(task)``, a privilege of training: in a new task the agent has only its experience. See
+    ``jmeta.inner.task_inference``. What it earns less than ``oracle`` is the price of finding out; what ``varibad`` earns less
+    than it is the price of learning without labels.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      settings: as for ``jmeta.algorithms.belief.belief_learner``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for a lifetime that is no whole number of episodes, numbers that do not divide num_tasks, a network that can't
+        be built, or tasks that have no description.
+
+    Example:
+      >>> import jax, jmeta
+      >>> tasks = jmeta.tasks.BernoulliBandit(num_arms=2)
+      >>> agent = jmeta.algorithms.task_inference(tasks, hidden_size=8, num_tasks=16, belief_batch_size=8)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Humplik et al. 2019, arXiv 1905.06424.
+
+    Deviations from the paper:
+      PPO, and a Gaussian over the description whatever kind it is; see ``jmeta.inner.task_inference`` too.
+    """
+    size = jax.eval_shape(lambda key: tasks.describe(tasks.sample(key)), jax.random.key(0)).shape[0]
+    if not size:
+        raise ValueError(f"{type(tasks).__name__} does not describe its tasks: give it a describe(task) that says what differs")
+    return belief_learner(tasks, size, partial(TaskInference, tasks.observation_size, tasks.action_space), **settings)

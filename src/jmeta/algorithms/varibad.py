@@ -1,0 +1,95 @@
+"""VariBAD (Zintgraf et al. 2020, arXiv 1910.08348)."""
+
+from functools import partial
+from typing import Any
+
+from jmeta.algorithms.belief import belief_learner
+from jmeta.algorithms.variants import variant_of
+from jmeta.inner.varibad import Decoder, VariBAD
+from jmeta.networks import from_nnx
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks.base import TaskDistribution
+
+
+@variant_of(belief_learner, without=("belief_size", "make_inner"))
+def varibad(
+    tasks: TaskDistribution,
+    *,
+    latent_size: int = 5,
+    decoder_widths: tuple[int, ...] = (32, 32),
+    decodes_transitions: bool = True,
+    reward_values: tuple[float, ...] = (),
+    kl_weight: float = 0.1,
+    num_beliefs: int | None = None,
+    num_decoded: int | None = None,
+    **settings: Any,
+) -> OuterLearner:
+    """A recurrent belief about a latent task, trained to predict all rewards and transitions, and a policy that sees the belief.
+
+    Nobody says what the task was: the belief is the approximate posterior of a variational model of the whole lifetime, and what
+    helps to predict it is what is inferred. See ``jmeta.inner.varibad``.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      latent_size: of the latent task.
+      decoder_widths: hidden layers of the decoders of rewards and of transitions, each.
+      decodes_transitions: whether transitions are predicted; not needed where they do not differ between tasks.
+      reward_values: the rewards there are, if they are few, such as (-0.1, 1.0); their probabilities are then predicted, else a
+        mean.
+      kl_weight: of the divergence between one belief and the next.
+      num_beliefs: beliefs of a lifetime, at random, that enter in an update; all by default.
+      num_decoded: steps of a lifetime, at random, that are predicted from each of those; all by default.
+      settings: as for ``jmeta.algorithms.belief.belief_learner``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for a lifetime that is no whole number of episodes, numbers that do not divide num_tasks, or a network that
+        can't be built.
+
+    Example:
+      >>> import jax, jmeta
+      >>> tasks = jmeta.tasks.BernoulliBandit(num_arms=2)
+      >>> agent = jmeta.algorithms.varibad(tasks, reward_values=(0.0, 1.0), hidden_size=8, num_tasks=16, belief_batch_size=8)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Zintgraf et al. 2020, arXiv 1910.08348.
+
+    Deviations from the paper:
+      Lifetimes are kept by outer steps, and drawn from the newest of them, in place of a reservoir.
+    """
+    if latent_size < 1:
+        raise ValueError(f"latent_size={latent_size}: a latent task needs at least 1 dimension")
+    if not decoder_widths or any(width < 1 for width in decoder_widths):
+        raise ValueError(f"decoder_widths={decoder_widths}: give at least one hidden layer, of at least 1 unit")
+    if len(reward_values) == 1:
+        raise ValueError(
+            f"reward_values={reward_values}: one value is nothing to predict; give all there are, or none for a mean"
+        )
+    for name, value in (("num_beliefs", num_beliefs), ("num_decoded", num_decoded)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name}={value}: give at least 1, or None for all")
+    decoder = from_nnx(
+        lambda rngs: Decoder(
+            tasks.observation_size,
+            tasks.action_space.encoding_size,
+            latent_size,
+            num_rewards=max(1, len(reward_values)),
+            decodes_transitions=decodes_transitions,
+            widths=decoder_widths,
+            rngs=rngs,
+        )
+    )
+    make_inner = partial(
+        VariBAD,
+        tasks.observation_size,
+        tasks.action_space,
+        decoder=decoder,
+        reward_values=reward_values,
+        kl_weight=kl_weight,
+        num_beliefs=num_beliefs,
+        num_decoded=num_decoded,
+    )
+    return belief_learner(tasks, latent_size, make_inner, **settings)

@@ -1,0 +1,143 @@
+"""Agents that infer the task and act on what they believe of it."""
+
+import abc
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from jmeta import struct
+from jmeta.inner.base import InnerLearner
+from jmeta.inner.rl2 import ActorCritic, BuildCore, Perception, RecurrentNetwork
+from jmeta.networks import Network, from_nnx
+from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+
+
+class Belief(NamedTuple):
+    """What is believed of the task: a diagonal Gaussian over a vector [D]."""
+
+    mean: jax.Array  # [D]
+    log_variance: jax.Array  # [D]
+
+
+class Record(NamedTuple):
+    """A lifetime as a belief is learned from it, [T, ...] of one stream."""
+
+    timestep: Timestep
+    action: jax.Array  # [T, encoding_size]
+    reward: jax.Array
+    next_observation: jax.Array
+    description: jax.Array  # [description_size], of the task, as ``TaskDistribution.describe`` gives it
+
+
+class BeliefHead(nnx.Module):
+    """Features -> Belief; log-variances are held between -10 and 4."""
+
+    def __init__(self, num_features: int, size: int, *, rngs: nnx.Rngs):
+        self.mean = nnx.Linear(num_features, size, rngs=rngs)
+        self.log_variance = nnx.Linear(num_features, size, rngs=rngs)
+
+    def __call__(self, features: jax.Array) -> Belief:
+        return Belief(self.mean(features), jnp.clip(self.log_variance(features), -10.0, 4.0))
+
+
+@struct.dataclass
+class BeliefAgent(InnerLearner):
+    """A recurrent encoder turns experience into a belief; a policy sees the observation and the belief. phi is empty.
+
+    The encoder is not trained by the policy's reward but by ``belief_loss``: what the policy is told does not change while it
+    learns to use it. Memory is the encoder's, and runs on through the episodes of the task.
+
+    Attributes:
+      encoder: initial_memory, __call__ and unroll to a ``Belief``.
+      policy: (observation, belief) -> ``Decision``.
+    """
+
+    observation_size: int = struct.field(pytree_node=False)
+    action_space: ActionSpace = struct.field(pytree_node=False)
+    encoder: Network = struct.field(pytree_node=False)
+    policy: Network = struct.field(pytree_node=False)
+
+    def init(self, key: jax.Array) -> Theta:
+        encoder_key, policy_key = jax.random.split(key)
+        return {"encoder": self.encoder.init(encoder_key), "policy": self.policy.init(policy_key)}
+
+    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+        memory = self.encoder.apply(theta["encoder"], method="initial_memory")
+        return (), jax.tree.map(lambda x: jnp.broadcast_to(x, (num_streams, *x.shape)), memory)
+
+    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+        belief, memory = self.encoder.apply(theta["encoder"], memory, timestep)
+        return self._decide(theta, timestep.observation, belief), memory
+
+    def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
+        beliefs, memory = self.encoder.apply(theta["encoder"], memory, timesteps, method="unroll")
+        return jax.vmap(partial(self._decide, theta))(timesteps.observation, beliefs), memory
+
+    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
+        return phi, memory
+
+    def beliefs(self, theta: Theta, timesteps: Timestep) -> Belief:
+        """What one stream believes [T, D] at each step of a lifetime, timesteps [T] from its beginning."""
+        memory = self.encoder.apply(theta["encoder"], method="initial_memory")
+        return self.encoder.apply(theta["encoder"], memory, timesteps, method="unroll")[0]
+
+    @abc.abstractmethod
+    def belief_loss(self, theta: Theta, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        """How badly beliefs explain a lifetime, [], to be minimised, and its parts."""
+
+    def _decide(self, theta: Theta, observation: jax.Array, belief: Belief) -> Decision:
+        return self.policy.apply(theta["policy"], observation, jax.lax.stop_gradient(belief))
+
+
+def belief_encoder(
+    observation_size: int,
+    action_space: ActionSpace,
+    belief_size: int,
+    build_core: BuildCore,
+    *,
+    encoder_widths: tuple[int, ...],
+    dtype: DTypeLike = jnp.float32,
+) -> Network:
+    """Timesteps to beliefs, through a core."""
+
+    def build(rngs: nnx.Rngs) -> nnx.Module:
+        perception = Perception(observation_size, action_space, encoder_widths, dtype=dtype, rngs=rngs)
+        heads: Any = lambda size, rngs: BeliefHead(size, belief_size, rngs=rngs)  # noqa: E731
+        return RecurrentNetwork(perception, build_core, heads, rngs=rngs)
+
+    return from_nnx(build)
+
+
+class BeliefPolicy(nnx.Module):
+    """Observation and belief -> policy and value."""
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_space: ActionSpace,
+        belief_size: int,
+        widths: tuple[int, ...],
+        *,
+        dtype: DTypeLike = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        self.heads = ActorCritic(observation_size + 2 * belief_size, action_space, widths, dtype=dtype, rngs=rngs)
+
+    def __call__(self, observation: jax.Array, belief: Belief) -> Decision:
+        return self.heads(jnp.concatenate([observation, belief.mean, belief.log_variance]))
+
+
+def choose(key: jax.Array, length: int, number: int | None) -> jax.Array:
+    """``number`` of the steps of a lifetime, at random, in order; all of them if None."""
+    if number is None or number >= length:
+        return jnp.arange(length)
+    return jnp.sort(jax.random.choice(key, length, (number,), replace=False))
+
+
+def pick(tree: PyTree, index: jax.Array) -> PyTree:
+    """Those steps of leaves [T, ...]."""
+    return jax.tree.map(lambda x: x[index], tree)

@@ -1,0 +1,29 @@
+"""Task inference with labels: the belief is trained on what the task was (Humplik et al. 2019, arXiv 1905.06424)."""
+
+import jax
+
+from jmeta import struct
+from jmeta.inner.belief import BeliefAgent, Record
+from jmeta.objectives import gaussian_log_density
+from jmeta.types import Metrics, Theta
+
+
+@struct.dataclass
+class TaskInference(BeliefAgent):
+    """The belief is a Gaussian over the task's description, trained to make the description likely at every step.
+
+        maximise  mean_t log N(description; mean_t, variance_t).
+
+    Descriptions are privileged: they are known in training and not needed afterwards.
+
+    References:
+      Humplik et al. 2019, arXiv 1905.06424.
+
+    Deviations from the paper:
+      The belief network has no stochastic bottleneck; training is on-policy.
+    """
+
+    def belief_loss(self, theta: Theta, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        likelihood = lambda belief: gaussian_log_density(record.description, *belief)  # noqa: E731
+        loss = -jax.vmap(likelihood)(self.beliefs(theta, record.timestep)).mean()
+        return loss, {"belief/loss": loss}

@@ -1,0 +1,166 @@
+"""VariBAD: belief about a latent task, learned by predicting rewards and transitions (Zintgraf et al. 2020, arXiv 1910.08348)."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from jmeta import struct
+from jmeta.inner.belief import Belief, BeliefAgent, Record, choose, pick
+from jmeta.networks import MLP, Network
+from jmeta.objectives import gaussian_kl
+from jmeta.types import Metrics, Theta
+
+
+class Decoder(nnx.Module):
+    """What a latent task [D] makes of a step: its reward and where it leads.
+
+    All pairs of M latents and L steps are decoded together. The first layer is linear in each of the two, so its products are
+    M + L and not M L.
+
+    Args:
+      observation_size: length of an observation.
+      action_size: length of an encoded action.
+      latent_size: D.
+      num_rewards: outputs of the reward's part: logits over as many values, or 1, its mean.
+      decodes_transitions: whether the next observation is predicted too.
+      widths: hidden layers of each part.
+    """
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_size: int,
+        latent_size: int,
+        *,
+        num_rewards: int,
+        decodes_transitions: bool,
+        widths: tuple[int, ...],
+        dtype: DTypeLike = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        before = observation_size + action_size
+        self.reward = PairMLP(before + observation_size, latent_size, widths, num_rewards, dtype=dtype, rngs=rngs)
+        self.transition = (
+            PairMLP(before, latent_size, widths, observation_size, dtype=dtype, rngs=rngs) if decodes_transitions else None
+        )
+
+    def __call__(
+        self, latents: jax.Array, observation: jax.Array, action: jax.Array, next_observation: jax.Array
+    ) -> tuple[jax.Array, jax.Array | None]:
+        """Latents [M, D] and steps [L, ...] to rewards [M, L, num_rewards] and next observations [M, L, observation_size]."""
+        before = jnp.concatenate([observation, action], axis=-1)
+        rewards = self.reward(latents, jnp.concatenate([before, next_observation], axis=-1))
+        return rewards, self.transition(latents, before) if self.transition else None
+
+
+class PairMLP(nnx.Module):
+    """Hidden layers over all pairs of latents [M, D] and inputs [L, in], and a linear output [M, L, out]."""
+
+    def __init__(
+        self,
+        num_inputs: int,
+        latent_size: int,
+        widths: tuple[int, ...],
+        num_outputs: int,
+        *,
+        dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        first, *rest = widths
+        self.of_input = nnx.Linear(num_inputs, first, dtype=dtype, rngs=rngs)
+        self.of_latent = nnx.Linear(latent_size, first, use_bias=False, dtype=dtype, rngs=rngs)
+        self.hidden = MLP(first, tuple(rest), dtype=dtype, rngs=rngs)
+        self.output = nnx.Linear(widths[-1], num_outputs, rngs=rngs)
+
+    def __call__(self, latents: jax.Array, inputs: jax.Array) -> jax.Array:
+        both = jax.nn.relu(self.of_latent(latents)[:, None] + self.of_input(inputs))
+        return self.output(self.hidden(both))
+
+
+@struct.dataclass
+class VariBAD(BeliefAgent):
+    """The belief is an approximate posterior q(m | what was lived so far) over a latent task m, learned by predicting.
+
+        maximise
+        mean_t  E_{q_t(m)} [ sum_i log p(r_i | s_i, a_i, s_i+1, m) + log p(s_i+1 | s_i, a_i, m) ] - kl_weight KL(q_t || q_{t-1})
+
+    where i goes over *all* steps of the lifetime, past and to come, and the prior of each posterior is the one before, the first
+    one's a standard normal. What the posterior does not know of the future it must spread over.
+
+    Attributes:
+      decoder: (latents, steps) to rewards and transitions, as ``Decoder`` has it.
+      reward_values: the rewards there are, if they are few: their probabilities are then decoded; () for a Gaussian of
+        variance 1.
+      kl_weight: at 1 this is the evidence lower bound.
+      transition_weight: weight of the second term.
+      num_beliefs: posteriors t, drawn at random, that enter at each update; None for all.
+      num_decoded: steps i, likewise.
+
+    References:
+      Zintgraf et al. 2020, arXiv 1910.08348.
+    """
+
+    decoder: Network = struct.field(pytree_node=False)
+    reward_values: tuple[float, ...] = struct.field(pytree_node=False, default=())
+    kl_weight: jax.Array | float = 0.1
+    transition_weight: jax.Array | float = 1.0
+    num_beliefs: int | None = struct.field(pytree_node=False, default=None)
+    num_decoded: int | None = struct.field(pytree_node=False, default=None)
+
+    def init(self, key: jax.Array) -> Theta:
+        agent_key, decoder_key = jax.random.split(key)
+        return super().init(agent_key) | {"decoder": self.decoder.init(decoder_key)}
+
+    def belief_loss(self, theta: Theta, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        belief_key, step_key, latent_key = jax.random.split(key, 3)
+        length = len(record.reward)
+        posterior = self.beliefs(theta, record.timestep)
+        at_birth = jax.tree.map(lambda x: jnp.zeros_like(x[:1]), posterior)  # mean 0 and log-variance 0
+        prior = jax.tree.map(lambda first, x: jnp.concatenate([first, x[:-1]]), at_birth, posterior)
+        kl = jax.vmap(gaussian_kl)(*posterior, *prior)
+
+        belief = pick(posterior, choose(belief_key, length, self.num_beliefs))
+        noise = jax.random.normal(latent_key, belief.mean.shape)
+        latents = belief.mean + jnp.exp(0.5 * belief.log_variance) * noise
+        decoded = (record.timestep.observation, record.action, record.next_observation, record.reward)
+        before, action, after, reward = pick(decoded, choose(step_key, length, self.num_decoded))
+        rewards, following = self.decoder.apply(theta["decoder"], latents, before, action, after)
+        likelihood = self.reward_log_likelihood(rewards, reward).mean() * length
+        metrics = {"belief/kl": kl.mean(), "belief/reward": -likelihood / length}
+        loss = self.kl_weight * kl.mean() - likelihood
+        if following is not None:
+            error = 0.5 * jnp.square(following - after).sum(-1).mean()
+            metrics["belief/transition"] = error
+            loss = loss + self.transition_weight * error * length
+        return loss / length, metrics | {"belief/loss": loss / length}
+
+    def reward_log_likelihood(self, decoded: jax.Array, reward: jax.Array) -> jax.Array:
+        """Of rewards [L] given what was decoded [M, L, num_rewards], [M, L], up to a constant."""
+        if not self.reward_values:
+            return -0.5 * jnp.square(decoded[..., 0] - reward)
+        values = jnp.asarray(self.reward_values, jnp.float32)
+        which = jnp.argmin(jnp.abs(reward[:, None] - values), axis=-1)
+        mask = jnp.arange(len(self.reward_values)) == which[:, None]
+        return jnp.where(mask, jax.nn.log_softmax(decoded), 0.0).sum(-1)
+
+    def predicted_rewards(
+        self, theta: Theta, belief: Belief, observation: jax.Array, action: jax.Array, next_observation: jax.Array, key: jax.Array
+    ) -> jax.Array:
+        """What rewards a belief expects of steps.
+
+        Args:
+          theta: meta-parameters.
+          belief: one, [D].
+          observation: [L, observation_size].
+          action: [L, encoding_size].
+          next_observation: [L, observation_size].
+          key: consumed; latents are drawn.
+
+        Returns:
+          [L, num_rewards] probabilities of ``reward_values``, or [L, 1] means, over 100 latents drawn.
+        """
+        noise = jax.random.normal(key, (100, *belief.mean.shape))
+        latents = belief.mean + jnp.exp(0.5 * belief.log_variance) * noise
+        decoded, _ = self.decoder.apply(theta["decoder"], latents, observation, action, next_observation)
+        return (jax.nn.softmax(decoded) if self.reward_values else decoded).mean(0)

@@ -1,0 +1,215 @@
+"""Causal attention with a bounded cache, and the gated transformer GTrXL (Parisotto et al. 2019, arXiv 1910.06764)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from jmeta.networks.core import Core, positions
+
+
+class Cache(NamedTuple):
+    """What attention remembers of the last W steps, and how many steps there were. Step s lies in slot s modulo W."""
+
+    keys: jax.Array  # [W, heads, key_size]
+    values: jax.Array  # [W, heads, value_size]
+    num_steps: jax.Array  # [] int32, steps since the last reset
+
+
+class CausalAttention(nnx.Module):
+    """Each step looks at itself and the steps before it, ``window`` in all, back to the last reset.
+
+        y_t = sum_s softmax_s(q_t . k_s / sqrt(key_size)) v_s
+
+    Args:
+      num_inputs: length of a step's input.
+      num_heads: H.
+      key_size: of a head.
+      value_size: of a head.
+      window: W, steps within reach; memory and the time of a step are proportional to it.
+      rotary: whether keys and queries are turned by an angle proportional to their step, which makes the product depend on how
+        far they lie apart; key_size must be even.
+      dtype: of matrix products; keys, values and weights are float32 in any case.
+
+    References:
+      Vaswani et al. 2017, arXiv 1706.03762. Rotary positions: Su et al. 2021, arXiv 2104.09864.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        *,
+        num_heads: int,
+        key_size: int,
+        value_size: int,
+        window: int,
+        rotary: bool,
+        dtype: DTypeLike = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        self.sizes = (num_heads, key_size, value_size)
+        self.window, self.rotary = window, rotary
+        self.project = nnx.Linear(num_inputs, num_heads * (2 * key_size + value_size), dtype=dtype, rngs=rngs)
+
+    def initial_cache(self) -> Cache:
+        heads, key_size, value_size = self.sizes
+        empty = lambda size: jnp.zeros((self.window, heads, size), jnp.float32)  # noqa: E731
+        return Cache(empty(key_size), empty(value_size), jnp.zeros((), jnp.int32))
+
+    def __call__(self, cache: Cache, x: jax.Array) -> tuple[Cache, jax.Array]:
+        """One step [num_inputs] to [H * value_size]."""
+        query, key, value = self._project(x[None], cache.num_steps[None])
+        slot = jnp.arange(self.window)
+        here = (slot == cache.num_steps % self.window)[:, None, None]
+        cache = Cache(jnp.where(here, key, cache.keys), jnp.where(here, value, cache.values), cache.num_steps + 1)
+        seen = slot < cache.num_steps  # all slots, once they are full
+        return cache, self._attend(query, cache.keys, cache.values, seen[None])[0]
+
+    def unroll(self, cache: Cache, xs: jax.Array, resets: jax.Array | None) -> tuple[Cache, jax.Array]:
+        """A sequence [T, num_inputs] to [T, H * value_size]."""
+        length, window = len(xs), self.window
+        position, span = positions(cache.num_steps, length, resets)
+        query, key, value = self._project(xs, position)
+        step = jnp.arange(length)
+        distance = step[:, None] - step
+        seen = (distance >= 0) & (distance < window) & (span[:, None] == span)
+        age = (cache.num_steps - 1 - jnp.arange(window)) % window  # of a slot; the newest is 0
+        before = (age < cache.num_steps) & (step[:, None] + age + 1 < window) & (span[:, None] == 0)
+        keys, values = jnp.concatenate([cache.keys, key]), jnp.concatenate([cache.values, value])
+        outputs = self._attend(query, keys, values, jnp.concatenate([before, seen], axis=1))
+
+        count = position[-1] + 1
+        age = (count - 1 - jnp.arange(window)) % window
+        source = length - 1 - age  # a slot's step of this sequence; before it, the slot is as it was
+
+        def remember(old: jax.Array, new: jax.Array) -> jax.Array:
+            fresh, kept = new[jnp.maximum(source, 0)], jnp.where(span[-1] == 0, old, 0.0)
+            known = jnp.where((source >= 0)[:, None, None], fresh, kept)
+            return jnp.where((age < count)[:, None, None], known, 0.0)
+
+        return Cache(remember(cache.keys, key), remember(cache.values, value), count), outputs
+
+    def _project(self, x: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Inputs [T, num_inputs] to queries, keys and values [T, H, ...]."""
+        heads, key_size, value_size = self.sizes
+        whole = self.project(x).astype(jnp.float32).reshape(len(x), heads, 2 * key_size + value_size)
+        query, key, value = jnp.split(whole, [key_size, 2 * key_size], axis=-1)
+        if self.rotary:
+            query, key = turn(query, position), turn(key, position)
+        return query, key, value
+
+    def _attend(self, query: jax.Array, keys: jax.Array, values: jax.Array, seen: jax.Array) -> jax.Array:
+        scores = jnp.einsum("thk,shk->hts", query, keys) / jnp.sqrt(jnp.float32(self.sizes[1]))
+        weights = jax.nn.softmax(jnp.where(seen, scores, -1e9), axis=-1)
+        return jnp.einsum("hts,shv->thv", weights, values).reshape(len(query), -1)
+
+
+def turn(vectors: jax.Array, position: jax.Array) -> jax.Array:
+    """Turns pairs of coordinates of vectors [T, H, K] by position [T] times frequencies from 1 down to 1 / 10,000."""
+    half = vectors.shape[-1] // 2
+    frequency = 10_000.0 ** (-jnp.arange(half, dtype=jnp.float32) / half)
+    angle = position.astype(jnp.float32)[:, None, None] * frequency
+    a, b = vectors[..., :half], vectors[..., half:]
+    return jnp.concatenate([a * jnp.cos(angle) - b * jnp.sin(angle), a * jnp.sin(angle) + b * jnp.cos(angle)], axis=-1)
+
+
+class Transformer(Core):
+    """A causal transformer whose residual connections are gates; memory is the cache of each layer.
+
+        x = gate(x, relu(attend(norm(x)))),   x = gate(x, relu(mlp(norm(x))))
+
+    with the gate of a GRU, begun so that a layer at first hardly changes its input: reinforcement learning then starts as if
+    there were no memory, and learns to use it.
+
+    Args:
+      num_inputs: length of x.
+      size: of the stream between layers, and of the output.
+      num_layers: of attention and perceptron.
+      num_heads: of attention; ``size / num_heads`` must be even.
+      window: steps within reach.
+      dtype: of matrix products; parameters, gates and memory are float32 in any case.
+
+    References:
+      Parisotto et al. 2019, arXiv 1910.06764 (GTrXL).
+
+    Deviations from the paper:
+      Rotary positions in place of Transformer-XL's relative encoding; derivatives pass through the cache.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        size: int,
+        *,
+        num_layers: int = 1,
+        num_heads: int = 4,
+        window: int,
+        dtype: DTypeLike = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        self.output_size = size
+        self.inputs = nnx.Linear(num_inputs, size, dtype=dtype, rngs=rngs)
+        self.layers = nnx.List([_Layer(size, num_heads, window, dtype, rngs) for _ in range(num_layers)])
+        self.norm = nnx.LayerNorm(size, rngs=rngs)
+
+    def initial_memory(self) -> tuple[Cache, ...]:
+        return tuple(layer.attention.initial_cache() for layer in self.layers)
+
+    def __call__(self, memory: tuple[Cache, ...], x: jax.Array) -> tuple[tuple[Cache, ...], jax.Array]:
+        x, caches = self.inputs(x).astype(jnp.float32), []
+        for layer, cache in zip(self.layers, memory, strict=True):
+            cache, seen = layer.attention(cache, layer.before(x))
+            caches.append(cache)
+            x = layer.after(x, seen)
+        return tuple(caches), self.norm(x)
+
+    def unroll(
+        self, memory: tuple[Cache, ...], xs: jax.Array, resets: jax.Array | None = None
+    ) -> tuple[tuple[Cache, ...], jax.Array]:
+        x, caches = self.inputs(xs).astype(jnp.float32), []
+        for layer, cache in zip(self.layers, memory, strict=True):
+            cache, seen = layer.attention.unroll(cache, layer.before(x), resets)
+            caches.append(cache)
+            x = layer.after(x, seen)
+        return tuple(caches), self.norm(x)
+
+
+class _Layer(nnx.Module):
+    """Attention and a perceptron, each behind a norm and before a gate."""
+
+    def __init__(self, size: int, num_heads: int, window: int, dtype: DTypeLike, rngs: nnx.Rngs):
+        head = size // num_heads
+        self.before = nnx.LayerNorm(size, rngs=rngs)
+        self.attention = CausalAttention(
+            size, num_heads=num_heads, key_size=head, value_size=head, window=window, rotary=True, dtype=dtype, rngs=rngs
+        )
+        self.mix = nnx.Linear(num_heads * head, size, dtype=dtype, rngs=rngs)
+        self.norm = nnx.LayerNorm(size, rngs=rngs)
+        self.widen = nnx.Linear(size, 4 * size, dtype=dtype, rngs=rngs)
+        self.narrow = nnx.Linear(4 * size, size, dtype=dtype, rngs=rngs)
+        self.gates = nnx.List([_Gate(size, dtype, rngs) for _ in range(2)])
+
+    def after(self, x: jax.Array, seen: jax.Array) -> jax.Array:
+        """The stream [..., size] and what attention saw, to the stream after this layer."""
+        x = self.gates[0](x, jax.nn.relu(self.mix(seen)))
+        wide = jax.nn.relu(self.widen(self.norm(x)))
+        return self.gates[1](x, jax.nn.relu(self.narrow(wide)))
+
+
+class _Gate(nnx.Module):
+    """A GRU of the stream x and a layer's contribution y: (1 - z) x + z tanh(W y + U (r x)), where z begins small."""
+
+    def __init__(self, size: int, dtype: DTypeLike, rngs: nnx.Rngs):
+        self.of_contribution = nnx.Linear(size, 3 * size, use_bias=False, dtype=dtype, rngs=rngs)
+        self.of_stream = nnx.Linear(size, 2 * size, use_bias=False, dtype=dtype, rngs=rngs)
+        self.of_rest = nnx.Linear(size, size, use_bias=False, dtype=dtype, rngs=rngs)
+        self.bias = nnx.Param(jnp.full(size, 2.0, jnp.float32))
+
+    def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
+        a, b, c = jnp.split(self.of_contribution(y).astype(jnp.float32), 3, axis=-1)
+        d, e = jnp.split(self.of_stream(x).astype(jnp.float32), 2, axis=-1)
+        reset, update = jax.nn.sigmoid(a + d), jax.nn.sigmoid(b + e - self.bias[...])
+        candidate = jnp.tanh(c + self.of_rest(reset * x).astype(jnp.float32))
+        return (1.0 - update) * x + update * candidate

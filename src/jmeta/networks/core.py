@@ -1,0 +1,96 @@
+"""What an agent remembers with: one step, and an unroll along a sequence."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jmeta.types import PyTree
+
+UNROLL = 10  # steps in one pass of XLA's loop: on a CPU each pass costs what a tenth of the step does
+
+
+class Core(nnx.Module):
+    """A sequence model of which every step can be taken alone.
+
+    A subclass sets ``output_size`` and defines ``initial_memory`` and ``__call__``; where a sequence can be computed faster than
+    step by step it overrides ``unroll``. Both agree, resets included. Memory is any tree of arrays of fixed shapes.
+
+    Attributes:
+      output_size: length of the output of a step.
+    """
+
+    output_size: int
+
+    def initial_memory(self) -> PyTree:
+        """What it remembers before the first step."""
+        raise NotImplementedError
+
+    def __call__(self, memory: PyTree, x: jax.Array) -> tuple[PyTree, jax.Array]:
+        """One step: memory and input [num_inputs] to (memory, output [output_size])."""
+        raise NotImplementedError
+
+    def unroll(self, memory: PyTree, xs: jax.Array, resets: jax.Array | None = None) -> tuple[PyTree, jax.Array]:
+        """A sequence.
+
+        Args:
+          memory: before the first step.
+          xs: inputs [T, num_inputs].
+          resets: [T] bool, steps before which everything is forgotten; None for none.
+
+        Returns:
+          The memory after the last step, and outputs [T, output_size].
+        """
+        if resets is None:
+            return jax.lax.scan(self, memory, xs, unroll=UNROLL)
+        step = lambda memory, inputs: self(self.forget(memory, inputs[1]), inputs[0])  # noqa: E731
+        return jax.lax.scan(step, memory, (xs, resets), unroll=UNROLL)
+
+    def forget(self, memory: PyTree, reset: jax.Array) -> PyTree:
+        """The initial memory where ``reset`` [] bool says so, else the memory given."""
+        return jax.tree.map(lambda fresh, old: jnp.where(reset, fresh, old), self.initial_memory(), memory)
+
+
+def positions(count: jax.Array, length: int, resets: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+    """Where the steps of a sequence lie in their spans; a reset begins a new span.
+
+    Args:
+      count: [] int32, steps since the last reset when the sequence begins.
+      length: T.
+      resets: [T] bool, or None for none.
+
+    Returns:
+      [T] steps since the last reset, and [T] the number of resets so far.
+    """
+    step = jnp.arange(length)
+    if resets is None:
+        return count + step, jnp.zeros(length, jnp.int32)
+    began = jax.lax.cummax(jnp.where(resets, step, -1))
+    return jnp.where(began < 0, count + step, step - began), jnp.cumsum(resets.astype(jnp.int32))
+
+
+def in_chunks(
+    unroll: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]], memory: PyTree, sequence: PyTree, *, length: int, truncate: bool
+) -> tuple[PyTree, PyTree]:
+    """An unroll whose derivative holds one chunk of the sequence at a time: memory is bounded, whatever its length.
+
+    Each chunk is computed again when it is differentiated; of the others only the memory between them is kept.
+
+    Args:
+      unroll: (memory, part of the sequence) to (outputs, memory).
+      memory: before the first step.
+      sequence: leaves [T, ...].
+      length: of a chunk; divides T.
+      truncate: let no derivative pass from a chunk to the one before: truncated backpropagation through time, cheaper and
+        biased. Otherwise the derivative is that of the whole sequence.
+    """
+    split = jax.tree.map(lambda x: x.reshape(-1, length, *x.shape[1:]), sequence)
+
+    @jax.checkpoint
+    def chunk(memory: PyTree, part: PyTree) -> tuple[PyTree, PyTree]:
+        outputs, memory = unroll(jax.lax.stop_gradient(memory) if truncate else memory, part)
+        return memory, outputs
+
+    memory, outputs = jax.lax.scan(chunk, memory, split)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), outputs), memory

@@ -1,0 +1,26 @@
+"""Diagonal Gaussians, given by mean and log-variance."""
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+def gaussian_kl(mean: jax.Array, log_variance: jax.Array, prior_mean: jax.Array, prior_log_variance: jax.Array) -> jax.Array:
+    """KL(N(mean, variance) || N(prior mean, prior variance)), [D] each, summed over dimensions.
+
+        1/2 sum [log(s_p / s) + (s + (m - m_p)^2) / s_p - 1],   s the variances
+
+    References:
+      Kingma and Welling 2014, arXiv 1312.6114, appendix B, for a standard normal prior.
+    """
+    chex.assert_equal_shape([mean, log_variance, prior_mean, prior_log_variance])
+    ratio = jnp.exp(log_variance - prior_log_variance)
+    distance = jnp.square(mean - prior_mean) * jnp.exp(-prior_log_variance)
+    return 0.5 * jnp.sum(prior_log_variance - log_variance + ratio + distance - 1.0)
+
+
+def gaussian_log_density(value: jax.Array, mean: jax.Array, log_variance: jax.Array) -> jax.Array:
+    """Log N(value; mean, variance), [D] each, summed over dimensions."""
+    chex.assert_equal_shape([value, mean, log_variance])
+    square = jnp.square(value - mean) * jnp.exp(-log_variance)
+    return -0.5 * jnp.sum(square + log_variance + jnp.log(2.0 * jnp.pi))

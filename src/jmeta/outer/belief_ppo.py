@@ -1,0 +1,124 @@
+"""PPO for an agent whose belief is learned beside its policy, from lifetimes kept in a buffer."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jmeta import struct
+from jmeta.inner.belief import BeliefAgent, Record
+from jmeta.lifetime import live_in_new_task
+from jmeta.outer.base import check_divides
+from jmeta.outer.on_policy import split_each
+from jmeta.outer.ppo import PPO
+from jmeta.parallel import mean_over_devices
+from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, PyTree, Task, Theta
+
+
+class BeliefOptState(NamedTuple):
+    """Two optimisers over one theta: gradients of the one are zero where the other's are not."""
+
+    policy: PyTree
+    belief: PyTree
+
+
+@struct.dataclass
+class BeliefPPO(PPO):
+    """At each outer step the policy is improved by PPO, then the belief by ``num_belief_updates`` gradient steps of its own loss.
+
+    The lifetimes of the last ``buffer_steps`` outer steps are kept. A belief update draws ``belief_batch_size`` of them: as
+    many equal groups of tasks are formed, and one lifetime drawn from each. So no data crosses devices, and results do not depend
+    on their number.
+
+    Attributes:
+      belief_learning_rate: of Adam.
+      num_belief_updates: gradient steps in an outer step.
+      belief_batch_size: lifetimes in each; divides num_tasks.
+      buffer_steps: outer steps whose lifetimes are kept; the buffer holds ``buffer_steps * num_tasks`` of them.
+
+    References:
+      Zintgraf et al. 2020, arXiv 1910.08348.
+    """
+
+    inner: BeliefAgent
+    belief_learning_rate: jax.Array | float = 1e-3
+    num_belief_updates: int = struct.field(pytree_node=False, default=3)
+    belief_batch_size: int = struct.field(pytree_node=False, default=64)
+    buffer_steps: int = struct.field(pytree_node=False, default=10)
+
+    def __post_init__(self) -> None:
+        for name in ("num_belief_updates", "belief_batch_size", "buffer_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: it must be at least 1")
+        if self.protocol.num_segments != 1 or self.protocol.num_streams != 1:
+            raise ValueError(f"{self.protocol}: a belief is learned from lifetimes of one segment and one stream")
+        super().__post_init__()
+
+    def check_devices(self, num_devices: int) -> None:
+        super().check_devices(num_devices)
+        check_divides("belief_batch_size", self.belief_batch_size, num_devices, f"{num_devices} device(s)")
+        check_divides("num_tasks", self.num_tasks, self.belief_batch_size, f"a belief batch of {self.belief_batch_size}")
+
+    def memory_remedy(self) -> str:
+        return f"{super().memory_remedy()}; or fewer than buffer_steps={self.buffer_steps}"
+
+    def init(self, key: jax.Array) -> MetaState:
+        state = super().init(key)
+        live = partial(live_in_new_task, self.inner, self.tasks, state.theta, protocol=self.protocol)
+        one = jax.eval_shape(lambda: self._record(*live(key)))
+        buffer = jax.tree.map(lambda x: jnp.zeros((self.num_tasks, self.buffer_steps, *x.shape), x.dtype), one)
+        opt_state = BeliefOptState(state.opt_state, optax.adam(self.belief_learning_rate).init(state.theta))
+        return state._replace(opt_state=opt_state, by_task=buffer)
+
+    def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
+        policy_keys, belief_keys = split_each(keys)
+        experience, statistics = self.gather(state, policy_keys)
+        number, opt_state = state.extra.num_steps, state.opt_state
+        improved, metrics = self.improve(state._replace(opt_state=opt_state.policy), experience, statistics)
+
+        record = jax.vmap(self._record, in_axes=(0, TASK_AXES))(experience.tasks, experience.lifetimes)
+        buffer = jax.tree.map(lambda kept, new: kept.at[:, number % self.buffer_steps].set(new), state.by_task, record)
+        num_kept = jnp.minimum(number + 1, self.buffer_steps)
+        theta, belief_state, learned = self._learn_beliefs(improved.theta, opt_state.belief, buffer, num_kept, belief_keys)
+        opt_state = BeliefOptState(improved.opt_state, belief_state)
+        return improved._replace(theta=theta, opt_state=opt_state, by_task=buffer), metrics | learned
+
+    def _learn_beliefs(
+        self, theta: Theta, opt_state: PyTree, buffer: Record, num_kept: jax.Array, keys: jax.Array
+    ) -> tuple[Theta, PyTree, Metrics]:
+        """``num_belief_updates`` gradient steps; buffer [n, buffer_steps, T, ...] and keys [n] are this device's."""
+        group_size = self.num_tasks // self.belief_batch_size
+
+        def loss(theta: Theta, keys: jax.Array) -> tuple[jax.Array, Metrics]:
+            def of_group(key: jax.Array, group: jax.Array) -> tuple[jax.Array, Metrics]:
+                task_key, step_key, loss_key = jax.random.split(key, 3)
+                task = group * group_size + jax.random.randint(task_key, (), 0, group_size)
+                step = jax.random.randint(step_key, (), 0, num_kept)
+                record = jax.tree.map(lambda x: x[task, step], buffer)
+                return self.inner.belief_loss(theta, record, loss_key)
+
+            losses, metrics = jax.vmap(of_group)(keys, jnp.arange(len(keys)))
+            return losses.mean(), jax.tree.map(jnp.mean, metrics)
+
+        def update(carry: tuple[Theta, PyTree], number: jax.Array) -> tuple[tuple[Theta, PyTree], Metrics]:
+            theta, opt_state = carry
+            group_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys[::group_size], number)
+            gradient, metrics = jax.grad(loss, has_aux=True)(theta, group_keys)
+            gradient, metrics = mean_over_devices((gradient, metrics))
+            metrics["belief/gradient_norm"] = optax.tree.norm(gradient)
+            updates, opt_state = optax.adam(self.belief_learning_rate).update(gradient, opt_state, theta)
+            return (optax.apply_updates(theta, updates), opt_state), metrics
+
+        carry = (theta, opt_state)
+        (theta, opt_state), metrics = jax.lax.scan(update, carry, jnp.arange(self.num_belief_updates))
+        return theta, opt_state, jax.tree.map(jnp.mean, metrics)
+
+    def _record(self, task: Task, lifetime: Lifetime) -> Record:
+        """What the belief is learned from, of one lifetime [1, T, 1]."""
+        whole = lifetime.segments
+        seen = (whole.timestep, whole.action, whole.reward, whole.next_observation)
+        timestep, action, reward, next_observation = jax.tree.map(lambda x: x[0, :, 0], seen)
+        action = jax.vmap(self.tasks.action_space.encode)(action)
+        return Record(timestep, action, reward, next_observation, self.tasks.describe(task))
