@@ -67,6 +67,12 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
             encoder_widths=(6,),
             head_widths=(5,),
         ),
+        "varibad": lambda: jmeta.algorithms.varibad(
+            SparsePointNavigation(horizon=4, episodes=2), hidden_size=8, num_tasks=8, num_minibatches=2, belief_batch_size=4
+        ),
+        "task-inference": lambda: jmeta.algorithms.task_inference(
+            BernoulliBandit(num_arms=3, num_pulls=6), hidden_size=8, num_tasks=8, num_minibatches=2, belief_batch_size=4
+        ),
         "es-maml-hill-climbing": lambda: jmeta.algorithms.es_maml(
             PointNavigation(horizon=6), adaptation="hill-climbing", **EVOLVED
         ),

@@ -10,6 +10,7 @@ import pytest
 
 from jmeta.lifetime import live, live_in, new_episodes, replay, rollout, start
 from jmeta.outer.base import OuterLearner
+from jmeta.outer.belief_ppo import BeliefPPO
 from jmeta.outer.on_policy import OnPolicy
 from jmeta.outer.trust_region import TrustRegion
 from jmeta.types import TASK_AXES, Life, Lifetime, Protocol, PyTree, Timestep
@@ -204,7 +205,13 @@ def test_every_meta_parameter_gets_a_gradient(outer: OuterLearner, theta: PyTree
     def gradient(theta: PyTree) -> PyTree:
         state = outer.init(KEY)._replace(theta=theta)
         group = outer.gather(state, keys)[0]
-        return jax.grad(outer.surrogate)(theta, group) if isinstance(outer, TrustRegion) else outer.gradient(theta, group)[0]
+        if isinstance(outer, TrustRegion):
+            return jax.grad(outer.surrogate)(theta, group)
+        gradient = outer.gradient(theta, group)[0]
+        if isinstance(outer, BeliefPPO):  # the belief learns from a loss of its own, and from nothing else
+            of_belief = outer.belief_gradient(theta, outer.records(group), keys)[0]
+            gradient = jax.tree.map(lambda a, b: jnp.where(jnp.all(a == 0), b, a * jnp.all(b == 0)), gradient, of_belief)
+        return gradient
 
     for path, leaf in jax.tree_util.tree_leaves_with_path(gradient(theta)):
         name = jax.tree_util.keystr(path)

@@ -239,7 +239,7 @@ def test_turned_vectors_know_their_distance_only() -> None:
 
 
 def test_a_transformer_begins_close_to_one_without_memory() -> None:
-    """Its gates let little through at first: a step of the past changes the output a quarter as much as the present, on average."""
+    """Its gates let little through at first: a past step changes the output a quarter as much as the present one, on average."""
     network = from_nnx(lambda rngs: Transformer(INPUTS, 16, num_layers=2, window=8, rngs=rngs))
     parameters = network.init(jax.random.key(0))
     fresh = network.apply(parameters, method="initial_memory")

@@ -23,6 +23,9 @@ OUTER_LEARNERS = {
     "maml": lambda num_tasks=16: jmeta.algorithms.maml(
         PointNavigation(horizon=3), widths=(4,), num_streams=2, num_tasks=num_tasks, num_epochs=2
     ),
+    "varibad": lambda: jmeta.algorithms.varibad(
+        BernoulliBandit(num_pulls=3), hidden_size=4, num_tasks=32, num_minibatches=2, belief_batch_size=16, buffer_steps=2
+    ),
     "rl2-es": lambda: jmeta.algorithms.rl2_es(
         BernoulliBandit(num_pulls=8), hidden_size=4, num_tasks=8, population_size=16, sigma=1.0
     ),

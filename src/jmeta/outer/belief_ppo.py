@@ -11,7 +11,7 @@ from jmeta import struct
 from jmeta.inner.belief import BeliefAgent, Record
 from jmeta.lifetime import live_in_new_task
 from jmeta.outer.base import check_divides
-from jmeta.outer.on_policy import split_each
+from jmeta.outer.on_policy import Experience, split_each
 from jmeta.outer.ppo import PPO
 from jmeta.parallel import mean_over_devices
 from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, PyTree, Task, Theta
@@ -78,12 +78,25 @@ class BeliefPPO(PPO):
         number, opt_state = state.extra.num_steps, state.opt_state
         improved, metrics = self.improve(state._replace(opt_state=opt_state.policy), experience, statistics)
 
-        record = jax.vmap(self._record, in_axes=(0, TASK_AXES))(experience.tasks, experience.lifetimes)
+        record = self.records(experience)
         buffer = jax.tree.map(lambda kept, new: kept.at[:, number % self.buffer_steps].set(new), state.by_task, record)
         num_kept = jnp.minimum(number + 1, self.buffer_steps)
         theta, belief_state, learned = self._learn_beliefs(improved.theta, opt_state.belief, buffer, num_kept, belief_keys)
         opt_state = BeliefOptState(improved.opt_state, belief_state)
         return improved._replace(theta=theta, opt_state=opt_state, by_task=buffer), metrics | learned
+
+    def records(self, experience: Experience) -> Record:
+        """What the belief is learned from, [n, T, ...]."""
+        return jax.vmap(self._record, in_axes=(0, TASK_AXES))(experience.tasks, experience.lifetimes)
+
+    def belief_gradient(self, theta: Theta, records: Record, keys: jax.Array) -> tuple[Theta, Metrics]:
+        """The gradient of the mean belief loss of records [m, T, ...] with keys [m], and metrics."""
+
+        def loss(theta: Theta) -> tuple[jax.Array, Metrics]:
+            losses, metrics = jax.vmap(self.inner.belief_loss, in_axes=(None, 0, 0))(theta, records, keys)
+            return losses.mean(), jax.tree.map(jnp.mean, metrics)
+
+        return jax.grad(loss, has_aux=True)(theta)
 
     def _learn_beliefs(
         self, theta: Theta, opt_state: PyTree, buffer: Record, num_kept: jax.Array, keys: jax.Array
@@ -91,22 +104,17 @@ class BeliefPPO(PPO):
         """``num_belief_updates`` gradient steps; buffer [n, buffer_steps, T, ...] and keys [n] are this device's."""
         group_size = self.num_tasks // self.belief_batch_size
 
-        def loss(theta: Theta, keys: jax.Array) -> tuple[jax.Array, Metrics]:
-            def of_group(key: jax.Array, group: jax.Array) -> tuple[jax.Array, Metrics]:
-                task_key, step_key, loss_key = jax.random.split(key, 3)
-                task = group * group_size + jax.random.randint(task_key, (), 0, group_size)
-                step = jax.random.randint(step_key, (), 0, num_kept)
-                record = jax.tree.map(lambda x: x[task, step], buffer)
-                return self.inner.belief_loss(theta, record, loss_key)
-
-            losses, metrics = jax.vmap(of_group)(keys, jnp.arange(len(keys)))
-            return losses.mean(), jax.tree.map(jnp.mean, metrics)
+        def draw(group: jax.Array, key: jax.Array) -> tuple[Record, jax.Array]:
+            task_key, step_key, loss_key = jax.random.split(key, 3)
+            task = group * group_size + jax.random.randint(task_key, (), 0, group_size)
+            step = jax.random.randint(step_key, (), 0, num_kept)
+            return jax.tree.map(lambda x: x[task, step], buffer), loss_key
 
         def update(carry: tuple[Theta, PyTree], number: jax.Array) -> tuple[tuple[Theta, PyTree], Metrics]:
             theta, opt_state = carry
             group_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys[::group_size], number)
-            gradient, metrics = jax.grad(loss, has_aux=True)(theta, group_keys)
-            gradient, metrics = mean_over_devices((gradient, metrics))
+            drawn = jax.vmap(draw)(jnp.arange(len(group_keys)), group_keys)
+            gradient, metrics = mean_over_devices(self.belief_gradient(theta, *drawn))
             metrics["belief/gradient_norm"] = optax.tree.norm(gradient)
             updates, opt_state = optax.adam(self.belief_learning_rate).update(gradient, opt_state, theta)
             return (optax.apply_updates(theta, updates), opt_state), metrics
@@ -116,7 +124,7 @@ class BeliefPPO(PPO):
         return theta, opt_state, jax.tree.map(jnp.mean, metrics)
 
     def _record(self, task: Task, lifetime: Lifetime) -> Record:
-        """What the belief is learned from, of one lifetime [1, T, 1]."""
+        """Of one lifetime [1, T, 1]."""
         whole = lifetime.segments
         seen = (whole.timestep, whole.action, whole.reward, whole.next_observation)
         timestep, action, reward, next_observation = jax.tree.map(lambda x: x[0, :, 0], seen)

@@ -1,0 +1,155 @@
+"""Beliefs: what they are learned from, against the same computed by hand."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+import jmeta
+from jmeta.inner.belief import Record, choose
+from jmeta.inner.varibad import PairMLP, VariBAD
+from jmeta.networks import from_nnx
+from jmeta.tasks import BernoulliBandit, SparsePointNavigation
+from jmeta.types import PyTree
+
+LENGTH = 6
+
+
+def learner(algorithm: str = "varibad", **fields: Any) -> Any:
+    tasks = SparsePointNavigation(horizon=3, episodes=2)
+    settings = {"hidden_size": 8, "num_tasks": 4, "num_minibatches": 2, "belief_batch_size": 4} | fields
+    return jmeta.algorithms.ALGORITHMS[algorithm](tasks, **settings)
+
+
+def lived(outer: Any, reward: Any = None) -> tuple[PyTree, Record]:
+    """A theta some way from its beginning, and one record, with these rewards if they are given."""
+    theta = jax.tree.map(
+        lambda x: x + 0.3 * jax.random.normal(jax.random.key(x.size), x.shape), outer.inner.init(jax.random.key(0))
+    )
+    state = outer.init(jax.random.key(0))._replace(theta=theta)
+    experience, _ = outer.gather(state, jax.random.split(jax.random.key(1), 4))
+    record = jax.tree.map(lambda x: x[0], outer.records(experience))
+    return theta, record if reward is None else record._replace(reward=jnp.asarray(reward, jnp.float32))
+
+
+def test_a_pair_of_inputs_is_decoded_as_if_they_were_one_vector() -> None:
+    network = from_nnx(lambda rngs: PairMLP(3, 2, (5, 4), 2, dtype=jnp.float32, rngs=rngs))
+    p = jax.tree.map(np.asarray, network.init(jax.random.key(0)))
+    latents, inputs = np.random.default_rng(0).normal(size=(3, 2)), np.random.default_rng(1).normal(size=(4, 3))
+    got = network.apply(p, jnp.asarray(latents, jnp.float32), jnp.asarray(inputs, jnp.float32))
+    kernel = np.concatenate([p["of_latent"]["kernel"], p["of_input"]["kernel"]])
+    for i, latent in enumerate(latents):
+        for j, x in enumerate(inputs):
+            hidden = np.maximum(np.concatenate([latent, x]) @ kernel + p["of_input"]["bias"], 0)
+            layer = p["hidden"]["layers"][0]
+            hidden = np.maximum(hidden @ layer["kernel"] + layer["bias"], 0)
+            np.testing.assert_allclose(got[i, j], hidden @ p["output"]["kernel"] + p["output"]["bias"], atol=1e-5)
+
+
+@pytest.mark.parametrize("reward_values", [(), (0.0, 1.0)])
+def test_the_bound_is_the_sum_over_the_whole_lifetime_of_every_belief(reward_values: tuple[float, ...]) -> None:
+    """Belief by belief and step by step, each decoded alone."""
+    outer = learner(reward_values=reward_values, kl_weight=0.3)
+    inner: VariBAD = outer.inner
+    theta, record = lived(outer, [0, 1, 0, 0, 1, 1])
+    key = jax.random.key(5)
+    loss, metrics = inner.belief_loss(theta, record, key)
+    mean, log_variance = (np.asarray(x, np.float64) for x in inner.beliefs(theta, record.timestep))
+    noise = np.asarray(jax.random.normal(jax.random.split(key, 3)[2], mean.shape))
+    latents = jnp.asarray(mean + np.exp(log_variance / 2) * noise, jnp.float32)
+    total, kls = 0.0, []
+    for t in range(LENGTH):
+        before = (mean[t - 1], log_variance[t - 1]) if t else (np.zeros(5), np.zeros(5))
+        ratio = np.exp(log_variance[t] - before[1])
+        kl = 0.5 * (before[1] - log_variance[t] + ratio + (mean[t] - before[0]) ** 2 / np.exp(before[1]) - 1).sum()
+        kls.append(kl)
+        total -= 0.3 * kl
+        for i in range(LENGTH):
+            at = slice(i, i + 1)
+            reward, following = inner.decoder.apply(
+                theta["decoder"],
+                latents[t][None],
+                record.timestep.observation[at],
+                record.action[at],
+                record.next_observation[at],
+            )
+            if reward_values:
+                logits = np.asarray(reward[0, 0], np.float64)
+                total += logits[int(record.reward[i])] - np.log(np.exp(logits).sum())
+            else:
+                total -= 0.5 * (float(reward[0, 0, 0]) - float(record.reward[i])) ** 2
+            total -= 0.5 * np.square(np.asarray(following[0, 0]) - np.asarray(record.next_observation[i])).sum()
+    assert float(loss) == pytest.approx(-total / LENGTH / LENGTH, rel=1e-4)
+    assert float(metrics["belief/kl"]) == pytest.approx(np.mean(kls), rel=1e-4)
+
+
+def test_drawing_some_beliefs_and_steps_estimates_the_whole() -> None:
+    """Unbiased: the mean over 2,000 draws of 2 beliefs x 3 steps, within 4 standard errors. Latents hardly vary."""
+    whole, some = learner(), learner(num_beliefs=2, num_decoded=3)
+    theta, record = lived(whole, [0, 1, 0, 0, 1, 1])
+    head = theta["encoder"]["heads"]["log_variance"]
+    theta["encoder"]["heads"]["log_variance"] = jax.tree.map(lambda x: jnp.zeros_like(x) - 5.0, head)
+    exact = float(jax.jit(whole.inner.belief_loss)(theta, record, jax.random.key(0))[0])
+    keys = jax.random.split(jax.random.key(1), 2000)
+    drawn = np.asarray(jax.jit(jax.vmap(lambda key: some.inner.belief_loss(theta, record, key)[0]))(keys))
+    assert drawn.std() > 0
+    assert abs(drawn.mean() - exact) < 4 * drawn.std() / np.sqrt(2000) + 1e-3 * abs(exact)
+
+
+def test_choosing_steps() -> None:
+    np.testing.assert_array_equal(choose(jax.random.key(0), 4, None), [0, 1, 2, 3])
+    np.testing.assert_array_equal(choose(jax.random.key(0), 4, 9), [0, 1, 2, 3])
+    some = np.asarray(choose(jax.random.key(0), 10, 4))
+    assert len(set(some)) == 4
+    assert (np.diff(some) > 0).all()
+
+
+def test_labels_are_made_likely() -> None:
+    outer = learner("task-inference")
+    theta, record = lived(outer)
+    mean, log_variance = (np.asarray(x, np.float64) for x in outer.inner.beliefs(theta, record.timestep))
+    description = np.asarray(record.description, np.float64)
+    assert np.linalg.norm(description) == pytest.approx(1.0, abs=1e-5)  # the goal, on the unit circle
+    expected = -scipy.stats.norm.logpdf(description, mean, np.exp(log_variance / 2)).sum(-1).mean()
+    assert float(outer.inner.belief_loss(theta, record, jax.random.key(0))[0]) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("algorithm", ["varibad", "task-inference"])
+def test_policy_and_belief_learn_from_different_things(algorithm: str) -> None:
+    outer = learner(algorithm)
+    theta, record = lived(outer)
+    state = outer.init(jax.random.key(0))._replace(theta=theta)
+    experience, _ = outer.gather(state, jax.random.split(jax.random.key(1), 4))
+    of_policy = outer.gradient(theta, experience)[0]
+    of_belief = jax.grad(outer.inner.belief_loss, has_aux=True)(theta, record, jax.random.key(0))[0]
+    is_zero = lambda tree: all(not np.any(x) for x in jax.tree.leaves(tree))  # noqa: E731
+    assert is_zero({name: part for name, part in of_policy.items() if name != "policy"})
+    assert is_zero(of_belief["policy"])
+    assert not is_zero(of_policy["policy"])
+    assert not is_zero(of_belief["encoder"])
+
+
+def test_what_is_refused() -> None:
+    tasks = BernoulliBandit()
+    for fields, said in (
+        ({"latent_size": 0}, "latent_size=0"),
+        ({"decoder_widths": ()}, "at least one hidden layer"),
+        ({"reward_values": (1.0,)}, "nothing to predict"),
+        ({"num_decoded": 0}, "num_decoded=0"),
+        ({"num_tasks": 96, "belief_batch_size": 64}, "a belief batch of 64"),
+        ({"buffer_steps": 0}, "buffer_steps=0"),
+        ({"policy_widths": (0,)}, "policy_widths"),
+        ({"core": "elman"}, "choose from gru"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            jmeta.algorithms.varibad(tasks, **fields)
+    with pytest.raises(ValueError, match="does not describe its tasks"):
+        jmeta.algorithms.task_inference(Undescribed())
+
+
+class Undescribed(BernoulliBandit):
+    def describe(self, task: PyTree) -> jax.Array:
+        return jnp.zeros(0, jnp.float32)

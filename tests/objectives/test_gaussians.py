@@ -1,0 +1,30 @@
+"""Gaussians against SciPy and numerical integration."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.stats
+
+from jmeta.objectives import gaussian_kl, gaussian_log_density
+
+
+def test_log_density_is_scipys() -> None:
+    value, mean, variance = np.array([0.3, -1.0]), np.array([0.1, 0.5]), np.array([0.25, 4.0])
+    expected = scipy.stats.norm.logpdf(value, mean, np.sqrt(variance)).sum()
+    got = gaussian_log_density(*(jnp.asarray(x, jnp.float32) for x in (value, mean, np.log(variance))))
+    assert float(got) == pytest.approx(expected, rel=1e-5)
+
+
+def test_divergence_is_that_of_the_integral() -> None:
+    """One dimension by quadrature, two as the sum of both."""
+
+    def by_quadrature(m: float, s: float, p: float, q: float) -> float:
+        one, other = scipy.stats.norm(m, s), scipy.stats.norm(p, q)
+        return scipy.integrate.quad(lambda x: one.pdf(x) * (one.logpdf(x) - other.logpdf(x)), -15, 15)[0]
+
+    sets = [(0.5, 0.7, -0.2, 1.3), (-1.0, 2.0, 0.0, 1.0)]
+    m, s, p, q = (jnp.asarray(column, jnp.float32) for column in zip(*sets, strict=True))
+    got = gaussian_kl(m, 2 * jnp.log(s), p, 2 * jnp.log(q))
+    assert float(got) == pytest.approx(sum(by_quadrature(*each) for each in sets), rel=1e-4)
+    assert float(gaussian_kl(m, s, m, s)) == pytest.approx(0.0, abs=1e-6)

@@ -1,0 +1,68 @@
+"""The buffer that beliefs are learned from."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jmeta
+from jmeta import struct
+from jmeta.inner.belief import Record
+from jmeta.inner.task_inference import TaskInference
+from jmeta.outer.belief_ppo import BeliefPPO
+from jmeta.tasks import BernoulliBandit
+from jmeta.types import Metrics, Theta
+
+KEY = jax.random.key(0)
+
+
+def learner(**fields: object) -> BeliefPPO:
+    settings = {"hidden_size": 4, "num_tasks": 8, "num_minibatches": 2, "belief_batch_size": 4, "buffer_steps": 3} | fields
+    return jmeta.algorithms.task_inference(BernoulliBandit(num_arms=2, num_pulls=5), **settings)  # type: ignore[return-value]
+
+
+@struct.dataclass
+class Witness(TaskInference):
+    """Reports which lifetimes it is given: the share of steps that are not empty, and a number that tells lifetimes apart."""
+
+    def belief_loss(self, theta: Theta, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        loss, _ = super().belief_loss(theta, record, key)
+        return loss, {"lived": record.timestep.first.mean(dtype=jnp.float32), "description": record.description.sum()}
+
+
+def test_the_buffer_keeps_the_last_outer_steps() -> None:
+    """Step s lies in place s modulo three, task by task."""
+    outer = learner()
+    step, gather = jax.jit(outer.step), jax.jit(lambda state, key: outer.records(outer.gather(state, key)[0]))
+    state, expected = outer.init(KEY), []
+    for s in range(4):
+        key = jax.random.fold_in(KEY, s)
+        keys = jax.vmap(jax.random.split)(jax.random.split(key, 8))[:, 0]
+        expected.append(gather(state, keys))
+        state, _ = step(state, key)
+    for place, s in ((0, 3), (1, 1), (2, 2)):
+        kept = jax.tree.map(lambda x, place=place: x[:, place], state.by_task)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), kept, expected[s])
+    assert np.abs(np.asarray(expected[3].description) - np.asarray(expected[0].description)).max() > 0.01
+
+
+def test_nothing_is_learned_from_places_that_are_empty() -> None:
+    """Every pull begins an episode, so what was lived is all ``first``; an empty place is not."""
+    outer = learner(buffer_steps=50, num_belief_updates=5)
+    outer = outer.replace(inner=Witness(**vars(outer.inner)))  # type: ignore[attr-defined]
+    step, state, seen = jax.jit(outer.step), outer.init(KEY), []
+    for s in range(3):
+        state, metrics = step(state, jax.random.fold_in(KEY, s))
+        seen.append(float(metrics["description"]))
+        assert float(metrics["lived"]) == 1.0
+    assert len(set(seen)) == 3
+
+
+def test_a_run_continues_bit_for_bit(tmp_path: Path) -> None:
+    """The buffer is part of the state."""
+    outer = learner()
+    whole = jmeta.train(outer, KEY, 5, out=tmp_path / "whole", progress=False)
+    jmeta.train(outer, KEY, 3, out=tmp_path / "parts", progress=False)
+    parts = jmeta.train(outer, KEY, 5, out=tmp_path / "parts", resume=True, progress=False)
+    jax.tree.map(np.testing.assert_array_equal, parts.state, whole.state)
