@@ -21,8 +21,8 @@ ROWS = [
     row(10, 5, 1000, SHORT),
     Row(
         "n=10,k=5,evolution",
-        Recipe("rl2-es", {}, "bernoulli-bandit", {"num_arms": 5, "num_pulls": 10}),
-        800,
+        Recipe("rl2-es", {"num_tasks": 1024}, "bernoulli-bandit", {"num_arms": 5, "num_pulls": 10}),
+        500,
         SHORT,
     ),
     row(10, 10, 1000, {"RL²": "6.7", "SNAIL": "6.7", "Gittins": "6.6"}),

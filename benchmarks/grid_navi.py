@@ -1,4 +1,4 @@
-"""GridNavi of Zintgraf et al. 2020 (VariBAD, arXiv 1910.08348), with RL²: four episodes in a 5 x 5 grid, an unknown goal.
+"""GridNavi of Zintgraf et al. 2020 (VariBAD, arXiv 1910.08348), four episodes in a 5 x 5 grid, an unknown goal: RL² and VariBAD.
 
     python benchmarks/grid_navi.py --seeds 5
 
@@ -11,10 +11,20 @@ from published import Row, reproduce
 STEPS = 800
 FIELDS = {"discount": 1.0, "anneal_steps": STEPS, "num_tasks": 1024, "entropy_coefficient": 0.05}
 
+VARIBAD = {
+    "reward_values": (-0.1, 1.0),
+    "decodes_transitions": False,
+    "kl_weight": 0.01,
+    "discount": 1.0,
+    "entropy_coefficient": 0.05,
+    "learning_rate": 3e-3,
+    "anneal_steps": STEPS,
+}
+PUBLISHED = {"VariBAD": "close to optimal in episode 1 (a plot)"}
+
 ROWS = [
-    Row(
-        "RL²", Recipe("rl2", FIELDS, "grid-navi", {}), STEPS, {"VariBAD": "close to optimal in episode 1 (a plot)"}, split="train"
-    )
+    Row("RL²", Recipe("rl2", FIELDS, "grid-navi", {}), STEPS, PUBLISHED, split="train"),
+    Row("VariBAD", Recipe("varibad", VARIBAD, "grid-navi", {}), STEPS, PUBLISHED, split="train"),
 ]
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``make bench``: how fast the two algorithms train, on a quiet machine.
+"""``make bench``: how fast algorithms train, on a quiet machine.
 
 Reports, apart: seconds to trace and compile, outer steps per second, environment steps per second (training included), peak
 memory, and the fraction of the machine's measured matrix rate. FLOPs are counted by hand from the networks, forward and
@@ -12,17 +12,18 @@ import resource
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 from rich.console import Console
 from rich.table import Table
 
 import jmeta
-from jmeta.outer.base import OuterLearner
+from jmeta.outer.base import STATE_LAYOUT, OuterLearner
 from jmeta.parallel import TASK_AXIS, task_mesh
 from jmeta.training.run_directory import device, git_commit, versions
 
@@ -64,7 +65,48 @@ def maml_case() -> Case:
     return Case(outer, rollouts + adapt + replay)
 
 
-CASES = {"rl2": rl2_case, "maml": maml_case}
+def recurrent_ppo_case(num_tasks: int) -> Case:
+    """PureJaxRL's recurrent PPO: CartPole, lifetimes of 128 steps, GRU 128, layers of 128 before and after it, 4 x 4 updates.
+
+    As there, memory is forgotten when an episode begins.
+    """
+    tasks = jmeta.tasks.CartPole(max_steps=128)
+    outer = jmeta.algorithms.rl2(
+        tasks,
+        hidden_size=128,
+        encoder_widths=(128,),
+        head_widths=(128,),
+        memory_span="episode",
+        num_tasks=num_tasks,
+        num_epochs=4,
+        num_minibatches=4,
+    )
+    inputs = tasks.observation_size + 2 + 2
+    forward = 2 * (inputs * 128 + 3 * 128 * 256 + 2 * 128 * 128 + 128 * (2 + 1))
+    return Case(outer, outer.num_env_steps * forward * (1 + 4 * 3))
+
+
+def varibad_case() -> Case:
+    """VariBAD on GridNavi, as in ``grid_navi.py``: lifetimes of 60 steps."""
+    from grid_navi import VARIBAD
+
+    outer = jmeta.algorithms.varibad(jmeta.tasks.GridNavi(), **VARIBAD)
+    hidden, inputs, latent = 64, 2 + 5 + 2, 5
+    encoder = 2 * (inputs * 32 + 3 * hidden * (32 + hidden) + hidden * 2 * latent)
+    policy = 2 * 2 * (2 + 2 * latent) * 64 + 2 * 64 * (5 + 1)
+    lived = outer.num_env_steps * (encoder + policy)
+    improved = outer.num_env_steps * outer.num_epochs * (encoder + 3 * policy)
+    learned = outer.num_belief_updates * outer.belief_batch_size * 3 * (60 * encoder + 60 * 60 * 2 * (32 * 32 + 32 * 2))
+    return Case(outer, lived + improved + learned)
+
+
+CASES = {
+    "rl2": rl2_case,
+    "maml": maml_case,
+    "recurrent-ppo, 64 lifetimes": partial(recurrent_ppo_case, 64),
+    "recurrent-ppo, 1024 lifetimes": partial(recurrent_ppo_case, 1024),
+    "varibad": varibad_case,
+}
 
 
 def matrix_rate() -> float:
@@ -92,7 +134,8 @@ def measure(name: str, seconds: float) -> dict[str, Any]:
     case = CASES[name]()
     outer = case.outer
     with jax.set_mesh(task_mesh()):
-        state = jax.jit(outer.init)(jax.random.key(0))
+        layout = jax.tree.map(partial(NamedSharding, task_mesh()), STATE_LAYOUT)
+        state = jax.jit(outer.init, out_shardings=layout)(jax.random.key(0))
 
         def chunk(state: Any, key: jax.Array, count: jax.Array) -> Any:
             body = lambda i, state: outer.step(state, jax.random.fold_in(key, i))[0]  # noqa: E731

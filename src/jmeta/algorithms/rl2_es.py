@@ -13,7 +13,7 @@ def rl2_es(
     core: CoreName = "gru",
     hidden_size: int = 32,
     lifetime_length: int | None = None,
-    num_tasks: int = 512,
+    num_tasks: int = 1024,
     population_size: int = 128,
     members_at_once: int | None = None,
     sigma: float = 0.1,

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from jmeta.networks.core import Core
+from jmeta.networks.core import Core, scan_steps
 from jmeta.networks.initializers import orthogonal
 
 
@@ -39,8 +39,16 @@ class GRU(Core):
         return jnp.zeros(self.output_size, jnp.float32)
 
     def __call__(self, memory: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return self._step(memory, self.inputs(x))
+
+    def unroll(self, memory: jax.Array, xs: jax.Array, resets: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        if xs.shape[-1] < self.output_size:
+            return super().unroll(memory, xs, resets)
+        return scan_steps(self._step, self.forget, memory, self.inputs(xs), resets)
+
+    def _step(self, memory: jax.Array, projected: jax.Array) -> tuple[jax.Array, jax.Array]:
         size = self.output_size
-        projected = self.inputs(x).astype(jnp.float32)
+        projected = projected.astype(jnp.float32)
         recurrent = _product(memory, self.recurrent_kernel[...], self.dtype)
         gates = jax.nn.sigmoid(projected[: 2 * size] + recurrent[: 2 * size])
         reset, update = jnp.split(gates, 2)

@@ -86,13 +86,13 @@ class GridEnvironment(environment.Environment[EnvState, EnvParams]):
         hit = jnp.all(position == self._wanted(params)[state.found])
         found = state.found + (hit & (not self.pays_again))
         state = EnvState(position=position, found=found, time=state.time + 1)
-        return self._see(position), state, jnp.where(hit, 1.0, self.miss), jnp.array(False), {}
+        return self.see(position), state, jnp.where(hit, 1.0, self.miss), jnp.array(False), {}
 
     def reset_env(self, key: jax.Array, params: EnvParams) -> tuple[jax.Array, EnvState]:
         fixed = self.start is not None
         position = jnp.array(self.start, jnp.int32) if fixed else jax.random.randint(key, (2,), 0, self.size)
         zero = jnp.array(0, jnp.int32)
-        return self._see(position), EnvState(position=position, found=zero, time=zero)
+        return self.see(position), EnvState(position=position, found=zero, time=zero)
 
     def episode_values(self, params: EnvParams) -> jax.Array:
         """What an agent that knows the task expects [H + 1] of an episode cut to H, H - 1, ..., 0 steps."""
@@ -113,7 +113,8 @@ class GridEnvironment(environment.Environment[EnvState, EnvParams]):
         """The cell that pays, by the number of targets found."""
         return params.targets if self.pays_again else jnp.concatenate([params.targets, NOWHERE])
 
-    def _see(self, position: jax.Array) -> jax.Array:
+    def see(self, position: jax.Array) -> jax.Array:
+        """A cell [2] as it is observed, [observation_size]."""
         if self.sight == "one-hot":
             return jax.nn.one_hot(position[0] * self.size + position[1], self.size**2, dtype=jnp.float32)
         return scale(position, self.size)
@@ -194,14 +195,14 @@ class GridTasks(TaskDistribution):
         """Draws the targets, numbered, and the way of each episode."""
         for number, (x, y) in enumerate(np.asarray(task.targets), start=1):
             axes.text(x, y, str(number), color=GOAL_COLOUR, size="x-large", ha="center", va="center")
-        draw_paths(axes, lived, self._positions(lived.timestep.observation), self._positions(lived.next_observation))
+        draw_paths(axes, lived, self.positions(lived.timestep.observation), self.positions(lived.next_observation))
         axes.set_xlim(-0.5, self.size - 0.5)
         axes.set_ylim(-0.5, self.size - 0.5)
         axes.set_xticks(np.arange(0.5, self.size - 1), labels=[])
         axes.set_yticks(np.arange(0.5, self.size - 1), labels=[])
         axes.grid(color="0.9", lw=0.8)
 
-    def _positions(self, observation: jax.Array) -> np.ndarray:
+    def positions(self, observation: jax.Array) -> np.ndarray:
         """The cells [T, 2] that observations [T, observation_size] show."""
         seen = np.asarray(observation)
         if self.sight == "one-hot":
