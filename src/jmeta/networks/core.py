@@ -8,8 +8,6 @@ from flax import nnx
 
 from jmeta.types import PyTree
 
-UNROLL = 10  # steps in one pass of XLA's loop: on a CPU each pass costs what a tenth of the step does
-
 
 class Core(nnx.Module):
     """A sequence model of which every step can be taken alone.
@@ -19,9 +17,11 @@ class Core(nnx.Module):
 
     Attributes:
       output_size: length of the output of a step.
+      steps_per_pass: of XLA's loop, where a sequence is gone through step by step; more pays for small steps.
     """
 
     output_size: int
+    steps_per_pass: int = 1
 
     def initial_memory(self) -> PyTree:
         """What it remembers before the first step."""
@@ -42,24 +42,14 @@ class Core(nnx.Module):
         Returns:
           The memory after the last step, and outputs [T, output_size].
         """
-        return scan_steps(self, self.forget, memory, xs, resets)
+        if resets is None:
+            return jax.lax.scan(self, memory, xs, unroll=self.steps_per_pass)
+        step = lambda memory, inputs: self(self.forget(memory, inputs[1]), inputs[0])  # noqa: E731
+        return jax.lax.scan(step, memory, (xs, resets), unroll=self.steps_per_pass)
 
     def forget(self, memory: PyTree, reset: jax.Array) -> PyTree:
         """The initial memory where ``reset`` [] bool says so, else the memory given."""
         return jax.tree.map(lambda fresh, old: jnp.where(reset, fresh, old), self.initial_memory(), memory)
-
-
-def scan_steps(
-    step: Callable[[PyTree, jax.Array], tuple[PyTree, jax.Array]],
-    forget: Callable[[PyTree, jax.Array], PyTree],
-    memory: PyTree,
-    xs: jax.Array,
-    resets: jax.Array | None,
-) -> tuple[PyTree, jax.Array]:
-    """A step at a time along xs [T, ...], forgetting before those that ``resets`` [T] marks, if any are."""
-    if resets is None:
-        return jax.lax.scan(step, memory, xs, unroll=UNROLL)
-    return jax.lax.scan(lambda memory, both: step(forget(memory, both[1]), both[0]), memory, (xs, resets), unroll=UNROLL)
 
 
 def positions(count: jax.Array, length: int, resets: jax.Array | None) -> tuple[jax.Array, jax.Array]:

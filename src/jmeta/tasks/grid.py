@@ -202,7 +202,7 @@ class GridTasks(TaskDistribution):
         axes.set_yticks(np.arange(0.5, self.size - 1), labels=[])
         axes.grid(color="0.9", lw=0.8)
 
-    def positions(self, observation: jax.Array) -> np.ndarray:
+    def positions(self, observation: jax.Array | np.ndarray) -> np.ndarray:
         """The cells [T, 2] that observations [T, observation_size] show."""
         seen = np.asarray(observation)
         if self.sight == "one-hot":
