@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
+from jmeta.inner.belief import Belief
 from jmeta.inner.varibad import VariBAD
 from jmeta.lifetime import live_in_new_task
 from jmeta.tasks.grid import GridTasks
@@ -64,7 +65,7 @@ def decode_goals(
         there = jax.vmap(tasks.environment.see)(jnp.asarray(goals))
         stay = jnp.broadcast_to(tasks.action_space.encode(jnp.int32(0)), (len(goals), tasks.action_space.encoding_size))
 
-        def decode(belief: tuple[jax.Array, jax.Array], key: jax.Array) -> jax.Array:
+        def decode(belief: Belief, key: jax.Array) -> jax.Array:
             probability = inner.predicted_rewards(theta, belief, there, stay, there, key)[:, pays]
             return probability / probability.sum()
 
