@@ -29,6 +29,7 @@ from jmeta.networks.snail import TemporalConvolutions
 from jmeta.types import PyTree
 
 CORES = get_args(CoreName)
+OTHERS = tuple(name for name in CORES if name not in ("gru", "transformer"))
 INPUTS, WINDOW, LENGTH = 3, 6, 15
 
 
@@ -66,7 +67,7 @@ def by_steps(network: Network, parameters: PyTree, memory: PyTree, xs: jax.Array
     return jax.lax.scan(step, memory, (xs, resets))
 
 
-@pytest.mark.parametrize("reset_at", [(), (4,), (0, 9, 10)])
+@pytest.mark.parametrize("reset_at", [(), (0, 9, 10)])
 def test_unroll_equals_steps(core: tuple[Network, PyTree, jax.Array], reset_at: tuple[int, ...]) -> None:
     """From a memory that holds something already, to the last memory, with resets and without."""
     network, parameters, xs = core
@@ -105,7 +106,7 @@ def test_every_parameter_matters(core: tuple[Network, PyTree, jax.Array]) -> Non
         assert np.any(gradient != 0), path
 
 
-@pytest.mark.parametrize("name", CORES)
+@pytest.mark.parametrize("name", ["gru", "transformer", *(pytest.param(x, marks=pytest.mark.slow) for x in OTHERS)])
 def test_chunks_change_nothing_but_memory(name: str) -> None:
     """The same outputs and the same gradient; cut between chunks, another gradient."""
     network = core_network(name)
