@@ -298,7 +298,7 @@ def test_help_lists_every_setting_as_its_docstring_has_it(jmeta, algorithm, task
 def test_help_of_an_algorithm_needs_no_task(jmeta):
     said = jmeta("train", "rl2", "--help")
     assert said.status == 0
-    assert "--hidden-size INT units of the GRU" in said.words
+    assert "--hidden-size INT units of the core" in said.words
     assert "bernoulli-bandit" in said.words
 
 

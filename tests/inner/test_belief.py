@@ -26,12 +26,11 @@ def learner(algorithm: str = "varibad", **fields: Any) -> Any:
 
 def lived(outer: Any, reward: Any = None) -> tuple[PyTree, Record]:
     """A theta some way from its beginning, and one record, with these rewards if they are given."""
-    theta = jax.tree.map(
-        lambda x: x + 0.3 * jax.random.normal(jax.random.key(x.size), x.shape), outer.inner.init(jax.random.key(0))
-    )
-    state = outer.init(jax.random.key(0))._replace(theta=theta)
-    experience, _ = outer.gather(state, jax.random.split(jax.random.key(1), 4))
-    record = jax.tree.map(lambda x: x[0], outer.records(experience))
+    state = jax.jit(outer.init)(jax.random.key(0))
+    theta = jax.tree.map(lambda x: x + 0.3 * jax.random.normal(jax.random.key(x.size), x.shape), state.theta)
+    state = state._replace(theta=theta)
+    gather = jax.jit(lambda state, keys: outer.records(outer.gather(state, keys)[0]))
+    record = jax.tree.map(lambda x: x[0], gather(state, jax.random.split(jax.random.key(1), 4)))
     return theta, record if reward is None else record._replace(reward=jnp.asarray(reward, jnp.float32))
 
 
@@ -56,11 +55,12 @@ def test_the_bound_is_the_sum_over_the_whole_lifetime_of_every_belief(reward_val
     inner: VariBAD = outer.inner
     theta, record = lived(outer, [0, 1, 0, 0, 1, 1])
     key = jax.random.key(5)
-    loss, metrics = inner.belief_loss(theta, record, key)
+    loss, metrics = jax.jit(inner.belief_loss)(theta, record, key)
     mean, log_variance = (np.asarray(x, np.float64) for x in inner.beliefs(theta, record.timestep))
     noise = np.asarray(jax.random.normal(jax.random.split(key, 3)[2], mean.shape))
     latents = jnp.asarray(mean + np.exp(log_variance / 2) * noise, jnp.float32)
     total, kls = 0.0, []
+    decode = jax.jit(inner.decoder.apply)
     for t in range(LENGTH):
         before = (mean[t - 1], log_variance[t - 1]) if t else (np.zeros(5), np.zeros(5))
         ratio = np.exp(log_variance[t] - before[1])
@@ -69,7 +69,7 @@ def test_the_bound_is_the_sum_over_the_whole_lifetime_of_every_belief(reward_val
         total -= 0.3 * kl
         for i in range(LENGTH):
             at = slice(i, i + 1)
-            reward, following = inner.decoder.apply(
+            reward, following = decode(
                 theta["decoder"],
                 latents[t][None],
                 record.timestep.observation[at],
@@ -122,9 +122,9 @@ def test_policy_and_belief_learn_from_different_things(algorithm: str) -> None:
     outer = learner(algorithm)
     theta, record = lived(outer)
     state = outer.init(jax.random.key(0))._replace(theta=theta)
-    experience, _ = outer.gather(state, jax.random.split(jax.random.key(1), 4))
-    of_policy = outer.gradient(theta, experience)[0]
-    of_belief = jax.grad(outer.inner.belief_loss, has_aux=True)(theta, record, jax.random.key(0))[0]
+    experience, _ = jax.jit(outer.gather)(state, jax.random.split(jax.random.key(1), 4))
+    of_policy = jax.jit(outer.gradient)(theta, experience)[0]
+    of_belief = jax.jit(jax.grad(outer.inner.belief_loss, has_aux=True))(theta, record, jax.random.key(0))[0]
     is_zero = lambda tree: all(not np.any(x) for x in jax.tree.leaves(tree))  # noqa: E731
     assert is_zero({name: part for name, part in of_policy.items() if name != "policy"})
     assert is_zero(of_belief["policy"])

@@ -245,7 +245,7 @@ def test_a_transformer_begins_close_to_one_without_memory() -> None:
     parameters = network.init(jax.random.key(0))
     fresh = network.apply(parameters, method="initial_memory")
     last = lambda xs: network.apply(parameters, fresh, xs, method="unroll")[1][-1]  # noqa: E731
-    by_step = jnp.linalg.norm(jax.jacobian(last)(jax.random.normal(jax.random.key(1), (8, INPUTS))), axis=(0, 2))
+    by_step = jnp.linalg.norm(jax.jit(jax.jacobian(last))(jax.random.normal(jax.random.key(1), (8, INPUTS))), axis=(0, 2))
     assert float(by_step[:-1].mean()) < 0.25 * float(by_step[-1])
 
 
@@ -261,7 +261,7 @@ def test_temporal_convolutions_equal_their_equations_and_reach_as_far_as_they_sa
     past = network.apply(parameters, method="initial_past")
     unroll = lambda xs: network.apply(parameters, past, xs, None, method="unroll")[1]  # noqa: E731
     np.testing.assert_allclose(unroll(jnp.asarray(xs, jnp.float32)), expected, atol=1e-5)
-    reach = np.abs(jax.jacobian(lambda xs: unroll(xs)[-1])(jnp.asarray(xs, jnp.float32))).max((0, 2)) > 0
+    reach = np.abs(jax.jit(jax.jacobian(lambda xs: unroll(xs)[-1]))(jnp.asarray(xs, jnp.float32))).max((0, 2)) > 0
     np.testing.assert_array_equal(reach, [False] * 4 + [True] * 8)
 
 
@@ -270,7 +270,7 @@ def test_snail_sees_all_of_its_window() -> None:
     parameters = perturbed(network.init(jax.random.key(0)))
     fresh = network.apply(parameters, method="initial_memory")
     last = lambda xs: network.apply(parameters, fresh, xs, method="unroll")[1][-1]  # noqa: E731
-    influence = np.abs(jax.jacobian(last)(jax.random.normal(jax.random.key(1), (10, INPUTS)))).max((0, 2))
+    influence = np.abs(jax.jit(jax.jacobian(last))(jax.random.normal(jax.random.key(1), (10, INPUTS)))).max((0, 2))
     assert influence.min() > 1e-6
 
 

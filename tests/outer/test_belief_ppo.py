@@ -5,6 +5,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import jmeta
 from jmeta import struct
@@ -59,6 +60,7 @@ def test_nothing_is_learned_from_places_that_are_empty() -> None:
     assert len(set(seen)) == 3
 
 
+@pytest.mark.slow
 def test_a_run_continues_bit_for_bit(tmp_path: Path) -> None:
     """The buffer is part of the state."""
     outer = learner()
