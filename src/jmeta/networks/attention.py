@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from jmeta.networks.core import Core, positions
+from jmeta.networks.core import Core, newest, positions
 
 
 class Cache(NamedTuple):
@@ -80,16 +80,9 @@ class CausalAttention(nnx.Module):
         keys, values = jnp.concatenate([cache.keys, key]), jnp.concatenate([cache.values, value])
         outputs = self._attend(query, keys, values, jnp.concatenate([before, seen], axis=1))
 
-        count = position[-1] + 1
-        age = (count - 1 - jnp.arange(window)) % window
-        source = length - 1 - age  # a slot's step of this sequence; before it, the slot is as it was
-
-        def remember(old: jax.Array, new: jax.Array) -> jax.Array:
-            fresh, kept = new[jnp.maximum(source, 0)], jnp.where(span[-1] == 0, old, 0.0)
-            known = jnp.where((source >= 0)[:, None, None], fresh, kept)
-            return jnp.where((age < count)[:, None, None], known, 0.0)
-
-        return Cache(remember(cache.keys, key), remember(cache.values, value), count), outputs
+        num_steps, unbroken = position[-1] + 1, span[-1] == 0
+        keys, values = (newest(*pair, num_steps, unbroken) for pair in ((cache.keys, key), (cache.values, value)))
+        return Cache(keys, values, num_steps), outputs
 
     def _project(self, x: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Inputs [T, num_inputs] to queries, keys and values [T, H, ...]."""

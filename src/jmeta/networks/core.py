@@ -70,6 +70,25 @@ def positions(count: jax.Array, length: int, resets: jax.Array | None) -> tuple[
     return jnp.where(began < 0, count + step, step - began), jnp.cumsum(resets.astype(jnp.int32))
 
 
+def newest(slots: jax.Array, new: jax.Array, num_steps: jax.Array, unbroken: jax.Array) -> jax.Array:
+    """A ring of W slots, step s in slot s modulo W, after a sequence; empty slots are zero.
+
+    Args:
+      slots: [W, ...] before the sequence.
+      new: [T, ...] of its steps.
+      num_steps: [] steps since the last reset, after it.
+      unbroken: [] bool, whether no reset was in it, so that what was there before is still known.
+    """
+    age = (num_steps - 1 - jnp.arange(len(slots))) % len(slots)  # the newest is 0
+    source = len(new) - 1 - age
+
+    def where(mask: jax.Array, x: jax.Array, y: jax.Array | float) -> jax.Array:
+        return jnp.where(mask.reshape(-1, *[1] * (slots.ndim - 1)), x, y)
+
+    known = where(source >= 0, new[jnp.maximum(source, 0)], jnp.where(unbroken, slots, 0.0))
+    return where(age < num_steps, known, 0.0)
+
+
 def in_chunks(
     unroll: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]], memory: PyTree, sequence: PyTree, *, length: int, truncate: bool
 ) -> tuple[PyTree, PyTree]:

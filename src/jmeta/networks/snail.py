@@ -9,7 +9,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from jmeta.networks.attention import Cache, CausalAttention
-from jmeta.networks.core import Core, positions
+from jmeta.networks.core import Core, newest, positions
 
 
 class Past(NamedTuple):
@@ -61,12 +61,8 @@ class TemporalConvolutions(nnx.Module):
             known = jnp.concatenate([in_order[:, : xs.shape[-1]], xs])
             earlier = known[reach - dilation : reach - dilation + length]
             xs = self._widen(layer, xs, jnp.where((position >= dilation)[:, None], earlier, 0.0))
-        count = position[-1] + 1
-        age = (count - 1 - jnp.arange(reach)) % reach
-        source = length - 1 - age
-        kept = jnp.where(span[-1] == 0, past.features, 0.0)
-        known = jnp.where((source >= 0)[:, None], xs[jnp.maximum(source, 0)], kept)
-        return Past(jnp.where((age < count)[:, None], known, 0.0), count), xs
+        num_steps = position[-1] + 1
+        return Past(newest(past.features, xs, num_steps, span[-1] == 0), num_steps), xs
 
     def _widen(self, layer: nnx.Linear, x: jax.Array, earlier: jax.Array) -> jax.Array:
         value, gate = jnp.split(layer(jnp.concatenate([earlier, x], axis=-1)).astype(jnp.float32), 2, axis=-1)
