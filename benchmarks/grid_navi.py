@@ -11,20 +11,27 @@ from published import Row, reproduce
 STEPS = 800
 FIELDS = {"discount": 1.0, "anneal_steps": STEPS, "num_tasks": 1024, "entropy_coefficient": 0.05}
 
+VARIBAD_STEPS = 1000
 VARIBAD = {
     "reward_values": (-0.1, 1.0),
     "decodes_transitions": False,
-    "kl_weight": 0.01,
+    "kl_weight": 0.05,
+    "num_belief_updates": 16,
+    "num_beliefs": 20,
+    "num_decoded": 30,
+    "belief_learning_rate": 2e-3,
+    "policy_widths": (128,),
+    "num_epochs": 4,
     "discount": 1.0,
     "entropy_coefficient": 0.05,
     "learning_rate": 3e-3,
-    "anneal_steps": STEPS,
+    "anneal_steps": VARIBAD_STEPS,
 }
 PUBLISHED = {"VariBAD": "close to optimal in episode 1 (a plot)"}
 
 ROWS = [
     Row("RL²", Recipe("rl2", FIELDS, "grid-navi", {}), STEPS, PUBLISHED, split="train"),
-    Row("VariBAD", Recipe("varibad", VARIBAD, "grid-navi", {}), STEPS, PUBLISHED, split="train"),
+    Row("VariBAD", Recipe("varibad", VARIBAD, "grid-navi", {"sight": "one-hot"}), VARIBAD_STEPS, PUBLISHED, split="train"),
 ]
 
 if __name__ == "__main__":

@@ -90,13 +90,13 @@ def varibad_case() -> Case:
     """VariBAD on GridNavi, as in ``grid_navi.py``: lifetimes of 60 steps."""
     from grid_navi import VARIBAD
 
-    outer = jmeta.algorithms.varibad(jmeta.tasks.GridNavi(), **VARIBAD)
-    hidden, inputs, latent = 64, 2 + 5 + 2, 5
+    outer = jmeta.algorithms.varibad(jmeta.tasks.GridNavi(sight="one-hot"), **VARIBAD)
+    hidden, width, inputs, latent = 64, 128, 25 + 5 + 2, 5
     encoder = 2 * (inputs * 32 + 3 * hidden * (32 + hidden) + hidden * 2 * latent)
-    policy = 2 * 2 * (2 + 2 * latent) * 64 + 2 * 64 * (5 + 1)
+    policy = 2 * (2 * (25 + 2 * latent) * width + width * (5 + 1))
     lived = outer.num_env_steps * (encoder + policy)
     improved = outer.num_env_steps * outer.num_epochs * (encoder + 3 * policy)
-    learned = outer.num_belief_updates * outer.belief_batch_size * 3 * (60 * encoder + 60 * 60 * 2 * (32 * 32 + 32 * 2))
+    learned = outer.num_belief_updates * outer.belief_batch_size * 3 * (60 * encoder + 20 * 30 * 2 * (32 * 32 + 32 * 2))
     return Case(outer, lived + improved + learned)
 
 

@@ -9,8 +9,8 @@ from jmeta.networks.core import Core
 from jmeta.networks.initializers import orthogonal
 
 NARROW, STEPS_PER_PASS = 100, 10
-"""Up to that many units a pass of XLA's loop costs a tenth of what a step does, on a CPU, and ten steps in a pass a quarter less
-than ten passes; at 128 units they cost a quarter more."""
+"""Up to that many units each pass of XLA's loop costs what a tenth of the step does, on a CPU, so ten steps in a pass pay; at 128
+units they cost a quarter more than ten passes."""
 
 
 class GRU(Core):
