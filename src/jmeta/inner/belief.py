@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.typing import DTypeLike
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
@@ -21,6 +20,10 @@ class Belief(NamedTuple):
 
     mean: jax.Array  # [D]
     log_variance: jax.Array  # [D]
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
+        """What may be so, [*shape, D]."""
+        return self.mean + jnp.exp(0.5 * self.log_variance) * jax.random.normal(key, (*shape, *self.mean.shape))
 
 
 class Record(NamedTuple):
@@ -100,12 +103,11 @@ def belief_encoder(
     build_core: BuildCore,
     *,
     encoder_widths: tuple[int, ...],
-    dtype: DTypeLike = jnp.float32,
 ) -> Network:
     """Timesteps to beliefs, through a core."""
 
     def build(rngs: nnx.Rngs) -> nnx.Module:
-        perception = Perception(observation_size, action_space, encoder_widths, dtype=dtype, rngs=rngs)
+        perception = Perception(observation_size, action_space, encoder_widths, rngs=rngs)
         heads: Any = lambda size, rngs: BeliefHead(size, belief_size, rngs=rngs)  # noqa: E731
         return RecurrentNetwork(perception, build_core, heads, rngs=rngs)
 
@@ -122,10 +124,9 @@ class BeliefPolicy(nnx.Module):
         belief_size: int,
         widths: tuple[int, ...],
         *,
-        dtype: DTypeLike = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        self.heads = ActorCritic(observation_size + 2 * belief_size, action_space, widths, dtype=dtype, rngs=rngs)
+        self.heads = ActorCritic(observation_size + 2 * belief_size, action_space, widths, rngs=rngs)
 
     def __call__(self, observation: jax.Array, belief: Belief) -> Decision:
         return self.heads(jnp.concatenate([observation, belief.mean, belief.log_variance]))

@@ -121,8 +121,7 @@ class VariBAD(BeliefAgent):
         kl = jax.vmap(gaussian_kl)(*posterior, *prior)
 
         belief = pick(posterior, choose(belief_key, length, self.num_beliefs))
-        noise = jax.random.normal(latent_key, belief.mean.shape)
-        latents = belief.mean + jnp.exp(0.5 * belief.log_variance) * noise
+        latents = belief.sample(latent_key)
         decoded = (record.timestep.observation, record.action, record.next_observation, record.reward)
         before, action, after, reward = pick(decoded, choose(step_key, length, self.num_decoded))
         rewards, following = self.decoder.apply(theta["decoder"], latents, before, action, after)
@@ -160,7 +159,5 @@ class VariBAD(BeliefAgent):
         Returns:
           [L, num_rewards] probabilities of ``reward_values``, or [L, 1] means, over 100 latents drawn.
         """
-        noise = jax.random.normal(key, (100, *belief.mean.shape))
-        latents = belief.mean + jnp.exp(0.5 * belief.log_variance) * noise
-        decoded, _ = self.decoder.apply(theta["decoder"], latents, observation, action, next_observation)
+        decoded, _ = self.decoder.apply(theta["decoder"], belief.sample(key, (100,)), observation, action, next_observation)
         return (jax.nn.softmax(decoded) if self.reward_values else decoded).mean(0)

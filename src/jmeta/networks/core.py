@@ -1,5 +1,6 @@
 """What an agent remembers with: one step, and an unroll along a sequence."""
 
+import abc
 from collections.abc import Callable
 
 import jax
@@ -23,13 +24,13 @@ class Core(nnx.Module):
     output_size: int
     steps_per_pass: int = 1
 
+    @abc.abstractmethod
     def initial_memory(self) -> PyTree:
         """What it remembers before the first step."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def __call__(self, memory: PyTree, x: jax.Array) -> tuple[PyTree, jax.Array]:
         """One step: memory and input [num_inputs] to (memory, output [output_size])."""
-        raise NotImplementedError
 
     def unroll(self, memory: PyTree, xs: jax.Array, resets: jax.Array | None = None) -> tuple[PyTree, jax.Array]:
         """A sequence.
