@@ -73,6 +73,21 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
         "task-inference": lambda: jmeta.algorithms.task_inference(
             BernoulliBandit(num_arms=3, num_pulls=6), hidden_size=8, num_tasks=8, num_minibatches=2, belief_batch_size=4
         ),
+        "varibad-hypernetwork": lambda: jmeta.algorithms.varibad(
+            SparsePointNavigation(horizon=4, episodes=2),
+            hidden_size=8,
+            policy_widths=(6,),
+            hypernetwork=True,
+            num_tasks=8,
+            num_minibatches=2,
+            belief_batch_size=4,
+        ),
+        "recurrent-hypernetwork": lambda: jmeta.algorithms.recurrent_hypernetwork(
+            SparsePointNavigation(horizon=4, episodes=2), hidden_size=8, head_widths=(5,), num_tasks=8
+        ),
+        "hypernetwork": lambda: jmeta.algorithms.hypernetwork(
+            BernoulliBandit(num_arms=3, num_pulls=6), hidden_size=8, policy_widths=(5,), num_streams=2, num_tasks=8
+        ),
         "es-maml-hill-climbing": lambda: jmeta.algorithms.es_maml(
             PointNavigation(horizon=6), adaptation="hill-climbing", **EVOLVED
         ),

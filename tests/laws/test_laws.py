@@ -219,8 +219,8 @@ def test_every_meta_parameter_gets_a_gradient(outer: OuterLearner, theta: PyTree
         assert np.abs(leaf).max() > 0, name
 
 
-def test_an_outer_step_is_finite_moves_theta_and_keeps_its_types(outer: OuterLearner) -> None:
-    state = outer.init(KEY)
+def test_an_outer_step_is_finite_moves_theta_and_keeps_its_types(outer: OuterLearner, theta: PyTree) -> None:
+    state = jax.jit(outer.init)(KEY)._replace(theta=theta)
     after, metrics = jax.jit(outer.step)(state, KEY)
     chex.assert_trees_all_equal_shapes_and_dtypes(state, after)
     chex.assert_tree_all_finite((after, metrics))

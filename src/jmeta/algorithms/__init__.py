@@ -11,6 +11,7 @@ from jmeta.algorithms.cavia import cavia
 from jmeta.algorithms.e_maml import e_maml
 from jmeta.algorithms.es_maml import es_maml
 from jmeta.algorithms.fomaml import fomaml
+from jmeta.algorithms.hypernetwork import hypernetwork
 from jmeta.algorithms.imaml import imaml
 from jmeta.algorithms.maml import maml
 from jmeta.algorithms.maml_plus_plus import maml_plus_plus
@@ -20,6 +21,7 @@ from jmeta.algorithms.meta_lstm import meta_lstm
 from jmeta.algorithms.meta_sgd import meta_sgd
 from jmeta.algorithms.oracle import oracle
 from jmeta.algorithms.promp import promp
+from jmeta.algorithms.recurrent_hypernetwork import recurrent_hypernetwork
 from jmeta.algorithms.reptile import reptile
 from jmeta.algorithms.rl2 import rl2
 from jmeta.algorithms.rl2_cma_es import rl2_cma_es
@@ -36,6 +38,7 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "e-maml": e_maml,
     "es-maml": es_maml,
     "fomaml": fomaml,
+    "hypernetwork": hypernetwork,
     "imaml": imaml,
     "maml": maml,
     "maml-plus-plus": maml_plus_plus,
@@ -45,6 +48,7 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "meta-sgd": meta_sgd,
     "oracle": oracle,
     "promp": promp,
+    "recurrent-hypernetwork": recurrent_hypernetwork,
     "reptile": reptile,
     "rl2": rl2,
     "rl2-cma-es": rl2_cma_es,
@@ -62,6 +66,7 @@ __all__ = [
     "e_maml",
     "es_maml",
     "fomaml",
+    "hypernetwork",
     "imaml",
     "maml",
     "maml_plus_plus",
@@ -71,6 +76,7 @@ __all__ = [
     "meta_sgd",
     "oracle",
     "promp",
+    "recurrent_hypernetwork",
     "reptile",
     "rl2",
     "rl2_cma_es",

@@ -1,6 +1,7 @@
 """The average policy: one policy for all tasks, which does not adapt. A rung of the baseline ladder."""
 
 from jmeta.inner.fixed_policy import FixedPolicy
+from jmeta.outer.base import check_widths
 from jmeta.outer.credit import EpisodeCritic
 from jmeta.outer.ppo import PPO
 from jmeta.tasks.base import TaskDistribution
@@ -60,8 +61,7 @@ def average(
     References:
       Schulman et al. 2017, arXiv 1707.06347. The comparison: Finn et al. 2017, arXiv 1703.03400, "pretrained".
     """
-    if any(width < 1 for width in widths):
-        raise ValueError(f"widths={widths}: every hidden layer needs at least 1 unit")
+    check_widths(widths=widths)
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     return PPO(
         inner=FixedPolicy.with_mlp(tasks.observation_size, tasks.action_space, widths),

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from jmeta.inner.belief import BeliefAgent, BeliefPolicy, belief_encoder
+from jmeta.inner.belief import BeliefAgent, BeliefHyperpolicy, BeliefPolicy, belief_encoder
 from jmeta.networks import CoreName, Network, check_core, from_nnx, make_core
+from jmeta.outer.base import check_widths
 from jmeta.outer.belief_ppo import BeliefPPO
 from jmeta.outer.credit import LifetimeCritic
 from jmeta.tasks.base import TaskDistribution
@@ -19,11 +20,13 @@ def belief_learner(
     hidden_size: int = 64,
     encoder_widths: tuple[int, ...] = (32,),
     policy_widths: tuple[int, ...] = (64,),
+    hypernetwork: bool = False,
     lifetime_length: int | None = None,
     num_tasks: int = 512,
     num_belief_updates: int = 4,
     belief_batch_size: int = 64,
     belief_learning_rate: float = 1e-3,
+    max_belief_gradient_norm: float = 0.1,
     buffer_steps: int = 10,
     num_epochs: int = 2,
     num_minibatches: int = 8,
@@ -46,17 +49,19 @@ def belief_learner(
       hidden_size: units of the encoder's core.
       encoder_widths: layers before it.
       policy_widths: hidden layers of the policy and of its critic, each.
+      hypernetwork: the belief generates the policy's weights, and does not enter beside the observation (Beck et al. 2022).
       lifetime_length: environment steps of a lifetime, whole episodes; the task's own custom by default.
       num_tasks: lifetimes lived at each outer step, each in a new task.
       num_belief_updates: gradient steps of the belief in an outer step.
       belief_batch_size: lifetimes in each; divides num_tasks.
-      belief_learning_rate: of its Adam.
+      belief_learning_rate: of its Adam; it is annealed with the policy's.
+      max_belief_gradient_norm: the belief's gradient's global norm is clipped here.
       buffer_steps: outer steps whose lifetimes it learns from.
       num_epochs: passes of the policy over the new lifetimes.
       num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
       learning_rate: of the policy's Adam.
-      anneal_steps: outer steps over which the policy's learning rate falls linearly to zero, and the entropy coefficient in half
-        as many; constant by default.
+      anneal_steps: outer steps over which both learning rates fall linearly to zero, and the entropy coefficient in half as many;
+        constant by default.
       discount: per environment step, in [0, 1]; it runs on across episodes.
       trace: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.
@@ -73,16 +78,14 @@ def belief_learner(
     """
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     check_core(core, hidden_size, 1, length)
-    for name, widths in (("encoder_widths", encoder_widths), ("policy_widths", policy_widths)):
-        if any(width < 1 for width in widths):
-            raise ValueError(f"{name}={widths}: every layer needs at least 1 unit")
+    check_widths(encoder_widths=encoder_widths, policy_widths=policy_widths)
     sizes = (tasks.observation_size, tasks.action_space, belief_size)
     encoder = belief_encoder(
         *sizes,
         lambda num_inputs, rngs: make_core(core, num_inputs, hidden_size, num_layers=1, window=length, rngs=rngs),
         encoder_widths=encoder_widths,
     )
-    policy = from_nnx(lambda rngs: BeliefPolicy(*sizes, policy_widths, rngs=rngs))
+    policy = from_nnx(lambda rngs: (BeliefHyperpolicy if hypernetwork else BeliefPolicy)(*sizes, policy_widths, rngs=rngs))
     return BeliefPPO(
         inner=make_inner(encoder, policy),
         tasks=tasks,
@@ -93,6 +96,7 @@ def belief_learner(
         num_belief_updates=num_belief_updates,
         belief_batch_size=belief_batch_size,
         belief_learning_rate=belief_learning_rate,
+        max_belief_gradient_norm=max_belief_gradient_norm,
         buffer_steps=buffer_steps,
         num_epochs=num_epochs,
         num_minibatches=num_minibatches,

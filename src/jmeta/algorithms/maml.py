@@ -8,7 +8,7 @@ import optax
 from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.objectives import critic_features, linear_features, loaded_dice, low_variance_curvature, naive
-from jmeta.outer.base import check_choice
+from jmeta.outer.base import check_choice, check_widths
 from jmeta.outer.credit import EpisodeBaseline, EpisodeCritic
 from jmeta.outer.ppo import PPO
 from jmeta.tasks.base import TaskDistribution
@@ -111,8 +111,7 @@ def maml(
     check_choice("surrogate", surrogate, SURROGATES)
     if num_inner_steps < 1:
         raise ValueError(f"num_inner_steps={num_inner_steps}: MAML adapts by at least 1 gradient step")
-    if any(width < 1 for width in widths):
-        raise ValueError(f"widths={widths}: every hidden layer needs at least 1 unit")
+    check_widths(widths=widths)
     if not inner_rates:
         raise ValueError("inner_rates is empty: give the rate of the first inner step, for example (0.5,)")
     length = tasks.lifetime_length if segment_length is None else segment_length

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from jmeta.inner.rl2 import RL2, recurrent_network
 from jmeta.networks import CoreName, check_core, make_core
-from jmeta.outer.base import check_choice
+from jmeta.outer.base import check_choice, check_widths
 from jmeta.outer.credit import LifetimeCritic
 from jmeta.outer.ppo import PPO
 from jmeta.tasks.base import TaskDistribution
@@ -22,6 +22,7 @@ def rl2(
     context_length: int | None = None,
     encoder_widths: tuple[int, ...] = (),
     head_widths: tuple[int, ...] = (),
+    hypernetwork: bool = False,
     conv_filters: tuple[int, ...] = (),
     memory_span: Literal["lifetime", "episode"] = "lifetime",
     compute_dtype: Literal["float32", "bfloat16"] = "float32",
@@ -59,6 +60,8 @@ def rl2(
       context_length: steps within reach of a transformer or snail, slots of an external memory; a lifetime by default.
       encoder_widths: layers before the core.
       head_widths: layers after it, for the policy and the critic each.
+      hypernetwork: the core's output generates the weights of policy and critic, which see the observation; see
+        ``recurrent_hypernetwork``.
       conv_filters: of convolutions of 3 by 3 cells, for tasks whose observation is a picture; none by default.
       memory_span: ``episode`` forgets everything when an episode begins: a policy with memory that does not learn from
         one episode to the next.
@@ -111,6 +114,7 @@ def rl2(
             context_length=context_length,
             encoder_widths=encoder_widths,
             head_widths=head_widths,
+            hypernetwork=hypernetwork,
             conv_filters=conv_filters,
             memory_span=memory_span,
             compute_dtype=compute_dtype,
@@ -142,6 +146,7 @@ def recurrent_agent(
     context_length: int | None = None,
     encoder_widths: tuple[int, ...] = (),
     head_widths: tuple[int, ...] = (),
+    hypernetwork: bool = False,
     conv_filters: tuple[int, ...] = (),
     memory_span: Literal["lifetime", "episode"] = "lifetime",
     compute_dtype: Literal["float32", "bfloat16"] = "float32",
@@ -154,9 +159,7 @@ def recurrent_agent(
         raise ValueError(f"context_length={context_length}: give at least 1 step, or None for a whole lifetime")
     check_core(core, hidden_size, num_layers, window)
     check_choice("memory_span", memory_span, ("lifetime", "episode"))
-    for name, widths in (("encoder_widths", encoder_widths), ("head_widths", head_widths), ("conv_filters", conv_filters)):
-        if any(width < 1 for width in widths):
-            raise ValueError(f"{name}={widths}: every layer needs at least 1 unit")
+    check_widths(encoder_widths=encoder_widths, head_widths=head_widths, conv_filters=conv_filters)
     if conv_filters and tasks.image_shape is None:
         raise ValueError(f"conv_filters={conv_filters}: an observation of {type(tasks).__name__} is no picture; leave it out")
     if chunk_length is not None and (chunk_length < 1 or lifetime_length % chunk_length):
@@ -171,6 +174,7 @@ def recurrent_agent(
         ),
         encoder_widths=encoder_widths,
         head_widths=head_widths,
+        hypernetwork=hypernetwork,
         image=tasks.image_shape if conv_filters else None,
         filters=conv_filters,
         forgets=memory_span == "episode",

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jmeta import struct
+from jmeta.inner.actor_critic import ActorCritic, GeneratedActorCritic, actor_critic
 from jmeta.inner.base import InnerLearner
-from jmeta.inner.rl2 import ActorCritic, BuildCore, Perception, RecurrentNetwork
+from jmeta.inner.rl2 import BuildCore, Perception, RecurrentNetwork
 from jmeta.networks import Network, from_nnx
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
@@ -130,6 +131,28 @@ class BeliefPolicy(nnx.Module):
 
     def __call__(self, observation: jax.Array, belief: Belief) -> Decision:
         return self.heads(jnp.concatenate([observation, belief.mean, belief.log_variance]))
+
+
+class BeliefHyperpolicy(nnx.Module):
+    """Observation and belief -> policy and value, whose weights the belief generates.
+
+    References:
+      Beck et al. 2022, arXiv 2210.11348.
+    """
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_space: ActionSpace,
+        belief_size: int,
+        widths: tuple[int, ...],
+        *,
+        rngs: nnx.Rngs,
+    ):
+        self.heads = GeneratedActorCritic(2 * belief_size, actor_critic(observation_size, action_space, widths), rngs=rngs)
+
+    def __call__(self, observation: jax.Array, belief: Belief) -> Decision:
+        return self.heads(jnp.concatenate([belief.mean, belief.log_variance]), observation)
 
 
 def choose(key: jax.Array, length: int, number: int | None) -> jax.Array:

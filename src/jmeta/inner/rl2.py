@@ -10,8 +10,9 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from jmeta import struct
+from jmeta.inner.actor_critic import ActorCritic, GeneratedActorCritic, actor_critic
 from jmeta.inner.base import InnerLearner
-from jmeta.networks import MLP, Convolutions, Core, Network, PolicyHead, from_nnx, in_chunks, orthogonal
+from jmeta.networks import MLP, Convolutions, Core, Network, from_nnx, in_chunks
 from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
 
 BuildCore = Callable[[int, nnx.Rngs], Core]
@@ -43,39 +44,20 @@ class Perception(nnx.Module):
         rngs: nnx.Rngs,
     ):
         self.image = Convolutions(image, filters, dtype=dtype, rngs=rngs) if image else None
-        seen = self.image.output_size if self.image else observation_size
-        num_inputs = seen + action_space.encoding_size + 2
+        self.seen_size = self.image.output_size if self.image else observation_size
+        num_inputs = self.seen_size + action_space.encoding_size + 2
         self.torso = MLP(num_inputs, widths, dtype=dtype, rngs=rngs)
         self.hides_past = hides_past
         self.output_size = widths[-1] if widths else num_inputs
 
+    def see(self, observation: jax.Array) -> jax.Array:
+        """What becomes of the observation alone, [seen_size]."""
+        return self.image(observation) if self.image else observation
+
     def __call__(self, timestep: Timestep) -> jax.Array:
-        seen = self.image(timestep.observation) if self.image else timestep.observation
         past = jnp.concatenate([timestep.previous_action, timestep.previous_reward[None]])
         past = jnp.where(timestep.first, 0.0, past) if self.hides_past else past
-        return self.torso(jnp.concatenate([seen, past, timestep.first.astype(jnp.float32)[None]]))
-
-
-class ActorCritic(nnx.Module):
-    """Features -> policy and value, through layers of their own."""
-
-    def __init__(
-        self,
-        num_features: int,
-        action_space: ActionSpace,
-        widths: tuple[int, ...] = (),
-        *,
-        dtype: DTypeLike = jnp.float32,
-        rngs: nnx.Rngs,
-    ):
-        last = widths[-1] if widths else num_features
-        self.policy_torso = MLP(num_features, widths, dtype=dtype, rngs=rngs)
-        self.value_torso = MLP(num_features, widths, dtype=dtype, rngs=rngs)
-        self.policy = PolicyHead(last, action_space, rngs=rngs)
-        self.value = nnx.Linear(last, 1, kernel_init=orthogonal(), rngs=rngs)
-
-    def __call__(self, features: jax.Array) -> Decision:
-        return Decision(self.policy(self.policy_torso(features)), self.value(self.value_torso(features))[0])
+        return self.torso(jnp.concatenate([self.see(timestep.observation), past, timestep.first.astype(jnp.float32)[None]]))
 
 
 class RecurrentNetwork(nnx.Module):
@@ -108,12 +90,29 @@ class RecurrentNetwork(nnx.Module):
     def __call__(self, memory: PyTree, timestep: Timestep) -> tuple[Decision, PyTree]:
         memory = self.core.forget(memory, timestep.first) if self.forgets else memory
         memory, features = self.core(memory, self.perception(timestep))
-        return self.heads(features), memory
+        return self.decide(features, timestep), memory
 
     def unroll(self, memory: PyTree, timesteps: Timestep) -> tuple[Decision, PyTree]:
         resets = timesteps.first if self.forgets else None
         memory, features = self.core.unroll(memory, jax.vmap(self.perception)(timesteps), resets)
-        return jax.vmap(self.heads)(features), memory
+        return jax.vmap(self.decide)(features, timesteps), memory
+
+    def decide(self, features: jax.Array, timestep: Timestep) -> Decision:
+        """What follows from the core's output."""
+        return self.heads(features)
+
+
+class RecurrentHypernetwork(RecurrentNetwork):
+    """Timestep -> perception -> core -> the weights of a policy and critic, which see the observation.
+
+    ``heads`` takes the core's output and what is seen, as ``GeneratedActorCritic`` does.
+
+    References:
+      Beck et al. 2023, arXiv 2309.14970.
+    """
+
+    def decide(self, features: jax.Array, timestep: Timestep) -> Decision:
+        return self.heads(features, self.perception.see(timestep.observation))
 
 
 @struct.dataclass
@@ -162,12 +161,13 @@ def recurrent_network(
     *,
     encoder_widths: tuple[int, ...] = (),
     head_widths: tuple[int, ...] = (),
+    hypernetwork: bool = False,
     image: tuple[int, int, int] | None = None,
     filters: tuple[int, ...] = (),
     forgets: bool = False,
     dtype: DTypeLike = jnp.float32,
 ) -> Network:
-    """A ``RecurrentNetwork`` of these parts as pure functions."""
+    """A ``RecurrentNetwork`` of these parts as pure functions, or a ``RecurrentHypernetwork``."""
 
     def build(rngs: nnx.Rngs) -> RecurrentNetwork:
         perception = Perception(
@@ -180,7 +180,12 @@ def recurrent_network(
             dtype=dtype,
             rngs=rngs,
         )
-        heads: Any = lambda size, rngs: ActorCritic(size, action_space, head_widths, dtype=dtype, rngs=rngs)  # noqa: E731
+        heads: Any
+        if hypernetwork:
+            target = actor_critic(perception.seen_size, action_space, head_widths, dtype=dtype)
+            heads = lambda size, rngs: GeneratedActorCritic(size, target, rngs=rngs)  # noqa: E731
+            return RecurrentHypernetwork(perception, build_core, heads, forgets=forgets, rngs=rngs)
+        heads = lambda size, rngs: ActorCritic(size, action_space, head_widths, dtype=dtype, rngs=rngs)  # noqa: E731
         return RecurrentNetwork(perception, build_core, heads, forgets=forgets, rngs=rngs)
 
     return from_nnx(build)

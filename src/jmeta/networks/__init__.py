@@ -5,6 +5,7 @@ from jmeta.networks.core import Core, in_chunks
 from jmeta.networks.cores import CoreName, check_core, make_core
 from jmeta.networks.external_memory import MANN, EpisodicLSTM
 from jmeta.networks.heads import PolicyHead
+from jmeta.networks.hypernetwork import Hypernetwork
 from jmeta.networks.initializers import orthogonal
 from jmeta.networks.linear_recurrence import LRU
 from jmeta.networks.network import Network, from_nnx
@@ -23,6 +24,7 @@ __all__ = [
     "Core",
     "CoreName",
     "EpisodicLSTM",
+    "Hypernetwork",
     "Network",
     "PolicyHead",
     "Transformer",

@@ -106,6 +106,13 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
         raise ValueError(f"{name}={value!r}: choose from {', '.join(choices)}")
 
 
+def check_widths(**widths: tuple[int, ...]) -> None:
+    """Raises ValueError unless every hidden layer has a unit."""
+    for name, layers in widths.items():
+        if any(width < 1 for width in layers):
+            raise ValueError(f"{name}={layers}: every hidden layer needs at least 1 unit")
+
+
 def check_score(score: tuple[float, ...], protocol: Protocol) -> None:
     """Raises ValueError unless there is a weight for each segment."""
     if len(score) != protocol.num_segments:

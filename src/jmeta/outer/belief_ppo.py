@@ -10,7 +10,7 @@ import optax
 from jmeta import struct
 from jmeta.inner.belief import BeliefAgent, Record
 from jmeta.lifetime import live_in_new_task
-from jmeta.outer.base import check_divides
+from jmeta.outer.base import check_divides, remaining_rate
 from jmeta.outer.on_policy import Experience, split_each
 from jmeta.outer.ppo import PPO
 from jmeta.parallel import mean_over_devices
@@ -33,7 +33,9 @@ class BeliefPPO(PPO):
     on their number.
 
     Attributes:
-      belief_learning_rate: of Adam.
+      belief_learning_rate: of Adam, at first; it falls as the policy's does.
+      max_belief_gradient_norm: the belief's gradient's global norm is clipped here. A divergence between two sure beliefs can be
+        of any size, and one such step would undo a run.
       num_belief_updates: gradient steps in an outer step.
       belief_batch_size: lifetimes in each; divides num_tasks.
       buffer_steps: outer steps whose lifetimes are kept; the buffer holds ``buffer_steps * num_tasks`` of them.
@@ -44,6 +46,7 @@ class BeliefPPO(PPO):
 
     inner: BeliefAgent
     belief_learning_rate: jax.Array | float = 1e-3
+    max_belief_gradient_norm: jax.Array | float = 0.1
     num_belief_updates: int = struct.field(pytree_node=False, default=3)
     belief_batch_size: int = struct.field(pytree_node=False, default=64)
     buffer_steps: int = struct.field(pytree_node=False, default=10)
@@ -69,7 +72,7 @@ class BeliefPPO(PPO):
         live = partial(live_in_new_task, self.inner, self.tasks, state.theta, protocol=self.protocol)
         one = jax.eval_shape(lambda: self._record(*live(key)))
         buffer = jax.tree.map(lambda x: jnp.zeros((self.num_tasks, self.buffer_steps, *x.shape), x.dtype), one)
-        opt_state = BeliefOptState(state.opt_state, optax.adam(self.belief_learning_rate).init(state.theta))
+        opt_state = BeliefOptState(state.opt_state, self._belief_transformation().init(state.theta))
         return state._replace(opt_state=opt_state, by_task=buffer)
 
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
@@ -81,7 +84,8 @@ class BeliefPPO(PPO):
         record = self.records(experience)
         buffer = jax.tree.map(lambda kept, new: kept.at[:, number % self.buffer_steps].set(new), state.by_task, record)
         num_kept = jnp.minimum(number + 1, self.buffer_steps)
-        theta, belief_state, learned = self._learn_beliefs(improved.theta, opt_state.belief, buffer, num_kept, belief_keys)
+        beliefs = (improved.theta, opt_state.belief)
+        (theta, belief_state), learned = self._learn_beliefs(beliefs, buffer, num_kept, belief_keys, number)
         opt_state = BeliefOptState(improved.opt_state, belief_state)
         return improved._replace(theta=theta, opt_state=opt_state, by_task=buffer), metrics | learned
 
@@ -99,9 +103,11 @@ class BeliefPPO(PPO):
         return jax.grad(loss, has_aux=True)(theta)
 
     def _learn_beliefs(
-        self, theta: Theta, opt_state: PyTree, buffer: Record, num_kept: jax.Array, keys: jax.Array
-    ) -> tuple[Theta, PyTree, Metrics]:
-        """``num_belief_updates`` gradient steps; buffer [n, buffer_steps, T, ...] and keys [n] are this device's."""
+        self, beliefs: tuple[Theta, PyTree], buffer: Record, num_kept: jax.Array, keys: jax.Array, num_steps: jax.Array
+    ) -> tuple[tuple[Theta, PyTree], Metrics]:
+        """``num_belief_updates`` of theta and its state; buffer [n, buffer_steps, T, ...] and keys [n] are this device's."""
+        remaining = remaining_rate(num_steps, self.anneal_steps)
+        transformation = self._belief_transformation()
         group_size = self.num_tasks // self.belief_batch_size
 
         def draw(group: jax.Array, key: jax.Array) -> tuple[Record, jax.Array]:
@@ -116,12 +122,15 @@ class BeliefPPO(PPO):
             drawn = jax.vmap(draw)(jnp.arange(len(group_keys)), group_keys)
             gradient, metrics = mean_over_devices(self.belief_gradient(theta, *drawn))
             metrics["belief/gradient_norm"] = optax.tree.norm(gradient)
-            updates, opt_state = optax.adam(self.belief_learning_rate).update(gradient, opt_state, theta)
+            updates, opt_state = transformation.update(gradient, opt_state, theta)
+            updates = optax.tree.scale(remaining, updates)
             return (optax.apply_updates(theta, updates), opt_state), metrics
 
-        carry = (theta, opt_state)
-        (theta, opt_state), metrics = jax.lax.scan(update, carry, jnp.arange(self.num_belief_updates))
-        return theta, opt_state, jax.tree.map(jnp.mean, metrics)
+        beliefs, metrics = jax.lax.scan(update, beliefs, jnp.arange(self.num_belief_updates))
+        return beliefs, jax.tree.map(jnp.mean, metrics)
+
+    def _belief_transformation(self) -> optax.GradientTransformation:
+        return optax.chain(optax.clip_by_global_norm(self.max_belief_gradient_norm), optax.adam(self.belief_learning_rate))
 
     def _record(self, task: Task, lifetime: Lifetime) -> Record:
         """Of one lifetime [1, T, 1]."""

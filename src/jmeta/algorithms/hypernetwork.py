@@ -1,0 +1,111 @@
+"""A policy generated from what was lived in the task, episode by episode."""
+
+from jmeta.inner.generated_policy import GeneratedPolicy
+from jmeta.networks import CoreName, check_core, make_core
+from jmeta.outer.base import check_widths
+from jmeta.outer.credit import LifetimeCritic
+from jmeta.outer.ppo import PPO
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import Protocol
+
+
+def hypernetwork(
+    tasks: TaskDistribution,
+    *,
+    core: CoreName = "gru",
+    hidden_size: int = 64,
+    encoder_widths: tuple[int, ...] = (32,),
+    hypernetwork_widths: tuple[int, ...] = (),
+    policy_widths: tuple[int, ...] = (32,),
+    num_segments: int | None = None,
+    segment_length: int | None = None,
+    num_streams: int = 1,
+    num_tasks: int = 1024,
+    num_epochs: int = 4,
+    num_minibatches: int = 4,
+    learning_rate: float = 3e-3,
+    anneal_steps: int | None = None,
+    discount: float = 0.99,
+    trace: float = 0.95,
+    clip_epsilon: float = 0.2,
+    entropy_coefficient: float = 0.02,
+    value_coefficient: float = 0.5,
+    max_gradient_norm: float = 0.5,
+) -> PPO:
+    """A network that reads what was lived in a task and writes the weights of the policy for the next episode.
+
+        phi_0 = f_theta(nothing),      phi_k = f_theta(episodes 1 .. k),      maximise  E_task [sum_k return of phi_k]
+
+    While it acts the policy is fixed and sees the observation alone, as an adapted MAML policy does; but how experience becomes
+    weights is learned, and takes one pass forward. Credit runs across episodes, so the first is lived for what it tells the rest.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      core: what reads, as for ``rl2``.
+      hidden_size: units of the core.
+      encoder_widths: layers before it.
+      hypernetwork_widths: hidden layers between the core and the generated weights.
+      policy_widths: hidden layers of the generated policy and of the critic, each.
+      num_segments: policies that a task is given; by default as many as segments make up the task's customary lifetime, but at
+        least 2.
+      segment_length: environment steps that each of them acts, whole episodes; one episode by default.
+      num_streams: episodes lived in parallel with the same policy.
+      num_tasks: lifetimes lived at each outer step, each in a new task.
+      num_epochs: passes over those lifetimes.
+      num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
+      learning_rate: of Adam.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
+        constant by default.
+      discount: per environment step, in [0, 1]; it runs on across episodes.
+      trace: lambda of the generalized advantage estimate, in [0, 1].
+      clip_epsilon: half-width of PPO's ratio interval.
+      entropy_coefficient: weight of the policy's entropy.
+      value_coefficient: weight of the critic's squared error, in units of normalised return.
+      max_gradient_norm: the gradient's global norm is clipped here.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for fewer than 2 segments, segments that are not whole episodes, a num_tasks that num_minibatches does not
+        divide, or a network that can't be built.
+
+    Example:
+      >>> import jax, jmeta
+      >>> tasks = jmeta.tasks.BernoulliBandit(num_arms=2)
+      >>> agent = jmeta.algorithms.hypernetwork(tasks, hidden_size=8, policy_widths=(4,), num_tasks=16)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Ha et al. 2016, arXiv 1609.09106. Initialisation, and hypernetworks in meta-RL: Beck et al. 2022, arXiv 2210.11348.
+    """
+    length = tasks.horizon if segment_length is None else segment_length
+    if num_segments is None:
+        num_segments = max(2, tasks.lifetime_length // length)
+    if num_segments < 2:
+        raise ValueError(f"num_segments={num_segments}: the first policy knows nothing; give at least 2 for one that was adapted")
+    window = num_segments * length
+    check_core(core, hidden_size, 1, window)
+    check_widths(encoder_widths=encoder_widths, hypernetwork_widths=hypernetwork_widths, policy_widths=policy_widths)
+    return PPO(
+        inner=GeneratedPolicy.with_core(
+            tasks.observation_size,
+            tasks.action_space,
+            lambda num_inputs, rngs: make_core(core, num_inputs, hidden_size, num_layers=1, window=window, rngs=rngs),
+            encoder_widths=encoder_widths,
+            hypernetwork_widths=hypernetwork_widths,
+            policy_widths=policy_widths,
+        ),
+        tasks=tasks,
+        credit=LifetimeCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),
+        protocol=Protocol(num_segments=num_segments, segment_length=length, num_streams=num_streams),
+        score=(1.0,) * num_segments,
+        num_tasks=num_tasks,
+        num_epochs=num_epochs,
+        num_minibatches=num_minibatches,
+        learning_rate=learning_rate,
+        anneal_steps=anneal_steps,
+        max_gradient_norm=max_gradient_norm,
+        clip_epsilon=clip_epsilon,
+        entropy_coefficient=entropy_coefficient,
+    )

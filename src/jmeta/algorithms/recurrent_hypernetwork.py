@@ -1,0 +1,38 @@
+"""Recurrent hypernetworks (Beck et al. 2023, arXiv 2309.14970)."""
+
+from typing import Any
+
+from jmeta.algorithms.rl2 import rl2
+from jmeta.algorithms.variants import variant_of
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks.base import TaskDistribution
+
+
+@variant_of(rl2, without=("hypernetwork",))
+def recurrent_hypernetwork(tasks: TaskDistribution, *, head_widths: tuple[int, ...] = (32,), **settings: Any) -> OuterLearner:
+    """``rl2`` whose memory does not decide but generates, at every step, the weights of the policy that does.
+
+    The policy and its critic see the observation alone. What was learned of the task says how they deal with it. At first the
+    generated weights are an ordinary initialisation, whatever the memory (bias-hyperinit; see ``jmeta.networks.Hypernetwork``).
+
+    Args:
+      tasks: the distribution to meta-train on.
+      head_widths: hidden layers of the generated policy and of the critic, each.
+      settings: as for ``rl2``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Example:
+      >>> import jax, jmeta
+      >>> tasks = jmeta.tasks.BernoulliBandit(num_arms=2)
+      >>> agent = jmeta.algorithms.recurrent_hypernetwork(tasks, hidden_size=8, head_widths=(4,), num_tasks=16)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Beck et al. 2023, arXiv 2309.14970. Bias-hyperinit: Beck et al. 2022, arXiv 2210.11348.
+
+    Deviations from the paper:
+      PPO on whole lifetimes; the critic's weights are generated as well as the policy's.
+    """
+    return rl2(tasks, hypernetwork=True, head_widths=head_widths, **settings)

@@ -1,0 +1,106 @@
+"""The plain hypernetwork: phi = f_theta(context), generated anew when a segment ends."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jmeta import struct
+from jmeta.inner.actor_critic import actor_critic
+from jmeta.inner.base import InnerLearner
+from jmeta.inner.rl2 import BuildCore, Perception
+from jmeta.networks import Hypernetwork, Network, from_nnx
+from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
+
+
+class PolicyGenerator(nnx.Module):
+    """What was lived in a task -> the weights of a policy for it.
+
+    Args:
+      perception: sees a step: the observation, the action taken there and its reward, and whether an episode began.
+      build_core: (number of inputs, rngs) to the core that remembers them.
+      target: the policy.
+      widths: hidden layers of the hypernetwork.
+    """
+
+    def __init__(
+        self, perception: Perception, build_core: BuildCore, target: Network, widths: tuple[int, ...], *, rngs: nnx.Rngs
+    ):
+        self.perception = perception
+        self.core = build_core(perception.output_size, rngs)
+        self.weights = Hypernetwork(self.core.output_size, target, widths, rngs=rngs)
+
+    def initial_memory(self) -> PyTree:
+        return self.core.initial_memory()
+
+    def read(self, memory: PyTree, steps: Timestep) -> tuple[jax.Array, PyTree]:
+        """(what is known after steps [T], an embedding; memory)."""
+        memory, features = self.core.unroll(memory, jax.vmap(self.perception)(steps))
+        return features[-1], memory
+
+    def generate(self, embedding: jax.Array) -> PyTree:
+        return self.weights(embedding)
+
+    def generate_at_first(self) -> PyTree:
+        """The weights of a policy that knows nothing."""
+        return self.weights(jnp.zeros(self.core.output_size))
+
+
+@struct.dataclass
+class GeneratedPolicy(InnerLearner):
+    """When a segment ends, a hypernetwork makes of all that was lived in the task the weights of the policy for the next.
+
+    phi is those weights; memory is the generator's and changes only then. So the policy is fixed while it acts: all learning is
+    between segments, as in MAML, and none of it is a gradient step. What the streams of a task know is averaged.
+
+    Attributes:
+      generator: as ``PolicyGenerator`` has it.
+      policy: observation -> ``Decision``, under weights phi.
+    """
+
+    observation_size: int = struct.field(pytree_node=False)
+    action_space: ActionSpace = struct.field(pytree_node=False)
+    generator: Network = struct.field(pytree_node=False)
+    policy: Network = struct.field(pytree_node=False)
+
+    @classmethod
+    def with_core(
+        cls,
+        observation_size: int,
+        action_space: ActionSpace,
+        build_core: BuildCore,
+        *,
+        encoder_widths: tuple[int, ...],
+        hypernetwork_widths: tuple[int, ...],
+        policy_widths: tuple[int, ...],
+    ) -> "GeneratedPolicy":
+        """A policy and critic with hidden layers of these widths, generated from what a core remembers."""
+        policy = actor_critic(observation_size, action_space, policy_widths)
+
+        def build(rngs: nnx.Rngs) -> PolicyGenerator:
+            perception = Perception(observation_size, action_space, encoder_widths, rngs=rngs)
+            return PolicyGenerator(perception, build_core, policy, hypernetwork_widths, rngs=rngs)
+
+        return cls(observation_size, action_space, from_nnx(build), policy)
+
+    def init(self, key: jax.Array) -> Theta:
+        return self.generator.init(key)
+
+    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+        memory = self.generator.apply(theta, method="initial_memory")
+        phi = self.generator.apply(theta, method="generate_at_first")
+        return phi, jax.tree.map(lambda x: jnp.broadcast_to(x, (num_streams, *x.shape)), memory)
+
+    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+        return self.policy.apply(phi, timestep.observation), memory
+
+    def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
+        return jax.vmap(self.policy.apply, in_axes=(None, 0))(phi, timesteps.observation), memory
+
+    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
+        action = jax.vmap(jax.vmap(self.action_space.encode))(segment.action)
+        steps = segment.timestep._replace(previous_action=action, previous_reward=segment.reward)
+        read = partial(self.generator.apply, theta, method="read")
+        embedding, memory = jax.vmap(read, in_axes=(0, 1))(memory, steps)
+        return self.generator.apply(theta, embedding.mean(0), method="generate"), memory

@@ -1,0 +1,40 @@
+"""Hypernetworks: networks whose output is the weights of another (Ha et al. 2016, arXiv 1609.09106)."""
+
+import jax
+from flax import nnx
+from jax.flatten_util import ravel_pytree
+
+from jmeta.networks.network import Network
+from jmeta.networks.torsos import MLP
+from jmeta.types import PyTree
+
+
+class Hypernetwork(nnx.Module):
+    """Embedding [num_inputs] -> parameters of ``target``, which may then be applied to inputs that this never sees.
+
+    The last layer begins with a kernel of zeros and with fresh parameters of the target as its bias. So whatever the embedding,
+    what is generated at first is an ordinary initialisation of the target, and the embedding comes to matter as the kernel is
+    learned. Beck et al. call this bias-hyperinit; without it, generated weights are of the wrong size and learning is unstable.
+
+    Args:
+      num_inputs: length of the embedding.
+      target: whose parameters are generated.
+      widths: hidden layers of this network; none by default.
+
+    References:
+      Beck et al. 2022, arXiv 2210.11348 (bias-hyperinit); Beck et al. 2023, arXiv 2309.14970.
+    """
+
+    def __init__(self, num_inputs: int, target: Network, widths: tuple[int, ...] = (), *, rngs: nnx.Rngs):
+        fresh, self.unravel = ravel_pytree(target.init(rngs.params()))
+        self.torso = MLP(num_inputs, widths, rngs=rngs)
+        self.weights = nnx.Linear(
+            widths[-1] if widths else num_inputs,
+            fresh.size,
+            kernel_init=nnx.initializers.zeros,
+            bias_init=lambda key, shape, dtype: fresh.astype(dtype),
+            rngs=rngs,
+        )
+
+    def __call__(self, embedding: jax.Array) -> PyTree:
+        return self.unravel(self.weights(self.torso(embedding)))
