@@ -1,4 +1,5 @@
-"""Bernoulli bandits of Duan et al. 2016 (RL², arXiv 1611.02779), table 1, with RL², by backpropagation and by evolution.
+"""Bernoulli bandits of Duan et al. 2016 (RL², arXiv 1611.02779), table 1, with RL², by backpropagation and by evolution; and two
+dependent arms (Wang et al. 2016, arXiv 1611.05763).
 
     python benchmarks/bandits.py --row n=10,k=5 --seeds 5
 
@@ -38,6 +39,12 @@ ROWS = [
     row(10, 10, 1000, {"RL²": "6.7", "SNAIL": "6.7", "Gittins": "6.6"}),
     row(100, 5, 3000, {"RL²": "78.7", "SNAIL": "79.1", "Gittins": "78.3"}, **LONG),
     row(100, 10, 3000, {"RL²": "83.5", "SNAIL": "83.5", "Gittins": "82.8"}, **LONG),
+    Row(
+        "dependent,n=100",
+        Recipe("rl2", LONG | {"anneal_steps": 800}, "dependent-bandit", {"num_pulls": 100}),
+        800,
+        {"optimal regret": "1.221"},
+    ),
 ]
 
 if __name__ == "__main__":

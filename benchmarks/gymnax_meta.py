@@ -31,6 +31,18 @@ ROWS = [
         learning_rate=2e-3,
         entropy_coefficient=0.01,
     ),
+    row(
+        "MetaMaze-misc",
+        "gymnax-meta-maze",
+        1500,
+        "32.4",
+        discount=0.97,
+        num_tasks=512,
+        num_epochs=2,
+        num_minibatches=8,
+        learning_rate=4e-3,
+        entropy_coefficient=0.03,
+    ),
 ]
 
 if __name__ == "__main__":

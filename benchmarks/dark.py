@@ -1,0 +1,32 @@
+"""Dark Room and Dark Key-to-Door of Laskin et al. 2022 (algorithm distillation, arXiv 2210.14215), with RL².
+
+    python benchmarks/dark.py --row "Dark Room"
+
+Ten episodes in a room that shows neither goal; the last episodes are the asymptote. Held-out goals are a fifth of all.
+"""
+
+from jmeta.training import Recipe
+from published import Row, reproduce
+
+
+def row(name: str, task: str, num_steps: int, published: dict[str, str], **settings: float) -> Row:
+    """RL² in one environment."""
+    fields = {"anneal_steps": num_steps, "num_tasks": 512, "num_minibatches": 8, "num_epochs": 2} | settings
+    return Row(name, Recipe("rl2", fields, task, {}), num_steps, published)
+
+
+ROWS = [
+    row("Dark Room", "dark-room", 1500, {"goal known": "16.54"}, discount=0.97, learning_rate=4e-3, entropy_coefficient=0.03),
+    row(
+        "Dark Key-to-Door",
+        "dark-key-to-door",
+        1500,
+        {"goal known": "2"},
+        discount=0.97,
+        learning_rate=4e-3,
+        entropy_coefficient=0.03,
+    ),
+]
+
+if __name__ == "__main__":
+    reproduce("dark", ROWS, __doc__)
