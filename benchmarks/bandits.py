@@ -1,5 +1,6 @@
-"""Bernoulli bandits of Duan et al. 2016 (RL², arXiv 1611.02779), table 1, with RL², by backpropagation and by evolution; and two
-dependent arms (Wang et al. 2016, arXiv 1611.05763).
+"""Bernoulli bandits of Duan et al. 2016 (RL², arXiv 1611.02779), table 1, with RL², by backpropagation and by evolution.
+
+And two dependent arms, of Wang et al. 2016 (arXiv 1611.05763).
 
     python benchmarks/bandits.py --row n=10,k=5 --seeds 5
 

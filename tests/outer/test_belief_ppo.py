@@ -33,7 +33,7 @@ class Witness(TaskInference):
 
 
 def test_the_buffer_is_a_uniform_sample_of_all_that_was_lived() -> None:
-    """In every place of a batch the first three lifetimes are kept, then each later one is with probability three by its number."""
+    """In every place of a batch three lifetimes are kept: the first three, until others take their places by chance."""
     outer = learner(num_tasks=512, num_minibatches=1, belief_batch_size=1)
     step, gather = jax.jit(outer.step), jax.jit(lambda state, key: outer.records(outer.gather(state, key)[0]))
     state, lived = outer.init(KEY), []

@@ -3,6 +3,7 @@
 import abc
 
 import jax
+import jax.numpy as jnp
 
 from jmeta.types import ActionSpace, Decision, Memory, Phi, Segment, Theta, Timestep
 
@@ -60,3 +61,22 @@ class InnerLearner(abc.ABC):
 
         memory, decisions = jax.lax.scan(step, memory, timesteps)
         return decisions, memory
+
+
+class InContextLearner(InnerLearner):
+    """Learns in memory alone, step by step: phi is empty, and the end of a segment teaches nothing that memory does not hold."""
+
+    @abc.abstractmethod
+    def initial_memory(self, theta: Theta) -> Memory:
+        """What a stream remembers when a lifetime opens."""
+
+    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+        return (), for_streams(self.initial_memory(theta), num_streams)
+
+    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
+        return phi, memory
+
+
+def for_streams(memory: Memory, num_streams: int) -> Memory:
+    """The memory of one stream for each of several, [num_streams, ...]."""
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (num_streams, *x.shape)), memory)

@@ -10,10 +10,10 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.actor_critic import ActorCritic, GeneratedActorCritic, actor_critic
-from jmeta.inner.base import InnerLearner
+from jmeta.inner.base import InContextLearner
 from jmeta.inner.rl2 import BuildCore, Perception, RecurrentNetwork
 from jmeta.networks import Network, from_nnx
-from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Theta, Timestep
 
 
 class Belief(NamedTuple):
@@ -49,7 +49,7 @@ class BeliefHead(nnx.Module):
 
 
 @struct.dataclass
-class BeliefAgent(InnerLearner):
+class BeliefAgent(InContextLearner):
     """A recurrent encoder turns experience into a belief; a policy sees the observation and the belief. phi is empty.
 
     The encoder is not trained by the policy's reward but by ``belief_loss``: what the policy is told does not change while it
@@ -69,9 +69,8 @@ class BeliefAgent(InnerLearner):
         encoder_key, policy_key = jax.random.split(key)
         return {"encoder": self.encoder.init(encoder_key), "policy": self.policy.init(policy_key)}
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        memory = self.encoder.apply(theta["encoder"], method="initial_memory")
-        return (), jax.tree.map(lambda x: jnp.broadcast_to(x, (num_streams, *x.shape)), memory)
+    def initial_memory(self, theta: Theta) -> Memory:
+        return self.encoder.apply(theta["encoder"], method="initial_memory")
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         belief, memory = self.encoder.apply(theta["encoder"], memory, timestep)
@@ -81,13 +80,9 @@ class BeliefAgent(InnerLearner):
         beliefs, memory = self.encoder.apply(theta["encoder"], memory, timesteps, method="unroll")
         return jax.vmap(partial(self._decide, theta))(timesteps.observation, beliefs), memory
 
-    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
-        return phi, memory
-
     def beliefs(self, theta: Theta, timesteps: Timestep) -> Belief:
         """What one stream believes [T, D] at each step of a lifetime, timesteps [T] from its beginning."""
-        memory = self.encoder.apply(theta["encoder"], method="initial_memory")
-        return self.encoder.apply(theta["encoder"], memory, timesteps, method="unroll")[0]
+        return self.encoder.apply(theta["encoder"], self.initial_memory(theta), timesteps, method="unroll")[0]
 
     @abc.abstractmethod
     def belief_loss(self, theta: Theta, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:

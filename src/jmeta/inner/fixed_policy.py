@@ -4,9 +4,9 @@ import jax
 from flax import nnx
 
 from jmeta import struct
-from jmeta.inner.base import InnerLearner
+from jmeta.inner.base import InContextLearner
 from jmeta.networks import MLP, Network, PolicyHead, from_nnx, orthogonal
-from jmeta.types import ActionSpace, Decision, Memory, Phi, Segment, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Memory, Phi, Theta, Timestep
 
 
 class FeedForwardActorCritic(nnx.Module):
@@ -24,7 +24,7 @@ class FeedForwardActorCritic(nnx.Module):
 
 
 @struct.dataclass
-class FixedPolicy(InnerLearner):
+class FixedPolicy(InContextLearner):
     """Acts on the observation alone, in every task alike; phi and memory are empty.
 
     Attributes:
@@ -44,14 +44,11 @@ class FixedPolicy(InnerLearner):
     def init(self, key: jax.Array) -> Theta:
         return self.network.init(key)
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        return (), ()
+    def initial_memory(self, theta: Theta) -> Memory:
+        return ()
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         return self.network.apply(theta, timestep.observation), memory
 
     def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
         return jax.vmap(self.network.apply, in_axes=(None, 0))(theta, timesteps.observation), memory
-
-    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
-        return phi, memory

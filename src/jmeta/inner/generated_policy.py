@@ -8,7 +8,7 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.actor_critic import actor_critic
-from jmeta.inner.base import InnerLearner
+from jmeta.inner.base import InnerLearner, for_streams
 from jmeta.inner.rl2 import BuildCore, Perception
 from jmeta.networks import Hypernetwork, Network, from_nnx
 from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
@@ -89,8 +89,7 @@ class GeneratedPolicy(InnerLearner):
 
     def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
         memory = self.generator.apply(theta, method="initial_memory")
-        phi = self.generator.apply(theta, method="generate_at_first")
-        return phi, jax.tree.map(lambda x: jnp.broadcast_to(x, (num_streams, *x.shape)), memory)
+        return self.generator.apply(theta, method="generate_at_first"), for_streams(memory, num_streams)
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         return self.policy.apply(phi, timestep.observation), memory

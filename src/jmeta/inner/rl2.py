@@ -11,9 +11,9 @@ from jax.typing import DTypeLike
 
 from jmeta import struct
 from jmeta.inner.actor_critic import ActorCritic, GeneratedActorCritic, actor_critic
-from jmeta.inner.base import InnerLearner
+from jmeta.inner.base import InContextLearner
 from jmeta.networks import MLP, Convolutions, Core, Network, from_nnx, in_chunks
-from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Theta, Timestep
 
 BuildCore = Callable[[int, nnx.Rngs], Core]
 
@@ -116,7 +116,7 @@ class RecurrentHypernetwork(RecurrentNetwork):
 
 
 @struct.dataclass
-class RL2(InnerLearner):
+class RL2(InContextLearner):
     """All learning in a task is the course of a network's memory; phi is empty.
 
     Memory is empty when a lifetime opens and runs on through the episodes of the task. The network is told the previous
@@ -137,9 +137,8 @@ class RL2(InnerLearner):
     def init(self, key: jax.Array) -> Theta:
         return self.network.init(key)
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        memory = self.network.apply(theta, method="initial_memory")
-        return (), jax.tree.map(lambda x: jnp.broadcast_to(x, (num_streams, *x.shape)), memory)
+    def initial_memory(self, theta: Theta) -> Memory:
+        return self.network.apply(theta, method="initial_memory")
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         return self.network.apply(theta, memory, timestep)
@@ -149,9 +148,6 @@ class RL2(InnerLearner):
         if self.chunk_length is None:
             return unroll(memory, timesteps)
         return in_chunks(unroll, memory, timesteps, length=self.chunk_length, truncate=self.truncate)
-
-    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
-        return phi, memory
 
 
 def recurrent_network(

@@ -53,9 +53,9 @@ class BanditLearner(HandWritten):
     def choose(self, arms: Arms) -> dist.Distribution:
         """The next pull, given all pulls of this lifetime."""
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        zeros = jnp.zeros((num_streams, self.action_space.encoding_size), jnp.float32)
-        return (), Arms(zeros, zeros)
+    def initial_memory(self, theta: Theta) -> Memory:
+        zeros = jnp.zeros(self.action_space.encoding_size, jnp.float32)
+        return Arms(zeros, zeros)
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         pulled = timestep.previous_action

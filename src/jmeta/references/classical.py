@@ -9,20 +9,17 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 
 from jmeta import struct
-from jmeta.inner.base import InnerLearner
-from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Segment, Theta, Timestep
+from jmeta.inner.base import InContextLearner
+from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Theta, Timestep
 
 NEVER = -1e9  # the logit of an action that is not chosen: finite, so that entropies and divergences stay numbers
 
 
-class HandWritten(InnerLearner):
-    """Theta and phi are empty, and a finished segment teaches nothing that memory does not already hold."""
+class HandWritten(InContextLearner):
+    """Theta is empty."""
 
     def init(self, key: jax.Array) -> Theta:
         return ()
-
-    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
-        return phi, memory
 
 
 @struct.dataclass
@@ -35,8 +32,8 @@ class Random(HandWritten):
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        return (), ()
+    def initial_memory(self, theta: Theta) -> Memory:
+        return ()
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         size = self.action_space.encoding_size

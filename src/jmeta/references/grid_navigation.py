@@ -162,9 +162,9 @@ class BayesOptimalGridNavi(HandWritten):
                 f"the optimum of size={self.size} and horizon={self.horizon} is unknown: the published 5 and 15 are known"
             )
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        corner, count = jnp.zeros((num_streams, 2), jnp.int32), jnp.zeros(num_streams, jnp.int32)
-        return (), Search(corner, corner, jnp.zeros(num_streams, bool), count, count)
+    def initial_memory(self, theta: Theta) -> Memory:
+        corner, count = jnp.zeros(2, jnp.int32), jnp.zeros((), jnp.int32)
+        return Search(corner, corner, jnp.zeros((), bool), count, count)
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         move = timestep.previous_action.astype(jnp.int32) @ jnp.asarray(MOVES, jnp.int32)

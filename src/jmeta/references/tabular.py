@@ -97,12 +97,14 @@ class EpisodePlanner(TabularLearner):
     def plan(self, experience: Experience, key: jax.Array) -> jax.Array:
         """Action values [H, S, A] to be greedy by."""
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+    def initial_memory(self, theta: Theta) -> Planned:
         experience = self._no_experience()
         plan = jnp.zeros((self.horizon, *experience.visits.shape), jnp.float32)
-        memory = Planned(experience, plan, jax.random.key_data(key))
-        alike = jax.tree.map(lambda x: jnp.broadcast_to(x, (num_streams, *x.shape)), memory)
-        return (), alike._replace(key=jax.random.key_data(jax.random.split(key, num_streams)))
+        return Planned(experience, plan, jax.random.key_data(jax.random.key(0)))  # ``begin`` gives every stream a key of its own
+
+    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+        phi, memory = super().begin(theta, num_streams, key)
+        return phi, memory._replace(key=jax.random.key_data(jax.random.split(key, num_streams)))
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         experience = self._observe(memory.experience, timestep)
@@ -260,8 +262,8 @@ class ReplanningIndex(TabularLearner):
     power: jax.Array | float = 0.5
     prior_mean: jax.Array | float = 1.0
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        return (), jax.tree.map(lambda x: jnp.broadcast_to(x, (num_streams, *x.shape)), self._no_experience())
+    def initial_memory(self, theta: Theta) -> Memory:
+        return self._no_experience()
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         experience = self._observe(memory, timestep)
