@@ -11,20 +11,22 @@ from published import Row, reproduce
 STEPS = 800
 FIELDS = {"discount": 1.0, "anneal_steps": STEPS, "num_tasks": 1024, "entropy_coefficient": 0.05}
 
-VARIBAD_STEPS = 1000
+VARIBAD_STEPS = 1400
 VARIBAD = {
     "reward_values": (-0.1, 1.0),
     "decodes_transitions": False,
-    "kl_weight": 0.05,
-    "num_belief_updates": 16,
+    "latent_size": 8,
+    "kl_weight": 0.03,
+    "num_belief_updates": 20,
     "num_beliefs": 20,
     "num_decoded": 30,
     "belief_learning_rate": 2e-3,
-    "policy_widths": (128,),
+    "buffer_steps": 60,
+    "policy_widths": (128, 128),
     "num_epochs": 4,
     "discount": 1.0,
     "entropy_coefficient": 0.05,
-    "learning_rate": 3e-3,
+    "learning_rate": 2e-3,
     "anneal_steps": VARIBAD_STEPS,
 }
 PUBLISHED = {"VariBAD": "close to optimal in episode 1 (a plot)"}
