@@ -18,14 +18,18 @@ def row(num_pulls: int, num_arms: int, num_steps: int, published: dict[str, str]
     return Row(f"n={num_pulls},k={num_arms}", recipe, num_steps, published)
 
 
-# Whole-lifetime credit (discount 1) at this length takes five times as long.
+# Counts of pulls and rewards are sums over time, which a linear recurrence keeps exactly: with ten arms it is ahead of a GRU, which ended
+# at 82.65 after 2e8 steps, within a tenth of those. Whole-lifetime credit (discount 1) takes five times as long at this length.
 LONG = {
+    "core": "lru",
+    "encoder_widths": (64,),
+    "head_widths": (64,),
     "num_tasks": 512,
     "num_epochs": 2,
     "num_minibatches": 8,
     "discount": 0.99,
     "trace": 0.9,
-    "learning_rate": 4e-3,
+    "learning_rate": 3e-3,
     "entropy_coefficient": 0.03,
 }
 SHORT = {"RL²": "6.7", "SNAIL": "6.6", "Gittins": "6.6"}
@@ -38,8 +42,8 @@ ROWS = [
         SHORT,
     ),
     row(10, 10, 1000, {"RL²": "6.7", "SNAIL": "6.7", "Gittins": "6.6"}),
-    row(100, 5, 6000, {"RL²": "78.7", "SNAIL": "79.1", "Gittins": "78.3"}, **LONG),
-    row(100, 10, 4000, {"RL²": "83.5", "SNAIL": "83.5", "Gittins": "82.8"}, **LONG),
+    row(100, 5, 2500, {"RL²": "78.7", "SNAIL": "79.1", "Gittins": "78.3"}, **LONG),
+    row(100, 10, 2500, {"RL²": "83.5", "SNAIL": "83.5", "Gittins": "82.8"}, **LONG),
     Row(
         "dependent,n=100",
         Recipe("rl2", LONG | {"anneal_steps": 800}, "dependent-bandit", {"num_pulls": 100}),
