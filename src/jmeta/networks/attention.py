@@ -62,8 +62,8 @@ class CausalAttention(nnx.Module):
         """One step [num_inputs] to [H * value_size]."""
         query, key, value = self._project(x[None], cache.num_steps[None])
         slot = jnp.arange(self.window)
-        here = (slot == cache.num_steps % self.window)[:, None, None]
-        cache = Cache(jnp.where(here, key, cache.keys), jnp.where(here, value, cache.values), cache.num_steps + 1)
+        here = cache.num_steps % self.window
+        cache = Cache(cache.keys.at[here].set(key[0]), cache.values.at[here].set(value[0]), cache.num_steps + 1)
         seen = slot < cache.num_steps  # all slots, once they are full
         return cache, self._attend(query, cache.keys, cache.values, seen[None])[0]
 

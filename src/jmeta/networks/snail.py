@@ -49,8 +49,7 @@ class TemporalConvolutions(nnx.Module):
             # A slot that was never written is zero, which is what lies before the beginning.
             earlier = past.features[(past.num_steps - dilation) % reach, : x.shape[-1]]
             x = self._widen(layer, x, earlier)
-        here = (jnp.arange(reach) == past.num_steps % reach)[:, None]
-        return Past(jnp.where(here, x, past.features), past.num_steps + 1), x
+        return Past(past.features.at[past.num_steps % reach].set(x), past.num_steps + 1), x
 
     def unroll(self, past: Past, xs: jax.Array, resets: jax.Array | None) -> tuple[Past, jax.Array]:
         """A sequence [T, num_inputs] to [T, output_size]."""
