@@ -11,11 +11,12 @@ from published import Row, reproduce
 STEPS = 800
 FIELDS = {"discount": 1.0, "anneal_steps": STEPS, "num_tasks": 1024, "entropy_coefficient": 0.05}
 
-VARIBAD_STEPS = 1400
+VARIBAD_STEPS = 1200
 VARIBAD = {
     "reward_values": (-0.1, 1.0),
     "decodes_transitions": False,
-    "latent_size": 8,
+    "latent_size": 10,
+    "decoder_widths": (64, 64),
     "kl_weight": 0.03,
     "num_belief_updates": 20,
     "num_beliefs": 20,
@@ -25,7 +26,7 @@ VARIBAD = {
     "policy_widths": (128, 128),
     "num_epochs": 4,
     "discount": 1.0,
-    "entropy_coefficient": 0.05,
+    "entropy_coefficient": 0.08,
     "learning_rate": 2e-3,
     "anneal_steps": VARIBAD_STEPS,
 }

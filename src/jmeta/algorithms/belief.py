@@ -56,7 +56,7 @@ def belief_learner(
       belief_batch_size: lifetimes in each; divides num_tasks.
       belief_learning_rate: of its Adam; it is annealed with the policy's.
       max_belief_gradient_norm: the belief's gradient's global norm is clipped here.
-      buffer_steps: lifetimes that it learns from, times num_tasks: a uniform sample of all that were lived.
+      buffer_steps: outer steps whose lifetimes it learns from: half of them the first, the others the newest.
       num_epochs: passes of the policy over the new lifetimes.
       num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
       learning_rate: of the policy's Adam.

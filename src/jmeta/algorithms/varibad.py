@@ -58,7 +58,7 @@ def varibad(
       Zintgraf et al. 2020, arXiv 1910.08348.
 
     Deviations from the paper:
-      The belief learns from a uniform sample of all lifetimes, not from the newest 100,000; its gradient is clipped.
+      The belief learns from the first lifetimes as well as from the newest; its gradient is clipped.
     """
     if latent_size < 1:
         raise ValueError(f"latent_size={latent_size}: a latent task needs at least 1 dimension")

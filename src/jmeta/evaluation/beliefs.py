@@ -1,5 +1,6 @@
 """What an agent believes of the goal, step by step, on grids where one goal is hidden (Zintgraf et al. 2020, figure 3)."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -12,6 +13,8 @@ from jmeta.inner.varibad import VariBAD
 from jmeta.lifetime import live_in_new_task
 from jmeta.tasks.grid import GridTasks
 from jmeta.types import Protocol, Theta
+
+LIFETIMES_AT_ONCE = 16
 
 
 class GoalBeliefs(NamedTuple):
@@ -72,7 +75,9 @@ def decode_goals(
         beliefs = jax.vmap(decode)(inner.beliefs(theta, timesteps), jax.random.split(decode_key, len(reward)))
         return beliefs, timesteps.observation, after, reward, task.targets[0]
 
-    results = jax.jit(jax.vmap(one_task))(jax.random.split(key, num_tasks))
+    # A hundred latents, all steps and all goals are decoded together, which is 16 MB a lifetime: few at once.
+    keys = jax.random.split(key, num_tasks)
+    results = jax.jit(partial(jax.lax.map, one_task, batch_size=LIFETIMES_AT_ONCE))(keys)
     belief, before, after, reward, goal = (np.asarray(x) for x in results)
     arrived = tasks.positions(after)  # [N, T, 2]
     on_goal = np.all(arrived[:, :, None] == goals, axis=-1)

@@ -28,11 +28,10 @@ class BeliefOptState(NamedTuple):
 class BeliefPPO(PPO):
     """At each outer step the policy is improved by PPO, then the belief by ``num_belief_updates`` gradient steps of its own loss.
 
-    In each of the ``num_tasks`` places of a batch, ``buffer_steps`` lifetimes are kept, a uniform sample of all that were ever
-    lived there (a reservoir). What the policy no longer does, the belief must go on explaining: a policy that goes straight to
-    its goal shows nothing of the places that the goal is not in. A belief update draws ``belief_batch_size`` lifetimes: as many
-    equal groups of tasks are formed, and one lifetime drawn from each. So no data crosses devices, and results do not depend on
-    their number.
+    The lifetimes of ``buffer_steps`` outer steps are kept: half of them the first there were, for good, the others the newest.
+    What the policy no longer does, the belief must go on explaining: one that goes straight to its goal shows nothing of the
+    places that the goal is not in. A belief update draws ``belief_batch_size`` lifetimes: as many equal groups of tasks are formed,
+    and one lifetime drawn from each. So no data crosses devices, and results do not depend on their number.
 
     Attributes:
       belief_learning_rate: of Adam, at first; it falls as the policy's does.
@@ -40,7 +39,7 @@ class BeliefPPO(PPO):
         of any size, and one such step would undo a run.
       num_belief_updates: gradient steps in an outer step.
       belief_batch_size: lifetimes in each; divides num_tasks.
-      buffer_steps: lifetimes kept in each place of a batch; the buffer holds ``buffer_steps * num_tasks`` of them.
+      buffer_steps: outer steps whose lifetimes are kept; the buffer holds ``buffer_steps * num_tasks`` of them.
 
     References:
       Zintgraf et al. 2020, arXiv 1910.08348.
@@ -79,12 +78,13 @@ class BeliefPPO(PPO):
 
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
         policy_keys, belief_keys = split_each(keys)
-        belief_keys, keep_keys = split_each(belief_keys)
         experience, statistics = self.gather(state, policy_keys)
         number, opt_state = state.extra.num_steps, state.opt_state
         improved, metrics = self.improve(state._replace(opt_state=opt_state.policy), experience, statistics)
 
-        buffer = self._keep(state.by_task, self.records(experience), number, keep_keys)
+        for_good = self.buffer_steps // 2
+        slot = jnp.where(number < for_good, number, for_good + (number - for_good) % (self.buffer_steps - for_good))
+        buffer = jax.tree.map(lambda kept, new: kept.at[:, slot].set(new), state.by_task, self.records(experience))
         num_kept = jnp.minimum(number + 1, self.buffer_steps)
         beliefs = (improved.theta, opt_state.belief)
         (theta, belief_state), learned = self._learn_beliefs(beliefs, buffer, num_kept, belief_keys, number)
@@ -103,16 +103,6 @@ class BeliefPPO(PPO):
             return losses.mean(), jax.tree.map(jnp.mean, metrics)
 
         return jax.grad(loss, has_aux=True)(theta)
-
-    def _keep(self, buffer: Record, record: Record, number: jax.Array, keys: jax.Array) -> Record:
-        """The buffer [n, buffer_steps, T, ...] after outer step ``number`` with record [n, T, ...]: one step of a reservoir."""
-
-        def keep(buffer: Record, record: Record, key: jax.Array) -> Record:
-            drawn = jax.random.randint(key, (), 0, number + 1)
-            slot = jnp.where(number < self.buffer_steps, number, drawn)
-            return jax.tree.map(lambda kept, new: kept.at[slot].set(new, mode="drop"), buffer, record)
-
-        return jax.vmap(keep)(buffer, record, keys)
 
     def _learn_beliefs(
         self, beliefs: tuple[Theta, PyTree], buffer: Record, num_kept: jax.Array, keys: jax.Array, num_steps: jax.Array
