@@ -16,7 +16,7 @@ def row(name: str, task: str, num_steps: int, published: dict[str, str], **setti
 
 
 ROWS = [
-    row("Dark Room", "dark-room", 1500, {"goal known": "16.54"}, discount=0.97, learning_rate=4e-3, entropy_coefficient=0.03),
+    row("Dark Room", "dark-room", 1000, {"goal known": "16.54"}, discount=0.97, learning_rate=4e-3, entropy_coefficient=0.03),
     row(
         "Dark Key-to-Door",
         "dark-key-to-door",

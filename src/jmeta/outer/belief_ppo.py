@@ -30,8 +30,8 @@ class BeliefPPO(PPO):
 
     The lifetimes of ``buffer_steps`` outer steps are kept: half of them the first there were, for good, the others the newest.
     What the policy no longer does, the belief must go on explaining: one that goes straight to its goal shows nothing of the
-    places that the goal is not in. A belief update draws ``belief_batch_size`` lifetimes: as many equal groups of tasks are formed,
-    and one lifetime drawn from each. So no data crosses devices, and results do not depend on their number.
+    places that the goal is not in. A belief update draws ``belief_batch_size`` lifetimes: as many equal groups of tasks are
+    formed, and one lifetime drawn from each. So no data crosses devices, and results do not depend on their number.
 
     Attributes:
       belief_learning_rate: of Adam, at first; it falls as the policy's does.
