@@ -18,7 +18,7 @@ def row(num_pulls: int, num_arms: int, num_steps: int, published: dict[str, str]
     return Row(f"n={num_pulls},k={num_arms}", recipe, num_steps, published)
 
 
-# Counts of pulls and rewards are sums over time, which a linear recurrence keeps exactly: in 2e7 steps it is where a GRU is in 1e8.
+# Counts of pulls and rewards are sums over time, which a linear recurrence keeps: in 2e7 steps it is where a GRU is in 1e8.
 LONG = {
     "core": "lru",
     "encoder_widths": (64,),
