@@ -48,6 +48,18 @@ def test_a_pair_of_inputs_is_decoded_as_if_they_were_one_vector() -> None:
             np.testing.assert_allclose(got[i, j], hidden @ p["output"]["kernel"] + p["output"]["bias"], atol=1e-5)
 
 
+@pytest.mark.parametrize("reward_of_arrival", [False, True])
+def test_a_reward_may_depend_on_where_a_step_leads_alone(reward_of_arrival: bool) -> None:
+    """Then nothing of where it came from or what was done gives the goal away."""
+    inner: VariBAD = learner(reward_of_arrival=reward_of_arrival).inner
+    theta = inner.init(jax.random.key(0))
+    latent, before, action, after = jnp.ones((1, 5)), jnp.ones((1, 2)), jnp.ones((1, 2)), jnp.ones((1, 2))
+    gradients = jax.grad(lambda *step: inner.decoder.apply(theta["decoder"], *step)[0].sum(), argnums=(0, 1, 2, 3))
+    of_latent, of_before, of_action, of_after = (np.abs(x).max() for x in gradients(latent, before, action, after))
+    assert min(of_latent, of_after) > 0
+    assert ((of_before == 0), (of_action == 0)) == (reward_of_arrival, reward_of_arrival)
+
+
 @pytest.mark.parametrize("reward_values", [(), (0.0, 1.0)])
 def test_the_bound_is_the_sum_over_the_whole_lifetime_of_every_belief(reward_values: tuple[float, ...]) -> None:
     """Belief by belief and step by step, each decoded alone."""

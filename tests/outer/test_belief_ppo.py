@@ -60,6 +60,19 @@ def test_nothing_is_learned_from_places_that_are_empty() -> None:
     assert len(set(seen)) == 3
 
 
+def test_the_belief_settles_before_the_policy() -> None:
+    """Of four outer steps the policy moves in all, the belief in the first two."""
+    outer = learner(anneal_steps=4)
+    step, state = jax.jit(outer.step), outer.init(KEY)
+    moved: dict[str, list[bool]] = {"encoder": [], "policy": []}
+    for s in range(4):
+        old, (state, _) = state, step(state, jax.random.fold_in(KEY, s))
+        for part, did in moved.items():
+            pairs = zip(jax.tree.leaves(old.theta[part]), jax.tree.leaves(state.theta[part]), strict=True)
+            did.append(any(np.any(a != b) for a, b in pairs))
+    assert moved == {"encoder": [True, True, False, False], "policy": [True, True, True, True]}
+
+
 @pytest.mark.slow
 def test_a_run_continues_bit_for_bit(tmp_path: Path) -> None:
     """The buffer is part of the state."""

@@ -54,14 +54,14 @@ def belief_learner(
       num_tasks: lifetimes lived at each outer step, each in a new task.
       num_belief_updates: gradient steps of the belief in an outer step.
       belief_batch_size: lifetimes in each; divides num_tasks.
-      belief_learning_rate: of its Adam; it is annealed with the policy's.
+      belief_learning_rate: of its Adam.
       max_belief_gradient_norm: the belief's gradient's global norm is clipped here.
       buffer_steps: outer steps whose lifetimes it learns from: half of them the first, the others the newest.
       num_epochs: passes of the policy over the new lifetimes.
       num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
       learning_rate: of the policy's Adam.
-      anneal_steps: outer steps over which both learning rates fall linearly to zero, and the entropy coefficient in half as many;
-        constant by default.
+      anneal_steps: outer steps over which the policy's learning rate falls linearly to zero, and the entropy coefficient and the
+        belief's rate in half as many; constant by default.
       discount: per environment step, in [0, 1]; it runs on across episodes.
       trace: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.

@@ -19,6 +19,7 @@ def varibad(
     decoder_widths: tuple[int, ...] = (32, 32),
     decodes_transitions: bool = True,
     reward_values: tuple[float, ...] = (),
+    reward_of_arrival: bool = False,
     kl_weight: float = 0.1,
     num_beliefs: int | None = None,
     num_decoded: int | None = None,
@@ -36,6 +37,8 @@ def varibad(
       decodes_transitions: whether transitions are predicted; not needed where they do not differ between tasks.
       reward_values: the rewards there are, if they are few, such as (-0.1, 1.0); their probabilities are then predicted, else a
         mean.
+      reward_of_arrival: whether rewards are predicted from where a step leads alone, as the authors' code does on GridNavi. A good
+        agent stays only where it is paid: who sees that it stays need not know where the goal is.
       kl_weight: of the divergence between one belief and the next.
       num_beliefs: beliefs of a lifetime, at random, that enter in an update; all by default.
       num_decoded: steps of a lifetime, at random, that are predicted from each of those; all by default.
@@ -77,6 +80,7 @@ def varibad(
             tasks.action_space.encoding_size,
             latent_size,
             num_rewards=max(1, len(reward_values)),
+            reward_of_arrival=reward_of_arrival,
             decodes_transitions=decodes_transitions,
             widths=decoder_widths,
             rngs=rngs,

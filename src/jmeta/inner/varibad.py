@@ -23,6 +23,7 @@ class Decoder(nnx.Module):
       action_size: length of an encoded action.
       latent_size: D.
       num_rewards: outputs of the reward's part: logits over as many values, or 1, its mean.
+      reward_of_arrival: whether rewards are predicted from where a step leads, and not from the whole step.
       decodes_transitions: whether the next observation is predicted too.
       widths: hidden layers of each part.
     """
@@ -34,13 +35,16 @@ class Decoder(nnx.Module):
         latent_size: int,
         *,
         num_rewards: int,
+        reward_of_arrival: bool,
         decodes_transitions: bool,
         widths: tuple[int, ...],
         dtype: DTypeLike = jnp.float32,
         rngs: nnx.Rngs,
     ):
         before = observation_size + action_size
-        self.reward = PairMLP(before + observation_size, latent_size, widths, num_rewards, dtype=dtype, rngs=rngs)
+        self.reward_of_arrival = reward_of_arrival
+        of_step = observation_size if reward_of_arrival else before + observation_size
+        self.reward = PairMLP(of_step, latent_size, widths, num_rewards, dtype=dtype, rngs=rngs)
         self.transition = (
             PairMLP(before, latent_size, widths, observation_size, dtype=dtype, rngs=rngs) if decodes_transitions else None
         )
@@ -50,7 +54,8 @@ class Decoder(nnx.Module):
     ) -> tuple[jax.Array, jax.Array | None]:
         """Latents [M, D] and steps [L, ...] to rewards [M, L, num_rewards] and next observations [M, L, observation_size]."""
         before = jnp.concatenate([observation, action], axis=-1)
-        rewards = self.reward(latents, jnp.concatenate([before, next_observation], axis=-1))
+        step = next_observation if self.reward_of_arrival else jnp.concatenate([before, next_observation], axis=-1)
+        rewards = self.reward(latents, step)
         return rewards, self.transition(latents, before) if self.transition else None
 
 

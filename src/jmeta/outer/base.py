@@ -126,3 +126,8 @@ def remaining_rate(num_steps: jax.Array, anneal_steps: int | None) -> jax.Array:
     if anneal_steps is None:
         return jnp.ones((), jnp.float32)
     return jnp.maximum(1.0 - num_steps.astype(jnp.float32) / anneal_steps, 0.0)
+
+
+def in_half_the_time(remaining: jax.Array | float) -> jax.Array:
+    """What is left of what is gone when half of the learning rate is: 1 where that is 1, 0 from 1/2 on."""
+    return jnp.maximum(2.0 * remaining - 1.0, 0.0)

@@ -10,7 +10,7 @@ import optax
 from jmeta import struct
 from jmeta.inner.belief import BeliefAgent, Record
 from jmeta.lifetime import live_in_new_task
-from jmeta.outer.base import check_divides, remaining_rate
+from jmeta.outer.base import check_divides, in_half_the_time, remaining_rate
 from jmeta.outer.on_policy import Experience, split_each
 from jmeta.outer.ppo import PPO
 from jmeta.parallel import mean_over_devices
@@ -34,7 +34,8 @@ class BeliefPPO(PPO):
     formed, and one lifetime drawn from each. So no data crosses devices, and results do not depend on their number.
 
     Attributes:
-      belief_learning_rate: of Adam, at first; it falls as the policy's does.
+      belief_learning_rate: of Adam, at first; it falls to zero in half of ``anneal_steps``, as the entropy coefficient does. A policy
+        that has become sure does not follow a belief that goes on moving: the belief settles first, then the policy on it.
       max_belief_gradient_norm: the belief's gradient's global norm is clipped here. A divergence between two sure beliefs can be
         of any size, and one such step would undo a run.
       num_belief_updates: gradient steps in an outer step.
@@ -108,7 +109,7 @@ class BeliefPPO(PPO):
         self, beliefs: tuple[Theta, PyTree], buffer: Record, num_kept: jax.Array, keys: jax.Array, num_steps: jax.Array
     ) -> tuple[tuple[Theta, PyTree], Metrics]:
         """``num_belief_updates`` of theta and its state; buffer [n, buffer_steps, T, ...] and keys [n] are this device's."""
-        remaining = remaining_rate(num_steps, self.anneal_steps)
+        remaining = in_half_the_time(remaining_rate(num_steps, self.anneal_steps))
         transformation = self._belief_transformation()
         group_size = self.num_tasks // self.belief_batch_size
 

@@ -10,7 +10,7 @@ import optax
 
 from jmeta import struct
 from jmeta.objectives import clipped_surrogate
-from jmeta.outer.base import remaining_rate
+from jmeta.outer.base import in_half_the_time, remaining_rate
 from jmeta.outer.credit import Credit
 from jmeta.outer.on_policy import (
     Experience,
@@ -141,7 +141,7 @@ class PPO(OnPolicy):
         judged = over_axes(judge, 4)(decisions, *take_segments(recorded, self.scored))
         score = jnp.asarray([self.score[k] for k in self.scored], jnp.float32)
         parts = {name: jnp.tensordot(term.mean((1, 2, 3)), score, 1) for name, term in judged.items()}
-        entropy_coefficient = self.entropy_coefficient * jnp.maximum(2.0 * remaining - 1.0, 0.0)
+        entropy_coefficient = self.entropy_coefficient * in_half_the_time(remaining)
         loss = -parts["policy"] + parts["value"] - entropy_coefficient * parts["entropy"]
         metrics = {
             "loss": loss,
