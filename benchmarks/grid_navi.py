@@ -29,8 +29,8 @@ VARIBAD = {
     "num_epochs": 4,
     "num_minibatches": 4,
     "discount": 1.0,
-    "entropy_coefficient": 0.08,
-    "learning_rate": 3e-3,
+    "entropy_coefficient": 0.06,
+    "learning_rate": 2e-3,
     "anneal_steps": VARIBAD_STEPS,
 }
 PUBLISHED = {"VariBAD": "close to optimal in episode 1 (a plot)"}

@@ -37,8 +37,8 @@ def varibad(
       decodes_transitions: whether transitions are predicted; not needed where they do not differ between tasks.
       reward_values: the rewards there are, if they are few, such as (-0.1, 1.0); their probabilities are then predicted, else a
         mean.
-      reward_of_arrival: whether rewards are predicted from where a step leads alone, as the authors' code does on GridNavi. A good
-        agent stays only where it is paid: who sees that it stays need not know where the goal is.
+      reward_of_arrival: whether rewards are predicted from where a step leads alone, as the authors' code does on GridNavi. A
+        good agent stays only where it is paid: who sees that it stays need not know where the goal is.
       kl_weight: of the divergence between one belief and the next.
       num_beliefs: beliefs of a lifetime, at random, that enter in an update; all by default.
       num_decoded: steps of a lifetime, at random, that are predicted from each of those; all by default.

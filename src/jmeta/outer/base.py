@@ -128,6 +128,6 @@ def remaining_rate(num_steps: jax.Array, anneal_steps: int | None) -> jax.Array:
     return jnp.maximum(1.0 - num_steps.astype(jnp.float32) / anneal_steps, 0.0)
 
 
-def in_half_the_time(remaining: jax.Array | float) -> jax.Array:
-    """What is left of what is gone when half of the learning rate is: 1 where that is 1, 0 from 1/2 on."""
-    return jnp.maximum(2.0 * remaining - 1.0, 0.0)
+def left_of_share(share: float, remaining: jax.Array | float) -> jax.Array:
+    """What is left of a rate that is gone after a share of ``anneal_steps``, where ``remaining`` is left of the learning rate."""
+    return jnp.maximum(1.0 - (1.0 - remaining) / share, 0.0)

@@ -1,7 +1,7 @@
 """PPO for an agent whose belief is learned beside its policy, from lifetimes kept in a buffer."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import optax
 from jmeta import struct
 from jmeta.inner.belief import BeliefAgent, Record
 from jmeta.lifetime import live_in_new_task
-from jmeta.outer.base import check_divides, in_half_the_time, remaining_rate
+from jmeta.outer.base import check_divides, left_of_share, remaining_rate
 from jmeta.outer.on_policy import Experience, split_each
 from jmeta.outer.ppo import PPO
 from jmeta.parallel import mean_over_devices
@@ -34,8 +34,8 @@ class BeliefPPO(PPO):
     formed, and one lifetime drawn from each. So no data crosses devices, and results do not depend on their number.
 
     Attributes:
-      belief_learning_rate: of Adam, at first; it falls to zero in half of ``anneal_steps``, as the entropy coefficient does. A policy
-        that has become sure does not follow a belief that goes on moving: the belief settles first, then the policy on it.
+      belief_learning_rate: of Adam, at first; it falls to zero in half of ``anneal_steps``, the entropy coefficient in three
+        quarters. A policy that is sure can't follow a belief that goes on moving: the belief settles first, then the policy.
       max_belief_gradient_norm: the belief's gradient's global norm is clipped here. A divergence between two sure beliefs can be
         of any size, and one such step would undo a run.
       num_belief_updates: gradient steps in an outer step.
@@ -52,6 +52,10 @@ class BeliefPPO(PPO):
     num_belief_updates: int = struct.field(pytree_node=False, default=3)
     belief_batch_size: int = struct.field(pytree_node=False, default=64)
     buffer_steps: int = struct.field(pytree_node=False, default=20)
+
+    learns_for: ClassVar[float] = 0.5
+    """The share of ``anneal_steps`` in which the belief's learning rate falls to zero."""
+    tries_for: ClassVar[float] = 0.75
 
     def __post_init__(self) -> None:
         for name in ("num_belief_updates", "belief_batch_size", "buffer_steps"):
@@ -109,7 +113,7 @@ class BeliefPPO(PPO):
         self, beliefs: tuple[Theta, PyTree], buffer: Record, num_kept: jax.Array, keys: jax.Array, num_steps: jax.Array
     ) -> tuple[tuple[Theta, PyTree], Metrics]:
         """``num_belief_updates`` of theta and its state; buffer [n, buffer_steps, T, ...] and keys [n] are this device's."""
-        remaining = in_half_the_time(remaining_rate(num_steps, self.anneal_steps))
+        remaining = left_of_share(self.learns_for, remaining_rate(num_steps, self.anneal_steps))
         transformation = self._belief_transformation()
         group_size = self.num_tasks // self.belief_batch_size
 

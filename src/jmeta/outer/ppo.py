@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import optax
 
 from jmeta import struct
 from jmeta.objectives import clipped_surrogate
-from jmeta.outer.base import in_half_the_time, remaining_rate
+from jmeta.outer.base import left_of_share, remaining_rate
 from jmeta.outer.credit import Credit
 from jmeta.outer.on_policy import (
     Experience,
@@ -62,6 +62,9 @@ class PPO(OnPolicy):
     clip_epsilon: jax.Array | float = 0.2
     entropy_coefficient: jax.Array | float = 0.0
     optimizer: MakeOptimizer = struct.field(pytree_node=False, default=partial(optax.adam, eps=1e-5))
+
+    tries_for: ClassVar[float] = 0.5
+    """The share of ``anneal_steps`` in which the entropy coefficient falls to zero."""
 
     def __post_init__(self) -> None:
         if self.num_epochs < 1:
@@ -141,7 +144,7 @@ class PPO(OnPolicy):
         judged = over_axes(judge, 4)(decisions, *take_segments(recorded, self.scored))
         score = jnp.asarray([self.score[k] for k in self.scored], jnp.float32)
         parts = {name: jnp.tensordot(term.mean((1, 2, 3)), score, 1) for name, term in judged.items()}
-        entropy_coefficient = self.entropy_coefficient * in_half_the_time(remaining)
+        entropy_coefficient = self.entropy_coefficient * left_of_share(self.tries_for, remaining)
         loss = -parts["policy"] + parts["value"] - entropy_coefficient * parts["entropy"]
         metrics = {
             "loss": loss,
