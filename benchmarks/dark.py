@@ -20,7 +20,7 @@ ROWS = [
     row(
         "Dark Key-to-Door",
         "dark-key-to-door",
-        1500,
+        700,
         {"goal known": "2"},
         discount=0.97,
         learning_rate=4e-3,
