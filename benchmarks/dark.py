@@ -9,23 +9,23 @@ from jmeta.training import Recipe
 from published import Row, reproduce
 
 
-def row(name: str, task: str, num_steps: int, published: dict[str, str], **settings: float) -> Row:
+def row(name: str, task: str, num_steps: int, published: dict[str, str]) -> Row:
     """RL² in one environment."""
-    fields = {"anneal_steps": num_steps, "num_tasks": 512, "num_minibatches": 8, "num_epochs": 2} | settings
+    fields = {
+        "anneal_steps": num_steps,
+        "num_tasks": 512,
+        "num_minibatches": 8,
+        "num_epochs": 2,
+        "discount": 0.97,
+        "learning_rate": 4e-3,
+        "entropy_coefficient": 0.03,
+    }
     return Row(name, Recipe("rl2", fields, task, {}), num_steps, published)
 
 
 ROWS = [
-    row("Dark Room", "dark-room", 1000, {"goal known": "16.54"}, discount=0.97, learning_rate=4e-3, entropy_coefficient=0.03),
-    row(
-        "Dark Key-to-Door",
-        "dark-key-to-door",
-        700,
-        {"goal known": "2"},
-        discount=0.97,
-        learning_rate=4e-3,
-        entropy_coefficient=0.03,
-    ),
+    row("Dark Room", "dark-room", 1000, {"goal known": "16.54"}),
+    row("Dark Key-to-Door", "dark-key-to-door", 700, {"goal known": "2"}),
 ]
 
 if __name__ == "__main__":
