@@ -14,14 +14,12 @@ FIELDS = {"discount": 1.0, "anneal_steps": STEPS, "num_tasks": 1024, "entropy_co
 VARIBAD_STEPS = 1000
 VARIBAD = {
     "reward_values": (-0.1, 1.0),
-    "reward_of_arrival": True,
+    "reward_decoder": "one-state",
     "decodes_transitions": False,
     "latent_size": 10,
     "decoder_widths": (64, 64),
     "kl_weight": 0.03,
     "num_belief_updates": 12,
-    "num_beliefs": 20,
-    "num_decoded": 30,
     "belief_learning_rate": 2e-3,
     "buffer_steps": 30,
     "policy_widths": (128, 128),

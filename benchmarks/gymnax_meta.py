@@ -34,7 +34,7 @@ ROWS = [
     row(
         "MetaMaze-misc",
         "gymnax-meta-maze",
-        1500,
+        150,
         "32.4",
         discount=0.97,
         num_tasks=512,

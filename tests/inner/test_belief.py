@@ -10,7 +10,7 @@ import scipy.stats
 
 import jmeta
 from jmeta.inner.belief import Record, choose
-from jmeta.inner.varibad import PairMLP, VariBAD
+from jmeta.inner.varibad import OneStateReward, PairMLP, VariBAD
 from jmeta.networks import from_nnx
 from jmeta.tasks import BernoulliBandit, SparsePointNavigation
 from jmeta.types import PyTree
@@ -35,7 +35,7 @@ def lived(outer: Any, reward: Any = None) -> tuple[PyTree, Record]:
 
 
 def test_a_pair_of_inputs_is_decoded_as_if_they_were_one_vector() -> None:
-    network = from_nnx(lambda rngs: PairMLP(3, 2, (5, 4), 2, dtype=jnp.float32, rngs=rngs))
+    network = from_nnx(lambda rngs: PairMLP(3, 2, (5, 4), 2, rngs=rngs))
     p = jax.tree.map(np.asarray, network.init(jax.random.key(0)))
     latents, inputs = np.random.default_rng(0).normal(size=(3, 2)), np.random.default_rng(1).normal(size=(4, 3))
     got = network.apply(p, jnp.asarray(latents, jnp.float32), jnp.asarray(inputs, jnp.float32))
@@ -48,16 +48,35 @@ def test_a_pair_of_inputs_is_decoded_as_if_they_were_one_vector() -> None:
             np.testing.assert_allclose(got[i, j], hidden @ p["output"]["kernel"] + p["output"]["bias"], atol=1e-5)
 
 
-@pytest.mark.parametrize("reward_of_arrival", [False, True])
-def test_a_reward_may_depend_on_where_a_step_leads_alone(reward_of_arrival: bool) -> None:
+@pytest.mark.parametrize("reward_decoder", ["step", "arrival"])
+def test_a_reward_may_depend_on_where_a_step_leads_alone(reward_decoder: str) -> None:
     """Then nothing of where it came from or what was done gives the goal away."""
-    inner: VariBAD = learner(reward_of_arrival=reward_of_arrival).inner
+    inner: VariBAD = learner(reward_decoder=reward_decoder).inner
     theta = inner.init(jax.random.key(0))
     latent, before, action, after = jnp.ones((1, 5)), jnp.ones((1, 2)), jnp.ones((1, 2)), jnp.ones((1, 2))
     gradients = jax.grad(lambda *step: inner.decoder.apply(theta["decoder"], *step)[0].sum(), argnums=(0, 1, 2, 3))
     of_latent, of_before, of_action, of_after = (np.abs(x).max() for x in gradients(latent, before, action, after))
     assert min(of_latent, of_after) > 0
-    assert ((of_before == 0), (of_action == 0)) == (reward_of_arrival, reward_of_arrival)
+    alone = reward_decoder == "arrival"
+    assert ((of_before == 0), (of_action == 0)) == (alone, alone)
+
+
+def test_states_share_one_probability_of_paying() -> None:
+    """What one state pays is a softmax over all, so finding one lowers the others; sure beliefs have finite logits and gradients."""
+    network = from_nnx(lambda rngs: OneStateReward(4, 2, (8,), rngs=rngs))
+    theta = network.init(jax.random.key(0))
+    latents, states = jax.random.normal(jax.random.key(1), (3, 2)), jnp.eye(4)
+    pays = jnp.exp(network.apply(theta, latents, states, states))
+    np.testing.assert_allclose(pays.sum(-1), 1.0, atol=1e-6)
+    np.testing.assert_allclose(pays[..., 1].sum(-1), 1.0, atol=1e-6)
+
+    def surprise(bias: jax.Array) -> jax.Array:
+        sure = theta | {"output": theta["output"] | {"bias": bias}}
+        return -network.apply(sure, latents, states, states)[..., 0].min()
+
+    value, gradient = jax.value_and_grad(surprise)(jnp.array([60.0, 0.0, 0.0, 0.0]))
+    assert 50 < value < 70  # "this state pays" is all but certain, and it did not
+    assert gradient[0] == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize("reward_values", [(), (0.0, 1.0)])

@@ -41,23 +41,25 @@ def test_varibad_searches_nearly_as_well_as_can_be_and_believes_nothing_that_is_
     """GridNavi: 36.5 or more of 37.21, and at every step of the first episode nine tenths of the belief on what is possible."""
     outer = jmeta.algorithms.varibad(
         GridNavi(sight="one-hot"),
-        latent_size=8,
         reward_values=(-0.1, 1.0),
+        reward_decoder="one-state",
         decodes_transitions=False,
+        latent_size=10,
+        decoder_widths=(64, 64),
         kl_weight=0.03,
-        num_belief_updates=20,
-        num_beliefs=20,
-        num_decoded=30,
+        num_belief_updates=12,
         belief_learning_rate=2e-3,
-        buffer_steps=60,
+        buffer_steps=30,
         policy_widths=(128, 128),
+        num_tasks=1024,
         num_epochs=4,
+        num_minibatches=4,
         discount=1.0,
-        entropy_coefficient=0.05,
+        entropy_coefficient=0.06,
         learning_rate=2e-3,
-        anneal_steps=1400,
+        anneal_steps=1000,
     )
-    trained = learn(outer, 1400)
+    trained = learn(outer, 1000)
     live = (outer.inner, outer.tasks, trained.theta)
     result = jmeta.evaluate(*live, jax.random.key(1), protocol=outer.protocol, num_tasks=100_000)
     assert result.mean_return >= 36.5

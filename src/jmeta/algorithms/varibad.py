@@ -1,14 +1,20 @@
 """VariBAD (Zintgraf et al. 2020, arXiv 1910.08348)."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
+
+import jax
+import numpy as np
+from flax import nnx
 
 from jmeta.algorithms.belief import belief_learner
 from jmeta.algorithms.variants import variant_of
-from jmeta.inner.varibad import Decoder, VariBAD
+from jmeta.inner.varibad import ArrivalReward, Decoder, OneStateReward, PairMLP, StepReward, VariBAD
 from jmeta.networks import from_nnx
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks.base import TaskDistribution
+
+RewardDecoder: TypeAlias = Literal["step", "arrival", "one-state"]
 
 
 @variant_of(belief_learner, without=("belief_size", "make_inner"))
@@ -19,7 +25,7 @@ def varibad(
     decoder_widths: tuple[int, ...] = (32, 32),
     decodes_transitions: bool = True,
     reward_values: tuple[float, ...] = (),
-    reward_of_arrival: bool = False,
+    reward_decoder: RewardDecoder = "step",
     kl_weight: float = 0.1,
     num_beliefs: int | None = None,
     num_decoded: int | None = None,
@@ -37,8 +43,9 @@ def varibad(
       decodes_transitions: whether transitions are predicted; not needed where they do not differ between tasks.
       reward_values: the rewards there are, if they are few, such as (-0.1, 1.0); their probabilities are then predicted, else a
         mean.
-      reward_of_arrival: whether rewards are predicted from where a step leads alone, as the authors' code does on GridNavi. A
-        good agent stays only where it is paid: who sees that it stays need not know where the goal is.
+      reward_decoder: what rewards are predicted from: "step", the whole of it; "arrival", where it leads alone, as the authors'
+        code does on GridNavi (a good agent stays only where it is paid: who sees that it stays need not know where the goal is);
+        "one-state", likewise, where of all states, observed one-hot, just one pays (their "categorical" rewards).
       kl_weight: of the divergence between one belief and the next.
       num_beliefs: beliefs of a lifetime, at random, that enter in an update; all by default.
       num_decoded: steps of a lifetime, at random, that are predicted from each of those; all by default.
@@ -74,26 +81,48 @@ def varibad(
     for name, value in (("num_beliefs", num_beliefs), ("num_decoded", num_decoded)):
         if value is not None and value < 1:
             raise ValueError(f"{name}={value}: give at least 1, or None for all")
-    decoder = from_nnx(
-        lambda rngs: Decoder(
-            tasks.observation_size,
-            tasks.action_space.encoding_size,
-            latent_size,
-            num_rewards=max(1, len(reward_values)),
-            reward_of_arrival=reward_of_arrival,
-            decodes_transitions=decodes_transitions,
-            widths=decoder_widths,
-            rngs=rngs,
-        )
-    )
+    if reward_decoder == "one-state":
+        _check_one_state(tasks, reward_values)
+    elif reward_decoder not in get_args(RewardDecoder):
+        raise ValueError(f"reward_decoder={reward_decoder!r} is not one of {', '.join(get_args(RewardDecoder))}")
+    state_size, action_size = tasks.observation_size, tasks.action_space.encoding_size
+
+    def decoder(rngs: nnx.Rngs) -> Decoder:
+        def pairs(num_inputs: int, num_outputs: int) -> PairMLP:
+            return PairMLP(num_inputs, latent_size, decoder_widths, num_outputs, rngs=rngs)
+
+        num_rewards = max(1, len(reward_values))
+        reward: StepReward | ArrivalReward | OneStateReward
+        if reward_decoder == "one-state":
+            reward = OneStateReward(state_size, latent_size, decoder_widths, rngs=rngs)
+        elif reward_decoder == "arrival":
+            reward = ArrivalReward(pairs(state_size, num_rewards))
+        else:
+            reward = StepReward(pairs(2 * state_size + action_size, num_rewards))
+        return Decoder(reward, pairs(state_size + action_size, state_size) if decodes_transitions else None)
+
     make_inner = partial(
         VariBAD,
         tasks.observation_size,
         tasks.action_space,
-        decoder=decoder,
+        decoder=from_nnx(decoder),
         reward_values=reward_values,
         kl_weight=kl_weight,
         num_beliefs=num_beliefs,
         num_decoded=num_decoded,
     )
     return belief_learner(tasks, latent_size, make_inner, **settings)
+
+
+def _check_one_state(tasks: TaskDistribution, reward_values: tuple[float, ...]) -> None:
+    if len(reward_values) != 2 or reward_values[0] >= reward_values[1]:
+        raise ValueError(
+            f"reward_values={reward_values}: with reward_decoder='one-state' give what most states pay, then what the one pays"
+        )
+    key = jax.random.key(0)
+    observation = np.asarray(tasks.reset(tasks.sample(key), key)[0])
+    if sorted(observation)[-2:] != [0.0, 1.0] or observation.sum() != 1.0:
+        raise ValueError(
+            f"{type(tasks).__name__} is observed as {observation[:3]}...: reward_decoder='one-state' needs one-hot states, "
+            f"such as sight='one-hot'; or use reward_decoder='arrival'"
+        )

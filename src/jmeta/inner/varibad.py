@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.typing import DTypeLike
 
 from jmeta import struct
 from jmeta.inner.belief import Belief, BeliefAgent, Record, choose, pick
@@ -13,54 +12,69 @@ from jmeta.types import Metrics, Theta
 
 
 class Decoder(nnx.Module):
-    """What a latent task [D] makes of a step: its reward and where it leads.
-
-    All pairs of M latents and L steps are decoded together. The first layer is linear in each of the two, so its products are
-    M + L and not M L.
+    """What a latent task [D] makes of a step: its reward and where it leads. All pairs of M latents and L steps are decoded together.
 
     Args:
-      observation_size: length of an observation.
-      action_size: length of an encoded action.
-      latent_size: D.
-      num_rewards: outputs of the reward's part: logits over as many values, or 1, its mean.
-      reward_of_arrival: whether rewards are predicted from where a step leads, and not from the whole step.
-      decodes_transitions: whether the next observation is predicted too.
-      widths: hidden layers of each part.
+      reward: of a step, (latents, step) to [M, L, num_rewards]: logits over as many values, or 1, its mean.
+      transition: (latents, what is known before the step [L, ...]) to the next observation, None where that is not predicted.
     """
 
-    def __init__(
-        self,
-        observation_size: int,
-        action_size: int,
-        latent_size: int,
-        *,
-        num_rewards: int,
-        reward_of_arrival: bool,
-        decodes_transitions: bool,
-        widths: tuple[int, ...],
-        dtype: DTypeLike = jnp.float32,
-        rngs: nnx.Rngs,
-    ):
-        before = observation_size + action_size
-        self.reward_of_arrival = reward_of_arrival
-        of_step = observation_size if reward_of_arrival else before + observation_size
-        self.reward = PairMLP(of_step, latent_size, widths, num_rewards, dtype=dtype, rngs=rngs)
-        self.transition = (
-            PairMLP(before, latent_size, widths, observation_size, dtype=dtype, rngs=rngs) if decodes_transitions else None
-        )
+    def __init__(self, reward: "StepReward | ArrivalReward | OneStateReward", transition: "PairMLP | None"):
+        self.reward = reward
+        self.transition = transition
 
     def __call__(
         self, latents: jax.Array, observation: jax.Array, action: jax.Array, next_observation: jax.Array
     ) -> tuple[jax.Array, jax.Array | None]:
         """Latents [M, D] and steps [L, ...] to rewards [M, L, num_rewards] and next observations [M, L, observation_size]."""
         before = jnp.concatenate([observation, action], axis=-1)
-        step = next_observation if self.reward_of_arrival else jnp.concatenate([before, next_observation], axis=-1)
-        rewards = self.reward(latents, step)
-        return rewards, self.transition(latents, before) if self.transition else None
+        following = self.transition(latents, before) if self.transition else None
+        return self.reward(latents, before, next_observation), following
+
+
+class StepReward(nnx.Module):
+    """A reward from the whole step."""
+
+    def __init__(self, pairs: "PairMLP"):
+        self.pairs = pairs
+
+    def __call__(self, latents: jax.Array, before: jax.Array, next_observation: jax.Array) -> jax.Array:
+        return self.pairs(latents, jnp.concatenate([before, next_observation], axis=-1))
+
+
+class ArrivalReward(nnx.Module):
+    """A reward from where a step leads alone. A good agent stays only where it is paid: who sees that it stays need not know more."""
+
+    def __init__(self, pairs: "PairMLP"):
+        self.pairs = pairs
+
+    def __call__(self, latents: jax.Array, before: jax.Array, next_observation: jax.Array) -> jax.Array:
+        return self.pairs(latents, next_observation)
+
+
+class OneStateReward(nnx.Module):
+    """Of S states, which observations show one-hot, a latent makes one pay: logits of (pays nothing, pays) on arrival.
+
+    States share one probability. So what was found in one place is known of all others, though no step of this lifetime shows it:
+    an agent that found its goal stays.
+    """
+
+    def __init__(self, num_states: int, latent_size: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
+        self.hidden = MLP(latent_size, widths, rngs=rngs)
+        self.output = nnx.Linear(widths[-1], num_states, rngs=rngs)
+
+    def __call__(self, latents: jax.Array, before: jax.Array, next_observation: jax.Array) -> jax.Array:
+        probabilities = jax.nn.softmax(self.output(self.hidden(latents)))  # [M, S]
+        here = probabilities @ next_observation.T
+        elsewhere = probabilities @ (1.0 - next_observation).T
+        return jnp.log(jnp.stack([elsewhere, here], axis=-1) + jnp.finfo(here.dtype).tiny)
 
 
 class PairMLP(nnx.Module):
-    """Hidden layers over all pairs of latents [M, D] and inputs [L, in], and a linear output [M, L, out]."""
+    """Hidden layers over all pairs of latents [M, D] and inputs [L, in], and a linear output [M, L, out].
+
+    The first layer is linear in each of the two, so its products are M + L and not M L.
+    """
 
     def __init__(
         self,
@@ -69,13 +83,12 @@ class PairMLP(nnx.Module):
         widths: tuple[int, ...],
         num_outputs: int,
         *,
-        dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
         first, *rest = widths
-        self.of_input = nnx.Linear(num_inputs, first, dtype=dtype, rngs=rngs)
-        self.of_latent = nnx.Linear(latent_size, first, use_bias=False, dtype=dtype, rngs=rngs)
-        self.hidden = MLP(first, tuple(rest), dtype=dtype, rngs=rngs)
+        self.of_input = nnx.Linear(num_inputs, first, rngs=rngs)
+        self.of_latent = nnx.Linear(latent_size, first, use_bias=False, rngs=rngs)
+        self.hidden = MLP(first, tuple(rest), rngs=rngs)
         self.output = nnx.Linear(widths[-1], num_outputs, rngs=rngs)
 
     def __call__(self, latents: jax.Array, inputs: jax.Array) -> jax.Array:

@@ -1,8 +1,9 @@
 """Equations: pure functions of one stream or one decision, one topic per file."""
 
 from jmeta.objectives.baselines import critic_features, fit_linear_baseline, linear_features
-from jmeta.objectives.gaussians import gaussian_kl, gaussian_log_density
+from jmeta.objectives.gaussians import gaussian_kl, gaussian_log_density, gaussian_product
 from jmeta.objectives.meta_gradients import mixed_mode_grad
+from jmeta.objectives.propensity import density_ratio, effective_sample_size, fit_propensity
 from jmeta.objectives.returns import (
     discounted_returns,
     episode_index,
@@ -19,17 +20,23 @@ from jmeta.objectives.surrogates import (
     low_variance_curvature,
     naive,
 )
+from jmeta.objectives.temporal_difference import double_q_value, soft_value, td_target
 
 __all__ = [
     "clipped_surrogate",
     "critic_features",
+    "density_ratio",
     "dice",
     "discounted_returns",
+    "double_q_value",
+    "effective_sample_size",
     "episode_index",
     "finished_later",
     "fit_linear_baseline",
+    "fit_propensity",
     "gaussian_kl",
     "gaussian_log_density",
+    "gaussian_product",
     "generalized_advantages",
     "likelihood_ratio",
     "linear_features",
@@ -38,5 +45,7 @@ __all__ = [
     "mixed_mode_grad",
     "naive",
     "returns_by_episode",
+    "soft_value",
     "steps_since_first",
+    "td_target",
 ]

@@ -4,6 +4,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from jmeta.objectives.linear import solve_positive_definite
+
 RIDGE = 1e-5
 
 
@@ -50,18 +52,4 @@ def fit_linear_baseline(features: jax.Array, target: jax.Array, weight: jax.Arra
     chex.assert_rank([features, target, weight], [2, 1, 1])
     gram = (features * weight[:, None]).T @ features + RIDGE * jnp.eye(features.shape[1], dtype=features.dtype)
     moment = features.T @ (target * weight)
-    return features @ _solve_positive_definite(gram, moment)
-
-
-def _solve_positive_definite(matrix: jax.Array, vector: jax.Array) -> jax.Array:
-    """The x [F] with ``matrix`` [F, F] x = ``vector`` [F], by Gauss and Jordan's elimination, which needs no pivoting here.
-
-    Not by LAPACK, whose batched routines can deadlock on a CPU: see docs/design.md.
-    """
-
-    def eliminate(index: jax.Array, system: jax.Array) -> jax.Array:
-        row = system[index] / system[index, index]
-        return (system - jnp.outer(system[:, index], row)).at[index].set(row)
-
-    system = jnp.concatenate([matrix, vector[:, None]], axis=1)
-    return jax.lax.fori_loop(0, len(vector), eliminate, system)[:, -1]
+    return features @ solve_positive_definite(gram, moment)

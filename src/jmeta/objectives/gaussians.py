@@ -24,3 +24,22 @@ def gaussian_log_density(value: jax.Array, mean: jax.Array, log_variance: jax.Ar
     chex.assert_equal_shape([value, mean, log_variance])
     square = jnp.square(value - mean) * jnp.exp(-log_variance)
     return -0.5 * jnp.sum(square + log_variance + jnp.log(2.0 * jnp.pi))
+
+
+def gaussian_product(means: jax.Array, variances: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The normalised product of Gaussians: precisions add up, and so do means times precisions.
+
+    Args:
+      means: [N, D] of the factors.
+      variances: [N, D].
+      weight: [N], how often each factor counts; at least one is above 0.
+
+    Returns:
+      (mean [D], variance [D]).
+
+    References:
+      Rakelly et al. 2019, arXiv 1903.08254, section 4.1.
+    """
+    chex.assert_rank([means, variances, weight], [2, 2, 1])
+    precision = weight @ (1.0 / variances)
+    return (weight @ (means / variances)) / precision, 1.0 / precision

@@ -1,0 +1,58 @@
+"""How much likelier data is under one distribution than under another, from samples of both."""
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from jmeta.objectives.linear import solve_positive_definite
+
+
+def fit_propensity(
+    ours: jax.Array, theirs: jax.Array, weight: jax.Array | None = None, *, strength: float = 1e-3, num_steps: int = 8
+) -> jax.Array:
+    """Logistic regression of where a sample comes from, by Newton's method: weights [F + 1], the last one the constant's.
+
+        minimise  mean over both kinds of log(1 + exp(-z_i w.(x_i, 1)))  +  strength / 2 |w|^2,   z = 1 ours, -1 theirs
+
+    Each kind counts half, however many samples there are of it.
+
+    Args:
+      ours: [N, F] samples of what is asked for.
+      theirs: [M, F] samples of what there is.
+      weight: [N], of ours; rows of weight 0 do not count. All alike by default.
+      strength: of the penalty, > 0.
+      num_steps: of Newton's method.
+
+    References:
+      Fakoor et al. 2020, arXiv 1910.00125, equation 13.
+    """
+    chex.assert_rank([ours, theirs], 2)
+    weight = jnp.ones(len(ours)) if weight is None else weight
+    features = jnp.concatenate([ours, theirs])
+    features = jnp.concatenate([features, jnp.ones((len(features), 1))], axis=1)
+    label = jnp.concatenate([jnp.ones(len(ours)), jnp.zeros(len(theirs))])
+    share = jnp.concatenate([weight / jnp.maximum(weight.sum(), 1e-6), jnp.full(len(theirs), 1.0 / len(theirs))]) / 2.0
+
+    def newton(_: int, w: jax.Array) -> jax.Array:
+        probability = jax.nn.sigmoid(features @ w)
+        gradient = features.T @ (share * (probability - label)) + strength * w
+        curvature = (features * (share * probability * (1.0 - probability))[:, None]).T @ features
+        return w - solve_positive_definite(curvature + strength * jnp.eye(len(w)), gradient)
+
+    return jax.lax.fori_loop(0, num_steps, newton, jnp.zeros(features.shape[1]))
+
+
+def density_ratio(w: jax.Array, features: jax.Array) -> jax.Array:
+    """ours / theirs at features [F], [], by the weights [F + 1] of ``fit_propensity``."""
+    chex.assert_rank([w, features], 1)
+    return jnp.exp(features @ w[:-1] + w[-1])
+
+
+def effective_sample_size(weights: jax.Array) -> jax.Array:
+    """The share of samples [N] with these weights that count, [], in (0, 1]: (sum w)^2 / (N sum w^2).
+
+    References:
+      Kong 1992; Fakoor et al. 2020, arXiv 1910.00125, equation 9.
+    """
+    chex.assert_rank(weights, 1)
+    return jnp.square(weights.sum()) / (len(weights) * jnp.maximum(jnp.square(weights).sum(), 1e-12))

@@ -1,0 +1,46 @@
+"""Targets of action values from single steps. One step each; ``vmap`` for more.
+
+Notation as in ``jmeta.objectives.returns``: ``r_t`` is the reward for the action taken at t - 1, ``q_tm1`` the value of having taken
+it, ``q_t`` values at what it led to (before any reset). ``discount_t`` is 0 at a natural end and the discount everywhere else,
+at a time limit too.
+"""
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+def td_target(r_t: jax.Array, discount_t: jax.Array, v_t: jax.Array) -> jax.Array:
+    """r_t + discount_t * v_t, [], a constant for derivatives.
+
+    References:
+      Sutton 1988, Learning to predict by the methods of temporal differences.
+    """
+    chex.assert_rank([r_t, discount_t, v_t], 0)
+    return jax.lax.stop_gradient(r_t + discount_t * v_t)
+
+
+def double_q_value(q_t_selector: jax.Array, q_t_value: jax.Array) -> jax.Array:
+    """What one estimate [A] says of the action that another [A] likes best, [].
+
+    References:
+      van Hasselt et al. 2016, arXiv 1509.06461.
+    """
+    chex.assert_rank([q_t_selector, q_t_value], 1)
+    best = jnp.arange(len(q_t_selector)) == jnp.argmax(q_t_selector)
+    return jnp.sum(jnp.where(best, q_t_value, 0.0))
+
+
+def soft_value(log_probability_t: jax.Array, q_t: jax.Array, temperature: jax.Array) -> jax.Array:
+    """The value [] of a stochastic policy, its entropy paid: sum_a pi(a) (q(a) - temperature log pi(a)).
+
+    Args:
+      log_probability_t: [A] of every action.
+      q_t: [A].
+      temperature: [], not negative.
+
+    References:
+      Christodoulou 2019, arXiv 1910.07207.
+    """
+    chex.assert_rank([log_probability_t, q_t, temperature], [1, 1, 0])
+    return jnp.sum(jnp.exp(log_probability_t) * (q_t - temperature * log_probability_t))
