@@ -8,6 +8,7 @@ from collections.abc import Callable
 from jmeta.algorithms.anil import anil
 from jmeta.algorithms.average import average
 from jmeta.algorithms.cavia import cavia
+from jmeta.algorithms.dqn import dqn
 from jmeta.algorithms.e_maml import e_maml
 from jmeta.algorithms.es_maml import es_maml
 from jmeta.algorithms.fomaml import fomaml
@@ -26,8 +27,10 @@ from jmeta.algorithms.reptile import reptile
 from jmeta.algorithms.rl2 import rl2
 from jmeta.algorithms.rl2_cma_es import rl2_cma_es
 from jmeta.algorithms.rl2_es import rl2_es
+from jmeta.algorithms.sac import sac
 from jmeta.algorithms.snail import snail
 from jmeta.algorithms.task_inference import task_inference
+from jmeta.algorithms.td3 import td3
 from jmeta.algorithms.varibad import varibad
 from jmeta.outer.base import OuterLearner
 
@@ -35,6 +38,7 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "anil": anil,
     "average": average,
     "cavia": cavia,
+    "dqn": dqn,
     "e-maml": e_maml,
     "es-maml": es_maml,
     "fomaml": fomaml,
@@ -53,8 +57,10 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "rl2": rl2,
     "rl2-cma-es": rl2_cma_es,
     "rl2-es": rl2_es,
+    "sac": sac,
     "snail": snail,
     "task-inference": task_inference,
+    "td3": td3,
     "varibad": varibad,
 }
 
@@ -63,6 +69,7 @@ __all__ = [
     "anil",
     "average",
     "cavia",
+    "dqn",
     "e_maml",
     "es_maml",
     "fomaml",
@@ -81,7 +88,9 @@ __all__ = [
     "rl2",
     "rl2_cma_es",
     "rl2_es",
+    "sac",
     "snail",
     "task_inference",
+    "td3",
     "varibad",
 ]

@@ -3,8 +3,9 @@
 from jmeta.networks.attention import Transformer
 from jmeta.networks.core import Core, in_chunks
 from jmeta.networks.cores import CoreName, check_core, make_core
+from jmeta.networks.critics import TwinCritic
 from jmeta.networks.external_memory import MANN, EpisodicLSTM
-from jmeta.networks.heads import PolicyHead
+from jmeta.networks.heads import Categorical, PolicyHead, TanhNormal, TanhNormalHead
 from jmeta.networks.hypernetwork import Hypernetwork
 from jmeta.networks.initializers import orthogonal
 from jmeta.networks.linear_recurrence import LRU
@@ -20,6 +21,7 @@ __all__ = [
     "MANN",
     "MLP",
     "SNAIL",
+    "Categorical",
     "Convolutions",
     "Core",
     "CoreName",
@@ -27,7 +29,10 @@ __all__ = [
     "Hypernetwork",
     "Network",
     "PolicyHead",
+    "TanhNormal",
+    "TanhNormalHead",
     "Transformer",
+    "TwinCritic",
     "check_core",
     "from_nnx",
     "in_chunks",

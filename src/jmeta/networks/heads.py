@@ -1,5 +1,7 @@
 """Heads: from features to a distribution over actions."""
 
+from typing import Any, ClassVar
+
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
@@ -53,3 +55,58 @@ class PolicyHead(nnx.Module):
             return Categorical(jax.nn.log_softmax(outputs))
         std = jnp.exp(jnp.clip(self.log_std[...], -5.0, 2.0))
         return dist.Normal(outputs, jnp.broadcast_to(std, outputs.shape)).to_event(1)
+
+
+class TanhNormal(dist.Distribution):
+    """tanh of a diagonal Gaussian [size]: actions within the box, densest where the Gaussian is not wide.
+
+    Args:
+      mean: of the Gaussian, [size].
+      log_std: of the Gaussian, [size].
+
+    References:
+      Haarnoja et al. 2018, arXiv 1801.01290, appendix C.
+    """
+
+    pytree_data_fields = ("mean_before", "log_std")
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+    support = dist.constraints.real_vector
+    EDGE = 1.0 - 1e-6  # a float32 tanh reaches 1, whose inverse is infinite
+
+    def __init__(self, mean: jax.Array, log_std: jax.Array):
+        self.mean_before = mean
+        self.log_std = log_std
+        super().__init__(batch_shape=(), event_shape=mean.shape)
+
+    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
+        return self.sample_with_log_prob(key, sample_shape)[0]
+
+    def sample_with_log_prob(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> tuple[jax.Array, jax.Array]:
+        """Differentiable in the Gaussian's parameters; finite where the action is at the box's edge."""
+        noise = jax.random.normal(key, (*sample_shape, *self.mean_before.shape))
+        before = self.mean_before + jnp.exp(self.log_std) * noise
+        return jnp.tanh(before), self._log_prob_before(before)
+
+    def log_prob(self, value: jax.Array) -> jax.Array:
+        return self._log_prob_before(jnp.arctanh(jnp.clip(value, -self.EDGE, self.EDGE)))
+
+    @property
+    def mean(self) -> jax.Array:
+        """The action of the Gaussian's mean, [size]."""
+        return jnp.tanh(self.mean_before)
+
+    def _log_prob_before(self, before: jax.Array) -> jax.Array:
+        gaussian = dist.Normal(self.mean_before, jnp.exp(self.log_std)).log_prob(before)
+        log_slope = 2.0 * (jnp.log(2.0) - before - jax.nn.softplus(-2.0 * before))  # log(1 - tanh²)
+        return jnp.sum(gaussian - log_slope, axis=-1)
+
+
+class TanhNormalHead(nnx.Module):
+    """Features [F] to a ``TanhNormal`` whose spread depends on the features too; log standard deviations in [-5, 2]."""
+
+    def __init__(self, num_features: int, size: int, *, rngs: nnx.Rngs):
+        self.mean = nnx.Linear(num_features, size, kernel_init=orthogonal(0.01), rngs=rngs)
+        self.log_std = nnx.Linear(num_features, size, kernel_init=orthogonal(0.01), rngs=rngs)
+
+    def __call__(self, features: jax.Array) -> TanhNormal:
+        return TanhNormal(self.mean(features), jnp.clip(self.log_std(features), -5.0, 2.0))

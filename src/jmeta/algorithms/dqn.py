@@ -1,0 +1,61 @@
+"""DQN (Mnih et al. 2015, Nature 518), one policy for all tasks."""
+
+from typing import Any
+
+from jmeta.algorithms.off_policy import check_layers, off_policy_learner
+from jmeta.algorithms.variants import variant_of
+from jmeta.inner.dqn import DQN
+from jmeta.inner.off_policy import Reactive
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import Discrete
+
+
+@variant_of(off_policy_learner, without=("inner", "context_size", "num_segments"))
+def dqn(
+    tasks: TaskDistribution,
+    *,
+    widths: tuple[int, ...] = (64, 64),
+    discount: float = 0.99,
+    last_epsilon: float = 0.1,
+    explore_steps: int | None = 50,
+    learning_rate: float = 1e-3,
+    **settings: Any,
+) -> OuterLearner:
+    """Double Q-learning under Huber's loss, epsilon-greedy, from replay; nothing adapts.
+
+    On one task it is the single-task algorithm; on a distribution, multi-task DQN. See ``jmeta.inner.dqn``.
+
+    Args:
+      tasks: the distribution to train on; there are a few actions.
+      widths: hidden layers.
+      discount: per environment step, in [0, 1].
+      last_epsilon: how often an action in training is any, once the time for exploration is over; at first every one is.
+      explore_steps: outer steps over which that falls; None: it stays at 1.
+      learning_rate: of Adam.
+      settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent, which takes any action in 1 of 100 steps.
+
+    Raises:
+      ValueError: for tasks of other actions, a segment that is no whole number of episodes, numbers that do not divide
+        num_tasks, too little replay, or a network that can't be built.
+
+    Example:
+      >>> import jax, jmeta
+      >>> agent = jmeta.algorithms.dqn(jmeta.tasks.GridNavi(), widths=(8,), num_tasks=2, num_passes=2)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Mnih et al. 2015, Nature 518. van Hasselt et al. 2016, arXiv 1509.06461.
+
+    Deviations from the paper:
+      Double Q-learning; targets are a moving average and not a copy made now and then; Adam.
+    """
+    check_layers(widths)
+    if not isinstance(tasks.action_space, Discrete):
+        raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: DQN needs a few actions; use td3 or sac")
+    learner = DQN.of(tasks.observation_size, tasks.action_space, widths, discount=discount, last_epsilon=last_epsilon)
+    agent = Reactive(tasks.observation_size, tasks.action_space, learner)
+    return off_policy_learner(tasks, agent, explore_steps=explore_steps, learning_rate=learning_rate, **settings)

@@ -1,0 +1,75 @@
+"""What algorithms that learn from replay have in common."""
+
+from jmeta.inner.off_policy import OffPolicyAgent
+from jmeta.outer.base import check_widths
+from jmeta.outer.off_policy import OffPolicy
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import Protocol
+
+
+def off_policy_learner(
+    tasks: TaskDistribution,
+    inner: OffPolicyAgent,
+    *,
+    num_segments: int = 1,
+    segment_length: int | None = None,
+    num_tasks: int = 16,
+    num_collected: int | None = None,
+    num_passes: int = 64,
+    num_minibatches: int = 1,
+    batch_size: int = 16,
+    capacity: int = 20_000,
+    context_size: int | None = None,
+    explore_steps: int | None = None,
+    learning_rate: float = 3e-4,
+    slow_rate: float = 0.005,
+    max_gradient_norm: float = 10.0,
+) -> OffPolicy:
+    """Training tasks that are drawn once, each with replay of its own.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      inner: the agent.
+      num_segments: segments of a lifetime.
+      segment_length: environment steps of a segment, whole episodes; one episode by default.
+      num_tasks: training tasks, drawn once.
+      num_collected: tasks in which a lifetime is lived at each outer step, in turn; all by default.
+      num_passes: over all tasks, in an outer step.
+      num_minibatches: groups of tasks in a pass, with a gradient step for each; divides num_tasks.
+      batch_size: rows of a task's replay in a gradient step.
+      capacity: environment steps that each task's replay keeps.
+      context_size: steps of a task's newest lifetime that the agent may adapt to in training; all by default.
+      explore_steps: outer steps over which exploration falls to its least; no fall by default.
+      learning_rate: of Adam.
+      slow_rate: how fast targets follow, in (0, 1].
+      max_gradient_norm: the gradient's global norm is clipped here.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for a segment that is no whole number of episodes, numbers that do not divide num_tasks, or too little replay.
+    """
+    return OffPolicy(
+        inner=inner,
+        tasks=tasks,
+        protocol=Protocol(num_segments, tasks.horizon if segment_length is None else segment_length, 1),
+        num_tasks=num_tasks,
+        num_collected=num_tasks if num_collected is None else num_collected,
+        num_passes=num_passes,
+        num_minibatches=num_minibatches,
+        batch_size=batch_size,
+        capacity=capacity,
+        context_size=context_size,
+        explore_steps=explore_steps,
+        learning_rate=learning_rate,
+        slow_rate=slow_rate,
+        max_gradient_norm=max_gradient_norm,
+    )
+
+
+def check_layers(widths: tuple[int, ...]) -> None:
+    """Raises ValueError unless there is a hidden layer, and each has a unit."""
+    if not widths:
+        raise ValueError("widths=(): give at least one hidden layer")
+    check_widths(widths=widths)

@@ -1,0 +1,65 @@
+"""SAC (Haarnoja et al. 2018, arXiv 1812.05905), one policy for all tasks."""
+
+from typing import Any
+
+from jmeta.algorithms.off_policy import check_layers, off_policy_learner
+from jmeta.algorithms.variants import variant_of
+from jmeta.inner.off_policy import Reactive
+from jmeta.inner.sac import SAC, DiscreteSAC
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import Discrete
+
+
+@variant_of(off_policy_learner, without=("inner", "context_size", "explore_steps", "num_segments"))
+def sac(
+    tasks: TaskDistribution,
+    *,
+    widths: tuple[int, ...] = (256, 256),
+    discount: float = 0.99,
+    reward_scale: float = 1.0,
+    initial_temperature: float = 1.0,
+    target_entropy: float | None = None,
+    **settings: Any,
+) -> OuterLearner:
+    """A stochastic policy that is paid for its entropy, and twin critics, from replay; nothing adapts.
+
+    On one task it is the single-task algorithm; on a distribution, multi-task SAC: what pooling all tasks is worth without
+    inferring any. See ``jmeta.inner.sac``. Where actions are few it is SAC's discrete form (Christodoulou 2019, arXiv 1910.07207).
+
+    Args:
+      tasks: the distribution to train on.
+      widths: hidden layers of the policy and of each critic.
+      discount: per environment step, in [0, 1].
+      reward_scale: rewards are multiplied by it before anything is learned from them.
+      initial_temperature: what entropy is worth at first.
+      target_entropy: in nats; by default minus the number of action dimensions, or 0.6 of the largest of a few actions.
+      settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for a segment that is no whole number of episodes, numbers that do not divide num_tasks, too little replay, or a
+        network that can't be built.
+
+    Example:
+      >>> import jax, jmeta
+      >>> agent = jmeta.algorithms.sac(jmeta.tasks.SparsePointNavigation(), widths=(8,), num_tasks=2, num_passes=2)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Haarnoja et al. 2018, arXiv 1812.05905.
+    """
+    check_layers(widths)
+    kind = DiscreteSAC if isinstance(tasks.action_space, Discrete) else SAC
+    learner = kind.of(
+        tasks.observation_size,
+        tasks.action_space,
+        widths,
+        discount=discount,
+        reward_scale=reward_scale,
+        initial_temperature=initial_temperature,
+        target_entropy=target_entropy,
+    )
+    return off_policy_learner(tasks, Reactive(tasks.observation_size, tasks.action_space, learner), **settings)

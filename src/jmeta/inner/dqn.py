@@ -1,0 +1,82 @@
+"""DQN: the policy is to take the action of the highest value (Mnih et al. 2015, Nature 518)."""
+
+from typing import Self
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from jmeta import struct
+from jmeta.inner.q_learner import QLearner, Step
+from jmeta.networks import MLP, Categorical, Network, from_nnx
+from jmeta.objectives import double_q_value, td_target
+from jmeta.types import ActionSpace, Decision, Discrete, Metrics, PyTree
+
+
+class ActionValues(nnx.Module):
+    """Features -> hidden layers -> a value of every action."""
+
+    def __init__(self, num_inputs: int, num_actions: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
+        self.torso = MLP(num_inputs, widths, rngs=rngs)
+        self.values = nnx.Linear(widths[-1], num_actions, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.values(self.torso(x))
+
+
+@struct.dataclass
+class DQN(QLearner):
+    """Double Q-learning under Huber's loss, epsilon-greedy.
+
+        target = r_t + discount q_slow(x_t, argmax_a q(x_t, a))
+
+    Attributes:
+      network: features to values [A].
+      epsilon: how often the action shipped is any, in (0, 1].
+      first_epsilon: the same when experience begins to be gathered.
+      last_epsilon: and when the time for exploration is over.
+
+    References:
+      Mnih et al. 2015, Nature 518. van Hasselt et al. 2016, arXiv 1509.06461.
+    """
+
+    num_inputs: int = struct.field(pytree_node=False)
+    action_space: Discrete = struct.field(pytree_node=False)
+    network: Network = struct.field(pytree_node=False)
+    discount: jax.Array | float = 0.99
+    epsilon: jax.Array | float = 0.01
+    first_epsilon: jax.Array | float = 1.0
+    last_epsilon: jax.Array | float = 0.1
+
+    @classmethod
+    def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "DQN":
+        """With hidden layers ``widths``."""
+        size = action_space.encoding_size
+        network = from_nnx(lambda rngs: ActionValues(num_inputs, size, widths, rngs=rngs))
+        return cls(num_inputs, action_space, network, **settings)  # type: ignore[arg-type]
+
+    def init(self, key: jax.Array) -> PyTree:
+        return self.network.init(key)
+
+    def decide(self, parameters: PyTree, x: jax.Array) -> Decision:
+        values = self.network.apply(parameters, x)
+        size = self.action_space.num_actions
+        greedy = jnp.arange(size) == jnp.argmax(values)
+        probability = jnp.where(greedy, 1.0 - self.epsilon, 0.0) + self.epsilon / size
+        return Decision(Categorical(jnp.log(probability)), values.max())
+
+    def slow(self, parameters: PyTree) -> PyTree:
+        return parameters
+
+    def exploring(self, remaining: jax.Array | float) -> Self:
+        epsilon = self.last_epsilon + remaining * (self.first_epsilon - self.last_epsilon)
+        return self.replace(epsilon=epsilon)  # type: ignore[attr-defined]
+
+    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        v_t = double_q_value(self.network.apply(parameters, step.x_t), self.network.apply(slow, step.x_t))
+        target = td_target(step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
+        q_tm1 = self.network.apply(parameters, step.x_tm1)
+        chosen = jnp.arange(self.action_space.num_actions) == step.a_tm1
+        loss = optax.huber_loss(jnp.where(chosen, q_tm1, 0.0).sum(), target)
+        return loss, {"loss/critic": loss, "policy/value": q_tm1.max()}

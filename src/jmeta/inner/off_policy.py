@@ -1,0 +1,93 @@
+"""Agents that learn from replay: what they keep of a step, and what they are judged by."""
+
+import abc
+from typing import NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+
+from jmeta import struct
+from jmeta.inner.base import InContextLearner, InnerLearner
+from jmeta.inner.q_learner import QLearner, Step
+from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+
+
+class ReplayStep(NamedTuple):
+    """A step of one stream as replay keeps it."""
+
+    timestep: Timestep
+    action: jax.Array
+    reward: jax.Array  # []
+    terminated: jax.Array  # [] bool
+    truncated: jax.Array  # [] bool
+    next_observation: jax.Array  # [observation_size], before any reset
+    opens: jax.Array  # [] bool, a lifetime begins here
+
+
+class OffPolicyAgent(InnerLearner):
+    """An inner learner that can be judged on steps that another policy lived.
+
+    Attributes:
+      q_learner: how action values and a policy are learned from single steps.
+      sequence_length: steps [L] in a row that it is judged on at once; replay is sampled in such rows.
+    """
+
+    q_learner: QLearner
+    sequence_length: int = 1
+
+    @abc.abstractmethod
+    def slow(self, theta: Theta) -> PyTree:
+        """Those meta-parameters of which targets are made: a moving average of them is kept."""
+
+    @abc.abstractmethod
+    def loss(
+        self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
+        """How badly one task is dealt with, [], to be minimised, and its parts.
+
+        Args:
+          theta: meta-parameters, differentiated.
+          slow: the moving average of ``slow(theta)``.
+          context: a segment [m, 1] of the task's newest lifetime, what the agent may adapt to; without its decisions and memory.
+          batch: rows [n, L] from the task's replay, lived by whatever policy there was.
+          key: consumed.
+        """
+
+    def explorer(self, remaining: jax.Array | float) -> Self:
+        """The agent as it gathers experience, where 1 down to 0 remains of the time for exploration."""
+        return self.replace(q_learner=self.q_learner.exploring(remaining))  # type: ignore[attr-defined]
+
+
+@struct.dataclass
+class Reactive(OffPolicyAgent, InContextLearner):
+    """The policy sees the observation and nothing else: it learns one policy for all tasks. Neither phi nor memory hold anything."""
+
+    observation_size: int = struct.field(pytree_node=False)
+    action_space: ActionSpace = struct.field(pytree_node=False)
+    q_learner: QLearner
+
+    def init(self, key: jax.Array) -> Theta:
+        return self.q_learner.init(key)
+
+    def initial_memory(self, theta: Theta) -> Memory:
+        return ()
+
+    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+        return self.q_learner.decide(theta, timestep.observation), memory
+
+    def slow(self, theta: Theta) -> PyTree:
+        return self.q_learner.slow(theta)
+
+    def loss(
+        self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
+        one = jax.tree.map(lambda x: x[:, 0], batch)
+        steps = Step(one.timestep.observation, one.action, one.reward, one.terminated, one.next_observation)
+        return mean_loss(self.q_learner, theta, slow, steps, key)
+
+
+def mean_loss(q_learner: QLearner, parameters: PyTree, slow: PyTree, steps: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    """Over steps [n]."""
+    keys = jax.random.split(key, len(steps.r_t))
+    losses, metrics = jax.vmap(q_learner.loss, in_axes=(None, None, 0, 0))(parameters, slow, steps, keys)
+    return losses.mean(), jax.tree.map(jnp.mean, metrics)

@@ -1,0 +1,52 @@
+"""What off-policy learners share: a policy and its action values, learned from single steps, whoever lived them."""
+
+import abc
+from typing import NamedTuple, Self
+
+import jax
+
+from jmeta.types import ActionSpace, Decision, Metrics, PyTree
+
+
+class Step(NamedTuple):
+    """A step as one learns from it. Inputs are features: an observation, and what else is known of the task."""
+
+    x_tm1: jax.Array  # [num_inputs] before
+    a_tm1: jax.Array  # the action
+    r_t: jax.Array  # []
+    terminated_t: jax.Array  # [] bool, a natural end: nothing follows
+    x_t: jax.Array  # [num_inputs] after, before any reset
+
+
+class QLearner(abc.ABC):
+    """Four pure functions of parameters. A subclass is a frozen ``jmeta.struct.dataclass``.
+
+    Attributes:
+      num_inputs: length of the features.
+      action_space: what is chosen.
+      discount: per environment step, in [0, 1].
+    """
+
+    num_inputs: int
+    action_space: ActionSpace
+    discount: jax.Array | float
+
+    @abc.abstractmethod
+    def init(self, key: jax.Array) -> PyTree:
+        """Fresh parameters, a dictionary of parts."""
+
+    @abc.abstractmethod
+    def decide(self, parameters: PyTree, x: jax.Array) -> Decision:
+        """The policy at features [num_inputs]."""
+
+    @abc.abstractmethod
+    def slow(self, parameters: PyTree) -> PyTree:
+        """Those parameters of which targets are made: a moving average of them is kept."""
+
+    @abc.abstractmethod
+    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        """Of one step, [], and its parts. Only the critic's part has a derivative in the features."""
+
+    def exploring(self, remaining: jax.Array | float) -> Self:
+        """As it acts to gather experience, where 1 down to 0 remains of the time for exploration. A stochastic policy explores."""
+        return self

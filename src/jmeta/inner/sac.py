@@ -1,0 +1,154 @@
+"""SAC: a stochastic policy that is paid for its entropy (Haarnoja et al. 2018, arXiv 1812.05905)."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jmeta import struct
+from jmeta.inner.q_learner import QLearner, Step
+from jmeta.networks import MLP, Categorical, Network, TanhNormalHead, TwinCritic, from_nnx
+from jmeta.objectives import soft_value, td_target
+from jmeta.types import ActionSpace, Continuous, Decision, Discrete, Metrics, PyTree
+
+
+class Actor(nnx.Module):
+    """Features -> hidden layers -> a distribution over actions."""
+
+    def __init__(self, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], *, rngs: nnx.Rngs):
+        self.torso = MLP(num_inputs, widths, rngs=rngs)
+        size = action_space.encoding_size
+        head = nnx.Linear if isinstance(action_space, Discrete) else TanhNormalHead
+        self.head = head(widths[-1], size, rngs=rngs)
+        self.is_discrete = isinstance(action_space, Discrete)
+
+    def __call__(self, x: jax.Array) -> Decision:
+        output = self.head(self.torso(x))
+        distribution = Categorical(jax.nn.log_softmax(output)) if self.is_discrete else output
+        return Decision(distribution, jnp.zeros((), jnp.float32))
+
+
+@struct.dataclass
+class SAC(QLearner):
+    """Soft actor-critic for actions in a box, the temperature found by itself.
+
+        target = r_t + discount (min_i q_i(x_t, a) - temperature log pi(a | x_t)),   a ~ pi(. | x_t), q_i the slow critics
+        critics: 1/2 sum_i (q_i(x_tm1, a_tm1) - target)^2
+        policy:  E_a~pi [temperature log pi(a | x_tm1) - min_i q_i(x_tm1, a)]
+        temperature: until the policy's entropy is ``target_entropy``
+
+    Attributes:
+      actor: features to a ``Decision``.
+      critic: features and action to two estimates [2, 1].
+      reward_scale: rewards are multiplied by it before anything is learned from them.
+      initial_temperature: what entropy is worth at first, > 0.
+      target_entropy: in nats; None for minus the number of action dimensions.
+
+    References:
+      Haarnoja et al. 2018, arXiv 1812.05905.
+    """
+
+    num_inputs: int = struct.field(pytree_node=False)
+    action_space: Continuous = struct.field(pytree_node=False)
+    actor: Network = struct.field(pytree_node=False)
+    critic: Network = struct.field(pytree_node=False)
+    discount: jax.Array | float = 0.99
+    reward_scale: jax.Array | float = 1.0
+    initial_temperature: jax.Array | float = 1.0
+    target_entropy: jax.Array | float | None = None
+
+    @classmethod
+    def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "SAC":
+        """With hidden layers ``widths``, the actor's and each critic's."""
+        size = action_space.encoding_size
+        actor = from_nnx(lambda rngs: Actor(num_inputs, action_space, widths, rngs=rngs))
+        critic = from_nnx(lambda rngs: TwinCritic(num_inputs + size, widths, rngs=rngs))
+        return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]
+
+    def init(self, key: jax.Array) -> PyTree:
+        actor_key, critic_key = jax.random.split(key)
+        log_temperature = jnp.log(jnp.asarray(self.initial_temperature, jnp.float32))
+        return {
+            "actor": self.actor.init(actor_key),
+            "critic": self.critic.init(critic_key),
+            "log_temperature": log_temperature,
+        }
+
+    def decide(self, parameters: PyTree, x: jax.Array) -> Decision:
+        return self.actor.apply(parameters["actor"], x)
+
+    def slow(self, parameters: PyTree) -> PyTree:
+        return parameters["critic"]
+
+    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        next_key, action_key = jax.random.split(key)
+        temperature = jnp.exp(parameters["log_temperature"])
+        known = jax.lax.stop_gradient((parameters["critic"], temperature, step.x_tm1))
+        following, log_prob_t = self.decide(parameters, step.x_t).distribution.sample_with_log_prob(next_key)
+        v_t = self._values(slow, step.x_t, following).min() - temperature * log_prob_t
+        target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
+        critic_loss = 0.5 * jnp.square(self._values(parameters["critic"], step.x_tm1, step.a_tm1) - target).sum()
+
+        critic, cost, x = known
+        action, log_prob = self.decide(parameters, x).distribution.sample_with_log_prob(action_key)
+        value = self._values(critic, x, action).min()
+        policy_loss = cost * log_prob - value
+        wanted = -float(self.action_space.size) if self.target_entropy is None else self.target_entropy
+        temperature_loss = -parameters["log_temperature"] * jax.lax.stop_gradient(log_prob + wanted)
+        metrics = {
+            "loss/critic": critic_loss,
+            "policy/entropy": -log_prob,
+            "policy/value": value,
+            "policy/temperature": temperature,
+        }
+        return critic_loss + policy_loss + temperature_loss, metrics
+
+    def _values(self, critic: PyTree, x: jax.Array, action: jax.Array) -> jax.Array:
+        """Both estimates [2]."""
+        return self.critic.apply(critic, jnp.concatenate([x, action]))[:, 0]
+
+
+@struct.dataclass
+class DiscreteSAC(SAC):
+    """Soft actor-critic over a few actions: expectations over the policy are sums, and nothing is sampled.
+
+    Attributes:
+      critic: features to two estimates of every action [2, A].
+      target_entropy: in nats; None for six tenths of the largest there is.
+
+    References:
+      Christodoulou 2019, arXiv 1910.07207.
+
+    Deviations from the paper:
+      The target entropy is 0.6 of the largest and not 0.98, with which few actions stay almost uniform.
+    """
+
+    action_space: Discrete = struct.field(pytree_node=False)  # type: ignore[assignment]
+
+    @classmethod
+    def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "DiscreteSAC":
+        """With hidden layers ``widths``, the actor's and each critic's."""
+        actor = from_nnx(lambda rngs: Actor(num_inputs, action_space, widths, rngs=rngs))
+        critic = from_nnx(lambda rngs: TwinCritic(num_inputs, widths, action_space.encoding_size, rngs=rngs))
+        return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]
+
+    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        temperature = jnp.exp(parameters["log_temperature"])
+        log_pi_t = self.decide(parameters, step.x_t).distribution.logits
+        v_t = soft_value(log_pi_t, self.critic.apply(slow, step.x_t).min(0), temperature)
+        target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
+        q_tm1 = self.critic.apply(parameters["critic"], step.x_tm1)
+        chosen = jnp.arange(self.action_space.num_actions) == step.a_tm1
+        critic_loss = 0.5 * jnp.where(chosen, jnp.square(q_tm1 - target), 0.0).sum()
+
+        log_pi = self.decide(parameters, jax.lax.stop_gradient(step.x_tm1)).distribution.logits
+        policy_loss = -soft_value(log_pi, jax.lax.stop_gradient(q_tm1.min(0)), jax.lax.stop_gradient(temperature))
+        entropy = -jnp.sum(jnp.exp(log_pi) * log_pi)
+        wanted = 0.6 * jnp.log(self.action_space.num_actions) if self.target_entropy is None else self.target_entropy
+        temperature_loss = parameters["log_temperature"] * jax.lax.stop_gradient(entropy - wanted)
+        metrics = {
+            "loss/critic": critic_loss,
+            "policy/entropy": entropy,
+            "policy/value": -policy_loss,
+            "policy/temperature": temperature,
+        }
+        return critic_loss + policy_loss + temperature_loss, metrics

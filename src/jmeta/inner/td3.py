@@ -1,0 +1,94 @@
+"""TD3: a deterministic policy and twin critics (Fujimoto et al. 2018, arXiv 1802.09477)."""
+
+from typing import Self
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from flax import nnx
+
+from jmeta import struct
+from jmeta.inner.q_learner import QLearner, Step
+from jmeta.networks import MLP, Network, TwinCritic, from_nnx, orthogonal
+from jmeta.objectives import td_target
+from jmeta.types import ActionSpace, Continuous, Decision, Metrics, PyTree
+
+
+class DeterministicActor(nnx.Module):
+    """Features -> hidden layers -> an action within the box."""
+
+    def __init__(self, num_inputs: int, size: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
+        self.torso = MLP(num_inputs, widths, rngs=rngs)
+        self.action = nnx.Linear(widths[-1], size, kernel_init=orthogonal(0.01), rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jnp.tanh(self.action(self.torso(x)))
+
+
+@struct.dataclass
+class TD3(QLearner):
+    """The lower of two critics' values of a smoothed action is the target; the policy climbs the first critic.
+
+    Attributes:
+      actor: features to an action.
+      critic: features and action to two estimates [2, 1].
+      noise: standard deviation of what is added to the actions that are shipped, in units of half the action box.
+      exploration_noise: the same while experience is gathered.
+      smoothing: the same for the action that a target values.
+      most_smoothing: bound of that.
+
+    References:
+      Fujimoto et al. 2018, arXiv 1802.09477.
+
+    Deviations from the paper:
+      The policy moves at every update, and not at every second one.
+    """
+
+    num_inputs: int = struct.field(pytree_node=False)
+    action_space: Continuous = struct.field(pytree_node=False)
+    actor: Network = struct.field(pytree_node=False)
+    critic: Network = struct.field(pytree_node=False)
+    discount: jax.Array | float = 0.99
+    noise: jax.Array | float = 0.02
+    exploration_noise: jax.Array | float = 0.2
+    smoothing: jax.Array | float = 0.2
+    most_smoothing: jax.Array | float = 0.5
+
+    @classmethod
+    def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "TD3":
+        """With hidden layers ``widths``, the actor's and each critic's."""
+        size = action_space.encoding_size
+        actor = from_nnx(lambda rngs: DeterministicActor(num_inputs, size, widths, rngs=rngs))
+        critic = from_nnx(lambda rngs: TwinCritic(num_inputs + size, widths, rngs=rngs))
+        return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]
+
+    def init(self, key: jax.Array) -> PyTree:
+        actor_key, critic_key = jax.random.split(key)
+        return {"actor": self.actor.init(actor_key), "critic": self.critic.init(critic_key)}
+
+    def decide(self, parameters: PyTree, x: jax.Array) -> Decision:
+        action = self.actor.apply(parameters["actor"], x)
+        noise = jnp.broadcast_to(jnp.asarray(self.noise, jnp.float32), action.shape)
+        return Decision(dist.Normal(action, noise).to_event(1), jnp.zeros((), jnp.float32))
+
+    def slow(self, parameters: PyTree) -> PyTree:
+        return parameters
+
+    def exploring(self, remaining: jax.Array | float) -> Self:
+        return self.replace(noise=self.exploration_noise)  # type: ignore[attr-defined]
+
+    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        following = self.actor.apply(slow["actor"], step.x_t)
+        noise = self.smoothing * jax.random.normal(key, following.shape)
+        smoothed = jnp.clip(following + jnp.clip(noise, -self.most_smoothing, self.most_smoothing), -1.0, 1.0)
+        v_t = self._values(slow["critic"], step.x_t, smoothed).min()
+        target = td_target(step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
+        q_tm1 = self._values(parameters["critic"], step.x_tm1, self.action_space.encode(step.a_tm1))
+        critic_loss = 0.5 * jnp.square(q_tm1 - target).sum()
+        critic, x = jax.lax.stop_gradient((parameters["critic"], step.x_tm1))
+        value = self._values(critic, x, self.actor.apply(parameters["actor"], x))[0]
+        return critic_loss - value, {"loss/critic": critic_loss, "policy/value": value}
+
+    def _values(self, critic: PyTree, x: jax.Array, action: jax.Array) -> jax.Array:
+        """Both estimates [2]."""
+        return self.critic.apply(critic, jnp.concatenate([x, action]))[:, 0]

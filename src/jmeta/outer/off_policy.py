@@ -1,0 +1,238 @@
+"""Off-policy meta-learning: live a little, and learn much from what is kept of it."""
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flashbax.buffers import trajectory_buffer as replay
+
+from jmeta import struct
+from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep
+from jmeta.lifetime import live_in
+from jmeta.outer.base import STATE_LAYOUT, OuterLearner, check_divides, check_fit, check_protocol
+from jmeta.outer.on_policy import lifetime_metrics
+from jmeta.parallel import SHARED, mean_over_devices, num_task_devices, over_tasks
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree, Segment, Task
+
+
+class OffPolicyExtra(NamedTuple):
+    """What is carried beside theta and the optimiser's state."""
+
+    slow: PyTree  # the moving average that targets are made of
+    num_steps: jax.Array  # [] int32, outer steps taken
+
+
+class TaskRecord(NamedTuple):
+    """What is kept of one of the training tasks."""
+
+    task: Task
+    kept: PyTree  # flashbax's state: the newest ``capacity`` steps lived in it, by whatever policy
+    recent: ReplayStep  # [T] its newest lifetime, which contexts are drawn from
+
+
+@struct.dataclass
+class OffPolicy(OuterLearner):
+    """The training tasks are drawn once, and each has a replay buffer of its own.
+
+    An outer step lives one lifetime in ``num_collected`` of the tasks, in turn. Then it learns: in ``num_passes`` passes over all
+    tasks, ``num_minibatches`` groups of them each, it takes a gradient step of the mean of the agent's loss, on a batch from each
+    task's replay and a context from each task's *newest* lifetime. What an agent adapts to is so what it would live itself; what
+    it is judged on may be anything. Until every task has been lived in once nothing is learned.
+
+    Attributes:
+      inner: the agent.
+      num_tasks: training tasks.
+      num_collected: tasks lived in at each outer step; divides num_tasks.
+      num_passes: over all tasks, in an outer step.
+      num_minibatches: groups of tasks in a pass; divides num_tasks.
+      batch_size: rows of a task's replay in a gradient step.
+      context_size: steps of the newest lifetime that the agent may adapt to, drawn at random without repetition, in order;
+        None for all of it.
+      capacity: environment steps that each task's replay keeps.
+      explore_steps: outer steps over which exploration falls to its least; None for no fall.
+      learning_rate: of Adam.
+      slow_rate: how fast targets follow, in (0, 1].
+      max_gradient_norm: the gradient's global norm is clipped here.
+    """
+
+    inner: OffPolicyAgent
+    tasks: TaskDistribution = struct.field(pytree_node=False)
+    protocol: Protocol = struct.field(pytree_node=False)
+    num_tasks: int = struct.field(pytree_node=False)
+    num_collected: int = struct.field(pytree_node=False)
+    num_passes: int = struct.field(pytree_node=False)
+    num_minibatches: int = struct.field(pytree_node=False)
+    batch_size: int = struct.field(pytree_node=False)
+    capacity: int = struct.field(pytree_node=False)
+    context_size: int | None = struct.field(pytree_node=False, default=None)
+    explore_steps: int | None = struct.field(pytree_node=False, default=None)
+    learning_rate: jax.Array | float = 3e-4
+    slow_rate: jax.Array | float = 0.005
+    max_gradient_norm: jax.Array | float = 10.0
+
+    def __post_init__(self) -> None:
+        check_protocol(self.tasks, self.protocol)
+        check_fit(self.inner, self.tasks)
+        for name in ("num_passes", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: it must be at least 1")
+        if self.protocol.num_streams != 1:
+            raise ValueError(f"num_streams={self.protocol.num_streams}: replay keeps one stream of steps for each task; use 1")
+        length = self.protocol.num_env_steps
+        if self.capacity < max(length, self.inner.sequence_length):
+            raise ValueError(f"capacity={self.capacity}: a task's replay must hold a lifetime, {length} steps")
+        if self.context_size is not None and not 1 <= self.context_size <= length:
+            raise ValueError(f"context_size={self.context_size}: draw 1 to {length} steps of a lifetime, or None for all")
+        if self.explore_steps is not None and self.explore_steps < 1:
+            raise ValueError(f"explore_steps={self.explore_steps}: give at least 1 outer step, or None for no fall")
+        self.check_devices(1)
+
+    def check_devices(self, num_devices: int) -> None:
+        check_divides("num_tasks", self.num_tasks, num_devices * self.num_minibatches, f"{self.num_minibatches} minibatch(es)")
+        check_divides("num_collected", self.num_collected, num_devices, f"{num_devices} device(s)")
+        check_divides("num_tasks", self.num_tasks, self.num_collected, f"num_collected={self.num_collected}")
+
+    @property
+    def num_env_steps(self) -> int:
+        return self.num_collected * self.protocol.num_env_steps
+
+    @property
+    def replay_bytes(self) -> int:
+        """What all tasks' replay takes, known before any of it is allocated."""
+        _, state = jax.eval_shape(lambda key: (key, self.init(key).by_task.kept), jax.random.key(0))
+        return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state))
+
+    def memory_remedy(self) -> str:
+        return (
+            f"use less than capacity={self.capacity} (replay takes {self.replay_bytes:,} bytes), or fewer than num_tasks={self.num_tasks}"
+        )
+
+    def init(self, key: jax.Array) -> MetaState:
+        theta_key, task_key = jax.random.split(key)
+        theta = self.inner.init(theta_key)
+        tasks = jax.vmap(self.tasks.sample)(jax.random.split(task_key, self.num_tasks))
+        task = jax.tree.map(lambda x: x[0], tasks)
+        one = jax.eval_shape(lambda key: self._transitions(self._live(theta, 1.0, task, key)), key)
+        recent = jax.tree.map(lambda x: jnp.zeros((self.num_tasks, *x.shape), x.dtype), one)
+        step = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), one)
+        kept = jax.vmap(lambda _: replay.init(step, 1, self.capacity))(jnp.arange(self.num_tasks))
+        kept = jax.tree.map(lambda x: x.astype(x.dtype), kept)
+        extra = OffPolicyExtra(self.inner.slow(theta), jnp.zeros((), jnp.int32))
+        return MetaState(theta, self._transformation().init(theta), extra, TaskRecord(tasks, kept, recent))
+
+    def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
+        self.check_devices(num_task_devices())
+        step = over_tasks(self.step_on_device, shared=STATE_LAYOUT, output=(STATE_LAYOUT, SHARED))
+        return step(state, jax.random.split(key, self.num_tasks))
+
+    def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
+        records, lifetimes = self.collect(state, keys)
+        metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes)
+        learner = (state.theta, state.opt_state, state.extra.slow)
+        everywhere = (state.extra.num_steps + 1) * self.num_collected >= self.num_tasks
+        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(self.learn, learner, records, keys))
+        (theta, opt_state, slow), learned = jax.lax.cond(
+            everywhere, self.learn, lambda *_: (learner, nothing[1]), learner, records, keys
+        )
+        metrics = mean_over_devices(metrics | learned)
+        metrics["theta_norm"] = optax.tree.norm(theta)
+        extra = OffPolicyExtra(slow, state.extra.num_steps + 1)
+        return MetaState(theta, opt_state, extra, records), metrics
+
+    def collect(self, state: MetaState, keys: jax.Array) -> tuple[TaskRecord, Lifetime]:
+        """Lives in the tasks whose turn it is; keys [n] are of this device's tasks."""
+        apart = self.num_tasks // self.num_collected
+        turn = jnp.arange(len(keys) // apart) * apart + state.extra.num_steps % apart
+        records: TaskRecord = state.by_task
+        chosen = jax.tree.map(lambda x: x[turn], records)
+        remaining = 1.0
+        if self.explore_steps is not None:
+            remaining = jnp.maximum(1.0 - state.extra.num_steps / self.explore_steps, 0.0)
+        live = jax.vmap(partial(self._live, state.theta, remaining), out_axes=TASK_AXES)
+        lifetimes = live(chosen.task, jax.vmap(partial(jax.random.fold_in, data=0))(keys[turn]))
+        recent = jax.vmap(self._transitions, in_axes=(TASK_AXES,))(lifetimes)
+        kept = jax.vmap(lambda state, new: replay.add(state, jax.tree.map(lambda x: x[None], new)))(chosen.kept, recent)
+        put = partial(jax.tree.map, lambda old, new: old.at[turn].set(new))
+        return records._replace(kept=put(records.kept, kept), recent=put(records.recent, recent)), lifetimes
+
+    def learn(self, learner: PyTree, records: TaskRecord, keys: jax.Array) -> tuple[PyTree, Metrics]:
+        """All gradient steps of an outer step; keys [n] are of this device's tasks."""
+        transformation = self._transformation()
+
+        def split(x: jax.Array) -> jax.Array:
+            """Task i goes to group i modulo their number, whatever device it is on."""
+            return jnp.moveaxis(x.reshape(-1, self.num_minibatches, *x.shape[1:]), 1, 0)
+
+        def update(learner: PyTree, data: PyTree) -> tuple[PyTree, Metrics]:
+            theta, opt_state, slow = learner
+            gradient, metrics = mean_over_devices(self.gradient(theta, slow, *data))
+            metrics["gradient_norm"] = optax.tree.norm(gradient)
+            updates, opt_state = transformation.update(gradient, opt_state, theta)
+            theta = optax.apply_updates(theta, updates)
+            slow = optax.incremental_update(self.inner.slow(theta), slow, self.slow_rate)
+            return (theta, opt_state, slow), metrics
+
+        def one_pass(learner: PyTree, number: jax.Array) -> tuple[PyTree, Metrics]:
+            pass_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number + 1)
+            data = jax.vmap(self._draw)(records, pass_keys)
+            return jax.lax.scan(update, learner, jax.tree.map(split, data))
+
+        learner, metrics = jax.lax.scan(one_pass, learner, jnp.arange(self.num_passes))
+        return learner, jax.tree.map(jnp.mean, metrics)
+
+    def gradient(
+        self, theta: PyTree, slow: PyTree, contexts: Segment, batches: ReplayStep, keys: jax.Array
+    ) -> tuple[PyTree, Metrics]:
+        """Of the mean loss of tasks: contexts [M, m, 1], batches [M, n, L] and keys [M]; and metrics."""
+
+        def loss(theta: PyTree) -> tuple[jax.Array, Metrics]:
+            losses, metrics = jax.vmap(self.inner.loss, in_axes=(None, None, 0, 0, 0))(theta, slow, contexts, batches, keys)
+            return losses.mean(), jax.tree.map(jnp.mean, metrics | {"loss": losses})
+
+        return jax.grad(loss, has_aux=True)(theta)
+
+    def _live(self, theta: PyTree, remaining: jax.Array | float, task: Task, key: jax.Array) -> Lifetime:
+        begin_key, live_key = jax.random.split(key)
+        agent = self.inner.explorer(remaining)
+        begun = agent.begin(theta, 1, begin_key)
+        return live_in(agent, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
+
+    def _transitions(self, lifetime: Lifetime) -> ReplayStep:
+        """Of a lifetime [K, T, 1], as one row of K T steps."""
+        whole = lifetime.segments
+        seen = (whole.timestep, whole.action, whole.reward, whole.terminated, whole.truncated, whole.next_observation)
+        row = jax.tree.map(lambda x: x[:, :, 0].reshape(-1, *x.shape[3:]), seen)
+        return ReplayStep(*row, opens=jnp.arange(len(row[2])) == 0)
+
+    def _draw(self, record: TaskRecord, key: jax.Array) -> tuple[Segment, ReplayStep, jax.Array]:
+        """A context, a batch and a key for one task."""
+        context_key, batch_key, loss_key = jax.random.split(key, 3)
+        recent = record.recent
+        if self.context_size is not None:
+            length = self.protocol.num_env_steps
+            which = jnp.sort(jax.random.permutation(context_key, length)[: self.context_size])
+            recent = jax.tree.map(lambda x: x[which], recent)
+        batch = replay.sample(record.kept, batch_key, self.batch_size, self.inner.sequence_length, 1).experience
+        return as_segment(recent), batch, loss_key
+
+    def _transformation(self) -> optax.GradientTransformation:
+        return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), optax.adam(self.learning_rate))
+
+
+def as_segment(row: ReplayStep) -> Segment:
+    """A row [m] as a segment [m, 1] of one stream, with neither decisions nor memory."""
+    column = jax.tree.map(lambda x: x[:, None], row)
+    return Segment(
+        timestep=column.timestep,
+        decision=(),  # type: ignore[arg-type]
+        action=column.action,
+        reward=column.reward,
+        terminated=column.terminated,
+        truncated=column.truncated,
+        next_observation=column.next_observation,
+        memory=(),
+    )
