@@ -5,11 +5,12 @@ from functools import partial
 from typing import Any, get_args
 
 import jmeta
-from jmeta.networks import CoreName
+from jmeta.networks import CoreName, EncoderName
 from jmeta.outer.base import OuterLearner
-from jmeta.tasks import BernoulliBandit, PointNavigation, SparsePointNavigation
+from jmeta.tasks import BernoulliBandit, GridNavi, PointNavigation, SparsePointNavigation
 
 SMALL: dict[str, Any] = {"widths": (8,), "num_streams": 6, "num_tasks": 4}
+REPLAYED: dict[str, Any] = {"widths": (8, 8), "num_tasks": 4, "num_minibatches": 2, "num_passes": 2, "batch_size": 8, "capacity": 60}
 EVOLVED: dict[str, Any] = {"widths": (8,), "num_streams": 6, "num_tasks": 2, "population_size": 8}
 
 OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
@@ -57,6 +58,17 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
         if core != "gru"
     }
     | {
+        f"pearl-{encoder}": partial(
+            jmeta.algorithms.pearl,
+            SparsePointNavigation(horizon=4, episodes=2),
+            encoder=encoder,
+            encoder_widths=(8,),
+            context_size=6,
+            **REPLAYED,
+        )
+        for encoder in get_args(EncoderName)
+    }
+    | {
         "rl2-forgets-episodes": lambda: jmeta.algorithms.rl2(
             SparsePointNavigation(horizon=4, episodes=2),
             core="transformer",
@@ -92,6 +104,10 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
             PointNavigation(horizon=6), adaptation="hill-climbing", **EVOLVED
         ),
         "maml-critic": lambda: jmeta.algorithms.maml(PointNavigation(horizon=6), baseline="critic", **SMALL),
+        "sac": lambda: jmeta.algorithms.sac(SparsePointNavigation(horizon=4), **REPLAYED),
+        "sac-discrete": lambda: jmeta.algorithms.sac(BernoulliBandit(num_arms=3, num_pulls=6), segment_length=6, **REPLAYED),
+        "td3": lambda: jmeta.algorithms.td3(SparsePointNavigation(horizon=4), **REPLAYED),
+        "dqn": lambda: jmeta.algorithms.dqn(GridNavi(size=3, horizon=4), epsilon=0.5, **REPLAYED),
         "rl2-es": lambda: jmeta.algorithms.rl2_es(
             BernoulliBandit(num_arms=3, num_pulls=6), hidden_size=8, num_tasks=8, population_size=8
         ),

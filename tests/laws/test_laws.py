@@ -11,6 +11,7 @@ import pytest
 from jmeta.lifetime import live, live_in, new_episodes, replay, rollout, start
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.belief_ppo import BeliefPPO
+from jmeta.outer.off_policy import OffPolicy
 from jmeta.outer.on_policy import OnPolicy
 from jmeta.outer.trust_region import TrustRegion
 from jmeta.types import TASK_AXES, Life, Lifetime, Protocol, PyTree, Timestep
@@ -197,13 +198,16 @@ def test_what_the_agent_is_told(outer: OuterLearner, lived: PyTree) -> None:
 
 def test_every_meta_parameter_gets_a_gradient(outer: OuterLearner, theta: PyTree) -> None:
     """Finite and not zero, in every leaf, from one outer step's own loss."""
-    if not isinstance(outer, OnPolicy):
+    if not isinstance(outer, OnPolicy | OffPolicy):
         pytest.skip(f"{type(outer).__name__} takes no meta-gradient")
     keys = jax.random.split(KEY, outer.num_tasks)
 
     @jax.jit
     def gradient(theta: PyTree) -> PyTree:
         state = outer.init(KEY)._replace(theta=theta)
+        if isinstance(outer, OffPolicy):
+            records, _ = outer.collect(state, keys)
+            return outer.gradient(theta, state.extra.slow, *jax.vmap(outer.draw)(records, keys))[0]
         group = outer.gather(state, keys)[0]
         if isinstance(outer, TrustRegion):
             return jax.grad(outer.surrogate)(theta, group)

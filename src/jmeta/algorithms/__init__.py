@@ -21,6 +21,7 @@ from jmeta.algorithms.mann import mann
 from jmeta.algorithms.meta_lstm import meta_lstm
 from jmeta.algorithms.meta_sgd import meta_sgd
 from jmeta.algorithms.oracle import oracle
+from jmeta.algorithms.pearl import pearl
 from jmeta.algorithms.promp import promp
 from jmeta.algorithms.recurrent_hypernetwork import recurrent_hypernetwork
 from jmeta.algorithms.reptile import reptile
@@ -51,6 +52,7 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "meta-lstm": meta_lstm,
     "meta-sgd": meta_sgd,
     "oracle": oracle,
+    "pearl": pearl,
     "promp": promp,
     "recurrent-hypernetwork": recurrent_hypernetwork,
     "reptile": reptile,
@@ -82,6 +84,7 @@ __all__ = [
     "meta_lstm",
     "meta_sgd",
     "oracle",
+    "pearl",
     "promp",
     "recurrent_hypernetwork",
     "reptile",

@@ -17,6 +17,7 @@ def dqn(
     *,
     widths: tuple[int, ...] = (64, 64),
     discount: float = 0.99,
+    epsilon: float = 0.01,
     last_epsilon: float = 0.1,
     explore_steps: int | None = 50,
     learning_rate: float = 1e-3,
@@ -30,13 +31,14 @@ def dqn(
       tasks: the distribution to train on; there are a few actions.
       widths: hidden layers.
       discount: per environment step, in [0, 1].
+      epsilon: how often an action of the agent that is shipped is any, in (0, 1].
       last_epsilon: how often an action in training is any, once the time for exploration is over; at first every one is.
       explore_steps: outer steps over which that falls; None: it stays at 1.
       learning_rate: of Adam.
       settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
     Returns:
-      The outer learner; its ``inner`` is the agent, which takes any action in 1 of 100 steps.
+      The outer learner; its ``inner`` is the agent.
 
     Raises:
       ValueError: for tasks of other actions, a segment that is no whole number of episodes, numbers that do not divide
@@ -56,6 +58,10 @@ def dqn(
     check_layers(widths)
     if not isinstance(tasks.action_space, Discrete):
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: DQN needs a few actions; use td3 or sac")
-    learner = DQN.of(tasks.observation_size, tasks.action_space, widths, discount=discount, last_epsilon=last_epsilon)
-    agent = Reactive(tasks.observation_size, tasks.action_space, learner)
+    for name, value in (("epsilon", epsilon), ("last_epsilon", last_epsilon)):
+        if not 0.0 < value <= 1.0:
+            raise ValueError(f"{name}={value}: give a share of actions above 0, at most 1")
+    sizes = (tasks.observation_size, tasks.action_space)
+    learner = DQN.of(*sizes, widths, discount=discount, epsilon=epsilon, last_epsilon=last_epsilon)
+    agent = Reactive(*sizes, learner)
     return off_policy_learner(tasks, agent, explore_steps=explore_steps, learning_rate=learning_rate, **settings)

@@ -1,6 +1,7 @@
 """Networks: the NNX boundary, torsos, heads and recurrent cores."""
 
 from jmeta.networks.attention import Transformer
+from jmeta.networks.context_encoders import ContextEncoder, EncoderName, MeanEmbedding, ProductOfGaussians, RecurrentContext
 from jmeta.networks.core import Core, in_chunks
 from jmeta.networks.cores import CoreName, check_core, make_core
 from jmeta.networks.critics import TwinCritic
@@ -22,13 +23,18 @@ __all__ = [
     "MLP",
     "SNAIL",
     "Categorical",
+    "ContextEncoder",
     "Convolutions",
     "Core",
     "CoreName",
+    "EncoderName",
     "EpisodicLSTM",
     "Hypernetwork",
+    "MeanEmbedding",
     "Network",
     "PolicyHead",
+    "ProductOfGaussians",
+    "RecurrentContext",
     "TanhNormal",
     "TanhNormalHead",
     "Transformer",

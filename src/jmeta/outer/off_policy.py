@@ -178,7 +178,7 @@ class OffPolicy(OuterLearner):
 
         def one_pass(learner: PyTree, number: jax.Array) -> tuple[PyTree, Metrics]:
             pass_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number + 1)
-            data = jax.vmap(self._draw)(records, pass_keys)
+            data = jax.vmap(self.draw)(records, pass_keys)
             return jax.lax.scan(update, learner, jax.tree.map(split, data))
 
         learner, metrics = jax.lax.scan(one_pass, learner, jnp.arange(self.num_passes))
@@ -195,6 +195,17 @@ class OffPolicy(OuterLearner):
 
         return jax.grad(loss, has_aux=True)(theta)
 
+    def draw(self, record: TaskRecord, key: jax.Array) -> tuple[Segment, ReplayStep, jax.Array]:
+        """A context, a batch and a key for one task."""
+        context_key, batch_key, loss_key = jax.random.split(key, 3)
+        recent = record.recent
+        if self.context_size is not None:
+            length = self.protocol.num_env_steps
+            which = jnp.sort(jax.random.permutation(context_key, length)[: self.context_size])
+            recent = jax.tree.map(lambda x: x[which], recent)
+        batch = replay.sample(record.kept, batch_key, self.batch_size, self.inner.sequence_length, 1).experience
+        return as_segment(recent), batch, loss_key
+
     def _live(self, theta: PyTree, remaining: jax.Array | float, task: Task, key: jax.Array) -> Lifetime:
         begin_key, live_key = jax.random.split(key)
         agent = self.inner.explorer(remaining)
@@ -207,17 +218,6 @@ class OffPolicy(OuterLearner):
         seen = (whole.timestep, whole.action, whole.reward, whole.terminated, whole.truncated, whole.next_observation)
         row = jax.tree.map(lambda x: x[:, :, 0].reshape(-1, *x.shape[3:]), seen)
         return ReplayStep(*row, opens=jnp.arange(len(row[2])) == 0)
-
-    def _draw(self, record: TaskRecord, key: jax.Array) -> tuple[Segment, ReplayStep, jax.Array]:
-        """A context, a batch and a key for one task."""
-        context_key, batch_key, loss_key = jax.random.split(key, 3)
-        recent = record.recent
-        if self.context_size is not None:
-            length = self.protocol.num_env_steps
-            which = jnp.sort(jax.random.permutation(context_key, length)[: self.context_size])
-            recent = jax.tree.map(lambda x: x[which], recent)
-        batch = replay.sample(record.kept, batch_key, self.batch_size, self.inner.sequence_length, 1).experience
-        return as_segment(recent), batch, loss_key
 
     def _transformation(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), optax.adam(self.learning_rate))

@@ -1,0 +1,104 @@
+"""PEARL (Rakelly et al. 2019, arXiv 1903.08254)."""
+
+from typing import Any, get_args
+
+from flax import nnx
+
+from jmeta.algorithms.off_policy import check_layers, off_policy_learner
+from jmeta.algorithms.variants import variant_of
+from jmeta.inner.pearl import PEARL
+from jmeta.inner.sac import SAC, DiscreteSAC
+from jmeta.networks import ContextEncoder, EncoderName, MeanEmbedding, ProductOfGaussians, RecurrentContext, from_nnx, make_core
+from jmeta.outer.base import OuterLearner, check_choice
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import Discrete
+
+
+@variant_of(off_policy_learner, without=("inner", "explore_steps"))
+def pearl(
+    tasks: TaskDistribution,
+    *,
+    encoder: EncoderName = "product",
+    latent_size: int = 5,
+    encoder_widths: tuple[int, ...] = (200, 200),
+    widths: tuple[int, ...] = (300, 300),
+    kl_weight: float = 0.1,
+    discount: float = 0.99,
+    reward_scale: float = 1.0,
+    initial_temperature: float = 1.0,
+    target_entropy: float | None = None,
+    num_segments: int | None = None,
+    num_tasks: int = 64,
+    **settings: Any,
+) -> OuterLearner:
+    """A posterior over a latent task from whatever was lived in it, and a soft actor-critic that sees a sample of it.
+
+    The sample is held for an episode, so exploration is consistent within it, and narrows as evidence grows. Training tasks are
+    a fixed set; what the posterior is inferred from is each task's newest lifetime, what the critics learn from is all of its
+    replay. A new task is met with its own experience alone. See ``jmeta.inner.pearl``.
+
+    Args:
+      tasks: the distribution to meta-train on.
+      encoder: ``product`` of a Gaussian for each step, as published; ``mean`` of embeddings; ``recurrent``, in order.
+      latent_size: of the latent task.
+      encoder_widths: hidden layers of the encoder.
+      widths: hidden layers of the policy and of each critic.
+      kl_weight: of the posterior's divergence from the prior.
+      discount: per environment step, in [0, 1].
+      reward_scale: rewards are multiplied by it before the critics learn from them.
+      initial_temperature: what entropy is worth at first.
+      target_entropy: in nats; by default minus the number of action dimensions, or 0.6 of the largest of a few actions.
+      num_segments: episodes of a lifetime; the task's own custom by default.
+      num_tasks: training tasks, drawn once.
+      settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for a segment that is no whole number of episodes, numbers that do not divide num_tasks, too little replay, or a
+        network that can't be built.
+
+    Example:
+      >>> import jax, jmeta
+      >>> small = {"encoder_widths": (8,), "widths": (8,), "num_tasks": 2, "num_passes": 2}
+      >>> agent = jmeta.algorithms.pearl(jmeta.tasks.SparsePointNavigation(), **small)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Rakelly et al. 2019, arXiv 1903.08254.
+
+    Deviations from the paper:
+      Temperature found by itself; soft critics without a separate state value; contexts are drawn from one lifetime, whose first
+      segment explores by the prior and whose later ones by the posterior; one Adam for everything.
+    """
+    check_layers(widths)
+    check_layers(encoder_widths)
+    check_choice("encoder", encoder, get_args(EncoderName))
+    if latent_size < 1:
+        raise ValueError(f"latent_size={latent_size}: a latent task needs at least 1 dimension")
+    space = tasks.action_space
+    num_inputs = tasks.observation_size + space.encoding_size + 1
+
+    def build(rngs: nnx.Rngs) -> ContextEncoder:
+        if encoder == "product":
+            return ProductOfGaussians(num_inputs, encoder_widths, latent_size, rngs=rngs)
+        if encoder == "mean":
+            return MeanEmbedding(num_inputs, encoder_widths, latent_size, rngs=rngs)
+        core = lambda size, rngs: make_core("gru", size, size, num_layers=1, window=1, rngs=rngs)  # noqa: E731
+        return RecurrentContext(num_inputs, encoder_widths, latent_size, core, rngs=rngs)
+
+    kind = DiscreteSAC if isinstance(space, Discrete) else SAC
+    learner = kind.of(
+        tasks.observation_size + latent_size,
+        space,
+        widths,
+        discount=discount,
+        reward_scale=reward_scale,
+        initial_temperature=initial_temperature,
+        target_entropy=target_entropy,
+    )
+    agent = PEARL(tasks.observation_size, space, learner, from_nnx(build), latent_size, kl_weight)
+    if num_segments is None:
+        num_segments = max(1, tasks.lifetime_length // tasks.horizon)
+    return off_policy_learner(tasks, agent, num_segments=num_segments, num_tasks=num_tasks, **settings)

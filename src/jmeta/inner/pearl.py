@@ -1,0 +1,99 @@
+"""PEARL: a posterior over a latent task, and a policy that sees a sample of it (Rakelly et al. 2019, arXiv 1903.08254)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jmeta import struct
+from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep, mean_loss
+from jmeta.inner.q_learner import QLearner, Step
+from jmeta.networks import Network
+from jmeta.objectives import gaussian_kl
+from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+
+
+class PEARLPhi(NamedTuple):
+    """What is known of the task."""
+
+    evidence: PyTree  # what the encoder keeps of all steps so far
+    z: jax.Array  # [D] the task it is taken to be until the segment ends
+
+
+@struct.dataclass
+class PEARL(OffPolicyAgent):
+    """phi is a posterior over a latent task z and one sample of it, which the policy acts by until the segment ends.
+
+    A lifetime opens with a sample of the prior, a standard normal; after each segment the posterior takes in its steps, and a
+    new z is drawn. So a segment is an episode, and what is tried next is what may still be so: posterior sampling. With q(z | c)
+    the posterior given a context c,
+
+        minimise  E_z~q [critics' loss given z] + kl_weight KL(q(z | c) || N(0, 1)),   and the policy's loss given z,
+
+    where the encoder is trained by the first line, and the policy takes z as it is.
+
+    Attributes:
+      encoder: no_evidence, add and posterior, as ``jmeta.networks.ContextEncoder``.
+      q_learner: of observation and z.
+      latent_size: D.
+      kl_weight: of the divergence.
+
+    References:
+      Rakelly et al. 2019, arXiv 1903.08254.
+    """
+
+    observation_size: int = struct.field(pytree_node=False)
+    action_space: ActionSpace = struct.field(pytree_node=False)
+    q_learner: QLearner
+    encoder: Network = struct.field(pytree_node=False)
+    latent_size: int = struct.field(pytree_node=False)
+    kl_weight: jax.Array | float = 0.1
+
+    def init(self, key: jax.Array) -> Theta:
+        encoder_key, learner_key = jax.random.split(key)
+        return {"encoder": self.encoder.init(encoder_key), "q_learner": self.q_learner.init(learner_key)}
+
+    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+        return PEARLPhi(self._no_evidence(theta), jax.random.normal(key, (self.latent_size,))), ()
+
+    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+        return self.q_learner.decide(theta["q_learner"], jnp.concatenate([timestep.observation, phi.z])), memory
+
+    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
+        evidence = self._add(theta, phi.evidence, segment)
+        mean, variance = self.posterior(theta, evidence)
+        return PEARLPhi(evidence, _sample(mean, variance, key)), memory
+
+    def posterior(self, theta: Theta, evidence: PyTree) -> tuple[jax.Array, jax.Array]:
+        """What is believed of z: (mean [D], variance [D]). ``phi.evidence`` of any lifetime will do."""
+        return self.encoder.apply(theta["encoder"], evidence, method="posterior")
+
+    def slow(self, theta: Theta) -> PyTree:
+        return self.q_learner.slow(theta["q_learner"])
+
+    def loss(
+        self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
+        z_key, loss_key = jax.random.split(key)
+        mean, variance = self.posterior(theta, self._add(theta, self._no_evidence(theta), context))
+        z = _sample(mean, variance, z_key)
+        one = jax.tree.map(lambda x: x[:, 0], batch)
+        given_z = lambda seen: jnp.concatenate([seen, jnp.broadcast_to(z, (len(seen), self.latent_size))], axis=1)  # noqa: E731
+        steps = Step(given_z(one.timestep.observation), one.action, one.reward, one.terminated, given_z(one.next_observation))
+        loss, metrics = mean_loss(self.q_learner, theta["q_learner"], slow, steps, loss_key)
+        kl = gaussian_kl(mean, jnp.log(variance), jnp.zeros_like(mean), jnp.zeros_like(mean))
+        return loss + self.kl_weight * kl, metrics | {"posterior/kl": kl, "posterior/std": jnp.sqrt(variance).mean()}
+
+    def _no_evidence(self, theta: Theta) -> PyTree:
+        return self.encoder.apply(theta["encoder"], method="no_evidence")
+
+    def _add(self, theta: Theta, evidence: PyTree, segment: Segment) -> PyTree:
+        """Takes in a segment [T, B], one stream after the other."""
+        encode = jax.vmap(jax.vmap(self.action_space.encode))
+        seen = (segment.timestep.observation, encode(segment.action), segment.reward[..., None])
+        steps = jnp.concatenate([jnp.swapaxes(x, 0, 1).reshape(-1, x.shape[-1]) for x in seen], axis=1)
+        return self.encoder.apply(theta["encoder"], evidence, steps, method="add")
+
+
+def _sample(mean: jax.Array, variance: jax.Array, key: jax.Array) -> jax.Array:
+    return mean + jnp.sqrt(variance) * jax.random.normal(key, mean.shape)

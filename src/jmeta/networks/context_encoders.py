@@ -1,0 +1,138 @@
+"""From experience in a task to a Gaussian over a vector [D] that stands for it; the order of experience may or may not count.
+
+What was seen is kept as *evidence*, whose size does not grow, so that more can be added at any time.
+"""
+
+import abc
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jmeta.networks.core import Core
+from jmeta.networks.torsos import MLP
+from jmeta.types import PyTree
+
+EncoderName: TypeAlias = Literal["product", "mean", "recurrent"]
+
+
+class NaturalParameters(NamedTuple):
+    """Of a product of Gaussians so far."""
+
+    precision: jax.Array  # [D], 0 where there was no factor yet
+    weighted_mean: jax.Array  # [D] the sum of means times precisions
+
+
+class ContextEncoder(nnx.Module):
+    """Steps [m, F] of experience to evidence, and evidence to (mean [D], variance [D]); no evidence is a standard normal."""
+
+    @abc.abstractmethod
+    def no_evidence(self) -> PyTree:
+        """What is known when a lifetime opens."""
+
+    @abc.abstractmethod
+    def add(self, evidence: PyTree, steps: jax.Array) -> PyTree:
+        """What is known after more steps [m, F], m at least 1."""
+
+    @abc.abstractmethod
+    def posterior(self, evidence: PyTree) -> tuple[jax.Array, jax.Array]:
+        """(mean [D], variance [D])."""
+
+
+class ProductOfGaussians(ContextEncoder):
+    """Each step is a Gaussian factor of its own, and the posterior their product: more steps narrow it, in any order.
+
+    References:
+      Rakelly et al. 2019, arXiv 1903.08254, section 4.1.
+    """
+
+    def __init__(self, num_inputs: int, widths: tuple[int, ...], size: int, *, rngs: nnx.Rngs):
+        self.torso = MLP(num_inputs, widths, rngs=rngs)
+        self.head = nnx.Linear(widths[-1], 2 * size, rngs=rngs)
+        self.size = size
+
+    def no_evidence(self) -> NaturalParameters:
+        return NaturalParameters(jnp.zeros(self.size), jnp.zeros(self.size))
+
+    def factors(self, steps: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """(means [m, D], variances [m, D])."""
+        mean, scale = jnp.split(self.head(self.torso(steps)), 2, axis=-1)
+        return mean, jax.nn.softplus(scale) + 1e-6
+
+    def add(self, evidence: NaturalParameters, steps: jax.Array) -> NaturalParameters:
+        mean, variance = self.factors(steps)
+        precision = evidence.precision + (1.0 / variance).sum(0)
+        return NaturalParameters(precision, evidence.weighted_mean + (mean / variance).sum(0))
+
+    def posterior(self, evidence: NaturalParameters) -> tuple[jax.Array, jax.Array]:
+        known = evidence.precision > 0
+        precision = jnp.where(known, evidence.precision, 1.0)
+        return evidence.weighted_mean / precision, 1.0 / precision
+
+
+class Sums(NamedTuple):
+    """Of embeddings so far."""
+
+    total: jax.Array  # [H]
+    count: jax.Array  # []
+
+
+class MeanEmbedding(ContextEncoder):
+    """The posterior is read off the mean of the steps' embeddings: any order, but more steps need not narrow it."""
+
+    def __init__(self, num_inputs: int, widths: tuple[int, ...], size: int, *, rngs: nnx.Rngs):
+        self.torso = MLP(num_inputs, widths, rngs=rngs)
+        self.head = nnx.Linear(widths[-1], 2 * size, rngs=rngs)
+        self.num_features = widths[-1]
+
+    def no_evidence(self) -> Sums:
+        return Sums(jnp.zeros(self.num_features), jnp.zeros(()))
+
+    def add(self, evidence: Sums, steps: jax.Array) -> Sums:
+        return Sums(evidence.total + self.torso(steps).sum(0), evidence.count + len(steps))
+
+    def posterior(self, evidence: Sums) -> tuple[jax.Array, jax.Array]:
+        return _or_prior(self.head(evidence.total / jnp.maximum(evidence.count, 1.0)), evidence.count)
+
+
+class Remembered(NamedTuple):
+    """By a recurrent core so far."""
+
+    memory: Any
+    output: jax.Array  # [H]
+    count: jax.Array  # []
+
+
+class RecurrentContext(ContextEncoder):
+    """A recurrent core reads the steps in order."""
+
+    def __init__(
+        self,
+        num_inputs: int,
+        widths: tuple[int, ...],
+        size: int,
+        make_core: Callable[[int, nnx.Rngs], Core],
+        *,
+        rngs: nnx.Rngs,
+    ):
+        self.torso = MLP(num_inputs, widths, rngs=rngs)
+        self.core = make_core(widths[-1], rngs)
+        self.head = nnx.Linear(self.core.output_size, 2 * size, rngs=rngs)
+
+    def no_evidence(self) -> Remembered:
+        return Remembered(self.core.initial_memory(), jnp.zeros(self.core.output_size), jnp.zeros(()))
+
+    def add(self, evidence: Remembered, steps: jax.Array) -> Remembered:
+        memory, outputs = self.core.unroll(evidence.memory, self.torso(steps))
+        return Remembered(memory, outputs[-1], evidence.count + len(steps))
+
+    def posterior(self, evidence: Remembered) -> tuple[jax.Array, jax.Array]:
+        return _or_prior(self.head(evidence.output), evidence.count)
+
+
+def _or_prior(output: jax.Array, count: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """What a head said [2 D], a standard normal if there was nothing to say it of."""
+    mean, scale = jnp.split(output, 2)
+    return jnp.where(count > 0, mean, 0.0), jnp.where(count > 0, jax.nn.softplus(scale) + 1e-6, 1.0)
