@@ -53,7 +53,7 @@ class BeliefPPO(PPO):
     belief_batch_size: int = struct.field(pytree_node=False, default=64)
     buffer_steps: int = struct.field(pytree_node=False, default=20)
 
-    learns_for: ClassVar[float] = 0.5
+    learns_for: ClassVar[float] = 0.85
     """The share of ``anneal_steps`` in which the belief's learning rate falls to zero."""
     tries_for: ClassVar[float] = 0.75
 

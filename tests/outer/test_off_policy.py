@@ -1,0 +1,144 @@
+"""Replay: what it holds, what is learned from it and when."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jmeta
+from jmeta.inner.dqn import DQN
+from jmeta.inner.q_learner import Step
+from jmeta.inner.sac import SAC
+from jmeta.tasks import GridNavi, PointNavigation, SparsePointNavigation
+from jmeta.types import Continuous, Discrete, PyTree
+
+TASKS = PointNavigation(horizon=5)
+KEYS = jax.random.split(jax.random.key(3), 4)
+
+
+def learner(**fields: Any) -> Any:
+    settings = {"widths": (8,), "num_tasks": 4, "num_passes": 2, "batch_size": 8, "capacity": 12} | fields
+    return jmeta.algorithms.sac(TASKS, **settings)
+
+
+def after(outer: Any, num_steps: int) -> PyTree:
+    state = jax.jit(outer.init)(jax.random.key(0))
+    step = jax.jit(outer.step)
+    for number in range(num_steps):
+        state, _ = step(state, jax.random.key(number))
+    return state
+
+
+def test_each_task_s_replay_holds_what_was_lived_in_it_and_the_newest_of_that() -> None:
+    """Rewards are minus the distance to the task's own goal. Of three lifetimes of 5 steps, 12 are kept: the 3 oldest are gone."""
+    outer = learner()
+    state = after(outer, 3)
+    kept = jax.tree.map(lambda x: np.asarray(x)[:, 0], state.by_task.kept.experience)
+    goal = np.asarray(state.by_task.task.goal)
+    assert len(np.unique(goal, axis=0)) == 4
+    np.testing.assert_allclose(kept.reward, -np.linalg.norm(kept.next_observation - goal[:, None], axis=-1), atol=1e-5)
+    assert kept.opens.sum(1).tolist() == [2, 2, 2, 2]  # where the second and the third lifetime open
+    np.testing.assert_array_equal(state.by_task.kept.current_index, [3, 3, 3, 3])
+    assert np.asarray(state.by_task.kept.is_full).all()
+
+
+def test_a_batch_is_of_replay_and_a_context_is_of_the_newest_lifetime() -> None:
+    outer = jmeta.algorithms.pearl(
+        TASKS, widths=(8,), encoder_widths=(8,), num_tasks=4, num_segments=2, num_passes=1, capacity=100, context_size=6
+    )
+    records = after(outer, 4).by_task
+    contexts, batches, _ = jax.vmap(outer.draw)(records, KEYS)
+    assert contexts.reward.shape == (4, 6, 1)
+    for task in range(4):
+        newest = np.asarray(records.recent.reward[task])
+        drawn = np.asarray(contexts.reward[task, :, 0])
+        positions = [int(np.argmin(np.abs(newest - reward))) for reward in drawn]
+        np.testing.assert_allclose(newest[positions], drawn)
+        assert positions == sorted(set(positions))
+        lived = np.asarray(records.kept.experience.reward[task, 0, :40])
+        assert all(np.isclose(lived, reward).any() for reward in np.asarray(batches.reward[task]).ravel())
+        assert not all(np.isclose(newest, reward).any() for reward in np.asarray(batches.reward[task]).ravel())
+
+
+def test_tasks_take_turns_and_nothing_is_learned_before_all_were_lived_in() -> None:
+    outer = learner(num_collected=2)
+    assert outer.num_env_steps == 10
+    fresh = jax.jit(outer.init)(jax.random.key(0))
+    step = jax.jit(outer.step)
+    once, metrics = step(fresh, jax.random.key(0))
+    lived = lambda state: np.asarray(state.by_task.kept.current_index).tolist()  # noqa: E731
+    assert lived(once) == [5, 0, 5, 0]
+    same = lambda one, other: all(jax.tree.leaves(jax.tree.map(np.array_equal, one, other)))  # noqa: E731
+    assert same(fresh.theta, once.theta)
+    assert float(metrics["loss"]) == 0.0
+    twice, _ = step(once, jax.random.key(1))
+    assert lived(twice) == [5, 5, 5, 5]
+    assert not same(once.theta, twice.theta)
+
+
+def test_targets_follow_slowly() -> None:
+    """One gradient step: slow' = slow + 0.25 (critic' - slow)."""
+    outer = learner(num_passes=1, slow_rate=0.25)
+    fresh = jax.jit(outer.init)(jax.random.key(0))
+    one, _ = jax.jit(outer.step)(fresh, jax.random.key(0))
+    expected = jax.tree.map(lambda old, new: old + 0.25 * (new - old), fresh.extra.slow, one.theta["critic"])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), expected, one.extra.slow)
+
+
+def test_the_size_of_replay_is_known_beforehand() -> None:
+    """4 tasks x 12 steps of 2 observations (2 floats), 2 actions (2), 2 rewards, 4 flags; an index and a flag for each task."""
+    assert learner().replay_bytes == 4 * (12 * (4 * (2 + 2 + 2 + 2 + 1 + 1) + 4) + 5)
+    assert "replay takes 2,132 bytes" in learner().memory_remedy()
+
+
+def test_what_is_refused() -> None:
+    for fields, said in (
+        ({"capacity": 4}, "capacity=4: a task's replay must hold a lifetime, 5 steps"),
+        ({"num_collected": 3}, "num_tasks=4 can't be split evenly over num_collected=3"),
+        ({"num_minibatches": 3}, "num_tasks=4 can't be split evenly over 3 minibatch"),
+        ({"num_passes": 0}, "num_passes=0"),
+        ({"widths": ()}, "at least one hidden layer"),
+    ):
+        with pytest.raises(ValueError, match=said.replace("(", r"\(")):
+            learner(**fields)
+    with pytest.raises(ValueError, match="use td3 or sac"):
+        jmeta.algorithms.dqn(TASKS)
+    with pytest.raises(ValueError, match="use dqn or sac"):
+        jmeta.algorithms.td3(GridNavi())
+    with pytest.raises(ValueError, match="epsilon=0"):
+        jmeta.algorithms.dqn(GridNavi(), epsilon=0.0)
+    with pytest.raises(ValueError, match=r"context_size=61: draw 1 to 60"):
+        jmeta.algorithms.pearl(SparsePointNavigation(), context_size=61)
+
+
+def test_a_time_limit_does_not_end_what_follows_and_an_end_does() -> None:
+    """DQN by hand: q(x) = x @ kernel + bias after one hidden unit. Both are truncated; the second is terminated too."""
+    learner = DQN.of(1, Discrete(2), (1,), discount=0.5)
+    weights = {
+        "torso": {"layers": {0: {"kernel": jnp.array([[1.0]]), "bias": jnp.zeros(1)}}},
+        "values": {"kernel": jnp.array([[1.0, 2.0]]), "bias": jnp.array([0.0, 0.5])},
+    }
+    slow = jax.tree.map(lambda x: 3.0 * x, weights)
+    step = Step(jnp.array([1.0]), jnp.int32(0), jnp.float32(0.2), jnp.bool_(False), jnp.array([2.0]))
+    # Next values are 2 and 4.5, so the second action; slow values 3 * 2 * 6 + 1.5 = 37.5. Target 0.2 + 0.5 * 37.5 = 18.95, and
+    # q(1, 0) = 1: Huber's loss of 17.95 is 17.95 - 0.5.
+    loss, _ = learner.loss(weights, slow, step, jax.random.key(0))
+    assert float(loss) == pytest.approx(17.45)
+    loss, _ = learner.loss(weights, slow, step._replace(terminated_t=jnp.bool_(True)), jax.random.key(0))
+    assert float(loss) == pytest.approx(0.8**2 / 2)
+
+
+def test_only_critics_learn_through_the_features_and_only_the_actor_through_its_actions() -> None:
+    sac = SAC.of(3, Continuous(2), (8,))
+    weights = sac.init(jax.random.key(0))
+    step = Step(jnp.ones(3), jnp.full(2, 0.3), jnp.float32(1.0), jnp.bool_(True), jnp.zeros(3))
+    loss = lambda weights, x: sac.loss(weights, weights["critic"], step._replace(x_tm1=x), jax.random.key(1))  # noqa: E731
+    (of_weights, of_x), metrics = jax.grad(loss, argnums=(0, 1), has_aux=True)(weights, step.x_tm1)
+    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(of_weights))
+    # The features' gradient is that of the critics' error alone: sum_i (q_i - 1) dq_i / dx.
+    q = lambda x: sac.critic.apply(weights["critic"], jnp.concatenate([x, step.a_tm1]))[:, 0]  # noqa: E731
+    expected = (q(step.x_tm1) - 1.0) @ jax.jacobian(q)(step.x_tm1)
+    np.testing.assert_allclose(of_x, expected, atol=1e-5)
+    assert float(metrics["loss/critic"]) == pytest.approx(float(0.5 * jnp.square(q(step.x_tm1) - 1.0).sum()), rel=1e-5)
