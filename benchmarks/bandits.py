@@ -51,7 +51,13 @@ ROWS = [
         SHORT,
     ),
     row(10, 10, 1000, {"RL²": "6.7", "SNAIL": "6.7", "Gittins": "6.6"}),
-    row(100, 5, 1700, {"RL²": "78.7", "SNAIL": "79.1", "Gittins": "78.3"}, **LONG),
+    row(
+        100,
+        5,
+        2400,
+        {"RL²": "78.7", "SNAIL": "79.1", "Gittins": "78.3"},
+        **LONG | {"discount": 1.0, "trace": 0.98, "learning_rate": 3e-3},
+    ),
     row(100, 10, 3000, {"RL²": "83.5", "SNAIL": "83.5", "Gittins": "82.8"}, **LONG),
     Row(
         "dependent,n=100",

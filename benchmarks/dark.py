@@ -24,7 +24,15 @@ def row(name: str, task: str, num_steps: int, published: dict[str, str], **setti
 
 
 ROWS = [
-    row("Dark Room", "dark-room", 213, {"goal known": "16.54"}, anneal_steps=900, entropy_coefficient=0.06),
+    row(
+        "Dark Room",
+        "dark-room",
+        150,
+        {"goal known": "16.54"},
+        hidden_size=128,
+        anneal_steps=250,
+        entropy_coefficient=0.08,
+    ),
     row("Dark Key-to-Door", "dark-key-to-door", 700, {"goal known": "2"}),
 ]
 

@@ -27,7 +27,7 @@ VARIBAD = {
     "num_epochs": 2,
     "num_minibatches": 8,
     "discount": 1.0,
-    "entropy_coefficient": 0.08,
+    "entropy_coefficient": 0.12,
     "learning_rate": 2e-3,
     "anneal_steps": VARIBAD_STEPS,
 }

@@ -62,7 +62,7 @@ def test_a_reward_may_depend_on_where_a_step_leads_alone(reward_decoder: str) ->
 
 
 def test_states_share_one_probability_of_paying() -> None:
-    """What one state pays is a softmax over all, so finding one lowers the others; sure beliefs have finite logits and gradients."""
+    """What one state pays is a softmax over all, so finding one lowers the others; sure beliefs stay finite."""
     network = from_nnx(lambda rngs: OneStateReward(4, 2, (8,), rngs=rngs))
     theta = network.init(jax.random.key(0))
     latents, states = jax.random.normal(jax.random.key(1), (3, 2)), jnp.eye(4)

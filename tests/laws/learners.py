@@ -10,7 +10,14 @@ from jmeta.outer.base import OuterLearner
 from jmeta.tasks import BernoulliBandit, GridNavi, PointNavigation, SparsePointNavigation
 
 SMALL: dict[str, Any] = {"widths": (8,), "num_streams": 6, "num_tasks": 4}
-REPLAYED: dict[str, Any] = {"widths": (8, 8), "num_tasks": 4, "num_minibatches": 2, "num_passes": 2, "batch_size": 8, "capacity": 60}
+REPLAYED: dict[str, Any] = {
+    "widths": (8, 8),
+    "num_tasks": 4,
+    "num_minibatches": 2,
+    "num_passes": 2,
+    "batch_size": 8,
+    "capacity": 60,
+}
 EVOLVED: dict[str, Any] = {"widths": (8,), "num_streams": 6, "num_tasks": 2, "population_size": 8}
 
 OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
@@ -107,6 +114,18 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
         "sac": lambda: jmeta.algorithms.sac(SparsePointNavigation(horizon=4), **REPLAYED),
         "sac-discrete": lambda: jmeta.algorithms.sac(BernoulliBandit(num_arms=3, num_pulls=6), segment_length=6, **REPLAYED),
         "td3": lambda: jmeta.algorithms.td3(SparsePointNavigation(horizon=4), **REPLAYED),
+        "mql": lambda: jmeta.algorithms.mql(
+            SparsePointNavigation(horizon=4, episodes=2),
+            hidden_size=4,
+            sequence_length=4,
+            burn_in=1,
+            adapt_capacity=12,
+            num_shipped=8,
+            num_own_updates=2,
+            num_old_updates=2,
+            adapt_rate=0.01,
+            **REPLAYED,
+        ),
         "dqn": lambda: jmeta.algorithms.dqn(GridNavi(size=3, horizon=4), epsilon=0.5, **REPLAYED),
         "rl2-es": lambda: jmeta.algorithms.rl2_es(
             BernoulliBandit(num_arms=3, num_pulls=6), hidden_size=8, num_tasks=8, population_size=8

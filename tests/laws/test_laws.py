@@ -231,7 +231,10 @@ def test_an_outer_step_is_finite_moves_theta_and_keeps_its_types(outer: OuterLea
     assert {"return/before", "return/after", "return/lifetime"} <= metrics.keys()
     moved = jax.tree.map(lambda a, b: float(np.abs(a - b).max()), state.theta, after.theta)
     assert all(distance > 0 for distance in jax.tree.leaves(moved))
-    chex.assert_trees_all_equal(outer.deploy(after), after.theta)
+    shipped = outer.deploy(after)
+    if isinstance(outer, OffPolicy) and outer.inner.num_shipped:  # replay goes with it
+        shipped = {name: part for name, part in shipped.items() if name in after.theta}
+    chex.assert_trees_all_equal(shipped, after.theta)
 
 
 def test_the_second_call_does_not_trace_again(outer: OuterLearner) -> None:

@@ -32,7 +32,7 @@ def after(outer: Any, num_steps: int) -> PyTree:
 
 
 def test_each_task_s_replay_holds_what_was_lived_in_it_and_the_newest_of_that() -> None:
-    """Rewards are minus the distance to the task's own goal. Of three lifetimes of 5 steps, 12 are kept: the 3 oldest are gone."""
+    """Rewards are minus the distance to the task's own goal. Of three lifetimes of 5 steps, the newest 12 are kept."""
     outer = learner()
     state = after(outer, 3)
     kept = jax.tree.map(lambda x: np.asarray(x)[:, 0], state.by_task.kept.experience)

@@ -20,6 +20,7 @@ from jmeta.algorithms.maml_trpo import maml_trpo
 from jmeta.algorithms.mann import mann
 from jmeta.algorithms.meta_lstm import meta_lstm
 from jmeta.algorithms.meta_sgd import meta_sgd
+from jmeta.algorithms.mql import mql
 from jmeta.algorithms.oracle import oracle
 from jmeta.algorithms.pearl import pearl
 from jmeta.algorithms.promp import promp
@@ -51,6 +52,7 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "mann": mann,
     "meta-lstm": meta_lstm,
     "meta-sgd": meta_sgd,
+    "mql": mql,
     "oracle": oracle,
     "pearl": pearl,
     "promp": promp,
@@ -83,6 +85,7 @@ __all__ = [
     "mann",
     "meta_lstm",
     "meta_sgd",
+    "mql",
     "oracle",
     "pearl",
     "promp",

@@ -61,7 +61,7 @@ def belief_learner(
       num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
       learning_rate: of the policy's Adam.
       anneal_steps: outer steps over which the policy's learning rate falls linearly to zero, the entropy coefficient in three
-        quarters of them and the belief's rate in half; constant by default.
+        quarters of them and the belief's rate in 0.85; constant by default.
       discount: per environment step, in [0, 1]; it runs on across episodes.
       trace: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.

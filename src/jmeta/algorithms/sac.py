@@ -25,7 +25,8 @@ def sac(
     """A stochastic policy that is paid for its entropy, and twin critics, from replay; nothing adapts.
 
     On one task it is the single-task algorithm; on a distribution, multi-task SAC: what pooling all tasks is worth without
-    inferring any. See ``jmeta.inner.sac``. Where actions are few it is SAC's discrete form (Christodoulou 2019, arXiv 1910.07207).
+    inferring any. See ``jmeta.inner.sac``. Where actions are few it is SAC's discrete form (Christodoulou 2019, arXiv
+    1910.07207).
 
     Args:
       tasks: the distribution to train on.

@@ -52,7 +52,5 @@ def td3(
     check_layers(widths)
     if not isinstance(tasks.action_space, Continuous):
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: TD3 needs actions in a box; use dqn or sac")
-    learner = TD3.of(
-        tasks.observation_size, tasks.action_space, widths, discount=discount, exploration_noise=exploration_noise
-    )
+    learner = TD3.of(tasks.observation_size, tasks.action_space, widths, discount=discount, exploration_noise=exploration_noise)
     return off_policy_learner(tasks, Reactive(tasks.observation_size, tasks.action_space, learner), **settings)

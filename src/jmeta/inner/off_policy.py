@@ -30,19 +30,19 @@ class OffPolicyAgent(InnerLearner):
     Attributes:
       q_learner: how action values and a policy are learned from single steps.
       sequence_length: steps [L] in a row that it is judged on at once; replay is sampled in such rows.
+      num_shipped: rows of the training tasks' replay that are shipped with theta.
     """
 
     q_learner: QLearner
     sequence_length: int = 1
+    num_shipped: int = 0
 
     @abc.abstractmethod
     def slow(self, theta: Theta) -> PyTree:
         """Those meta-parameters of which targets are made: a moving average of them is kept."""
 
     @abc.abstractmethod
-    def loss(
-        self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
-    ) -> tuple[jax.Array, Metrics]:
+    def loss(self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         """How badly one task is dealt with, [], to be minimised, and its parts.
 
         Args:
@@ -53,6 +53,10 @@ class OffPolicyAgent(InnerLearner):
           key: consumed.
         """
 
+    def ship(self, theta: Theta, rows: ReplayStep) -> Theta:
+        """Theta and what is shipped of rows [num_shipped, L] of replay; only called where there are some."""
+        return theta
+
     def explorer(self, remaining: jax.Array | float) -> Self:
         """The agent as it gathers experience, where 1 down to 0 remains of the time for exploration."""
         return self.replace(q_learner=self.q_learner.exploring(remaining))  # type: ignore[attr-defined]
@@ -60,7 +64,7 @@ class OffPolicyAgent(InnerLearner):
 
 @struct.dataclass
 class Reactive(OffPolicyAgent, InContextLearner):
-    """The policy sees the observation and nothing else: it learns one policy for all tasks. Neither phi nor memory hold anything."""
+    """The policy sees the observation and nothing else, and is one for all tasks. Neither phi nor memory hold anything."""
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
@@ -78,9 +82,7 @@ class Reactive(OffPolicyAgent, InContextLearner):
     def slow(self, theta: Theta) -> PyTree:
         return self.q_learner.slow(theta)
 
-    def loss(
-        self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
-    ) -> tuple[jax.Array, Metrics]:
+    def loss(self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         one = jax.tree.map(lambda x: x[:, 0], batch)
         steps = Step(one.timestep.observation, one.action, one.reward, one.terminated, one.next_observation)
         return mean_loss(self.q_learner, theta, slow, steps, key)

@@ -71,9 +71,7 @@ class PEARL(OffPolicyAgent):
     def slow(self, theta: Theta) -> PyTree:
         return self.q_learner.slow(theta["q_learner"])
 
-    def loss(
-        self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
-    ) -> tuple[jax.Array, Metrics]:
+    def loss(self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         z_key, loss_key = jax.random.split(key)
         mean, variance = self.posterior(theta, self._add(theta, self._no_evidence(theta), context))
         z = _sample(mean, variance, z_key)

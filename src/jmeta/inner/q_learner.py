@@ -48,5 +48,5 @@ class QLearner(abc.ABC):
         """Of one step, [], and its parts. Only the critic's part has a derivative in the features."""
 
     def exploring(self, remaining: jax.Array | float) -> Self:
-        """As it acts to gather experience, where 1 down to 0 remains of the time for exploration. A stochastic policy explores."""
+        """As it gathers experience, where 1 down to 0 remains of the time for exploration; itself, if it is stochastic."""
         return self

@@ -12,7 +12,9 @@ from jmeta.types import Metrics, Theta
 
 
 class Decoder(nnx.Module):
-    """What a latent task [D] makes of a step: its reward and where it leads. All pairs of M latents and L steps are decoded together.
+    """What a latent task [D] makes of a step: its reward and where it leads.
+
+    All pairs of M latents and L steps are decoded together.
 
     Args:
       reward: of a step, (latents, step) to [M, L, num_rewards]: logits over as many values, or 1, its mean.
@@ -43,7 +45,10 @@ class StepReward(nnx.Module):
 
 
 class ArrivalReward(nnx.Module):
-    """A reward from where a step leads alone. A good agent stays only where it is paid: who sees that it stays need not know more."""
+    """A reward from where a step leads alone.
+
+    A good agent stays only where it is paid: who sees that it stays need not know more.
+    """
 
     def __init__(self, pairs: "PairMLP"):
         self.pairs = pairs

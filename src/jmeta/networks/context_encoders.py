@@ -76,7 +76,7 @@ class Sums(NamedTuple):
     """Of embeddings so far."""
 
     total: jax.Array  # [H]
-    count: jax.Array  # []
+    number: jax.Array  # [] steps
 
 
 class MeanEmbedding(ContextEncoder):
@@ -91,10 +91,10 @@ class MeanEmbedding(ContextEncoder):
         return Sums(jnp.zeros(self.num_features), jnp.zeros(()))
 
     def add(self, evidence: Sums, steps: jax.Array) -> Sums:
-        return Sums(evidence.total + self.torso(steps).sum(0), evidence.count + len(steps))
+        return Sums(evidence.total + self.torso(steps).sum(0), evidence.number + len(steps))
 
     def posterior(self, evidence: Sums) -> tuple[jax.Array, jax.Array]:
-        return _or_prior(self.head(evidence.total / jnp.maximum(evidence.count, 1.0)), evidence.count)
+        return _or_prior(self.head(evidence.total / jnp.maximum(evidence.number, 1.0)), evidence.number)
 
 
 class Remembered(NamedTuple):
@@ -102,7 +102,7 @@ class Remembered(NamedTuple):
 
     memory: Any
     output: jax.Array  # [H]
-    count: jax.Array  # []
+    number: jax.Array  # [] steps
 
 
 class RecurrentContext(ContextEncoder):
@@ -126,10 +126,10 @@ class RecurrentContext(ContextEncoder):
 
     def add(self, evidence: Remembered, steps: jax.Array) -> Remembered:
         memory, outputs = self.core.unroll(evidence.memory, self.torso(steps))
-        return Remembered(memory, outputs[-1], evidence.count + len(steps))
+        return Remembered(memory, outputs[-1], evidence.number + len(steps))
 
     def posterior(self, evidence: Remembered) -> tuple[jax.Array, jax.Array]:
-        return _or_prior(self.head(evidence.output), evidence.count)
+        return _or_prior(self.head(evidence.output), evidence.number)
 
 
 def _or_prior(output: jax.Array, count: jax.Array) -> tuple[jax.Array, jax.Array]:

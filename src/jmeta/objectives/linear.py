@@ -10,7 +10,6 @@ def solve_positive_definite(matrix: jax.Array, vector: jax.Array) -> jax.Array:
 
     Not by LAPACK, whose batched routines can deadlock on a CPU: see docs/design.md.
     """
-
     chex.assert_rank([matrix, vector], [2, 1])
 
     def eliminate(index: jax.Array, system: jax.Array) -> jax.Array:

@@ -43,7 +43,7 @@ def fit_propensity(
 
 
 def density_ratio(w: jax.Array, features: jax.Array) -> jax.Array:
-    """ours / theirs at features [F], [], by the weights [F + 1] of ``fit_propensity``."""
+    """Ours / theirs at features [F], [], by the weights [F + 1] of ``fit_propensity``."""
     chex.assert_rank([w, features], 1)
     return jnp.exp(features @ w[:-1] + w[-1])
 

@@ -1,8 +1,8 @@
 """Targets of action values from single steps. One step each; ``vmap`` for more.
 
-Notation as in ``jmeta.objectives.returns``: ``r_t`` is the reward for the action taken at t - 1, ``q_tm1`` the value of having taken
-it, ``q_t`` values at what it led to (before any reset). ``discount_t`` is 0 at a natural end and the discount everywhere else,
-at a time limit too.
+Notation as in ``jmeta.objectives.returns``: ``r_t`` is the reward for the action taken at t - 1, ``q_tm1`` the value of having
+taken it, ``q_t`` values at what it led to (before any reset). ``discount_t`` is 0 at a natural end and the discount everywhere
+else, at a time limit too.
 """
 
 import chex

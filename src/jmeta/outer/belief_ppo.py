@@ -34,8 +34,8 @@ class BeliefPPO(PPO):
     formed, and one lifetime drawn from each. So no data crosses devices, and results do not depend on their number.
 
     Attributes:
-      belief_learning_rate: of Adam, at first; it falls to zero in half of ``anneal_steps``, the entropy coefficient in three
-        quarters. A policy that is sure can't follow a belief that goes on moving: the belief settles first, then the policy.
+      belief_learning_rate: of Adam, at first; it falls to zero in 0.85 of ``anneal_steps``, the entropy coefficient in three
+        quarters. A policy that is sure can't follow a belief that goes on moving: the belief settles first.
       max_belief_gradient_norm: the belief's gradient's global norm is clipped here. A divergence between two sure beliefs can be
         of any size, and one such step would undo a run.
       num_belief_updates: gradient steps in an outer step.

@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +12,11 @@ from flashbax.buffers import trajectory_buffer as replay
 from jmeta import struct
 from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep
 from jmeta.lifetime import live_in
-from jmeta.outer.base import STATE_LAYOUT, OuterLearner, check_divides, check_fit, check_protocol
+from jmeta.outer.base import STATE_LAYOUT, OuterLearner, check_divides, check_fit, check_protocol, remaining_rate
 from jmeta.outer.on_policy import lifetime_metrics
 from jmeta.parallel import SHARED, mean_over_devices, num_task_devices, over_tasks
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree, Segment, Task
+from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree, Segment, Task, Theta
 
 
 class OffPolicyExtra(NamedTuple):
@@ -108,7 +108,8 @@ class OffPolicy(OuterLearner):
 
     def memory_remedy(self) -> str:
         return (
-            f"use less than capacity={self.capacity} (replay takes {self.replay_bytes:,} bytes), or fewer than num_tasks={self.num_tasks}"
+            f"use less than capacity={self.capacity}, with which replay takes {self.replay_bytes:,} bytes; or fewer than "
+            f"num_tasks={self.num_tasks}"
         )
 
     def init(self, key: jax.Array) -> MetaState:
@@ -143,15 +144,21 @@ class OffPolicy(OuterLearner):
         extra = OffPolicyExtra(slow, state.extra.num_steps + 1)
         return MetaState(theta, opt_state, extra, records), metrics
 
+    def deploy(self, state: MetaState) -> Theta:
+        if not self.inner.num_shipped:
+            return state.theta
+        number = -(-self.inner.num_shipped // self.num_tasks)
+        draw = lambda kept, key: replay.sample(kept, key, number, self.inner.sequence_length, 1).experience  # noqa: E731
+        rows = jax.vmap(draw)(state.by_task.kept, jax.random.split(jax.random.key(0), self.num_tasks))
+        return self.inner.ship(state.theta, jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows))
+
     def collect(self, state: MetaState, keys: jax.Array) -> tuple[TaskRecord, Lifetime]:
         """Lives in the tasks whose turn it is; keys [n] are of this device's tasks."""
         apart = self.num_tasks // self.num_collected
         turn = jnp.arange(len(keys) // apart) * apart + state.extra.num_steps % apart
         records: TaskRecord = state.by_task
         chosen = jax.tree.map(lambda x: x[turn], records)
-        remaining = 1.0
-        if self.explore_steps is not None:
-            remaining = jnp.maximum(1.0 - state.extra.num_steps / self.explore_steps, 0.0)
+        remaining = remaining_rate(state.extra.num_steps, self.explore_steps)
         live = jax.vmap(partial(self._live, state.theta, remaining), out_axes=TASK_AXES)
         lifetimes = live(chosen.task, jax.vmap(partial(jax.random.fold_in, data=0))(keys[turn]))
         recent = jax.vmap(self._transitions, in_axes=(TASK_AXES,))(lifetimes)
@@ -216,8 +223,9 @@ class OffPolicy(OuterLearner):
         """Of a lifetime [K, T, 1], as one row of K T steps."""
         whole = lifetime.segments
         seen = (whole.timestep, whole.action, whole.reward, whole.terminated, whole.truncated, whole.next_observation)
-        row = jax.tree.map(lambda x: x[:, :, 0].reshape(-1, *x.shape[3:]), seen)
-        return ReplayStep(*row, opens=jnp.arange(len(row[2])) == 0)
+        row: Any = jax.tree.map(lambda x: x[:, :, 0].reshape(-1, *x.shape[3:]), seen)
+        opens = jnp.arange(self.protocol.num_env_steps) == 0
+        return ReplayStep(*row, opens)
 
     def _transformation(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), optax.adam(self.learning_rate))

@@ -1,0 +1,116 @@
+"""Meta-Q-learning (Fakoor et al. 2020, arXiv 1910.00125)."""
+
+from typing import Any
+
+from jmeta.algorithms.off_policy import check_layers, off_policy_learner
+from jmeta.algorithms.variants import variant_of
+from jmeta.inner.mql import MQL, Context
+from jmeta.inner.rl2 import Perception
+from jmeta.inner.td3 import TD3
+from jmeta.networks import CoreName, check_core, from_nnx, make_core
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import Continuous
+
+
+@variant_of(off_policy_learner, without=("inner", "explore_steps", "context_size"))
+def mql(
+    tasks: TaskDistribution,
+    *,
+    core: CoreName = "gru",
+    hidden_size: int = 32,
+    widths: tuple[int, ...] = (256, 256),
+    discount: float = 0.99,
+    exploration_noise: float = 0.2,
+    sequence_length: int = 20,
+    burn_in: int = 10,
+    adapt_capacity: int = 1000,
+    num_shipped: int = 2000,
+    num_own_updates: int = 20,
+    num_old_updates: int = 40,
+    adapt_batch_size: int = 64,
+    adapt_rate: float = 3e-4,
+    largest_weight: float = 2.0,
+    num_segments: int | None = None,
+    num_tasks: int = 64,
+    **settings: Any,
+) -> OuterLearner:
+    """TD3 with a recurrent context on all tasks at once, fine-tuned in a new task on its own and on well-weighted old data.
+
+    What is meta-trained is just a multi-task agent whose context tells tasks apart. Adaptation is off-policy: gradient steps on
+    what was lived in the task, then on replay of the training tasks, each step of it weighted by how likely it would be in the
+    new task, and a pull back to the meta-trained weights where little of the old is like the new. See ``jmeta.inner.mql``.
+
+    Args:
+      tasks: the distribution to meta-train on; actions lie in a box.
+      core: of the context.
+      hidden_size: units of it.
+      widths: hidden layers of the policy and of each critic.
+      discount: per environment step, in [0, 1].
+      exploration_noise: standard deviation of what is added to actions in training, in units of half the action box.
+      sequence_length: steps of replay in a row, over which contexts are made anew in training.
+      burn_in: of them, at the beginning, that only make the context.
+      adapt_capacity: steps of a new task that are kept.
+      num_shipped: steps of the training tasks that are shipped with theta; rounded up to as many of each task.
+      num_own_updates: gradient steps on a new task's own data after each segment.
+      num_old_updates: and on the training tasks'.
+      adapt_batch_size: steps in each.
+      adapt_rate: of their Adam.
+      largest_weight: an old step counts at most so often.
+      num_segments: segments of a lifetime; one for each episode of the task's own custom by default.
+      num_tasks: training tasks, drawn once.
+      settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for tasks of a few actions, a segment that is no whole number of episodes, numbers that do not divide
+        num_tasks, too little replay, or a network that can't be built.
+
+    Example:
+      >>> import jax, jmeta
+      >>> small = {"hidden_size": 4, "widths": (8,), "num_tasks": 2, "num_passes": 2, "num_shipped": 8}
+      >>> agent = jmeta.algorithms.mql(jmeta.tasks.SparsePointNavigation(), **small)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Fakoor et al. 2020, arXiv 1910.00125.
+
+    Deviations from the paper:
+      Policy and critics share one context, which the critics train, and which does not adapt; the policy moves at every update.
+    """
+    check_layers(widths)
+    check_core(core, hidden_size, 1, sequence_length)
+    if not isinstance(tasks.action_space, Continuous):
+        raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: MQL needs actions in a box")
+    if not 0 <= burn_in < sequence_length:
+        raise ValueError(f"burn_in={burn_in}: leave at least 1 of the {sequence_length} steps of a row to learn from")
+    for name, value in (("adapt_capacity", adapt_capacity), ("num_shipped", num_shipped), ("adapt_batch_size", adapt_batch_size)):
+        if value < 1:
+            raise ValueError(f"{name}={value}: it must be at least 1")
+    size, space = tasks.observation_size, tasks.action_space
+
+    def encoder(rngs: Any) -> Context:
+        perception = Perception(size, space, rngs=rngs)
+        window = max(sequence_length, tasks.lifetime_length)
+        return Context(perception, make_core(core, perception.output_size, hidden_size, num_layers=1, window=window, rngs=rngs))
+
+    agent = MQL(
+        observation_size=size,
+        action_space=space,
+        q_learner=TD3.of(size + hidden_size, space, widths, discount=discount, exploration_noise=exploration_noise),
+        encoder=from_nnx(encoder),
+        sequence_length=sequence_length,
+        burn_in=burn_in,
+        capacity=adapt_capacity,
+        num_shipped=num_shipped,
+        num_own_updates=num_own_updates,
+        num_old_updates=num_old_updates,
+        adapt_batch_size=adapt_batch_size,
+        adapt_rate=adapt_rate,
+        largest_weight=largest_weight,
+    )
+    if num_segments is None:
+        num_segments = max(1, tasks.lifetime_length // tasks.horizon)
+    return off_policy_learner(tasks, agent, num_segments=num_segments, num_tasks=num_tasks, **settings)

@@ -1,0 +1,218 @@
+"""Meta-Q-learning: one recurrent agent for all tasks, fine-tuned on its own and on well-chosen old data (Fakoor et al. 2020)."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, Self, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from jmeta import struct
+from jmeta.inner.base import for_streams
+from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep, mean_loss
+from jmeta.inner.q_learner import QLearner, Step
+from jmeta.inner.rl2 import Perception
+from jmeta.networks import Core, Network
+from jmeta.objectives import density_ratio, effective_sample_size, fit_propensity
+from jmeta.types import ActionSpace, Decision, Discrete, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+
+
+class Context(nnx.Module):
+    """Timesteps -> what is known of the task, by a recurrent core."""
+
+    def __init__(self, perception: Perception, core: Core):
+        self.perception = perception
+        self.core = core
+
+    def initial_memory(self) -> PyTree:
+        return self.core.initial_memory()
+
+    def __call__(self, memory: PyTree, timestep: Timestep) -> tuple[PyTree, jax.Array]:
+        return self.core(memory, self.perception(timestep))
+
+    def unroll(self, memory: PyTree, timesteps: Timestep, opens: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Along a row [L], in which lifetimes open: contexts [L, H] and what they were followed by [L, H]."""
+        inputs = jax.vmap(self.perception)(timesteps)
+
+        def step(memory: PyTree, now: tuple[jax.Array, jax.Array]) -> tuple[PyTree, tuple[PyTree, jax.Array]]:
+            memory, context = self.core(self.core.forget(memory, now[1]), now[0])
+            return memory, (memory, context)
+
+        _, (memories, contexts) = jax.lax.scan(step, memory, (inputs, opens))
+        return memories, contexts
+
+
+Draw: TypeAlias = Callable[[jax.Array], tuple[Step, jax.Array]]
+"""A key to steps [n] and how much each counts [n]."""
+
+
+class MQLPhi(NamedTuple):
+    """What is adapted to the task."""
+
+    weights: PyTree  # of policy and critics
+    slow: PyTree  # the moving average that targets are made of
+    own: Step  # [capacity, ...] the newest steps lived in the task
+    num_own: jax.Array  # [] int32, steps lived in it
+
+
+@struct.dataclass
+class MQL(OffPolicyAgent):
+    """A recurrent context tells tasks apart; when a segment ends, policy and critics are fine-tuned off-policy.
+
+    Meta-training is on the mean loss of all tasks and adapts nothing. In a new task, ``num_own_updates`` steps on what was lived
+    there are followed by ``num_old_updates`` on replay of the training tasks, in which each step counts by how much likelier its
+    context is in the new task than in the old ones:
+
+        minimise  mean_i beta_i loss_i(weights) + (1 - ESS) / 2 |weights - meta-trained weights|^2
+
+    beta_i a propensity by logistic regression, 1 for the task's own steps, ESS the effective share of the old ones: where nothing
+    old resembles the task, weights stay near what was meta-trained. ``deploy`` ships the old data as a part of theta;
+    without it the task's own alone is used. The encoder does not adapt.
+
+    Attributes:
+      encoder: initial_memory, __call__ and unroll as ``Context``.
+      q_learner: of observation and context.
+      sequence_length: steps of replay in a row, over which contexts are made anew in training.
+      burn_in: of them, at the beginning, that only make the context.
+      capacity: steps of the new task that are kept.
+      num_shipped: steps of the training tasks that are shipped.
+      num_own_updates: steps of fine-tuning on the task's own data, after each segment.
+      num_old_updates: and on old data.
+      adapt_batch_size: of each.
+      adapt_rate: of Adam.
+      adapt_slow_rate: how fast targets follow meanwhile.
+      largest_weight: beta is at most that.
+      adapts: False while experience is gathered in training.
+
+    References:
+      Fakoor et al. 2020, arXiv 1910.00125.
+
+    Deviations from the paper:
+      Policy and critics share one context, which the critics train, and which does not adapt.
+    """
+
+    observation_size: int = struct.field(pytree_node=False)
+    action_space: ActionSpace = struct.field(pytree_node=False)
+    q_learner: QLearner
+    encoder: Network = struct.field(pytree_node=False)
+    sequence_length: int = struct.field(pytree_node=False, default=20)
+    burn_in: int = struct.field(pytree_node=False, default=10)
+    capacity: int = struct.field(pytree_node=False, default=1000)
+    num_shipped: int = struct.field(pytree_node=False, default=2000)
+    num_own_updates: int = struct.field(pytree_node=False, default=20)
+    num_old_updates: int = struct.field(pytree_node=False, default=40)
+    adapt_batch_size: int = struct.field(pytree_node=False, default=64)
+    adapt_rate: jax.Array | float = 3e-4
+    adapt_slow_rate: jax.Array | float = 0.005
+    largest_weight: jax.Array | float = 2.0
+    adapts: bool = struct.field(pytree_node=False, default=True)
+
+    def init(self, key: jax.Array) -> Theta:
+        encoder_key, learner_key = jax.random.split(key)
+        return {"encoder": self.encoder.init(encoder_key), "q_learner": self.q_learner.init(learner_key)}
+
+    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+        memory = self.encoder.apply(theta["encoder"], method="initial_memory")
+        weights = theta["q_learner"]
+        x, reward = jnp.zeros((self.capacity, self.q_learner.num_inputs)), jnp.zeros(self.capacity)
+        is_discrete = isinstance(self.action_space, Discrete)
+        action = reward.astype(jnp.int32) if is_discrete else jnp.zeros((self.capacity, self.action_space.encoding_size))
+        own = Step(x, action, reward, reward.astype(bool), x)
+        return MQLPhi(weights, self.q_learner.slow(weights), own, jnp.zeros((), jnp.int32)), for_streams(memory, num_streams)
+
+    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+        memory, context = self.encoder.apply(theta["encoder"], memory, timestep)
+        return self.q_learner.decide(phi.weights, jnp.concatenate([timestep.observation, context])), memory
+
+    def explorer(self, remaining: jax.Array | float) -> Self:
+        return super().explorer(remaining).replace(adapts=False)  # type: ignore[attr-defined]
+
+    def slow(self, theta: Theta) -> PyTree:
+        return self.q_learner.slow(theta["q_learner"])
+
+    def loss(self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        fresh = self.encoder.apply(theta["encoder"], method="initial_memory")
+        rows = jax.vmap(partial(self._steps, theta, fresh))(batch)  # [n, L]
+        steps = jax.tree.map(lambda x: x[:, self.burn_in :].reshape(-1, *x.shape[2:]), rows)
+        return mean_loss(self.q_learner, theta["q_learner"], slow, steps, key)
+
+    def ship(self, theta: Theta, rows: ReplayStep) -> Theta:
+        fresh = self.encoder.apply(theta["encoder"], method="initial_memory")
+        return theta | {"old": jax.tree.map(lambda x: x[:, -1], jax.vmap(partial(self._steps, theta, fresh))(rows))}
+
+    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
+        if not self.adapts:
+            return phi, memory
+        phi = self._take_in(theta, phi, segment)
+        own_key, old_key = jax.random.split(key)
+        count = jnp.minimum(phi.num_own, self.capacity)
+
+        def of_own(key: jax.Array) -> tuple[Step, jax.Array]:
+            which = jax.random.randint(key, (self.adapt_batch_size,), 0, count)
+            return jax.tree.map(lambda x: x[which], phi.own), jnp.ones(self.adapt_batch_size)
+
+        if "old" not in theta:
+            return self._tune(theta, phi, of_own, 1.0, self.num_own_updates, own_key), memory
+        old: Step = theta["old"]
+        context = lambda steps: steps.x_tm1[:, self.observation_size :]  # noqa: E731
+        fitted = fit_propensity(context(phi.own), context(old), (jnp.arange(self.capacity) < count).astype(jnp.float32))
+        weight = jnp.minimum(jax.vmap(density_ratio, in_axes=(None, 0))(fitted, context(old)), self.largest_weight)
+        pull = 1.0 - effective_sample_size(weight)
+
+        def of_old(key: jax.Array) -> tuple[Step, jax.Array]:
+            which = jax.random.randint(key, (self.adapt_batch_size,), 0, len(weight))
+            return jax.tree.map(lambda x: x[which], old), weight[which]
+
+        phi = self._tune(theta, phi, of_own, pull, self.num_own_updates, own_key)
+        return self._tune(theta, phi, of_old, pull, self.num_old_updates, old_key), memory
+
+    def _tune(self, theta: Theta, phi: MQLPhi, draw: Draw, pull: jax.Array | float, num_updates: int, key: jax.Array) -> MQLPhi:
+        """Gradient steps on what is drawn, pulled back to what was meta-trained."""
+        transformation = optax.adam(self.adapt_rate)
+
+        def loss(weights: PyTree, slow: PyTree, key: jax.Array) -> jax.Array:
+            draw_key, loss_key = jax.random.split(key)
+            steps, weight = draw(draw_key)
+            keys = jax.random.split(loss_key, len(weight))
+            losses, _ = jax.vmap(self.q_learner.loss, in_axes=(None, None, 0, 0))(weights, slow, steps, keys)
+            away = optax.tree.sub(weights, theta["q_learner"])
+            return (weight * losses).mean() + 0.5 * pull * optax.tree.norm(away, squared=True)
+
+        def update(carry: PyTree, key: jax.Array) -> tuple[PyTree, None]:
+            weights, slow, opt_state = carry
+            updates, opt_state = transformation.update(jax.grad(loss)(weights, slow, key), opt_state)
+            weights = optax.apply_updates(weights, updates)
+            slow = optax.incremental_update(self.q_learner.slow(weights), slow, self.adapt_slow_rate)
+            return (weights, slow, opt_state), None
+
+        begun = (phi.weights, phi.slow, transformation.init(phi.weights))
+        (weights, slow, _), _ = jax.lax.scan(update, begun, jax.random.split(key, num_updates))
+        return phi._replace(weights=weights, slow=slow)
+
+    def _take_in(self, theta: Theta, phi: MQLPhi, segment: Segment) -> MQLPhi:
+        """The task's own data with a segment [T, B] more, the newest of it."""
+
+        def of_stream(memory: Memory, row: ReplayStep) -> Step:
+            return self._steps(theta, memory, row)
+
+        seen = (segment.timestep, segment.action, segment.reward, segment.terminated, segment.truncated, segment.next_observation)
+        rows = ReplayStep(*seen, opens=jnp.zeros_like(segment.terminated))
+        new = jax.vmap(of_stream, in_axes=(0, 1))(segment.memory, rows)
+        new = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[-self.capacity :], new)
+        number = len(new.r_t)
+        slots = (phi.num_own + jnp.arange(number)) % self.capacity
+        own = jax.tree.map(lambda old, x: old.at[slots].set(x), phi.own, new)
+        return phi._replace(own=own, num_own=phi.num_own + number)
+
+    def _steps(self, theta: Theta, memory: Memory, row: ReplayStep) -> Step:
+        """A row [L] as steps between features, from the memory of the stream when it began."""
+        encoder = partial(self.encoder.apply, theta["encoder"])
+        memories, contexts = encoder(memory, row.timestep, row.opens, method="unroll")
+        encoded = jax.vmap(self.action_space.encode)(row.action)
+        following = Timestep(row.next_observation, encoded, row.reward, jnp.zeros_like(row.terminated))
+        _, next_contexts = jax.vmap(encoder)(memories, following)
+        x_tm1 = jnp.concatenate([row.timestep.observation, contexts], axis=1)
+        x_t = jnp.concatenate([row.next_observation, next_contexts], axis=1)
+        return Step(x_tm1, row.action, row.reward, row.terminated, x_t)
