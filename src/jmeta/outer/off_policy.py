@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -222,10 +222,16 @@ class OffPolicy(OuterLearner):
     def _transitions(self, lifetime: Lifetime) -> ReplayStep:
         """Of a lifetime [K, T, 1], as one row of K T steps."""
         whole = lifetime.segments
-        seen = (whole.timestep, whole.action, whole.reward, whole.terminated, whole.truncated, whole.next_observation)
-        row: Any = jax.tree.map(lambda x: x[:, :, 0].reshape(-1, *x.shape[3:]), seen)
-        opens = jnp.arange(self.protocol.num_env_steps) == 0
-        return ReplayStep(*row, opens)
+        flat = lambda x: x[:, :, 0].reshape(-1, *x.shape[3:])  # noqa: E731
+        return ReplayStep(
+            timestep=jax.tree.map(flat, whole.timestep),
+            action=flat(whole.action),
+            reward=flat(whole.reward),
+            terminated=flat(whole.terminated),
+            truncated=flat(whole.truncated),
+            next_observation=flat(whole.next_observation),
+            opens=jnp.arange(self.protocol.num_env_steps) == 0,
+        )
 
     def _transformation(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), optax.adam(self.learning_rate))
