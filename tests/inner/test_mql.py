@@ -77,9 +77,9 @@ def test_own_data_are_the_newest_steps_of_the_task() -> None:
     phi, segments = lived(outer, theta)
     for number in range(3):
         phi = agent._take_in(theta, phi, own_steps(segments, number))
-    assert int(phi.num_own) == 12
+    assert int(phi.own.number) == 12
     lived_actions = np.asarray(segments.action).reshape(12, 2)
-    kept = np.asarray(phi.own.a_tm1)
+    kept = np.asarray(phi.own.steps.a_tm1)
     np.testing.assert_allclose(kept[[2, 3, 4, 5, 6, 7, 8, 9, 0, 1]], lived_actions[2:], atol=1e-6)
 
 
@@ -109,7 +109,7 @@ def test_where_nothing_old_is_alike_weights_are_pulled_back() -> None:
     theta = agent.init(KEY)
     phi, segments = lived(outer, theta)
     phi = agent._take_in(theta, phi, own_steps(segments, 0))
-    whole = lambda key: (jax.tree.map(lambda x: x[:4], phi.own), jnp.ones(4))  # noqa: E731
+    whole = lambda key: (jax.tree.map(lambda x: x[:4], phi.own.steps), jnp.ones(4))  # noqa: E731
 
     def distance(pull: float) -> float:
         tuned = agent._tune(theta, phi, whole, pull, 200, KEY)

@@ -126,6 +126,7 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
             adapt_rate=0.01,
             **REPLAYED,
         ),
+        "maml-dqn": lambda: jmeta.algorithms.maml_dqn(GridNavi(size=3, horizon=4), epsilon=0.5, inner_rate=0.5, **REPLAYED),
         "dqn": lambda: jmeta.algorithms.dqn(GridNavi(size=3, horizon=4), epsilon=0.5, **REPLAYED),
         "rl2-es": lambda: jmeta.algorithms.rl2_es(
             BernoulliBandit(num_arms=3, num_pulls=6), hidden_size=8, num_tasks=8, population_size=8

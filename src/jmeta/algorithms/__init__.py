@@ -15,6 +15,7 @@ from jmeta.algorithms.fomaml import fomaml
 from jmeta.algorithms.hypernetwork import hypernetwork
 from jmeta.algorithms.imaml import imaml
 from jmeta.algorithms.maml import maml
+from jmeta.algorithms.maml_dqn import maml_dqn
 from jmeta.algorithms.maml_plus_plus import maml_plus_plus
 from jmeta.algorithms.maml_trpo import maml_trpo
 from jmeta.algorithms.mann import mann
@@ -47,6 +48,7 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "hypernetwork": hypernetwork,
     "imaml": imaml,
     "maml": maml,
+    "maml-dqn": maml_dqn,
     "maml-plus-plus": maml_plus_plus,
     "maml-trpo": maml_trpo,
     "mann": mann,
@@ -80,6 +82,7 @@ __all__ = [
     "hypernetwork",
     "imaml",
     "maml",
+    "maml_dqn",
     "maml_plus_plus",
     "maml_trpo",
     "mann",

@@ -11,12 +11,12 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.base import for_streams
-from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep, mean_loss
+from jmeta.inner.off_policy import OffPolicyAgent, OwnReplay, ReplayStep, mean_loss
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.inner.rl2 import Perception
 from jmeta.networks import Core, Network
 from jmeta.objectives import density_ratio, effective_sample_size, fit_propensity
-from jmeta.types import ActionSpace, Decision, Discrete, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
 class Context(nnx.Module):
@@ -53,8 +53,7 @@ class MQLPhi(NamedTuple):
 
     weights: PyTree  # of policy and critics
     slow: PyTree  # the moving average that targets are made of
-    own: Step  # [capacity, ...] the newest steps lived in the task
-    num_own: jax.Array  # [] int32, steps lived in it
+    own: OwnReplay
 
 
 @struct.dataclass
@@ -116,11 +115,8 @@ class MQL(OffPolicyAgent):
     def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
         memory = self.encoder.apply(theta["encoder"], method="initial_memory")
         weights = theta["q_learner"]
-        x, reward = jnp.zeros((self.capacity, self.q_learner.num_inputs)), jnp.zeros(self.capacity)
-        is_discrete = isinstance(self.action_space, Discrete)
-        action = reward.astype(jnp.int32) if is_discrete else jnp.zeros((self.capacity, self.action_space.encoding_size))
-        own = Step(x, action, reward, reward.astype(bool), x)
-        return MQLPhi(weights, self.q_learner.slow(weights), own, jnp.zeros((), jnp.int32)), for_streams(memory, num_streams)
+        own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space)
+        return MQLPhi(weights, self.q_learner.slow(weights), own), for_streams(memory, num_streams)
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         memory, context = self.encoder.apply(theta["encoder"], memory, timestep)
@@ -147,17 +143,15 @@ class MQL(OffPolicyAgent):
             return phi, memory
         phi = self._take_in(theta, phi, segment)
         own_key, old_key = jax.random.split(key)
-        count = jnp.minimum(phi.num_own, self.capacity)
 
         def of_own(key: jax.Array) -> tuple[Step, jax.Array]:
-            which = jax.random.randint(key, (self.adapt_batch_size,), 0, count)
-            return jax.tree.map(lambda x: x[which], phi.own), jnp.ones(self.adapt_batch_size)
+            return phi.own.sample(key, self.adapt_batch_size), jnp.ones(self.adapt_batch_size)
 
         if "old" not in theta:
             return self._tune(theta, phi, of_own, 1.0, self.num_own_updates, own_key), memory
         old: Step = theta["old"]
         context = lambda steps: steps.x_tm1[:, self.observation_size :]  # noqa: E731
-        fitted = fit_propensity(context(phi.own), context(old), (jnp.arange(self.capacity) < count).astype(jnp.float32))
+        fitted = fit_propensity(context(phi.own.steps), context(old), phi.own.is_lived.astype(jnp.float32))
         weight = jnp.minimum(jax.vmap(density_ratio, in_axes=(None, 0))(fitted, context(old)), self.largest_weight)
         pull = 1.0 - effective_sample_size(weight)
 
@@ -193,18 +187,10 @@ class MQL(OffPolicyAgent):
 
     def _take_in(self, theta: Theta, phi: MQLPhi, segment: Segment) -> MQLPhi:
         """The task's own data with a segment [T, B] more, the newest of it."""
-
-        def of_stream(memory: Memory, row: ReplayStep) -> Step:
-            return self._steps(theta, memory, row)
-
         seen = (segment.timestep, segment.action, segment.reward, segment.terminated, segment.truncated, segment.next_observation)
         rows = ReplayStep(*seen, opens=jnp.zeros_like(segment.terminated))
-        new = jax.vmap(of_stream, in_axes=(0, 1))(segment.memory, rows)
-        new = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[-self.capacity :], new)
-        number = len(new.r_t)
-        slots = (phi.num_own + jnp.arange(number)) % self.capacity
-        own = jax.tree.map(lambda old, x: old.at[slots].set(x), phi.own, new)
-        return phi._replace(own=own, num_own=phi.num_own + number)
+        new = jax.vmap(partial(self._steps, theta), in_axes=(0, 1))(segment.memory, rows)
+        return phi._replace(own=phi.own.add(jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), new)))
 
     def _steps(self, theta: Theta, memory: Memory, row: ReplayStep) -> Step:
         """A row [L] as steps between features, from the memory of the stream when it began."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.inner.base import InContextLearner, InnerLearner
 from jmeta.inner.q_learner import QLearner, Step
-from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Discrete, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
 class ReplayStep(NamedTuple):
@@ -93,3 +93,36 @@ def mean_loss(q_learner: QLearner, parameters: PyTree, slow: PyTree, steps: Step
     keys = jax.random.split(key, len(steps.r_t))
     losses, metrics = jax.vmap(q_learner.loss, in_axes=(None, None, 0, 0))(parameters, slow, steps, keys)
     return losses.mean(), jax.tree.map(jnp.mean, metrics)
+
+
+class OwnReplay(NamedTuple):
+    """The newest steps of one lifetime, as part of phi."""
+
+    steps: Step  # [capacity, ...]
+    number: jax.Array  # [] int32, steps lived, more than are kept perhaps
+
+    @classmethod
+    def empty(cls, capacity: int, num_inputs: int, action_space: ActionSpace) -> "OwnReplay":
+        """Of so many steps between features [num_inputs]."""
+        x, zeros = jnp.zeros((capacity, num_inputs)), jnp.zeros(capacity)
+        is_discrete = isinstance(action_space, Discrete)
+        action = zeros.astype(jnp.int32) if is_discrete else jnp.zeros((capacity, action_space.encoding_size))
+        return cls(Step(x, action, zeros, zeros.astype(bool), x), jnp.zeros((), jnp.int32))
+
+    def add(self, new: Step) -> "OwnReplay":
+        """With steps [n, ...] more; the oldest go."""
+        capacity = len(self.steps.r_t)
+        new = jax.tree.map(lambda x: x[-capacity:], new)
+        slots = (self.number + jnp.arange(len(new.r_t))) % capacity
+        steps = jax.tree.map(lambda old, x: old.at[slots].set(x), self.steps, new)
+        return OwnReplay(steps, self.number + len(new.r_t))
+
+    @property
+    def is_lived(self) -> jax.Array:
+        """[capacity] bool, which slots hold a step."""
+        return jnp.arange(len(self.steps.r_t)) < self.number
+
+    def sample(self, key: jax.Array, number: int) -> Step:
+        """Steps [number] at random; there must be some."""
+        which = jax.random.randint(key, (number,), 0, jnp.minimum(self.number, len(self.steps.r_t)))
+        return jax.tree.map(lambda x: x[which], self.steps)

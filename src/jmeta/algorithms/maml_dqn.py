@@ -1,0 +1,81 @@
+"""MAML with DQN and replay (Finn et al. 2017, arXiv 1703.03400; Mnih et al. 2015, Nature 518)."""
+
+from typing import Any
+
+from jmeta.algorithms.off_policy import check_layers, off_policy_learner
+from jmeta.algorithms.variants import variant_of
+from jmeta.inner.dqn import DQN
+from jmeta.inner.maml_dqn import MAMLDQN
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import Discrete
+
+
+@variant_of(off_policy_learner, without=("inner", "context_size"))
+def maml_dqn(
+    tasks: TaskDistribution,
+    *,
+    widths: tuple[int, ...] = (64, 64),
+    discount: float = 0.99,
+    num_updates: int = 3,
+    adapt_batch_size: int = 64,
+    adapt_capacity: int = 1000,
+    inner_rate: float = 0.05,
+    first_order: bool = False,
+    epsilon: float = 0.05,
+    last_epsilon: float = 0.1,
+    explore_steps: int | None = 50,
+    num_segments: int = 2,
+    learning_rate: float = 1e-3,
+    **settings: Any,
+) -> OuterLearner:
+    """Initial action values, and a rate, from which a few temporal-difference steps on a task's own replay are enough.
+
+    Training differentiates through those steps: they are taken on a context from the task's newest lifetime, and what comes of
+    them is judged on a batch of the task's replay. A new task is met epsilon-greedily, and adapted to from its own replay alone.
+    See ``jmeta.inner.maml_dqn``.
+
+    Args:
+      tasks: the distribution to meta-train on; there are a few actions.
+      widths: hidden layers.
+      discount: per environment step, in [0, 1].
+      num_updates: inner steps at each adaptation.
+      adapt_batch_size: steps of the task's own replay in each.
+      adapt_capacity: steps of a task that adaptation keeps.
+      inner_rate: of the inner steps, at first; it is learned.
+      first_order: if True inner gradients count as constants.
+      epsilon: how often an action of the agent that is shipped is any, in (0, 1].
+      last_epsilon: how often an action in training is any, once the time for exploration is over; at first every one is.
+      explore_steps: outer steps over which that falls; None: it stays at 1.
+      num_segments: segments of a lifetime; it adapts between them.
+      learning_rate: of Adam.
+      settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
+
+    Returns:
+      The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for tasks of other actions, a segment that is no whole number of episodes, numbers that do not divide
+        num_tasks, too little replay, or a network that can't be built.
+
+    Example:
+      >>> import jax, jmeta
+      >>> agent = jmeta.algorithms.maml_dqn(jmeta.tasks.GridNavi(), widths=(8,), num_tasks=2, num_passes=2)
+      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+
+    References:
+      Finn et al. 2017, arXiv 1703.03400. Mnih et al. 2015, Nature 518.
+    """
+    check_layers(widths)
+    if not isinstance(tasks.action_space, Discrete):
+        raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: DQN needs a few actions; use pearl or mql")
+    for name, value in (("num_updates", num_updates), ("adapt_batch_size", adapt_batch_size), ("adapt_capacity", adapt_capacity)):
+        if value < 1:
+            raise ValueError(f"{name}={value}: it must be at least 1")
+    if inner_rate <= 0:
+        raise ValueError(f"inner_rate={inner_rate}: give a rate above 0")
+    sizes = (tasks.observation_size, tasks.action_space)
+    learner = DQN.of(*sizes, widths, discount=discount, epsilon=epsilon, last_epsilon=last_epsilon)
+    agent = MAMLDQN(*sizes, learner, num_updates, adapt_batch_size, adapt_capacity, inner_rate, first_order)
+    settings |= {"explore_steps": explore_steps, "num_segments": num_segments, "learning_rate": learning_rate}
+    return off_policy_learner(tasks, agent, **settings)

@@ -1,0 +1,112 @@
+"""MAML with DQN: action values to begin with, from which a few temporal-difference steps are enough (Finn et al. 2017)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jmeta import struct
+from jmeta.inner.dqn import DQN
+from jmeta.inner.off_policy import OffPolicyAgent, OwnReplay, ReplayStep, mean_loss
+from jmeta.inner.q_learner import Step
+from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+
+
+class MAMLDQNTheta(NamedTuple):
+    """What is meta-learned."""
+
+    weights: PyTree  # of the action values, where every task begins
+    log_rate: jax.Array  # [] of the inner steps
+
+
+class MAMLDQNPhi(NamedTuple):
+    """What is adapted to the task."""
+
+    weights: PyTree
+    own: OwnReplay
+
+
+@struct.dataclass
+class MAMLDQN(OffPolicyAgent):
+    """Action values adapt to a task by gradient steps on Huber's loss of its own replay; where they begin is meta-learned.
+
+        weights <- weights - rate * grad_weights mean_i huber(q(x_i, a_i; weights) - target_i)          num_updates times
+        minimise over the initial weights and the rate   the same loss after that, of other steps of the task.
+
+    Targets are double Q-learning's: of the inner steps with the weights as they were before the first of them, of the outer loss
+    with what the slow average of the initial weights becomes by the same inner steps. They are constants; everything else is
+    differentiated through, unless ``first_order``.
+
+    Attributes:
+      num_updates: inner steps at each adaptation.
+      adapt_batch_size: steps of the task's own replay in each.
+      capacity: steps of the task that are kept; with as many as a segment has, each adaptation sees the newest segment alone.
+      initial_rate: of the inner steps.
+      first_order: if True inner gradients count as constants (FOMAML).
+
+    References:
+      Finn et al. 2017, arXiv 1703.03400. Mnih et al. 2015, Nature 518.
+    """
+
+    observation_size: int = struct.field(pytree_node=False)
+    action_space: ActionSpace = struct.field(pytree_node=False)
+    q_learner: DQN
+    num_updates: int = struct.field(pytree_node=False, default=3)
+    adapt_batch_size: int = struct.field(pytree_node=False, default=64)
+    capacity: int = struct.field(pytree_node=False, default=1000)
+    initial_rate: jax.Array | float = 0.05
+    first_order: bool = struct.field(pytree_node=False, default=False)
+
+    def init(self, key: jax.Array) -> Theta:
+        return MAMLDQNTheta(self.q_learner.init(key), jnp.log(jnp.asarray(self.initial_rate, jnp.float32)))
+
+    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+        own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space)
+        return MAMLDQNPhi(theta.weights, own), ()
+
+    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+        return self.q_learner.decide(phi.weights, timestep.observation), memory
+
+    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
+        own = phi.own.add(_steps(segment))
+        return MAMLDQNPhi(self._tune(theta, phi.weights, own, key), own), memory
+
+    def slow(self, theta: Theta) -> PyTree:
+        return theta.weights
+
+    def loss(self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        tune_key, loss_key = jax.random.split(key)
+        own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space).add(_steps(context))
+        weights = self._tune(theta, theta.weights, own, tune_key)
+        slow = self._tune(theta, slow, own, tune_key)
+        one = jax.tree.map(lambda x: x[:, 0], batch)
+        steps = Step(one.timestep.observation, one.action, one.reward, one.terminated, one.next_observation)
+        loss, metrics = mean_loss(self.q_learner, weights, slow, steps, loss_key)
+        before, _ = mean_loss(self.q_learner, jax.lax.stop_gradient(theta.weights), slow, steps, loss_key)
+        return loss, metrics | {"loss/before": before, "inner_rate": jnp.exp(theta.log_rate)}
+
+    def _tune(self, theta: Theta, weights: PyTree, own: OwnReplay, key: jax.Array) -> PyTree:
+        """The weights after the inner steps; targets are of those given."""
+        target = jax.lax.stop_gradient(weights)
+
+        def update(weights: PyTree, key: jax.Array) -> tuple[PyTree, None]:
+            sample_key, loss_key = jax.random.split(key)
+            steps = own.sample(sample_key, self.adapt_batch_size)
+            gradient = jax.grad(lambda w: mean_loss(self.q_learner, w, target, steps, loss_key)[0])(weights)
+            if self.first_order:
+                gradient = jax.lax.stop_gradient(gradient)
+            return jax.tree.map(lambda w, g: w - jnp.exp(theta.log_rate) * g, weights, gradient), None
+
+        return jax.lax.scan(update, weights, jax.random.split(key, self.num_updates))[0]
+
+
+def _steps(segment: Segment) -> Step:
+    """A segment [T, B] as steps [T B]."""
+    seen = (
+        segment.timestep.observation,
+        segment.action,
+        segment.reward,
+        segment.terminated,
+        segment.next_observation,
+    )
+    return Step(*(x.reshape(-1, *x.shape[2:]) for x in seen))

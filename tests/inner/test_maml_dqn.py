@@ -1,0 +1,78 @@
+"""MAML with DQN: the inner step by hand, what it is differentiated through, and whose replay it uses."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jmeta
+from jmeta.inner.maml_dqn import MAMLDQN, MAMLDQNTheta
+from jmeta.inner.off_policy import mean_loss
+from jmeta.tasks import GridNavi
+from jmeta.types import PyTree
+
+KEY = jax.random.key(0)
+
+
+def learner(**fields: Any) -> Any:
+    settings = {"widths": (8,), "num_tasks": 4, "batch_size": 16, "num_passes": 1, "inner_rate": 0.3} | fields
+    return jmeta.algorithms.maml_dqn(GridNavi(size=3, horizon=6), **settings)
+
+
+def data(outer: Any) -> tuple[MAMLDQNTheta, PyTree]:
+    """Theta, and the (context, batch, key) of one task."""
+    state, _ = jax.jit(outer.step)(outer.init(KEY), KEY)
+    record = jax.tree.map(lambda x: x[0], state.by_task)
+    return state.theta, outer.draw(record, jax.random.key(2))
+
+
+def test_an_inner_step_is_a_gradient_step_on_the_task_s_own_replay() -> None:
+    outer = learner(num_updates=1)
+    agent: MAMLDQN = outer.inner
+    theta, (context, _, _) = data(outer)
+    phi, _ = agent.begin(theta, 1, KEY)
+    adapted, _ = agent.adapt(theta, phi, (), context, KEY)
+    assert int(adapted.own.number) == 12
+    sample_key, loss_key = jax.random.split(jax.random.split(KEY, 1)[0])
+    steps = adapted.own.sample(sample_key, 64)
+    gradient = jax.grad(lambda w: mean_loss(agent.q_learner, w, theta.weights, steps, loss_key)[0])(theta.weights)
+    rate = float(jnp.exp(theta.log_rate))
+    expected = jax.tree.map(lambda w, g: w - rate * g, theta.weights, gradient)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), adapted.weights, expected)
+
+
+def test_the_meta_gradient_is_that_of_central_differences() -> None:
+    """Along a random direction in weights and rate, without discount, so that targets are rewards; not so those of first order.
+
+    From where no rectifier is at its kink: the middle of the room is at (0, 0), and biases begin at 0.
+    """
+    outer = learner(num_updates=2, discount=0.0)
+    agent: MAMLDQN = outer.inner
+    theta, (context, batch, key) = data(outer)
+
+    def loss(agent: MAMLDQN, theta: MAMLDQNTheta) -> jax.Array:
+        return agent.loss(theta, agent.slow(theta), context, batch, key)[0]
+
+    leaves, structure = jax.tree.flatten(theta)
+    keys = jax.random.split(jax.random.key(7), len(leaves))
+    noise = [jax.random.normal(k, x.shape) for k, x in zip(keys, leaves, strict=True)]
+    direction = jax.tree.unflatten(structure, noise)
+    theta = jax.tree.map(lambda x: x + 0.3, theta)
+    along = lambda agent: float(optax.tree.vdot(jax.grad(loss, argnums=1)(agent, theta), direction))  # noqa: E731
+    width = 1e-3
+    ends = [float(loss(agent, optax.tree.add_scale(theta, sign * width, direction))) for sign in (1.0, -1.0)]
+    slope = (ends[0] - ends[1]) / (2 * width)
+    assert along(agent) == pytest.approx(slope, rel=0.02)
+    first = agent.replace(first_order=True)  # type: ignore[attr-defined]
+    assert abs(along(first) - slope) > 0.05 * abs(slope)
+
+
+def test_what_is_refused() -> None:
+    for fields, said in (({"num_updates": 0}, "num_updates=0"), ({"inner_rate": 0.0}, "inner_rate=0")):
+        with pytest.raises(ValueError, match=said):
+            learner(**fields)
+    with pytest.raises(ValueError, match="use pearl or mql"):
+        jmeta.algorithms.maml_dqn(jmeta.tasks.PointNavigation())
