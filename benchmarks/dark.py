@@ -2,15 +2,16 @@
 
     python benchmarks/dark.py --row "Dark Room"
 
-Ten episodes in a room that shows neither goal; the last episodes are the asymptote. Held-out goals are a fifth of all.
+Twenty episodes in the one room and ten in the other, which show neither goal; the last of them are the asymptote. Held-out goals
+are a fifth of all.
 """
 
 from jmeta.training import Recipe
 from published import Row, reproduce
 
 
-def row(name: str, task: str, num_steps: int, published: dict[str, str], **settings: float) -> Row:
-    """RL² in one environment."""
+def row(name: str, task: str, num_steps: int, published: dict[str, str], room: dict[str, int], **settings: float) -> Row:
+    """RL² in one environment, ``room`` its fields."""
     fields = {
         "anneal_steps": num_steps,
         "num_tasks": 512,
@@ -20,7 +21,7 @@ def row(name: str, task: str, num_steps: int, published: dict[str, str], **setti
         "learning_rate": 4e-3,
         "entropy_coefficient": 0.03,
     } | settings
-    return Row(name, Recipe("rl2", fields, task, {}), num_steps, published)
+    return Row(name, Recipe("rl2", fields, task, room), num_steps, published)
 
 
 ROWS = [
@@ -29,11 +30,13 @@ ROWS = [
         "dark-room",
         150,
         {"goal known": "16.54"},
+        {"num_episodes": 20},
+        num_tasks=256,
         hidden_size=128,
         anneal_steps=250,
         entropy_coefficient=0.08,
     ),
-    row("Dark Key-to-Door", "dark-key-to-door", 700, {"goal known": "2"}),
+    row("Dark Key-to-Door", "dark-key-to-door", 700, {"goal known": "2"}, {}),
 ]
 
 if __name__ == "__main__":

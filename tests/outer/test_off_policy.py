@@ -1,5 +1,6 @@
 """Replay: what it holds, what is learned from it and when."""
 
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -76,6 +77,16 @@ def test_tasks_take_turns_and_nothing_is_learned_before_all_were_lived_in() -> N
     twice, _ = step(once, jax.random.key(1))
     assert lived(twice) == [5, 5, 5, 5]
     assert not same(once.theta, twice.theta)
+
+
+@pytest.mark.slow
+def test_a_run_continues_bit_for_bit(tmp_path: Path) -> None:
+    """Replay is part of the state."""
+    outer, key = learner(num_collected=2), jax.random.key(0)
+    whole = jmeta.train(outer, key, 5, out=tmp_path / "whole", progress=False)
+    jmeta.train(outer, key, 3, out=tmp_path / "parts", progress=False)
+    parts = jmeta.train(outer, key, 5, out=tmp_path / "parts", resume=True, progress=False)
+    jax.tree.map(np.testing.assert_array_equal, parts.state, whole.state)
 
 
 def test_targets_follow_slowly() -> None:

@@ -26,6 +26,18 @@ OUTER_LEARNERS = {
     "varibad": lambda: jmeta.algorithms.varibad(
         BernoulliBandit(num_pulls=3), hidden_size=4, num_tasks=32, num_minibatches=2, belief_batch_size=16, buffer_steps=2
     ),
+    "pearl": lambda: jmeta.algorithms.pearl(
+        PointNavigation(horizon=3),
+        widths=(4,),
+        encoder_widths=(4,),
+        num_segments=2,
+        num_tasks=32,
+        num_collected=16,
+        num_minibatches=2,
+        num_passes=2,
+        batch_size=4,
+        capacity=20,
+    ),
     "rl2-es": lambda: jmeta.algorithms.rl2_es(
         BernoulliBandit(num_pulls=8), hidden_size=4, num_tasks=8, population_size=16, sigma=1.0
     ),
