@@ -52,10 +52,10 @@ def test_varibad_searches_nearly_as_well_as_can_be_and_believes_nothing_that_is_
         buffer_steps=30,
         policy_widths=(128, 128),
         num_tasks=1024,
-        num_epochs=4,
-        num_minibatches=4,
+        num_epochs=2,
+        num_minibatches=8,
         discount=1.0,
-        entropy_coefficient=0.06,
+        entropy_coefficient=0.12,
         learning_rate=2e-3,
         anneal_steps=1000,
     )
