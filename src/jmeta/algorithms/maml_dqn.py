@@ -6,7 +6,7 @@ from jmeta.algorithms.off_policy import check_layers, off_policy_learner
 from jmeta.algorithms.variants import variant_of
 from jmeta.inner.dqn import DQN
 from jmeta.inner.maml_dqn import MAMLDQN
-from jmeta.outer.base import OuterLearner
+from jmeta.outer.base import OuterLearner, check_at_least_one
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete
 
@@ -69,9 +69,7 @@ def maml_dqn(
     check_layers(widths)
     if not isinstance(tasks.action_space, Discrete):
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: DQN needs a few actions; use pearl or mql")
-    for name, value in (("num_updates", num_updates), ("adapt_batch_size", adapt_batch_size), ("adapt_capacity", adapt_capacity)):
-        if value < 1:
-            raise ValueError(f"{name}={value}: it must be at least 1")
+    check_at_least_one(num_updates=num_updates, adapt_batch_size=adapt_batch_size, adapt_capacity=adapt_capacity)
     if inner_rate <= 0:
         raise ValueError(f"inner_rate={inner_rate}: give a rate above 0")
     sizes = (tasks.observation_size, tasks.action_space)

@@ -8,7 +8,7 @@ from jmeta.inner.mql import MQL, Context
 from jmeta.inner.rl2 import Perception
 from jmeta.inner.td3 import TD3
 from jmeta.networks import CoreName, check_core, from_nnx, make_core
-from jmeta.outer.base import OuterLearner
+from jmeta.outer.base import OuterLearner, check_at_least_one
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Continuous
 
@@ -86,9 +86,7 @@ def mql(
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: MQL needs actions in a box")
     if not 0 <= burn_in < sequence_length:
         raise ValueError(f"burn_in={burn_in}: leave at least 1 of the {sequence_length} steps of a row to learn from")
-    for name, value in (("adapt_capacity", adapt_capacity), ("num_shipped", num_shipped), ("adapt_batch_size", adapt_batch_size)):
-        if value < 1:
-            raise ValueError(f"{name}={value}: it must be at least 1")
+    check_at_least_one(adapt_capacity=adapt_capacity, num_shipped=num_shipped, adapt_batch_size=adapt_batch_size)
     size, space = tasks.observation_size, tasks.action_space
 
     def encoder(rngs: Any) -> Context:

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 
 from jmeta import struct
 from jmeta.inner.dqn import DQN
-from jmeta.inner.off_policy import OffPolicyAgent, OwnReplay, ReplayStep, mean_loss
-from jmeta.inner.q_learner import Step
+from jmeta.inner.off_policy import OffPolicyAgent, OwnReplay, ReplayStep, mean_loss, observed_steps
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
@@ -68,7 +67,7 @@ class MAMLDQN(OffPolicyAgent):
         return self.q_learner.decide(phi.weights, timestep.observation), memory
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
-        own = phi.own.add(_steps(segment))
+        own = phi.own.add(observed_steps(segment))
         return MAMLDQNPhi(self._tune(theta, phi.weights, own, key), own), memory
 
     def slow(self, theta: Theta) -> PyTree:
@@ -76,11 +75,10 @@ class MAMLDQN(OffPolicyAgent):
 
     def loss(self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         tune_key, loss_key = jax.random.split(key)
-        own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space).add(_steps(context))
+        own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space).add(observed_steps(context))
         weights = self._tune(theta, theta.weights, own, tune_key)
         slow = self._tune(theta, slow, own, tune_key)
-        one = jax.tree.map(lambda x: x[:, 0], batch)
-        steps = Step(one.timestep.observation, one.action, one.reward, one.terminated, one.next_observation)
+        steps = observed_steps(batch)
         loss, metrics = mean_loss(self.q_learner, weights, slow, steps, loss_key)
         before, _ = mean_loss(self.q_learner, jax.lax.stop_gradient(theta.weights), slow, steps, loss_key)
         return loss, metrics | {"loss/before": before, "inner_rate": jnp.exp(theta.log_rate)}
@@ -98,15 +96,3 @@ class MAMLDQN(OffPolicyAgent):
             return jax.tree.map(lambda w, g: w - jnp.exp(theta.log_rate) * g, weights, gradient), None
 
         return jax.lax.scan(update, weights, jax.random.split(key, self.num_updates))[0]
-
-
-def _steps(segment: Segment) -> Step:
-    """A segment [T, B] as steps [T B]."""
-    seen = (
-        segment.timestep.observation,
-        segment.action,
-        segment.reward,
-        segment.terminated,
-        segment.next_observation,
-    )
-    return Step(*(x.reshape(-1, *x.shape[2:]) for x in seen))

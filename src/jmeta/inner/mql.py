@@ -32,8 +32,8 @@ class Context(nnx.Module):
     def __call__(self, memory: PyTree, timestep: Timestep) -> tuple[PyTree, jax.Array]:
         return self.core(memory, self.perception(timestep))
 
-    def unroll(self, memory: PyTree, timesteps: Timestep, opens: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Along a row [L], in which lifetimes open: contexts [L, H] and what they were followed by [L, H]."""
+    def unroll(self, memory: PyTree, timesteps: Timestep, opens: jax.Array) -> tuple[PyTree, jax.Array]:
+        """Along a row [L], in which lifetimes open: the memory after each step [L, ...] and its context [L, H]."""
         inputs = jax.vmap(self.perception)(timesteps)
 
         def step(memory: PyTree, now: tuple[jax.Array, jax.Array]) -> tuple[PyTree, tuple[PyTree, jax.Array]]:

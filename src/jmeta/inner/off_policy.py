@@ -83,9 +83,13 @@ class Reactive(OffPolicyAgent, InContextLearner):
         return self.q_learner.slow(theta)
 
     def loss(self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        one = jax.tree.map(lambda x: x[:, 0], batch)
-        steps = Step(one.timestep.observation, one.action, one.reward, one.terminated, one.next_observation)
-        return mean_loss(self.q_learner, theta, slow, steps, key)
+        return mean_loss(self.q_learner, theta, slow, observed_steps(batch), key)
+
+
+def observed_steps(lived: ReplayStep | Segment) -> Step:
+    """What was lived, rows [n, L] or a segment [T, B], as steps [n L] or [T B] whose features are the observations."""
+    seen = (lived.timestep.observation, lived.action, lived.reward, lived.terminated, lived.next_observation)
+    return Step(*(x.reshape(-1, *x.shape[2:]) for x in seen))
 
 
 def mean_loss(q_learner: QLearner, parameters: PyTree, slow: PyTree, steps: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:

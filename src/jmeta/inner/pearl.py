@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep, mean_loss
-from jmeta.inner.q_learner import QLearner, Step
+from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep, mean_loss, observed_steps
+from jmeta.inner.q_learner import QLearner
 from jmeta.networks import Network
 from jmeta.objectives import gaussian_kl
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
@@ -75,9 +75,9 @@ class PEARL(OffPolicyAgent):
         z_key, loss_key = jax.random.split(key)
         mean, variance = self.posterior(theta, self._add(theta, self._no_evidence(theta), context))
         z = _sample(mean, variance, z_key)
-        one = jax.tree.map(lambda x: x[:, 0], batch)
-        given_z = lambda seen: jnp.concatenate([seen, jnp.broadcast_to(z, (len(seen), self.latent_size))], axis=1)  # noqa: E731
-        steps = Step(given_z(one.timestep.observation), one.action, one.reward, one.terminated, given_z(one.next_observation))
+        seen = observed_steps(batch)
+        given_z = lambda x: jnp.concatenate([x, jnp.broadcast_to(z, (len(x), self.latent_size))], axis=1)  # noqa: E731
+        steps = seen._replace(x_tm1=given_z(seen.x_tm1), x_t=given_z(seen.x_t))
         loss, metrics = mean_loss(self.q_learner, theta["q_learner"], slow, steps, loss_key)
         kl = gaussian_kl(mean, jnp.log(variance), jnp.zeros_like(mean), jnp.zeros_like(mean))
         return loss + self.kl_weight * kl, metrics | {"posterior/kl": kl, "posterior/std": jnp.sqrt(variance).mean()}

@@ -64,9 +64,7 @@ class OuterLearner(abc.ABC):
 
 def check_protocol(tasks: TaskDistribution, protocol: Protocol) -> None:
     """Raises ValueError unless segments are whole numbers of episodes and every count is positive."""
-    for field, value in protocol._asdict().items():
-        if value < 1:
-            raise ValueError(f"{field}={value}: it must be at least 1")
+    check_at_least_one(**protocol._asdict())
     length, horizon = protocol.segment_length, tasks.horizon
     if length % horizon:
         nearest = max(1, round(length / horizon)) * horizon
@@ -98,6 +96,13 @@ def check_divides(name: str, number: int, share: int, over: str) -> None:
             f"{name}={number} can't be split evenly over {over}: use {name}={nearest}, or fewer "
             f"{'devices or minibatches' if 'minibatch' in over else 'devices'}"
         )
+
+
+def check_at_least_one(**numbers: int) -> None:
+    """Raises ValueError unless each is."""
+    for name, value in numbers.items():
+        if value < 1:
+            raise ValueError(f"{name}={value}: it must be at least 1")
 
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:

@@ -10,7 +10,7 @@ import optax
 from jmeta import struct
 from jmeta.inner.belief import BeliefAgent, Record
 from jmeta.lifetime import live_in_new_task
-from jmeta.outer.base import check_divides, left_of_share, remaining_rate
+from jmeta.outer.base import check_at_least_one, check_divides, left_of_share, remaining_rate
 from jmeta.outer.on_policy import Experience, split_each
 from jmeta.outer.ppo import PPO
 from jmeta.parallel import mean_over_devices
@@ -58,9 +58,11 @@ class BeliefPPO(PPO):
     tries_for: ClassVar[float] = 0.75
 
     def __post_init__(self) -> None:
-        for name in ("num_belief_updates", "belief_batch_size", "buffer_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: it must be at least 1")
+        check_at_least_one(
+            num_belief_updates=self.num_belief_updates,
+            belief_batch_size=self.belief_batch_size,
+            buffer_steps=self.buffer_steps,
+        )
         if self.protocol.num_segments != 1 or self.protocol.num_streams != 1:
             raise ValueError(f"{self.protocol}: a belief is learned from lifetimes of one segment and one stream")
         super().__post_init__()

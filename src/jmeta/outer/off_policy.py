@@ -12,7 +12,15 @@ from flashbax.buffers import trajectory_buffer as replay
 from jmeta import struct
 from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep
 from jmeta.lifetime import live_in
-from jmeta.outer.base import STATE_LAYOUT, OuterLearner, check_divides, check_fit, check_protocol, remaining_rate
+from jmeta.outer.base import (
+    STATE_LAYOUT,
+    OuterLearner,
+    check_at_least_one,
+    check_divides,
+    check_fit,
+    check_protocol,
+    remaining_rate,
+)
 from jmeta.outer.on_policy import lifetime_metrics
 from jmeta.parallel import SHARED, mean_over_devices, num_task_devices, over_tasks
 from jmeta.tasks.base import TaskDistribution
@@ -77,9 +85,7 @@ class OffPolicy(OuterLearner):
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
         check_fit(self.inner, self.tasks)
-        for name in ("num_passes", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: it must be at least 1")
+        check_at_least_one(num_passes=self.num_passes, batch_size=self.batch_size)
         if self.protocol.num_streams != 1:
             raise ValueError(f"num_streams={self.protocol.num_streams}: replay keeps one stream of steps for each task; use 1")
         length = self.protocol.num_env_steps
@@ -103,8 +109,8 @@ class OffPolicy(OuterLearner):
     @property
     def replay_bytes(self) -> int:
         """What all tasks' replay takes, known before any of it is allocated."""
-        _, state = jax.eval_shape(lambda key: (key, self.init(key).by_task.kept), jax.random.key(0))
-        return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state))
+        kept = jax.eval_shape(self.init, jax.random.key(0)).by_task.kept
+        return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(kept))
 
     def memory_remedy(self) -> str:
         return (
@@ -121,7 +127,7 @@ class OffPolicy(OuterLearner):
         recent = jax.tree.map(lambda x: jnp.zeros((self.num_tasks, *x.shape), x.dtype), one)
         step = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), one)
         kept = jax.vmap(lambda _: replay.init(step, 1, self.capacity))(jnp.arange(self.num_tasks))
-        kept = jax.tree.map(lambda x: x.astype(x.dtype), kept)
+        kept = jax.tree.map(lambda x: x.astype(x.dtype), kept)  # flashbax's index is weakly typed: a step would be traced twice
         extra = OffPolicyExtra(self.inner.slow(theta), jnp.zeros((), jnp.int32))
         return MetaState(theta, self._transformation().init(theta), extra, TaskRecord(tasks, kept, recent))
 
