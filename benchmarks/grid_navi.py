@@ -24,10 +24,10 @@ VARIBAD = {
     "buffer_steps": 30,
     "policy_widths": (128, 128),
     "num_tasks": 1024,
-    "num_epochs": 2,
-    "num_minibatches": 8,
+    "num_epochs": 4,
+    "num_minibatches": 4,
     "discount": 1.0,
-    "entropy_coefficient": 0.12,
+    "entropy_coefficient": 0.08,
     "learning_rate": 2e-3,
     "anneal_steps": VARIBAD_STEPS,
 }

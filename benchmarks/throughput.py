@@ -7,6 +7,7 @@ backward (twice a forward), the second-order part included where there is one.
 
 import argparse
 import dataclasses
+import itertools
 import json
 import resource
 import subprocess
@@ -23,9 +24,12 @@ from rich.console import Console
 from rich.table import Table
 
 import jmeta
+from jmeta import struct
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner
-from jmeta.parallel import TASK_AXIS, task_mesh
+from jmeta.outer.off_policy import OffPolicy
+from jmeta.parallel import BY_TASK, TASK_AXIS, mean_over_devices, over_tasks, task_mesh
 from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.types import MetaState, Metrics
 
 RESULTS = Path(__file__).parent / "results" / "throughput.json"
 
@@ -37,10 +41,12 @@ class Case:
     Attributes:
       outer: what is trained.
       flops: floating-point operations of matrix products in one outer step.
+      num_updates: gradient steps in it, where they are what is counted.
     """
 
     outer: OuterLearner
     flops: float
+    num_updates: int | None = None
 
 
 def rl2_case() -> Case:
@@ -91,13 +97,75 @@ def varibad_case() -> Case:
     from grid_navi import VARIBAD
 
     outer = jmeta.algorithms.varibad(jmeta.tasks.GridNavi(sight="one-hot"), **VARIBAD)
-    hidden, width, inputs, latent = 64, 128, 25 + 5 + 2, 5
+    hidden, inputs, latent, cells, length = 64, 25 + 5 + 2, VARIBAD["latent_size"], 25, 60
     encoder = 2 * (inputs * 32 + 3 * hidden * (32 + hidden) + hidden * 2 * latent)
-    policy = 2 * (2 * (25 + 2 * latent) * width + width * (5 + 1))
+    policy = mlp(cells + 1 + 2 * latent, *VARIBAD["policy_widths"], 5) + mlp(cells + 1 + 2 * latent, *VARIBAD["policy_widths"], 1)
+    decoder = mlp(latent, *VARIBAD["decoder_widths"], cells) + 2 * 2 * cells * length  # each belief against every step
     lived = outer.num_env_steps * (encoder + policy)
     improved = outer.num_env_steps * outer.num_epochs * (encoder + 3 * policy)
-    learned = outer.num_belief_updates * outer.belief_batch_size * 3 * (60 * encoder + 20 * 30 * 2 * (32 * 32 + 32 * 2))
+    learned = outer.num_belief_updates * outer.belief_batch_size * 3 * length * (encoder + decoder)
     return Case(outer, lived + improved + learned)
+
+
+def mlp(*sizes: int) -> int:
+    """Floating-point operations of an input's way through layers."""
+    return sum(2 * rows * columns for rows, columns in itertools.pairwise(sizes))
+
+
+@struct.dataclass
+class Collecting(OffPolicy):
+    """Lives, and does not learn."""
+
+    def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
+        records, lifetimes = self.collect(state, keys)
+        extra = state.extra._replace(num_steps=state.extra.num_steps + 1)
+        return state._replace(by_task=records, extra=extra), mean_over_devices({"reward": lifetimes.segments.reward.mean()})
+
+
+@struct.dataclass
+class Learning(OffPolicy):
+    """Learns, and does not live once there is a lifetime of every task."""
+
+    def init(self, key: jax.Array) -> MetaState:
+        state = super().init(key)
+        collect = over_tasks(lambda state, keys: self.collect(state, keys)[0], shared=STATE_LAYOUT, output=BY_TASK)
+        return state._replace(by_task=collect(state, jax.random.split(key, self.num_tasks)))
+
+    def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
+        learner = (state.theta, state.opt_state, state.extra.slow)
+        (theta, opt_state, slow), metrics = self.learn(learner, state.by_task, keys)
+        state = state._replace(theta=theta, opt_state=opt_state, extra=state.extra._replace(slow=slow))
+        return state, mean_over_devices(metrics)
+
+
+def pearl_case(kind: type[OffPolicy]) -> Case:
+    """The authors' PEARL on the sparse semicircle: 16 tasks x 256 transitions, contexts of 1,024, three layers of 300 units.
+
+    Only gradient steps, or only living.
+    """
+    tasks = jmeta.tasks.SparsePointNavigation(episodes=60)
+    num_updates, batch_size, context_size = 4, 256, 1024
+    outer = jmeta.algorithms.pearl(
+        tasks,
+        widths=(300, 300, 300),
+        encoder_widths=(200, 200, 200),
+        num_tasks=16,
+        num_passes=num_updates,
+        batch_size=batch_size,
+        context_size=context_size,
+        capacity=2 * tasks.lifetime_length,
+    )
+    outer = kind(**{field.name: getattr(outer, field.name) for field in dataclasses.fields(outer)})
+    latent = outer.inner.latent_size
+    actor, critic = mlp(2 + latent, 300, 300, 300, 4), mlp(2 + 2 + latent, 300, 300, 300, 1)
+    encoder = mlp(2 + 2 + 1, 200, 200, 200, 2 * latent)
+    if kind is Collecting:
+        return Case(outer, outer.num_env_steps * (actor + encoder))
+    # Targets: actor and two critics. Critics: forward and backward. Actor: forward and backward, through what two critics say of
+    # its action, forward and backward in the action alone.
+    transition = (actor + 2 * critic) + 3 * 2 * critic + 3 * actor + 2 * 2 * critic
+    update = 16 * (batch_size * transition + context_size * 3 * encoder)
+    return Case(outer, num_updates * update, num_updates)
 
 
 CASES = {
@@ -106,6 +174,8 @@ CASES = {
     "recurrent-ppo, 64 lifetimes": partial(recurrent_ppo_case, 64),
     "recurrent-ppo, 1024 lifetimes": partial(recurrent_ppo_case, 1024),
     "varibad": varibad_case,
+    "pearl, learning": partial(pearl_case, Learning),
+    "pearl, collecting": partial(pearl_case, Collecting),
 }
 
 
@@ -161,6 +231,7 @@ def measure(name: str, seconds: float) -> dict[str, Any]:
         "seconds_per_outer_step": {"min": rates[0], "median": median, "max": rates[-1]},
         "outer_steps_per_second": 1 / median,
         "env_steps_per_second": env_steps / median,
+        "updates_per_second": case.num_updates and case.num_updates / median,
         "program_temporary_bytes": temporary,
         "process_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "flops_per_outer_step": case.flops,
@@ -184,14 +255,16 @@ def main() -> None:
         command = [sys.executable, __file__, "--case", name, "--seconds", str(options.seconds)]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         results[name] = json.loads(output.splitlines()[-1])
-    table = Table("", "compile s", "s / outer step", "env steps/s", "temporary MB", "process peak MB", "of matrix rate")
+    table = Table("", "compile s", "s / outer step", "per second", "temporary MB", "process peak MB", "of matrix rate")
     for name, r in results.items():
         step = r["seconds_per_outer_step"]
         table.add_row(
             name,
             f"{r['compile_seconds']:.1f}",
             f"{step['median']:.4f} ({step['min']:.4f} to {step['max']:.4f})",
-            f"{r['env_steps_per_second']:,.0f}",
+            f"{r['updates_per_second']:.2f} updates"
+            if r["updates_per_second"]
+            else f"{r['env_steps_per_second']:,.0f} env steps",
             f"{r['program_temporary_bytes'] / 1e6:.0f}",
             f"{r['process_peak_bytes'] / 1e6:.0f}",
             f"{r['fraction_of_matrix_rate']:.0%} of {r['matrix_rate'] / 1e9:.0f} GFLOP/s",

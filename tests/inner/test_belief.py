@@ -130,6 +130,21 @@ def test_drawing_some_beliefs_and_steps_estimates_the_whole() -> None:
     assert abs(drawn.mean() - exact) < 4 * drawn.std() / np.sqrt(2000) + 1e-3 * abs(exact)
 
 
+def test_policy_and_critic_see_the_clock_which_stops_when_the_lifetime_is_over() -> None:
+    """One timestep, one belief, and four times of the day."""
+    agent = learner().inner
+    theta = agent.init(jax.random.key(0))
+    _, record = lived(learner(), [0] * LENGTH)
+    timestep = jax.tree.map(lambda x: x[0], record.timestep)
+    memory = agent.initial_memory(theta)
+    at = lambda time: agent.act(theta, (), memory._replace(num_steps=jnp.float32(time)), timestep)[0]  # noqa: E731
+    early, late, over, long_over = (at(time) for time in (0, LENGTH // 2, LENGTH, 3 * LENGTH))
+    assert float(early.value) != float(late.value) != float(over.value)
+    leaves = [jax.tree.leaves(decision.distribution) for decision in (early, late)]
+    assert any(np.abs(a - b).max() > 1e-6 for a, b in zip(*leaves, strict=True))
+    assert float(over.value) == float(long_over.value)
+
+
 def test_choosing_steps() -> None:
     np.testing.assert_array_equal(choose(jax.random.key(0), 4, None), [0, 1, 2, 3])
     np.testing.assert_array_equal(choose(jax.random.key(0), 4, 9), [0, 1, 2, 3])

@@ -70,6 +70,17 @@ def test_the_meta_gradient_is_that_of_central_differences() -> None:
     assert abs(along(first) - slope) > 0.05 * abs(slope)
 
 
+def test_until_it_has_adapted_it_tries_everything() -> None:
+    outer = learner(exploration_epsilon=0.5, epsilon=0.1)
+    agent: MAMLDQN = outer.inner
+    theta, (context, _, _) = data(outer)
+    phi, _ = agent.begin(theta, 1, KEY)
+    timestep = jax.tree.map(lambda x: x[0, 0], context.timestep)
+    for phi, epsilon in ((phi, 0.5), (agent.adapt(theta, phi, (), context, KEY)[0], 0.1)):
+        probability = np.exp(agent.act(theta, phi, (), timestep)[0].distribution.logits)
+        np.testing.assert_allclose(np.sort(probability), [epsilon / 5] * 4 + [1 - 0.8 * epsilon], rtol=1e-5)
+
+
 def test_what_is_refused() -> None:
     for fields, said in (({"num_updates": 0}, "num_updates=0"), ({"inner_rate": 0.0}, "inner_rate=0")):
         with pytest.raises(ValueError, match=said):

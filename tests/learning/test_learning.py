@@ -3,15 +3,17 @@
 import jax
 import pytest
 
+import grid_navi
 import jmeta
+from jmeta.cli.registry import build
 from jmeta.evaluation.beliefs import decode_goals
-from jmeta.outer.ppo import PPO
-from jmeta.tasks import BernoulliBandit, GridNavi, PointNavigation
+from jmeta.outer.base import OuterLearner
+from jmeta.tasks import BernoulliBandit, PointNavigation
 
 pytestmark = [pytest.mark.learning, pytest.mark.timeout(3600)]
 
 
-def learn(outer: PPO, num_steps: int) -> jmeta.training.TrainResult:
+def learn(outer: OuterLearner, num_steps: int) -> jmeta.training.TrainResult:
     return jmeta.train(outer, jax.random.key(0), num_steps)
 
 
@@ -39,27 +41,9 @@ def test_maml_reaches_the_published_return_after_one_step() -> None:
 
 def test_varibad_searches_nearly_as_well_as_can_be_and_believes_nothing_that_is_ruled_out() -> None:
     """GridNavi: 36.5 or more of 37.21, and at every step of the first episode nine tenths of the belief on what is possible."""
-    outer = jmeta.algorithms.varibad(
-        GridNavi(sight="one-hot"),
-        reward_values=(-0.1, 1.0),
-        reward_decoder="one-state",
-        decodes_transitions=False,
-        latent_size=10,
-        decoder_widths=(64, 64),
-        kl_weight=0.03,
-        num_belief_updates=12,
-        belief_learning_rate=2e-3,
-        buffer_steps=30,
-        policy_widths=(128, 128),
-        num_tasks=1024,
-        num_epochs=2,
-        num_minibatches=8,
-        discount=1.0,
-        entropy_coefficient=0.12,
-        learning_rate=2e-3,
-        anneal_steps=1000,
-    )
-    trained = learn(outer, 1000)
+    row = next(row for row in grid_navi.ROWS if row.name == "VariBAD")
+    outer = build(row.recipe)
+    trained = learn(outer, row.num_steps)
     live = (outer.inner, outer.tasks, trained.theta)
     result = jmeta.evaluate(*live, jax.random.key(1), protocol=outer.protocol, num_tasks=100_000)
     assert result.mean_return >= 36.5

@@ -1,9 +1,11 @@
 """Replay: what it holds, what is learned from it and when."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import jmeta
 from jmeta.inner.dqn import DQN
 from jmeta.inner.q_learner import Step
 from jmeta.inner.sac import SAC
+from jmeta.outer.base import relative_weights
 from jmeta.tasks import GridNavi, PointNavigation, SparsePointNavigation
 from jmeta.types import Continuous, Discrete, PyTree
 
@@ -124,6 +127,38 @@ def test_what_is_refused() -> None:
         jmeta.algorithms.pearl(SparsePointNavigation(), context_size=61)
 
 
+def test_a_shaped_reward_is_learned_from_and_not_seen() -> None:
+    tasks = SparsePointNavigation(horizon=4, episodes=1)
+    outer = jmeta.algorithms.sac(tasks, widths=(8,), num_tasks=4, num_passes=1, batch_size=8, capacity=12, shaped=True)
+    recent = after(outer, 1).by_task
+    goal = np.asarray(recent.task.goal)[:, None]
+    distance = np.linalg.norm(np.asarray(recent.recent.next_observation) - goal, axis=-1)
+    np.testing.assert_allclose(recent.recent.worth, -distance, atol=1e-6)
+    np.testing.assert_allclose(recent.recent.reward, np.where(distance <= 0.2, 1 - distance, 0), atol=1e-6)
+    with pytest.raises(ValueError, match="shaped=True: PointNavigation has no shaped_reward"):
+        learner(shaped=True)
+
+
+def test_task_weights_weigh_tasks() -> None:
+    """The gradient is the mean of the tasks' own, each with its weight over the mean weight."""
+    weigh = lambda task: 0.2 + (task.goal[0] > 0)  # noqa: E731
+    outer = dataclasses.replace(learner(num_passes=1), task_weight=weigh)
+    state = after(outer, 1)
+    relative = np.asarray(relative_weights(weigh, state.by_task.task))
+    assert len(set(relative.tolist())) == 2
+    assert relative.mean() == pytest.approx(1.0)
+    data = jax.vmap(outer.draw)(state.by_task, KEYS)
+
+    @jax.jit
+    def gradient(data: PyTree, weights: jax.Array) -> jax.Array:
+        return jax.flatten_util.ravel_pytree(outer.gradient(state.theta, state.extra.slow, *data, weights)[0])[0]
+
+    each = np.stack([gradient(jax.tree.map(lambda x: x[i : i + 1], data), jnp.ones(1)) for i in range(4)])  # noqa: B023
+    expected = (each * relative[:, None]).mean(0)
+    np.testing.assert_allclose(gradient(data, jnp.asarray(relative)), expected, rtol=1e-4, atol=1e-5)
+    assert np.abs(expected - each.mean(0)).max() > 1e-3
+
+
 def test_a_time_limit_does_not_end_what_follows_and_an_end_does() -> None:
     """DQN by hand: q(x) = x @ kernel + bias after one hidden unit. Both are truncated; the second is terminated too."""
     learner = DQN.of(1, Discrete(2), (1,), discount=0.5)
@@ -149,7 +184,7 @@ def test_only_critics_learn_through_the_features_and_only_the_actor_through_its_
     (of_weights, of_x), metrics = jax.grad(loss, argnums=(0, 1), has_aux=True)(weights, step.x_tm1)
     assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(of_weights))
     # The features' gradient is that of the critics' error alone: sum_i (q_i - 1) dq_i / dx.
-    q = lambda x: sac.critic.apply(weights["critic"], jnp.concatenate([x, step.a_tm1]))[:, 0]  # noqa: E731
+    q = lambda x: sac.critic.apply(weights["critic"], x, step.a_tm1)  # noqa: E731
     expected = (q(step.x_tm1) - 1.0) @ jax.jacobian(q)(step.x_tm1)
     np.testing.assert_allclose(of_x, expected, atol=1e-5)
     assert float(metrics["loss/critic"]) == pytest.approx(float(0.5 * jnp.square(q(step.x_tm1) - 1.0).sum()), rel=1e-5)

@@ -75,11 +75,12 @@ def test_any_number_of_devices_takes_the_same_step(found, name, num_devices):
 
 
 def test_the_steps_were_worth_comparing(found):
-    """All learners moved, and by more than the tolerance."""
+    """All learners moved, and by more than the tolerance; PEARL from when every task has been lived in, which is the second."""
     for name, by_devices in found.items():
         first, second = by_devices["1"]["theta_norm"]
         assert abs(first - second) > 1e-4, name
-        assert min(by_devices["1"]["gradient_norm"]) > 1e-3, name
+        norms = by_devices["1"]["gradient_norm"]
+        assert min(norms[1:] if name == "pearl" else norms) > 1e-3, name
 
 
 @pytest.mark.parametrize(("name", "num_tasks", "num_devices"), [("rl2", 20, 3), ("maml", 5, 2), ("rl2", 2, 8)])

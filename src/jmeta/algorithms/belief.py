@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from jmeta.inner.belief import BeliefAgent, BeliefHyperpolicy, BeliefPolicy, belief_encoder
-from jmeta.networks import CoreName, Network, check_core, from_nnx, make_core
+from jmeta.networks import CoreName, check_core, from_nnx, make_core
 from jmeta.outer.base import check_widths
 from jmeta.outer.belief_ppo import BeliefPPO
 from jmeta.outer.credit import LifetimeCritic
@@ -14,7 +14,7 @@ from jmeta.types import Protocol
 def belief_learner(
     tasks: TaskDistribution,
     belief_size: int,
-    make_inner: Callable[[Network, Network], BeliefAgent],
+    make_inner: Callable[..., BeliefAgent],
     *,
     core: CoreName = "gru",
     hidden_size: int = 64,
@@ -44,7 +44,7 @@ def belief_learner(
     Args:
       tasks: the distribution to meta-train on.
       belief_size: dimensions of what is believed.
-      make_inner: (encoder, policy) to the agent.
+      make_inner: the fields of ``BeliefAgent`` to the agent.
       core: of the encoder, as for ``rl2``.
       hidden_size: units of the encoder's core.
       encoder_widths: layers before it.
@@ -79,15 +79,24 @@ def belief_learner(
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     check_core(core, hidden_size, 1, length)
     check_widths(encoder_widths=encoder_widths, policy_widths=policy_widths)
-    sizes = (tasks.observation_size, tasks.action_space, belief_size)
     encoder = belief_encoder(
-        *sizes,
+        tasks.observation_size,
+        tasks.action_space,
+        belief_size,
         lambda num_inputs, rngs: make_core(core, num_inputs, hidden_size, num_layers=1, window=length, rngs=rngs),
         encoder_widths=encoder_widths,
     )
-    policy = from_nnx(lambda rngs: (BeliefHyperpolicy if hypernetwork else BeliefPolicy)(*sizes, policy_widths, rngs=rngs))
+    build_policy = BeliefHyperpolicy if hypernetwork else BeliefPolicy
+    seen_size = tasks.observation_size + 1  # and the clock
+    policy = from_nnx(lambda rngs: build_policy(seen_size, tasks.action_space, belief_size, policy_widths, rngs=rngs))
     return BeliefPPO(
-        inner=make_inner(encoder, policy),
+        inner=make_inner(
+            observation_size=tasks.observation_size,
+            action_space=tasks.action_space,
+            lifetime_length=length,
+            encoder=encoder,
+            policy=policy,
+        ),
         tasks=tasks,
         credit=LifetimeCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),
         protocol=Protocol(num_segments=1, segment_length=length, num_streams=1),

@@ -17,6 +17,7 @@ def dqn(
     *,
     widths: tuple[int, ...] = (64, 64),
     discount: float = 0.99,
+    reward_scale: float = 1.0,
     epsilon: float = 0.01,
     last_epsilon: float = 0.1,
     explore_steps: int | None = 50,
@@ -31,6 +32,7 @@ def dqn(
       tasks: the distribution to train on; there are a few actions.
       widths: hidden layers.
       discount: per environment step, in [0, 1].
+      reward_scale: rewards are multiplied by it before values are learned from them; Huber's loss wants values of a few units.
       epsilon: how often an action of the agent that is shipped is any, in (0, 1].
       last_epsilon: how often an action in training is any, once the time for exploration is over; at first every one is.
       explore_steps: outer steps over which that falls; None: it stays at 1.
@@ -58,10 +60,7 @@ def dqn(
     check_layers(widths)
     if not isinstance(tasks.action_space, Discrete):
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: DQN needs a few actions; use td3 or sac")
-    for name, value in (("epsilon", epsilon), ("last_epsilon", last_epsilon)):
-        if not 0.0 < value <= 1.0:
-            raise ValueError(f"{name}={value}: give a share of actions above 0, at most 1")
     sizes = (tasks.observation_size, tasks.action_space)
-    learner = DQN.of(*sizes, widths, discount=discount, epsilon=epsilon, last_epsilon=last_epsilon)
+    learner = DQN.of(*sizes, widths, discount=discount, reward_scale=reward_scale, epsilon=epsilon, last_epsilon=last_epsilon)
     agent = Reactive(*sizes, learner)
     return off_policy_learner(tasks, agent, explore_steps=explore_steps, learning_rate=learning_rate, **settings)

@@ -17,11 +17,13 @@ def maml_dqn(
     *,
     widths: tuple[int, ...] = (64, 64),
     discount: float = 0.99,
+    reward_scale: float = 1.0,
     num_updates: int = 3,
     adapt_batch_size: int = 64,
     adapt_capacity: int = 1000,
     inner_rate: float = 0.05,
     first_order: bool = False,
+    exploration_epsilon: float = 0.3,
     epsilon: float = 0.05,
     last_epsilon: float = 0.1,
     explore_steps: int | None = 50,
@@ -39,11 +41,13 @@ def maml_dqn(
       tasks: the distribution to meta-train on; there are a few actions.
       widths: hidden layers.
       discount: per environment step, in [0, 1].
+      reward_scale: rewards are multiplied by it before values are learned from them; Huber's loss wants values of a few units.
       num_updates: inner steps at each adaptation.
       adapt_batch_size: steps of the task's own replay in each.
       adapt_capacity: steps of a task that adaptation keeps.
       inner_rate: of the inner steps, at first; it is learned.
       first_order: if True inner gradients count as constants.
+      exploration_epsilon: how often an action is any in the first segment of a new task, before anything has adapted.
       epsilon: how often an action of the agent that is shipped is any, in (0, 1].
       last_epsilon: how often an action in training is any, once the time for exploration is over; at first every one is.
       explore_steps: outer steps over which that falls; None: it stays at 1.
@@ -70,10 +74,21 @@ def maml_dqn(
     if not isinstance(tasks.action_space, Discrete):
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: DQN needs a few actions; use pearl or mql")
     check_at_least_one(num_updates=num_updates, adapt_batch_size=adapt_batch_size, adapt_capacity=adapt_capacity)
+    if not 0.0 <= exploration_epsilon <= 1.0:
+        raise ValueError(f"exploration_epsilon={exploration_epsilon}: give a share of actions, 0 to 1")
     if inner_rate <= 0:
         raise ValueError(f"inner_rate={inner_rate}: give a rate above 0")
     sizes = (tasks.observation_size, tasks.action_space)
-    learner = DQN.of(*sizes, widths, discount=discount, epsilon=epsilon, last_epsilon=last_epsilon)
-    agent = MAMLDQN(*sizes, learner, num_updates, adapt_batch_size, adapt_capacity, inner_rate, first_order)
+    learner = DQN.of(*sizes, widths, discount=discount, reward_scale=reward_scale, epsilon=epsilon, last_epsilon=last_epsilon)
+    agent = MAMLDQN(
+        *sizes,
+        learner,
+        num_updates=num_updates,
+        adapt_batch_size=adapt_batch_size,
+        capacity=adapt_capacity,
+        initial_rate=inner_rate,
+        exploration_epsilon=exploration_epsilon,
+        first_order=first_order,
+    )
     settings |= {"explore_steps": explore_steps, "num_segments": num_segments, "learning_rate": learning_rate}
     return off_policy_learner(tasks, agent, **settings)

@@ -21,6 +21,7 @@ def mql(
     hidden_size: int = 32,
     widths: tuple[int, ...] = (256, 256),
     discount: float = 0.99,
+    reward_scale: float = 1.0,
     exploration_noise: float = 0.2,
     sequence_length: int = 20,
     burn_in: int = 10,
@@ -47,6 +48,7 @@ def mql(
       hidden_size: units of it.
       widths: hidden layers of the policy and of each critic.
       discount: per environment step, in [0, 1].
+      reward_scale: rewards are multiplied by it before values are learned from them.
       exploration_noise: standard deviation of what is added to actions in training, in units of half the action box.
       sequence_length: steps of replay in a row, over which contexts are made anew in training.
       burn_in: of them, at the beginning, that only make the context.
@@ -97,7 +99,9 @@ def mql(
     agent = MQL(
         observation_size=size,
         action_space=space,
-        q_learner=TD3.of(size + hidden_size, space, widths, discount=discount, exploration_noise=exploration_noise),
+        q_learner=TD3.of(
+            size + hidden_size, space, widths, discount=discount, reward_scale=reward_scale, exploration_noise=exploration_noise
+        ),
         encoder=from_nnx(encoder),
         sequence_length=sequence_length,
         burn_in=burn_in,

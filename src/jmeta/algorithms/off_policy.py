@@ -20,8 +20,10 @@ def off_policy_learner(
     batch_size: int = 16,
     capacity: int = 20_000,
     context_size: int | None = None,
+    shaped: bool = False,
     explore_steps: int | None = None,
     learning_rate: float = 3e-4,
+    anneal_steps: int | None = None,
     slow_rate: float = 0.005,
     max_gradient_norm: float = 10.0,
 ) -> OffPolicy:
@@ -39,8 +41,10 @@ def off_policy_learner(
       batch_size: rows of a task's replay in a gradient step.
       capacity: environment steps that each task's replay keeps.
       context_size: steps of a task's newest lifetime that the agent may adapt to in training; all by default.
+      shaped: learn from the tasks' shaped reward, a privilege of training; what agents see and adapt to is the reward itself.
       explore_steps: outer steps over which exploration falls to its least; no fall by default.
       learning_rate: of Adam.
+      anneal_steps: outer steps over which it falls linearly to zero; constant by default.
       slow_rate: how fast targets follow, in (0, 1].
       max_gradient_norm: the gradient's global norm is clipped here.
 
@@ -61,8 +65,10 @@ def off_policy_learner(
         batch_size=batch_size,
         capacity=capacity,
         context_size=context_size,
+        shaped=shaped,
         explore_steps=explore_steps,
         learning_rate=learning_rate,
+        anneal_steps=anneal_steps,
         slow_rate=slow_rate,
         max_gradient_norm=max_gradient_norm,
     )

@@ -1,6 +1,5 @@
 """Task inference with labels (Humplik et al. 2019, arXiv 1905.06424): the upper mark of agents that infer the task."""
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -46,4 +45,4 @@ def task_inference(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
     size = jax.eval_shape(lambda key: tasks.describe(tasks.sample(key)), jax.random.key(0)).shape[0]
     if not size:
         raise ValueError(f"{type(tasks).__name__} does not describe its tasks: give it a describe(task) that says what differs")
-    return belief_learner(tasks, size, partial(TaskInference, tasks.observation_size, tasks.action_space), **settings)
+    return belief_learner(tasks, size, TaskInference, **settings)

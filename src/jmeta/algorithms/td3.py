@@ -17,6 +17,7 @@ def td3(
     *,
     widths: tuple[int, ...] = (256, 256),
     discount: float = 0.99,
+    reward_scale: float = 1.0,
     exploration_noise: float = 0.2,
     **settings: Any,
 ) -> OuterLearner:
@@ -28,6 +29,7 @@ def td3(
       tasks: the distribution to train on; actions lie in a box.
       widths: hidden layers of the policy and of each critic.
       discount: per environment step, in [0, 1].
+      reward_scale: rewards are multiplied by it before values are learned from them.
       exploration_noise: standard deviation of what is added to actions in training, in units of half the action box.
       settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
@@ -52,5 +54,6 @@ def td3(
     check_layers(widths)
     if not isinstance(tasks.action_space, Continuous):
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: TD3 needs actions in a box; use dqn or sac")
-    learner = TD3.of(tasks.observation_size, tasks.action_space, widths, discount=discount, exploration_noise=exploration_noise)
-    return off_policy_learner(tasks, Reactive(tasks.observation_size, tasks.action_space, learner), **settings)
+    sizes = (tasks.observation_size, tasks.action_space)
+    learner = TD3.of(*sizes, widths, discount=discount, reward_scale=reward_scale, exploration_noise=exploration_noise)
+    return off_policy_learner(tasks, Reactive(*sizes, learner), **settings)

@@ -68,7 +68,8 @@ def varibad(
       Zintgraf et al. 2020, arXiv 1910.08348.
 
     Deviations from the paper:
-      The belief learns from the first lifetimes as well as from the newest; its gradient is clipped.
+      The belief learns from the first lifetimes as well as from the newest; its gradient is clipped. The policy and its critic
+      see how much of the lifetime has passed: what a belief is worth depends on the time left to use it.
     """
     if latent_size < 1:
         raise ValueError(f"latent_size={latent_size}: a latent task needs at least 1 dimension")
@@ -103,8 +104,6 @@ def varibad(
 
     make_inner = partial(
         VariBAD,
-        tasks.observation_size,
-        tasks.action_space,
         decoder=from_nnx(decoder),
         reward_values=reward_values,
         kl_weight=kl_weight,

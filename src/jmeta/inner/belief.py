@@ -37,6 +37,13 @@ class Record(NamedTuple):
     description: jax.Array  # [description_size], of the task, as ``TaskDistribution.describe`` gives it
 
 
+class BeliefMemory(NamedTuple):
+    """What an agent with a belief carries from step to step."""
+
+    encoder: Memory
+    num_steps: jax.Array  # [] float, lived so far
+
+
 class BeliefHead(nnx.Module):
     """Features -> Belief; log-variances are held between -10 and 4."""
 
@@ -53,15 +60,18 @@ class BeliefAgent(InContextLearner):
     """A recurrent encoder turns experience into a belief; a policy sees the observation and the belief. phi is empty.
 
     The encoder is not trained by the policy's reward but by ``belief_loss``: what the policy is told does not change while it
-    learns to use it. Memory is the encoder's, and runs on through the episodes of the task.
+    learns to use it. Memory runs on through the episodes of the task. What a belief is worth depends on how long it can be used,
+    so the policy and its critic see the clock beside the observation: the share of a lifetime that has passed, at most 1.
 
     Attributes:
+      lifetime_length: environment steps of a lifetime, by which the clock goes.
       encoder: initial_memory, __call__ and unroll to a ``Belief``.
-      policy: (observation, belief) -> ``Decision``.
+      policy: (observation and clock [observation_size + 1], belief) -> ``Decision``.
     """
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
+    lifetime_length: int = struct.field(pytree_node=False)
     encoder: Network = struct.field(pytree_node=False)
     policy: Network = struct.field(pytree_node=False)
 
@@ -69,27 +79,33 @@ class BeliefAgent(InContextLearner):
         encoder_key, policy_key = jax.random.split(key)
         return {"encoder": self.encoder.init(encoder_key), "policy": self.policy.init(policy_key)}
 
-    def initial_memory(self, theta: Theta) -> Memory:
-        return self.encoder.apply(theta["encoder"], method="initial_memory")
+    def initial_memory(self, theta: Theta) -> BeliefMemory:
+        return BeliefMemory(self.encoder.apply(theta["encoder"], method="initial_memory"), jnp.zeros(()))
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
-        belief, memory = self.encoder.apply(theta["encoder"], memory, timestep)
-        return self._decide(theta, timestep.observation, belief), memory
+    def act(self, theta: Theta, phi: Phi, memory: BeliefMemory, timestep: Timestep) -> tuple[Decision, BeliefMemory]:
+        belief, encoder_memory = self.encoder.apply(theta["encoder"], memory.encoder, timestep)
+        decision = self._decide(theta, timestep.observation, memory.num_steps, belief)
+        return decision, BeliefMemory(encoder_memory, memory.num_steps + 1.0)
 
-    def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
-        beliefs, memory = self.encoder.apply(theta["encoder"], memory, timesteps, method="unroll")
-        return jax.vmap(partial(self._decide, theta))(timesteps.observation, beliefs), memory
+    def unroll(self, theta: Theta, phi: Phi, memory: BeliefMemory, timesteps: Timestep) -> tuple[Decision, BeliefMemory]:
+        beliefs, encoder_memory = self.encoder.apply(theta["encoder"], memory.encoder, timesteps, method="unroll")
+        length = len(timesteps.first)
+        decisions = jax.vmap(partial(self._decide, theta))(timesteps.observation, memory.num_steps + jnp.arange(length), beliefs)
+        return decisions, BeliefMemory(encoder_memory, memory.num_steps + length)
 
     def beliefs(self, theta: Theta, timesteps: Timestep) -> Belief:
         """What one stream believes [T, D] at each step of a lifetime, timesteps [T] from its beginning."""
-        return self.encoder.apply(theta["encoder"], self.initial_memory(theta), timesteps, method="unroll")[0]
+        fresh = self.initial_memory(theta).encoder
+        return self.encoder.apply(theta["encoder"], fresh, timesteps, method="unroll")[0]
 
     @abc.abstractmethod
     def belief_loss(self, theta: Theta, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
         """How badly beliefs explain a lifetime, [], to be minimised, and its parts."""
 
-    def _decide(self, theta: Theta, observation: jax.Array, belief: Belief) -> Decision:
-        return self.policy.apply(theta["policy"], observation, jax.lax.stop_gradient(belief))
+    def _decide(self, theta: Theta, observation: jax.Array, num_steps: jax.Array, belief: Belief) -> Decision:
+        clock = jnp.minimum(num_steps / self.lifetime_length, 1.0)
+        seen = jnp.append(observation, clock)
+        return self.policy.apply(theta["policy"], seen, jax.lax.stop_gradient(belief))
 
 
 def belief_encoder(
@@ -111,25 +127,25 @@ def belief_encoder(
 
 
 class BeliefPolicy(nnx.Module):
-    """Observation and belief -> policy and value."""
+    """Observation with the clock, and belief -> policy and value."""
 
     def __init__(
         self,
-        observation_size: int,
+        seen_size: int,
         action_space: ActionSpace,
         belief_size: int,
         widths: tuple[int, ...],
         *,
         rngs: nnx.Rngs,
     ):
-        self.heads = ActorCritic(observation_size + 2 * belief_size, action_space, widths, rngs=rngs)
+        self.heads = ActorCritic(seen_size + 2 * belief_size, action_space, widths, rngs=rngs)
 
-    def __call__(self, observation: jax.Array, belief: Belief) -> Decision:
-        return self.heads(jnp.concatenate([observation, belief.mean, belief.log_variance]))
+    def __call__(self, seen: jax.Array, belief: Belief) -> Decision:
+        return self.heads(jnp.concatenate([seen, belief.mean, belief.log_variance]))
 
 
 class BeliefHyperpolicy(nnx.Module):
-    """Observation and belief -> policy and value, whose weights the belief generates.
+    """Observation with the clock, and belief -> policy and value, whose weights the belief generates.
 
     References:
       Beck et al. 2022, arXiv 2210.11348.
@@ -137,17 +153,17 @@ class BeliefHyperpolicy(nnx.Module):
 
     def __init__(
         self,
-        observation_size: int,
+        seen_size: int,
         action_space: ActionSpace,
         belief_size: int,
         widths: tuple[int, ...],
         *,
         rngs: nnx.Rngs,
     ):
-        self.heads = GeneratedActorCritic(2 * belief_size, actor_critic(observation_size, action_space, widths), rngs=rngs)
+        self.heads = GeneratedActorCritic(2 * belief_size, actor_critic(seen_size, action_space, widths), rngs=rngs)
 
-    def __call__(self, observation: jax.Array, belief: Belief) -> Decision:
-        return self.heads(jnp.concatenate([belief.mean, belief.log_variance]), observation)
+    def __call__(self, seen: jax.Array, belief: Belief) -> Decision:
+        return self.heads(jnp.concatenate([belief.mean, belief.log_variance]), seen)
 
 
 def choose(key: jax.Array, length: int, number: int | None) -> jax.Array:

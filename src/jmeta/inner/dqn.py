@@ -29,6 +29,9 @@ class ActionValues(nnx.Module):
 class DQN(QLearner):
     """Double Q-learning under Huber's loss, epsilon-greedy.
 
+    Errors beyond 1 count by their size and not by their square, so a rare failure hardly moves values of a hundred: with such,
+    scale rewards down.
+
         target = r_t + discount q_slow(x_t, argmax_a q(x_t, a))
 
     Attributes:
@@ -45,6 +48,7 @@ class DQN(QLearner):
     action_space: Discrete = struct.field(pytree_node=False)
     network: Network = struct.field(pytree_node=False)
     discount: jax.Array | float = 0.99
+    reward_scale: jax.Array | float = 1.0
     epsilon: jax.Array | float = 0.01
     first_epsilon: jax.Array | float = 1.0
     last_epsilon: jax.Array | float = 0.1
@@ -52,6 +56,9 @@ class DQN(QLearner):
     @classmethod
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "DQN":
         """With hidden layers ``widths``."""
+        for name, value in settings.items():
+            if name.endswith("epsilon") and not 0.0 < value <= 1.0:
+                raise ValueError(f"{name}={value}: give a share of actions above 0, at most 1")
         size = action_space.encoding_size
         network = from_nnx(lambda rngs: ActionValues(num_inputs, size, widths, rngs=rngs))
         return cls(num_inputs, action_space, network, **settings)  # type: ignore[arg-type]
@@ -75,7 +82,7 @@ class DQN(QLearner):
 
     def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         v_t = double_q_value(self.network.apply(parameters, step.x_t), self.network.apply(slow, step.x_t))
-        target = td_target(step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
+        target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
         q_tm1 = self.network.apply(parameters, step.x_tm1)
         chosen = jnp.arange(self.action_space.num_actions) == step.a_tm1
         loss = optax.huber_loss(jnp.where(chosen, q_tm1, 0.0).sum(), target)

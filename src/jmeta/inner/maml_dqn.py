@@ -39,6 +39,8 @@ class MAMLDQN(OffPolicyAgent):
     Attributes:
       num_updates: inner steps at each adaptation.
       adapt_batch_size: steps of the task's own replay in each.
+      exploration_epsilon: until it has adapted, the agent takes any action at least so often: of what it does not try it learns
+        nothing.
       capacity: steps of the task that are kept; with as many as a segment has, each adaptation sees the newest segment alone.
       initial_rate: of the inner steps.
       first_order: if True inner gradients count as constants (FOMAML).
@@ -54,6 +56,7 @@ class MAMLDQN(OffPolicyAgent):
     adapt_batch_size: int = struct.field(pytree_node=False, default=64)
     capacity: int = struct.field(pytree_node=False, default=1000)
     initial_rate: jax.Array | float = 0.05
+    exploration_epsilon: jax.Array | float = 0.3
     first_order: bool = struct.field(pytree_node=False, default=False)
 
     def init(self, key: jax.Array) -> Theta:
@@ -64,7 +67,9 @@ class MAMLDQN(OffPolicyAgent):
         return MAMLDQNPhi(theta.weights, own), ()
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
-        return self.q_learner.decide(phi.weights, timestep.observation), memory
+        epsilon = self.q_learner.epsilon
+        epsilon = jnp.where(phi.own.number > 0, epsilon, jnp.maximum(epsilon, self.exploration_epsilon))
+        return self.q_learner.replace(epsilon=epsilon).decide(phi.weights, timestep.observation), memory  # type: ignore[attr-defined]
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         own = phi.own.add(observed_steps(segment))

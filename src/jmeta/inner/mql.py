@@ -169,10 +169,9 @@ class MQL(OffPolicyAgent):
         def loss(weights: PyTree, slow: PyTree, key: jax.Array) -> jax.Array:
             draw_key, loss_key = jax.random.split(key)
             steps, weight = draw(draw_key)
-            keys = jax.random.split(loss_key, len(weight))
-            losses, _ = jax.vmap(self.q_learner.loss, in_axes=(None, None, 0, 0))(weights, slow, steps, keys)
+            fit, _ = mean_loss(self.q_learner, weights, slow, steps, loss_key, weight)
             away = optax.tree.sub(weights, theta["q_learner"])
-            return (weight * losses).mean() + 0.5 * pull * optax.tree.norm(away, squared=True)
+            return fit + 0.5 * pull * optax.tree.norm(away, squared=True)
 
         def update(carry: PyTree, key: jax.Array) -> tuple[PyTree, None]:
             weights, slow, opt_state = carry
@@ -187,8 +186,16 @@ class MQL(OffPolicyAgent):
 
     def _take_in(self, theta: Theta, phi: MQLPhi, segment: Segment) -> MQLPhi:
         """The task's own data with a segment [T, B] more, the newest of it."""
-        seen = (segment.timestep, segment.action, segment.reward, segment.terminated, segment.truncated, segment.next_observation)
-        rows = ReplayStep(*seen, opens=jnp.zeros_like(segment.terminated))
+        rows = ReplayStep(
+            timestep=segment.timestep,
+            action=segment.action,
+            reward=segment.reward,
+            worth=segment.reward,
+            terminated=segment.terminated,
+            truncated=segment.truncated,
+            next_observation=segment.next_observation,
+            opens=jnp.zeros_like(segment.terminated),
+        )
         new = jax.vmap(partial(self._steps, theta), in_axes=(0, 1))(segment.memory, rows)
         return phi._replace(own=phi.own.add(jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), new)))
 
@@ -201,4 +208,4 @@ class MQL(OffPolicyAgent):
         _, next_contexts = jax.vmap(encoder)(memories, following)
         x_tm1 = jnp.concatenate([row.timestep.observation, contexts], axis=1)
         x_t = jnp.concatenate([row.next_observation, next_contexts], axis=1)
-        return Step(x_tm1, row.action, row.reward, row.terminated, x_t)
+        return Step(x_tm1, row.action, row.worth, row.terminated, x_t)

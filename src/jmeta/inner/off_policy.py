@@ -17,7 +17,8 @@ class ReplayStep(NamedTuple):
 
     timestep: Timestep
     action: jax.Array
-    reward: jax.Array  # []
+    reward: jax.Array  # [] as the agent saw it
+    worth: jax.Array  # [] what is learned from it: the reward, or a shaped one
     terminated: jax.Array  # [] bool
     truncated: jax.Array  # [] bool
     next_observation: jax.Array  # [observation_size], before any reset
@@ -88,15 +89,18 @@ class Reactive(OffPolicyAgent, InContextLearner):
 
 def observed_steps(lived: ReplayStep | Segment) -> Step:
     """What was lived, rows [n, L] or a segment [T, B], as steps [n L] or [T B] whose features are the observations."""
-    seen = (lived.timestep.observation, lived.action, lived.reward, lived.terminated, lived.next_observation)
+    worth = lived.worth if isinstance(lived, ReplayStep) else lived.reward
+    seen = (lived.timestep.observation, lived.action, worth, lived.terminated, lived.next_observation)
     return Step(*(x.reshape(-1, *x.shape[2:]) for x in seen))
 
 
-def mean_loss(q_learner: QLearner, parameters: PyTree, slow: PyTree, steps: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
-    """Over steps [n]."""
+def mean_loss(
+    q_learner: QLearner, parameters: PyTree, slow: PyTree, steps: Step, key: jax.Array, weight: jax.Array | float = 1.0
+) -> tuple[jax.Array, Metrics]:
+    """Over steps [n], each of which counts ``weight``, [n] or all the same."""
     keys = jax.random.split(key, len(steps.r_t))
     losses, metrics = jax.vmap(q_learner.loss, in_axes=(None, None, 0, 0))(parameters, slow, steps, keys)
-    return losses.mean(), jax.tree.map(jnp.mean, metrics)
+    return (weight * losses).mean(), jax.tree.map(jnp.mean, metrics)
 
 
 class OwnReplay(NamedTuple):

@@ -25,11 +25,13 @@ class QLearner(abc.ABC):
       num_inputs: length of the features.
       action_space: what is chosen.
       discount: per environment step, in [0, 1].
+      reward_scale: rewards are multiplied by it before anything is learned from them.
     """
 
     num_inputs: int
     action_space: ActionSpace
     discount: jax.Array | float
+    reward_scale: jax.Array | float
 
     @abc.abstractmethod
     def init(self, key: jax.Array) -> PyTree:

@@ -6,7 +6,7 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step
-from jmeta.networks import MLP, Categorical, Network, TanhNormalHead, TwinCritic, from_nnx
+from jmeta.networks import MLP, Categorical, Network, TanhNormalHead, TwinActionValues, TwinCritic, from_nnx
 from jmeta.objectives import soft_value, td_target
 from jmeta.types import ActionSpace, Continuous, Decision, Discrete, Metrics, PyTree
 
@@ -38,8 +38,7 @@ class SAC(QLearner):
 
     Attributes:
       actor: features to a ``Decision``.
-      critic: features and action to two estimates [2, 1].
-      reward_scale: rewards are multiplied by it before anything is learned from them.
+      critic: features and action to two estimates [2].
       initial_temperature: what entropy is worth at first, > 0.
       target_entropy: in nats; None for minus the number of action dimensions.
 
@@ -59,9 +58,8 @@ class SAC(QLearner):
     @classmethod
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "SAC":
         """With hidden layers ``widths``, the actor's and each critic's."""
-        size = action_space.encoding_size
         actor = from_nnx(lambda rngs: Actor(num_inputs, action_space, widths, rngs=rngs))
-        critic = from_nnx(lambda rngs: TwinCritic(num_inputs + size, widths, rngs=rngs))
+        critic = from_nnx(lambda rngs: TwinCritic(num_inputs, action_space.encoding_size, widths, rngs=rngs))
         return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]
 
     def init(self, key: jax.Array) -> PyTree:
@@ -84,13 +82,13 @@ class SAC(QLearner):
         temperature = jnp.exp(parameters["log_temperature"])
         known = jax.lax.stop_gradient((parameters["critic"], temperature, step.x_tm1))
         following, log_prob_t = self.decide(parameters, step.x_t).distribution.sample_with_log_prob(next_key)
-        v_t = self._values(slow, step.x_t, following).min() - temperature * log_prob_t
+        v_t = self.critic.apply(slow, step.x_t, following).min() - temperature * log_prob_t
         target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
-        critic_loss = 0.5 * jnp.square(self._values(parameters["critic"], step.x_tm1, step.a_tm1) - target).sum()
+        critic_loss = 0.5 * jnp.square(self.critic.apply(parameters["critic"], step.x_tm1, step.a_tm1) - target).sum()
 
         critic, cost, x = known
         action, log_prob = self.decide(parameters, x).distribution.sample_with_log_prob(action_key)
-        value = self._values(critic, x, action).min()
+        value = self.critic.apply(critic, x, action).min()
         policy_loss = cost * log_prob - value
         wanted = -float(self.action_space.size) if self.target_entropy is None else self.target_entropy
         temperature_loss = -parameters["log_temperature"] * jax.lax.stop_gradient(log_prob + wanted)
@@ -101,10 +99,6 @@ class SAC(QLearner):
             "policy/temperature": temperature,
         }
         return critic_loss + policy_loss + temperature_loss, metrics
-
-    def _values(self, critic: PyTree, x: jax.Array, action: jax.Array) -> jax.Array:
-        """Both estimates [2]."""
-        return self.critic.apply(critic, jnp.concatenate([x, action]))[:, 0]
 
 
 @struct.dataclass
@@ -128,7 +122,7 @@ class DiscreteSAC(SAC):
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "DiscreteSAC":
         """With hidden layers ``widths``, the actor's and each critic's."""
         actor = from_nnx(lambda rngs: Actor(num_inputs, action_space, widths, rngs=rngs))
-        critic = from_nnx(lambda rngs: TwinCritic(num_inputs, widths, action_space.encoding_size, rngs=rngs))
+        critic = from_nnx(lambda rngs: TwinActionValues(num_inputs, action_space.encoding_size, widths, rngs=rngs))
         return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]
 
     def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:

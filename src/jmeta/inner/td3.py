@@ -31,7 +31,7 @@ class TD3(QLearner):
 
     Attributes:
       actor: features to an action.
-      critic: features and action to two estimates [2, 1].
+      critic: features and action to two estimates [2].
       noise: standard deviation of what is added to the actions that are shipped, in units of half the action box.
       exploration_noise: the same while experience is gathered.
       smoothing: the same for the action that a target values.
@@ -49,6 +49,7 @@ class TD3(QLearner):
     actor: Network = struct.field(pytree_node=False)
     critic: Network = struct.field(pytree_node=False)
     discount: jax.Array | float = 0.99
+    reward_scale: jax.Array | float = 1.0
     noise: jax.Array | float = 0.02
     exploration_noise: jax.Array | float = 0.2
     smoothing: jax.Array | float = 0.2
@@ -59,7 +60,7 @@ class TD3(QLearner):
         """With hidden layers ``widths``, the actor's and each critic's."""
         size = action_space.encoding_size
         actor = from_nnx(lambda rngs: DeterministicActor(num_inputs, size, widths, rngs=rngs))
-        critic = from_nnx(lambda rngs: TwinCritic(num_inputs + size, widths, rngs=rngs))
+        critic = from_nnx(lambda rngs: TwinCritic(num_inputs, size, widths, rngs=rngs))
         return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]
 
     def init(self, key: jax.Array) -> PyTree:
@@ -81,14 +82,10 @@ class TD3(QLearner):
         following = self.actor.apply(slow["actor"], step.x_t)
         noise = self.smoothing * jax.random.normal(key, following.shape)
         smoothed = jnp.clip(following + jnp.clip(noise, -self.most_smoothing, self.most_smoothing), -1.0, 1.0)
-        v_t = self._values(slow["critic"], step.x_t, smoothed).min()
-        target = td_target(step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
-        q_tm1 = self._values(parameters["critic"], step.x_tm1, self.action_space.encode(step.a_tm1))
+        v_t = self.critic.apply(slow["critic"], step.x_t, smoothed).min()
+        target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
+        q_tm1 = self.critic.apply(parameters["critic"], step.x_tm1, self.action_space.encode(step.a_tm1))
         critic_loss = 0.5 * jnp.square(q_tm1 - target).sum()
         critic, x = jax.lax.stop_gradient((parameters["critic"], step.x_tm1))
-        value = self._values(critic, x, self.actor.apply(parameters["actor"], x))[0]
+        value = self.critic.apply(critic, x, self.actor.apply(parameters["actor"], x))[0]
         return critic_loss - value, {"loss/critic": critic_loss, "policy/value": value}
-
-    def _values(self, critic: PyTree, x: jax.Array, action: jax.Array) -> jax.Array:
-        """Both estimates [2]."""
-        return self.critic.apply(critic, jnp.concatenate([x, action]))[:, 0]

@@ -4,7 +4,7 @@ from jmeta.networks.attention import Transformer
 from jmeta.networks.context_encoders import ContextEncoder, EncoderName, MeanEmbedding, ProductOfGaussians, RecurrentContext
 from jmeta.networks.core import Core, in_chunks
 from jmeta.networks.cores import CoreName, check_core, make_core
-from jmeta.networks.critics import TwinCritic
+from jmeta.networks.critics import TwinActionValues, TwinCritic
 from jmeta.networks.external_memory import MANN, EpisodicLSTM
 from jmeta.networks.heads import Categorical, PolicyHead, TanhNormal, TanhNormalHead
 from jmeta.networks.hypernetwork import Hypernetwork
@@ -38,6 +38,7 @@ __all__ = [
     "TanhNormal",
     "TanhNormalHead",
     "Transformer",
+    "TwinActionValues",
     "TwinCritic",
     "check_core",
     "from_nnx",

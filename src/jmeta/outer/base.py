@@ -1,18 +1,21 @@
 """The outer learner: how meta-parameters improve over a distribution of tasks."""
 
 import abc
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import jax
 import jax.numpy as jnp
 
 from jmeta.inner.base import InnerLearner
-from jmeta.parallel import BY_TASK, SHARED
+from jmeta.parallel import BY_TASK, SHARED, mean_over_devices
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import MetaState, Metrics, Protocol, Theta
+from jmeta.types import MetaState, Metrics, Protocol, Task, Theta
 
 STATE_LAYOUT = MetaState(theta=SHARED, opt_state=SHARED, extra=SHARED, by_task=BY_TASK)
 """How a meta-state lies on devices."""
+
+TaskWeight = Callable[[Task], jax.Array]
+"""How much a task counts."""
 
 
 class OuterLearner(abc.ABC):
@@ -60,6 +63,12 @@ class OuterLearner(abc.ABC):
     def deploy(self, state: MetaState) -> Theta:
         """What is shipped: the theta that new tasks are met with."""
         return state.theta
+
+
+def relative_weights(weigh: TaskWeight, tasks: Task) -> jax.Array:
+    """The weights of this device's tasks [n], [n], of which the mean over all devices is 1."""
+    weight = jax.vmap(weigh)(tasks)
+    return weight / mean_over_devices(weight.mean())
 
 
 def check_protocol(tasks: TaskDistribution, protocol: Protocol) -> None:

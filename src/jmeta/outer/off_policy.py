@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +15,12 @@ from jmeta.lifetime import live_in
 from jmeta.outer.base import (
     STATE_LAYOUT,
     OuterLearner,
+    TaskWeight,
     check_at_least_one,
     check_divides,
     check_fit,
     check_protocol,
+    relative_weights,
     remaining_rate,
 )
 from jmeta.outer.on_policy import lifetime_metrics
@@ -61,8 +63,11 @@ class OffPolicy(OuterLearner):
       context_size: steps of the newest lifetime that the agent may adapt to, drawn at random without repetition, in order;
         None for all of it.
       capacity: environment steps that each task's replay keeps.
+      shaped: whether what is learned from a step is the tasks' shaped reward; what agents adapt to is the reward itself.
+      task_weight: weight of a task in the objective, relative to the others. Equal by default.
       explore_steps: outer steps over which exploration falls to its least; None for no fall.
-      learning_rate: of Adam.
+      learning_rate: of Adam, at first.
+      anneal_steps: outer steps over which it falls linearly to zero; None for a constant rate.
       slow_rate: how fast targets follow, in (0, 1].
       max_gradient_norm: the gradient's global norm is clipped here.
     """
@@ -77,8 +82,11 @@ class OffPolicy(OuterLearner):
     batch_size: int = struct.field(pytree_node=False)
     capacity: int = struct.field(pytree_node=False)
     context_size: int | None = struct.field(pytree_node=False, default=None)
+    shaped: bool = struct.field(pytree_node=False, default=False)
+    task_weight: TaskWeight | None = struct.field(pytree_node=False, default=None)
     explore_steps: int | None = struct.field(pytree_node=False, default=None)
     learning_rate: jax.Array | float = 3e-4
+    anneal_steps: int | None = struct.field(pytree_node=False, default=None)
     slow_rate: jax.Array | float = 0.005
     max_gradient_norm: jax.Array | float = 10.0
 
@@ -95,6 +103,10 @@ class OffPolicy(OuterLearner):
             raise ValueError(f"context_size={self.context_size}: draw 1 to {length} steps of a lifetime, or None for all")
         if self.explore_steps is not None and self.explore_steps < 1:
             raise ValueError(f"explore_steps={self.explore_steps}: give at least 1 outer step, or None for no fall")
+        if self.anneal_steps is not None and self.anneal_steps < 1:
+            raise ValueError(f"anneal_steps={self.anneal_steps}: give at least 1 outer step, or None for a constant rate")
+        if self.shaped and jax.eval_shape(self._one_shaped_reward, jax.random.key(0)) is None:
+            raise ValueError(f"shaped=True: {type(self.tasks).__name__} has no shaped_reward; learn from the reward itself")
         self.check_devices(1)
 
     def check_devices(self, num_devices: int) -> None:
@@ -123,7 +135,7 @@ class OffPolicy(OuterLearner):
         theta = self.inner.init(theta_key)
         tasks = jax.vmap(self.tasks.sample)(jax.random.split(task_key, self.num_tasks))
         task = jax.tree.map(lambda x: x[0], tasks)
-        one = jax.eval_shape(lambda key: self._transitions(self._live(theta, 1.0, task, key)), key)
+        one = jax.eval_shape(lambda key: self._transitions(task, self._live(theta, 1.0, task, key)), key)
         recent = jax.tree.map(lambda x: jnp.zeros((self.num_tasks, *x.shape), x.dtype), one)
         step = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), one)
         kept = jax.vmap(lambda _: replay.init(step, 1, self.capacity))(jnp.arange(self.num_tasks))
@@ -141,10 +153,10 @@ class OffPolicy(OuterLearner):
         metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes)
         learner = (state.theta, state.opt_state, state.extra.slow)
         everywhere = (state.extra.num_steps + 1) * self.num_collected >= self.num_tasks
-        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(self.learn, learner, records, keys))
-        (theta, opt_state, slow), learned = jax.lax.cond(
-            everywhere, self.learn, lambda *_: (learner, nothing[1]), learner, records, keys
-        )
+        remaining = remaining_rate(state.extra.num_steps, self.anneal_steps)
+        learn = partial(self.learn, learner, records, keys, remaining)
+        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(learn)[1])
+        (theta, opt_state, slow), learned = jax.lax.cond(everywhere, learn, lambda: (learner, nothing))
         metrics = mean_over_devices(metrics | learned)
         metrics["theta_norm"] = optax.tree.norm(theta)
         extra = OffPolicyExtra(slow, state.extra.num_steps + 1)
@@ -167,14 +179,17 @@ class OffPolicy(OuterLearner):
         remaining = remaining_rate(state.extra.num_steps, self.explore_steps)
         live = jax.vmap(partial(self._live, state.theta, remaining), out_axes=TASK_AXES)
         lifetimes = live(chosen.task, jax.vmap(partial(jax.random.fold_in, data=0))(keys[turn]))
-        recent = jax.vmap(self._transitions, in_axes=(TASK_AXES,))(lifetimes)
+        recent = jax.vmap(self._transitions, in_axes=(0, TASK_AXES))(chosen.task, lifetimes)
         kept = jax.vmap(lambda state, new: replay.add(state, jax.tree.map(lambda x: x[None], new)))(chosen.kept, recent)
         put = partial(jax.tree.map, lambda old, new: old.at[turn].set(new))
         return records._replace(kept=put(records.kept, kept), recent=put(records.recent, recent)), lifetimes
 
-    def learn(self, learner: PyTree, records: TaskRecord, keys: jax.Array) -> tuple[PyTree, Metrics]:
-        """All gradient steps of an outer step; keys [n] are of this device's tasks."""
+    def learn(
+        self, learner: PyTree, records: TaskRecord, keys: jax.Array, remaining: jax.Array | float = 1.0
+    ) -> tuple[PyTree, Metrics]:
+        """All gradient steps of an outer step, at so much of the learning rate; keys [n] are of this device's tasks."""
         transformation = self._transformation()
+        weights = relative_weights(self.task_weight or _equally, records.task)
 
         def split(x: jax.Array) -> jax.Array:
             """Task i goes to group i modulo their number, whatever device it is on."""
@@ -185,26 +200,26 @@ class OffPolicy(OuterLearner):
             gradient, metrics = mean_over_devices(self.gradient(theta, slow, *data))
             metrics["gradient_norm"] = optax.tree.norm(gradient)
             updates, opt_state = transformation.update(gradient, opt_state, theta)
-            theta = optax.apply_updates(theta, updates)
+            theta = optax.apply_updates(theta, optax.tree.scale(remaining, updates))
             slow = optax.incremental_update(self.inner.slow(theta), slow, self.slow_rate)
             return (theta, opt_state, slow), metrics
 
         def one_pass(learner: PyTree, number: jax.Array) -> tuple[PyTree, Metrics]:
             pass_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number + 1)
             data = jax.vmap(self.draw)(records, pass_keys)
-            return jax.lax.scan(update, learner, jax.tree.map(split, data))
+            return jax.lax.scan(update, learner, jax.tree.map(split, (*data, weights)))
 
         learner, metrics = jax.lax.scan(one_pass, learner, jnp.arange(self.num_passes))
         return learner, jax.tree.map(jnp.mean, metrics)
 
     def gradient(
-        self, theta: PyTree, slow: PyTree, contexts: Segment, batches: ReplayStep, keys: jax.Array
+        self, theta: PyTree, slow: PyTree, contexts: Segment, batches: ReplayStep, keys: jax.Array, weights: jax.Array
     ) -> tuple[PyTree, Metrics]:
-        """Of the mean loss of tasks: contexts [M, m, 1], batches [M, n, L] and keys [M]; and metrics."""
+        """Of the mean loss of tasks: contexts [M, m, 1], batches [M, n, L], keys [M] and weights [M]; and metrics."""
 
         def loss(theta: PyTree) -> tuple[jax.Array, Metrics]:
             losses, metrics = jax.vmap(self.inner.loss, in_axes=(None, None, 0, 0, 0))(theta, slow, contexts, batches, keys)
-            return losses.mean(), jax.tree.map(jnp.mean, metrics | {"loss": losses})
+            return (weights * losses).mean(), jax.tree.map(jnp.mean, metrics | {"loss": losses})
 
         return jax.grad(loss, has_aux=True)(theta)
 
@@ -225,22 +240,34 @@ class OffPolicy(OuterLearner):
         begun = agent.begin(theta, 1, begin_key)
         return live_in(agent, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
 
-    def _transitions(self, lifetime: Lifetime) -> ReplayStep:
+    def _transitions(self, task: Task, lifetime: Lifetime) -> ReplayStep:
         """Of a lifetime [K, T, 1], as one row of K T steps."""
         whole = lifetime.segments
         flat = lambda x: x[:, :, 0].reshape(-1, *x.shape[3:])  # noqa: E731
+        reward, next_observation = flat(whole.reward), flat(whole.next_observation)
+        worth: Any = jax.vmap(partial(self.tasks.shaped_reward, task))(next_observation) if self.shaped else reward
         return ReplayStep(
             timestep=jax.tree.map(flat, whole.timestep),
             action=flat(whole.action),
-            reward=flat(whole.reward),
+            reward=reward,
+            worth=worth,
             terminated=flat(whole.terminated),
             truncated=flat(whole.truncated),
-            next_observation=flat(whole.next_observation),
+            next_observation=next_observation,
             opens=jnp.arange(self.protocol.num_env_steps) == 0,
         )
 
+    def _one_shaped_reward(self, key: jax.Array) -> jax.Array | None:
+        task = self.tasks.sample(key)
+        return self.tasks.shaped_reward(task, self.tasks.reset(task, key)[0])
+
     def _transformation(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), optax.adam(self.learning_rate))
+
+
+def _equally(task: Task) -> jax.Array:
+    """Every task counts alike."""
+    return jnp.ones(())
 
 
 def as_segment(row: ReplayStep) -> Segment:

@@ -15,13 +15,20 @@ from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in, replay
 from jmeta.objectives import returns_by_episode
-from jmeta.outer.base import STATE_LAYOUT, OuterLearner, check_divides, check_fit, check_protocol, check_score
+from jmeta.outer.base import (
+    STATE_LAYOUT,
+    OuterLearner,
+    TaskWeight,
+    check_divides,
+    check_fit,
+    check_protocol,
+    check_score,
+    relative_weights,
+)
 from jmeta.outer.credit import Credit, CreditAssignment
-from jmeta.parallel import SHARED, mean_over_devices, num_task_devices, over_tasks, tasks_at_once
+from jmeta.parallel import SHARED, num_task_devices, over_tasks, tasks_at_once
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Decision, Lifetime, MetaState, Metrics, Protocol, PyTree, Task, Theta
-
-TaskWeight = Callable[[Task], jax.Array]
 
 
 class OnPolicyExtra(NamedTuple):
@@ -136,9 +143,7 @@ class OnPolicy(OuterLearner):
         tasks, lifetimes = jax.vmap(one_lifetime, out_axes=(0, TASK_AXES))(task_keys, begin_keys)
         credit, statistics = self.credit.assign(state.extra.statistics, lifetimes)
         if self.task_weight is not None:
-            weight = jax.vmap(self.task_weight)(tasks)
-            relative = weight / mean_over_devices(weight.mean())
-            credit = credit._replace(weight=credit.weight * relative[:, None])
+            credit = credit._replace(weight=credit.weight * relative_weights(self.task_weight, tasks)[:, None])
         behaviour = over_axes(log_prob, 4)(lifetimes.segments.decision, lifetimes.segments.action)
         return Experience(tasks, begin_keys, lifetimes, credit, behaviour), statistics
 

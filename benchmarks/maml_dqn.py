@@ -1,0 +1,124 @@
+"""MAML with DQN: returns after 0, 1, 3 and 10 inner steps, beside FOMAML, DQN pretrained on all tasks, and DQN from scratch.
+
+    python benchmarks/maml_dqn.py
+
+All adapt by the same inner steps to a first segment of a held-out task, lived epsilon-greedily, and are scored in the second;
+for pretrained and fresh weights the inner rate is the best of several on training tasks. Replay off: a task's replay holds its
+newest lifetime alone.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+
+import jmeta
+from jmeta.inner.maml_dqn import MAMLDQN, MAMLDQNTheta
+from jmeta.outer.off_policy import OffPolicy
+from jmeta.tasks.base import TaskDistribution
+from jmeta.training.run_directory import device, git_commit, versions
+
+RESULTS = Path(__file__).parent / "results" / "maml-dqn.json"
+NUM_UPDATES = (0, 1, 3, 10)
+RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
+NUM_TASKS = 2000
+SHARED: dict[str, Any] = {
+    "widths": (64, 64),
+    "num_tasks": 64,
+    "num_collected": 16,
+    "batch_size": 32,
+    "num_minibatches": 4,
+    "slow_rate": 0.02,
+}
+FAMILIES: dict[str, tuple[TaskDistribution, int, dict[str, Any]]] = {
+    "cart-pole": (
+        jmeta.tasks.CartPole(max_steps=200),
+        150,
+        {"segment_length": 200, "num_passes": 8, "reward_scale": 0.05, "explore_steps": 50, "learning_rate": 5e-4},
+    ),
+    "grid-navi": (
+        jmeta.tasks.GridNavi(sight="one-hot", held_out_goals=5),
+        300,
+        {"segment_length": 60, "num_passes": 4, "explore_steps": 100, "discount": 0.9, "learning_rate": 1e-3},
+    ),
+}
+
+
+def methods(family: str) -> dict[str, OffPolicy]:
+    """What is trained, each on as many environment steps."""
+    tasks, num_steps, settings = FAMILIES[family]
+    settings = SHARED | settings | {"anneal_steps": num_steps}
+    adapting = settings | {"adapt_batch_size": 64, "exploration_epsilon": 0.5, "num_updates": 3}
+    length = settings["segment_length"]
+    newest = {"capacity": 2 * length}
+    return {
+        "MAML-DQN": jmeta.algorithms.maml_dqn(tasks, **adapting),
+        "FOMAML-DQN": jmeta.algorithms.maml_dqn(tasks, **adapting, first_order=True),
+        "MAML-DQN, replay off": jmeta.algorithms.maml_dqn(tasks, **adapting | newest),
+        "DQN, pretrained": jmeta.algorithms.dqn(tasks, **settings | {"segment_length": 2 * length}),
+    }
+
+
+def after_updates(agent: MAMLDQN, tasks: TaskDistribution, theta: Any, length: int, key: jax.Array) -> list[list[float]]:
+    """(mean, standard error) of the return of an episode of the second segment, for each of ``NUM_UPDATES``."""
+    scores = []
+    for number in NUM_UPDATES:
+        protocol = jmeta.types.Protocol(2, length, 1)
+        agent = agent.replace(num_updates=number)  # type: ignore[attr-defined]
+        result = jmeta.evaluate(agent, tasks, theta, key, protocol=protocol, num_tasks=NUM_TASKS)
+        per_episode = result.episode_returns.reshape(NUM_TASKS, 2, -1)[:, 1].mean(1)
+        scores.append([float(per_episode.mean()), float(per_episode.std(ddof=1) / np.sqrt(NUM_TASKS))])
+    return scores
+
+
+def run(family: str) -> dict[str, Any]:
+    """All methods on a family of tasks."""
+    tasks, num_steps, settings = FAMILIES[family]
+    outers = methods(family)
+    agent: Any = outers["MAML-DQN"].inner
+    length, found = settings["segment_length"], {}
+
+    def with_best_rate(weights: Any) -> dict[str, Any]:
+        at_rate = lambda rate: MAMLDQNTheta(weights, jnp.log(jnp.float32(rate)))  # noqa: E731
+        tried = {rate: after_updates(agent, tasks, at_rate(rate), length, jax.random.key(2))[-1][0] for rate in RATES}
+        rate = max(tried, key=lambda rate: tried[rate])
+        return {"rate": rate, "scores": after_updates(agent, tasks.held_out, at_rate(rate), length, jax.random.key(1))}
+
+    for name, outer in outers.items():
+        started = time.perf_counter()
+        theta = jmeta.train(outer, jax.random.key(0), num_steps, progress=False).theta
+        seconds = time.perf_counter() - started
+        if name == "DQN, pretrained":
+            found[name] = with_best_rate(theta)
+        else:
+            scores = after_updates(agent, tasks.held_out, theta, length, jax.random.key(1))
+            found[name] = {"rate": float(jnp.exp(theta.log_rate)), "scores": scores}
+        found[name] |= {"seconds": round(seconds, 1), "env_steps": num_steps * outer.num_env_steps}
+    found["DQN, from scratch"] = with_best_rate(agent.q_learner.init(jax.random.key(3)))
+    return found
+
+
+def main() -> None:
+    """Runs what is asked for, and keeps it in ``results/maml-dqn.json``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--family", action="append", choices=FAMILIES, help="only this one; may be repeated")
+    options = parser.parse_args()
+    record = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"families": {}}
+    for family in options.family or FAMILIES:
+        found = run(family)
+        record["families"][family] = found
+        record |= {"num_updates": NUM_UPDATES, "versions": versions(), "device": device(), "git_commit": git_commit()}
+        RESULTS.write_text(json.dumps(record, indent=2) + "\n")
+        for name, result in found.items():
+            scores = ", ".join(f"{mean:.2f} ± {error:.2g}" for mean, error in result["scores"])
+            Console(width=140).print(f"{family}, {name} (rate {result['rate']:.3g}): {scores}", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Off-policy learners: single tasks, and PEARL on the sparse semicircle of Rakelly et al. 2019 (arXiv 1903.08254).
+
+    python benchmarks/off_policy.py
+
+Evaluation is by episode, on held-out goals where tasks differ.
+"""
+
+from typing import Any
+
+from jmeta.training import Recipe
+from published import Row, reproduce
+
+SAC: dict[str, Any] = {
+    "widths": (64, 64),
+    "num_tasks": 4,
+    "num_passes": 200,
+    "batch_size": 64,
+    "learning_rate": 1e-3,
+}
+DQN: dict[str, Any] = {
+    "widths": (120, 84),
+    "num_tasks": 4,
+    "num_passes": 200,
+    "batch_size": 32,
+    "explore_steps": 40,
+    "slow_rate": 0.02,
+    "learning_rate": 5e-4,
+    "reward_scale": 0.05,
+    "anneal_steps": 120,
+}
+
+
+def single(name: str, algorithm: str, env_id: str, num_steps: int, fields: dict[str, Any]) -> Row:
+    """One task, four copies of it lived in side by side; its first episode is scored."""
+    recipe = Recipe(algorithm, fields, "gymnax", {"env_id": env_id})
+    return Row(name, recipe, num_steps, {}, num_tasks=1000, split="train", protocol={"num_segments": 1})
+
+
+ROWS = [
+    single("SAC, Pendulum-v1", "sac", "Pendulum-v1", 40, SAC),
+    single("DQN, CartPole-v1", "dqn", "CartPole-v1", 120, DQN),
+]
+
+if __name__ == "__main__":
+    reproduce("off-policy", ROWS, __doc__)
