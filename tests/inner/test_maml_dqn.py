@@ -23,7 +23,7 @@ def learner(**fields: Any) -> Any:
 
 
 def data(outer: Any) -> tuple[MAMLDQNTheta, PyTree]:
-    """Theta, and the (context, batch, key) of one task."""
+    """Theta, and the (newest lifetime, batch, key) of one task."""
     state, _ = jax.jit(outer.step)(outer.init(KEY), KEY)
     record = jax.tree.map(lambda x: x[0], state.by_task)
     return state.theta, outer.draw(record, jax.random.key(2))
@@ -32,10 +32,10 @@ def data(outer: Any) -> tuple[MAMLDQNTheta, PyTree]:
 def test_an_inner_step_is_a_gradient_step_on_the_task_s_own_replay() -> None:
     outer = learner(num_updates=1)
     agent: MAMLDQN = outer.inner
-    theta, (context, _, _) = data(outer)
+    theta, (newest, _, _) = data(outer)
     phi, _ = agent.begin(theta, 1, KEY)
-    adapted, _ = agent.adapt(theta, phi, (), context, KEY)
-    assert int(adapted.own.number) == 12
+    adapted, _ = agent.adapt(theta, phi, (), jax.tree.map(lambda x: x[0], newest), KEY)
+    assert int(adapted.own.number) == 6
     sample_key, loss_key = jax.random.split(jax.random.split(KEY, 1)[0])
     steps = adapted.own.sample(sample_key, 64)
     gradient = jax.grad(lambda w: mean_loss(agent.q_learner, w, theta.weights, steps, loss_key)[0])(theta.weights)
@@ -51,10 +51,10 @@ def test_the_meta_gradient_is_that_of_central_differences() -> None:
     """
     outer = learner(num_updates=2, discount=0.0)
     agent: MAMLDQN = outer.inner
-    theta, (context, batch, key) = data(outer)
+    theta, (newest, batch, key) = data(outer)
 
     def loss(agent: MAMLDQN, theta: MAMLDQNTheta) -> jax.Array:
-        return agent.loss(theta, agent.slow(theta), context, batch, key)[0]
+        return agent.loss(theta, agent.slow(theta), newest, batch, key)[0]
 
     leaves, structure = jax.tree.flatten(theta)
     keys = jax.random.split(jax.random.key(7), len(leaves))
@@ -73,11 +73,13 @@ def test_the_meta_gradient_is_that_of_central_differences() -> None:
 def test_until_it_has_adapted_it_tries_everything() -> None:
     outer = learner(exploration_epsilon=0.5, epsilon=0.1)
     agent: MAMLDQN = outer.inner
-    theta, (context, _, _) = data(outer)
+    theta, (newest, _, _) = data(outer)
     phi, _ = agent.begin(theta, 1, KEY)
-    timestep = jax.tree.map(lambda x: x[0, 0], context.timestep)
-    for phi, epsilon in ((phi, 0.5), (agent.adapt(theta, phi, (), context, KEY)[0], 0.1)):
-        probability = np.exp(agent.act(theta, phi, (), timestep)[0].distribution.logits)
+    segment = jax.tree.map(lambda x: x[0], newest)
+    timestep = jax.tree.map(lambda x: x[0, 0], segment.timestep)
+    adapted, _ = agent.adapt(theta, phi, (), segment, KEY)
+    for known, epsilon in ((phi, 0.5), (adapted, 0.1)):
+        probability = np.exp(agent.act(theta, known, (), timestep)[0].distribution.logits)
         np.testing.assert_allclose(np.sort(probability), [epsilon / 5] * 4 + [1 - 0.8 * epsilon], rtol=1e-5)
 
 

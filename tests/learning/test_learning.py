@@ -5,16 +5,23 @@ import pytest
 
 import grid_navi
 import jmeta
+import off_policy
 from jmeta.cli.registry import build
 from jmeta.evaluation.beliefs import decode_goals
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks import BernoulliBandit, PointNavigation
+from published import Row
 
 pytestmark = [pytest.mark.learning, pytest.mark.timeout(3600)]
 
 
 def learn(outer: OuterLearner, num_steps: int) -> jmeta.training.TrainResult:
     return jmeta.train(outer, jax.random.key(0), num_steps)
+
+
+def row_of(rows: list[Row], name: str) -> Row:
+    """A row of a table in ``benchmarks/``."""
+    return next(row for row in rows if row.name == name)
 
 
 def test_rl2_comes_within_half_a_percent_of_bayes_optimal() -> None:
@@ -41,7 +48,7 @@ def test_maml_reaches_the_published_return_after_one_step() -> None:
 
 def test_varibad_searches_nearly_as_well_as_can_be_and_believes_nothing_that_is_ruled_out() -> None:
     """GridNavi: 36.5 or more of 37.21, and at every step of the first episode nine tenths of the belief on what is possible."""
-    row = next(row for row in grid_navi.ROWS if row.name == "VariBAD")
+    row = row_of(grid_navi.ROWS, "VariBAD")
     outer = build(row.recipe)
     trained = learn(outer, row.num_steps)
     live = (outer.inner, outer.tasks, trained.theta)
@@ -50,3 +57,13 @@ def test_varibad_searches_nearly_as_well_as_can_be_and_believes_nothing_that_is_
     assert result.mean_return <= 37.22 + 4 * result.standard_error
     beliefs = decode_goals(*live, jax.random.key(2), protocol=outer.protocol, num_tasks=2000)
     assert beliefs.mass_on_possible[:, :15].mean(0).min() >= 0.9
+
+
+@pytest.mark.parametrize(("name", "least"), [("SAC, Pendulum-v1", -200.0), ("DQN, CartPole-v1", 475.0)])
+def test_off_policy_learners_solve_a_task_alone(name: str, least: float) -> None:
+    """The mean return of the first episode, of 1,000."""
+    row = row_of(off_policy.ROWS, name)
+    outer = build(row.recipe)
+    theta = learn(outer, row.num_steps).theta
+    result = jmeta.evaluate(outer.inner, outer.tasks, theta, jax.random.key(1), protocol=outer.protocol, num_tasks=1000)
+    assert result.episode_returns.mean(0)[0] >= least

@@ -48,22 +48,41 @@ def test_each_task_s_replay_holds_what_was_lived_in_it_and_the_newest_of_that() 
     assert np.asarray(state.by_task.kept.is_full).all()
 
 
-def test_a_batch_is_of_replay_and_a_context_is_of_the_newest_lifetime() -> None:
+def test_a_batch_is_of_replay_beside_the_newest_lifetime() -> None:
     outer = jmeta.algorithms.pearl(
-        TASKS, widths=(8,), encoder_widths=(8,), num_tasks=4, num_segments=2, num_passes=1, capacity=100, context_size=6
+        TASKS, widths=(8,), encoder_widths=(8,), num_tasks=4, num_segments=2, num_passes=1, capacity=100
     )
     records = after(outer, 4).by_task
-    contexts, batches, _ = jax.vmap(outer.draw)(records, KEYS)
-    assert contexts.reward.shape == (4, 6, 1)
+    lifetimes, batches, _ = jax.vmap(outer.draw)(records, KEYS)
+    assert lifetimes.reward.shape == (4, 2, 5, 1)
     for task in range(4):
-        newest = np.asarray(records.recent.reward[task])
-        drawn = np.asarray(contexts.reward[task, :, 0])
-        positions = [int(np.argmin(np.abs(newest - reward))) for reward in drawn]
-        np.testing.assert_allclose(newest[positions], drawn)
-        assert positions == sorted(set(positions))
+        newest = np.asarray(lifetimes.reward[task]).ravel()
+        np.testing.assert_array_equal(newest, records.kept.experience.reward[task, 0, 30:40])
         lived = np.asarray(records.kept.experience.reward[task, 0, :40])
         assert all(np.isclose(lived, reward).any() for reward in np.asarray(batches.reward[task]).ravel())
         assert not all(np.isclose(newest, reward).any() for reward in np.asarray(batches.reward[task]).ravel())
+
+
+def test_contexts_are_the_first_segments_or_steps_at_random() -> None:
+    """The evidence of a product of Gaussians adds up, so which steps are in it can be told."""
+    fields: dict[str, Any] = {"widths": (8,), "encoder_widths": (8,), "num_tasks": 4, "num_segments": 3, "num_passes": 1}
+    outer = jmeta.algorithms.pearl(TASKS, **fields)
+    state = after(outer, 1)
+    newest = jax.tree.map(lambda x: x[0], jax.vmap(outer.draw)(state.by_task, KEYS)[0])
+    flat = lambda tree: np.asarray(jax.flatten_util.ravel_pytree(tree)[0])  # noqa: E731
+    context = lambda agent, key: flat(agent.context(state.theta, newest, key))  # noqa: E731
+    agent = outer.inner
+    phi, _ = agent.begin(state.theta, 1, KEYS[0])
+    prefixes = []
+    for number in range(3):
+        phi, _ = agent.adapt(state.theta, phi, (), jax.tree.map(lambda x: x[number], newest), KEYS[0])  # noqa: B023
+        prefixes.append(flat(phi.evidence))
+    which = [[np.allclose(context(agent, key), x, atol=1e-4) for x in prefixes] for key in jax.random.split(KEYS[0], 30)]
+    assert np.sum(which, axis=1).tolist() == [1] * 30
+    assert np.any(which, axis=0).all()
+    some, every = (jmeta.algorithms.pearl(TASKS, **fields, context_size=size).inner for size in (6, 15))
+    np.testing.assert_allclose(context(every, KEYS[0]), prefixes[-1], atol=1e-4)
+    assert len({context(some, key).tobytes() for key in KEYS}) == 4
 
 
 def test_tasks_take_turns_and_nothing_is_learned_before_all_were_lived_in() -> None:
@@ -102,9 +121,9 @@ def test_targets_follow_slowly() -> None:
 
 
 def test_the_size_of_replay_is_known_beforehand() -> None:
-    """4 tasks x 12 steps of 2 observations (2 floats), 2 actions (2), 2 rewards, 4 flags; an index and a flag for each task."""
-    assert learner().replay_bytes == 4 * (12 * (4 * (2 + 2 + 2 + 2 + 1 + 1) + 4) + 5)
-    assert "replay takes 2,132 bytes" in learner().memory_remedy()
+    """4 tasks x 12 steps of 2 observations (2 floats), 2 actions (2), 3 rewards, 4 flags; an index and a flag for each task."""
+    assert learner().replay_bytes == 4 * (12 * (4 * (2 + 2 + 2 + 2 + 1 + 1 + 1) + 4) + 5)
+    assert "replay takes 2,324 bytes" in learner().memory_remedy()
 
 
 def test_what_is_refused() -> None:
@@ -123,8 +142,17 @@ def test_what_is_refused() -> None:
         jmeta.algorithms.td3(GridNavi())
     with pytest.raises(ValueError, match="epsilon=0"):
         jmeta.algorithms.dqn(GridNavi(), epsilon=0.0)
+    with pytest.raises(ValueError, match="anneal_steps=0"):
+        jmeta.algorithms.sac(GridNavi(), anneal_steps=0)
     with pytest.raises(ValueError, match=r"context_size=61: draw 1 to 60"):
         jmeta.algorithms.pearl(SparsePointNavigation(), context_size=61)
+
+
+def test_when_the_rate_is_gone_theta_stays() -> None:
+    outer = learner(anneal_steps=1)
+    begun, first, second = (after(outer, number).theta for number in (0, 1, 2))
+    assert all((a != b).any() for a, b in zip(jax.tree.leaves(begun["critic"]), jax.tree.leaves(first["critic"]), strict=True))
+    jax.tree.map(np.testing.assert_array_equal, first, second)
 
 
 def test_a_shaped_reward_is_learned_from_and_not_seen() -> None:

@@ -11,7 +11,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete
 
 
-@variant_of(off_policy_learner, without=("inner", "context_size", "num_segments"))
+@variant_of(off_policy_learner, without=("inner", "num_segments"))
 def dqn(
     tasks: TaskDistribution,
     *,

@@ -11,7 +11,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete
 
 
-@variant_of(off_policy_learner, without=("inner", "context_size"))
+@variant_of(off_policy_learner, without=("inner",))
 def maml_dqn(
     tasks: TaskDistribution,
     *,

@@ -13,7 +13,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Continuous
 
 
-@variant_of(off_policy_learner, without=("inner", "explore_steps", "context_size"))
+@variant_of(off_policy_learner, without=("inner", "explore_steps"))
 def mql(
     tasks: TaskDistribution,
     *,

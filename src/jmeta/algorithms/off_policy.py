@@ -19,7 +19,6 @@ def off_policy_learner(
     num_minibatches: int = 1,
     batch_size: int = 16,
     capacity: int = 20_000,
-    context_size: int | None = None,
     shaped: bool = False,
     explore_steps: int | None = None,
     learning_rate: float = 3e-4,
@@ -40,7 +39,6 @@ def off_policy_learner(
       num_minibatches: groups of tasks in a pass, with a gradient step for each; divides num_tasks.
       batch_size: rows of a task's replay in a gradient step.
       capacity: environment steps that each task's replay keeps.
-      context_size: steps of a task's newest lifetime that the agent may adapt to in training; all by default.
       shaped: learn from the tasks' shaped reward, a privilege of training; what agents see and adapt to is the reward itself.
       explore_steps: outer steps over which exploration falls to its least; no fall by default.
       learning_rate: of Adam.
@@ -64,7 +62,6 @@ def off_policy_learner(
         num_minibatches=num_minibatches,
         batch_size=batch_size,
         capacity=capacity,
-        context_size=context_size,
         shaped=shaped,
         explore_steps=explore_steps,
         learning_rate=learning_rate,

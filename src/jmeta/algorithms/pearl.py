@@ -23,6 +23,7 @@ def pearl(
     encoder_widths: tuple[int, ...] = (200, 200),
     widths: tuple[int, ...] = (300, 300),
     kl_weight: float = 0.1,
+    context_size: int | None = None,
     discount: float = 0.99,
     reward_scale: float = 1.0,
     initial_temperature: float = 1.0,
@@ -44,6 +45,8 @@ def pearl(
       encoder_widths: hidden layers of the encoder.
       widths: hidden layers of the policy and of each critic.
       kl_weight: of the posterior's divergence from the prior.
+      context_size: in training the posterior is inferred from so many steps of a task's newest lifetime, drawn at random; by
+        default from its first segments, a random number of them, which is what a new task gives.
       discount: per environment step, in [0, 1].
       reward_scale: rewards are multiplied by it before the critics learn from them.
       initial_temperature: what entropy is worth at first.
@@ -69,20 +72,26 @@ def pearl(
       Rakelly et al. 2019, arXiv 1903.08254.
 
     Deviations from the paper:
-      Temperature found by itself; soft critics without a separate state value; contexts are drawn from one lifetime, whose first
-      segment explores by the prior and whose later ones by the posterior; one Adam for everything.
+      Temperature found by itself; soft critics without a separate state value; contexts are of one lifetime, whose first segment
+      explores by the prior and whose later ones by the posterior, and (by default) its first segments; one Adam for everything.
     """
     check_layers(widths)
     check_layers(encoder_widths)
     check_choice("encoder", encoder, get_args(EncoderName))
     if latent_size < 1:
         raise ValueError(f"latent_size={latent_size}: a latent task needs at least 1 dimension")
+    if num_segments is None:
+        num_segments = max(1, tasks.lifetime_length // tasks.horizon)
+    length = num_segments * (settings.get("segment_length") or tasks.horizon)
+    if context_size is not None and not 1 <= context_size <= length:
+        raise ValueError(f"context_size={context_size}: draw 1 to {length} steps of a lifetime, or None for its first segments")
+    num_seen = context_size or length
     space = tasks.action_space
     num_inputs = tasks.observation_size + space.encoding_size + 1
 
     def build(rngs: nnx.Rngs) -> ContextEncoder:
         if encoder == "product":
-            return ProductOfGaussians(num_inputs, encoder_widths, latent_size, rngs=rngs)
+            return ProductOfGaussians(num_inputs, encoder_widths, latent_size, num_steps=num_seen, rngs=rngs)
         if encoder == "mean":
             return MeanEmbedding(num_inputs, encoder_widths, latent_size, rngs=rngs)
         core = lambda size, rngs: make_core("gru", size, size, num_layers=1, window=1, rngs=rngs)  # noqa: E731
@@ -98,7 +107,13 @@ def pearl(
         initial_temperature=initial_temperature,
         target_entropy=target_entropy,
     )
-    agent = PEARL(tasks.observation_size, space, learner, from_nnx(build), latent_size, kl_weight)
-    if num_segments is None:
-        num_segments = max(1, tasks.lifetime_length // tasks.horizon)
+    agent = PEARL(
+        observation_size=tasks.observation_size,
+        action_space=space,
+        q_learner=learner,
+        encoder=from_nnx(build),
+        latent_size=latent_size,
+        kl_weight=kl_weight,
+        context_size=context_size,
+    )
     return off_policy_learner(tasks, agent, num_segments=num_segments, num_tasks=num_tasks, **settings)

@@ -11,7 +11,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete
 
 
-@variant_of(off_policy_learner, without=("inner", "context_size", "explore_steps", "num_segments"))
+@variant_of(off_policy_learner, without=("inner", "explore_steps", "num_segments"))
 def sac(
     tasks: TaskDistribution,
     *,

@@ -78,9 +78,10 @@ class MAMLDQN(OffPolicyAgent):
     def slow(self, theta: Theta) -> PyTree:
         return theta.weights
 
-    def loss(self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         tune_key, loss_key = jax.random.split(key)
-        own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space).add(observed_steps(context))
+        lived = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), newest)  # [K T, 1]
+        own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space).add(observed_steps(lived))
         weights = self._tune(theta, theta.weights, own, tune_key)
         slow = self._tune(theta, slow, own, tune_key)
         steps = observed_steps(batch)

@@ -128,7 +128,7 @@ class MQL(OffPolicyAgent):
     def slow(self, theta: Theta) -> PyTree:
         return self.q_learner.slow(theta["q_learner"])
 
-    def loss(self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         fresh = self.encoder.apply(theta["encoder"], method="initial_memory")
         rows = jax.vmap(partial(self._steps, theta, fresh))(batch)  # [n, L]
         steps = jax.tree.map(lambda x: x[:, self.burn_in :].reshape(-1, *x.shape[2:]), rows)

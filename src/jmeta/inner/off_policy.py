@@ -43,13 +43,13 @@ class OffPolicyAgent(InnerLearner):
         """Those meta-parameters of which targets are made: a moving average of them is kept."""
 
     @abc.abstractmethod
-    def loss(self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         """How badly one task is dealt with, [], to be minimised, and its parts.
 
         Args:
           theta: meta-parameters, differentiated.
           slow: the moving average of ``slow(theta)``.
-          context: a segment [m, 1] of the task's newest lifetime, what the agent may adapt to; without its decisions and memory.
+          newest: the segments [K, T, 1] of the task's newest lifetime, what the agent may adapt to; without decisions and memory.
           batch: rows [n, L] from the task's replay, lived by whatever policy there was.
           key: consumed.
         """
@@ -83,7 +83,7 @@ class Reactive(OffPolicyAgent, InContextLearner):
     def slow(self, theta: Theta) -> PyTree:
         return self.q_learner.slow(theta)
 
-    def loss(self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         return mean_loss(self.q_learner, theta, slow, observed_steps(batch), key)
 
 

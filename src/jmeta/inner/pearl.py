@@ -30,13 +30,16 @@ class PEARL(OffPolicyAgent):
 
         minimise  E_z~q [critics' loss given z] + kl_weight KL(q(z | c) || N(0, 1)),   and the policy's loss given z,
 
-    where the encoder is trained by the first line, and the policy takes z as it is.
+    where the encoder is trained by the first line, and the policy takes z as it is. Contexts are such as a new task gives: the
+    first segments of a lifetime, a random number of them.
 
     Attributes:
       encoder: no_evidence, add and posterior, as ``jmeta.networks.ContextEncoder``.
       q_learner: of observation and z.
       latent_size: D.
       kl_weight: of the divergence.
+      context_size: contexts are so many steps of the newest lifetime at random, without repetition, as the authors draw them;
+        None for the first segments, a random number of them.
 
     References:
       Rakelly et al. 2019, arXiv 1903.08254.
@@ -48,6 +51,7 @@ class PEARL(OffPolicyAgent):
     encoder: Network = struct.field(pytree_node=False)
     latent_size: int = struct.field(pytree_node=False)
     kl_weight: jax.Array | float = 0.1
+    context_size: int | None = struct.field(pytree_node=False, default=None)
 
     def init(self, key: jax.Array) -> Theta:
         encoder_key, learner_key = jax.random.split(key)
@@ -71,9 +75,9 @@ class PEARL(OffPolicyAgent):
     def slow(self, theta: Theta) -> PyTree:
         return self.q_learner.slow(theta["q_learner"])
 
-    def loss(self, theta: Theta, slow: PyTree, context: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        z_key, loss_key = jax.random.split(key)
-        mean, variance = self.posterior(theta, self._add(theta, self._no_evidence(theta), context))
+    def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        context_key, z_key, loss_key = jax.random.split(key, 3)
+        mean, variance = self.posterior(theta, self.context(theta, newest, context_key))
         z = _sample(mean, variance, z_key)
         seen = observed_steps(batch)
         given_z = lambda x: jnp.concatenate([x, jnp.broadcast_to(z, (len(x), self.latent_size))], axis=1)  # noqa: E731
@@ -81,6 +85,21 @@ class PEARL(OffPolicyAgent):
         loss, metrics = mean_loss(self.q_learner, theta["q_learner"], slow, steps, loss_key)
         kl = gaussian_kl(mean, jnp.log(variance), jnp.zeros_like(mean), jnp.zeros_like(mean))
         return loss + self.kl_weight * kl, metrics | {"posterior/kl": kl, "posterior/std": jnp.sqrt(variance).mean()}
+
+    def context(self, theta: Theta, newest: Segment, key: jax.Array) -> PyTree:
+        """Evidence of a context drawn from a lifetime [K, T, 1]."""
+        if self.context_size is None:
+
+            def take_in(evidence: PyTree, segment: Segment) -> tuple[PyTree, PyTree]:
+                evidence = self._add(theta, evidence, segment)
+                return evidence, evidence
+
+            _, after = jax.lax.scan(take_in, self._no_evidence(theta), newest)
+            number = jax.random.randint(key, (), 0, len(newest.reward))
+            return jax.tree.map(lambda x: x[number], after)
+        steps = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), newest)  # [K T, 1]
+        which = jnp.sort(jax.random.permutation(key, len(steps.reward))[: self.context_size])
+        return self._add(theta, self._no_evidence(theta), jax.tree.map(lambda x: x[which], steps))
 
     def _no_evidence(self, theta: Theta) -> PyTree:
         return self.encoder.apply(theta["encoder"], method="no_evidence")

@@ -4,6 +4,7 @@ What was seen is kept as *evidence*, whose size does not grow, so that more can 
 """
 
 import abc
+import math
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -44,13 +45,25 @@ class ContextEncoder(nnx.Module):
 class ProductOfGaussians(ContextEncoder):
     """Each step is a Gaussian factor of its own, and the posterior their product: more steps narrow it, in any order.
 
+    Args:
+      num_inputs: F.
+      widths: hidden layers.
+      size: D.
+      num_steps: factors are at first about so wide, in variance, that a product of as many is as wide as the prior: what is not
+        understood yet tells nothing, and the posterior narrows where that pays.
+
     References:
       Rakelly et al. 2019, arXiv 1903.08254, section 4.1.
+
+    Deviations from the paper:
+      A factor's variance is the exponential of an output and not its softplus, and starts wide.
     """
 
-    def __init__(self, num_inputs: int, widths: tuple[int, ...], size: int, *, rngs: nnx.Rngs):
+    def __init__(self, num_inputs: int, widths: tuple[int, ...], size: int, *, num_steps: int = 1, rngs: nnx.Rngs):
         self.torso = MLP(num_inputs, widths, rngs=rngs)
-        self.head = nnx.Linear(widths[-1], 2 * size, rngs=rngs)
+        self.mean = nnx.Linear(widths[-1], size, rngs=rngs)
+        wide = nnx.initializers.constant(math.log(num_steps))
+        self.log_variance = nnx.Linear(widths[-1], size, bias_init=wide, rngs=rngs)
         self.size = size
 
     def no_evidence(self) -> NaturalParameters:
@@ -58,8 +71,8 @@ class ProductOfGaussians(ContextEncoder):
 
     def factors(self, steps: jax.Array) -> tuple[jax.Array, jax.Array]:
         """(means [m, D], variances [m, D])."""
-        mean, scale = jnp.split(self.head(self.torso(steps)), 2, axis=-1)
-        return mean, jax.nn.softplus(scale) + 1e-6
+        features = self.torso(steps)
+        return self.mean(features), jnp.exp(jnp.clip(self.log_variance(features), -10.0, 10.0))
 
     def add(self, evidence: NaturalParameters, steps: jax.Array) -> NaturalParameters:
         mean, variance = self.factors(steps)

@@ -50,7 +50,7 @@ class OffPolicy(OuterLearner):
 
     An outer step lives one lifetime in ``num_collected`` of the tasks, in turn. Then it learns: in ``num_passes`` passes over all
     tasks, ``num_minibatches`` groups of them each, it takes a gradient step of the mean of the agent's loss, on a batch from each
-    task's replay and a context from each task's *newest* lifetime. What an agent adapts to is so what it would live itself; what
+    task's replay, given each task's *newest* lifetime. What an agent adapts to is so what it would live itself; what
     it is judged on may be anything. Until every task has been lived in once nothing is learned.
 
     Attributes:
@@ -60,8 +60,6 @@ class OffPolicy(OuterLearner):
       num_passes: over all tasks, in an outer step.
       num_minibatches: groups of tasks in a pass; divides num_tasks.
       batch_size: rows of a task's replay in a gradient step.
-      context_size: steps of the newest lifetime that the agent may adapt to, drawn at random without repetition, in order;
-        None for all of it.
       capacity: environment steps that each task's replay keeps.
       shaped: whether what is learned from a step is the tasks' shaped reward; what agents adapt to is the reward itself.
       task_weight: weight of a task in the objective, relative to the others. Equal by default.
@@ -81,7 +79,6 @@ class OffPolicy(OuterLearner):
     num_minibatches: int = struct.field(pytree_node=False)
     batch_size: int = struct.field(pytree_node=False)
     capacity: int = struct.field(pytree_node=False)
-    context_size: int | None = struct.field(pytree_node=False, default=None)
     shaped: bool = struct.field(pytree_node=False, default=False)
     task_weight: TaskWeight | None = struct.field(pytree_node=False, default=None)
     explore_steps: int | None = struct.field(pytree_node=False, default=None)
@@ -99,8 +96,6 @@ class OffPolicy(OuterLearner):
         length = self.protocol.num_env_steps
         if self.capacity < max(length, self.inner.sequence_length):
             raise ValueError(f"capacity={self.capacity}: a task's replay must hold a lifetime, {length} steps")
-        if self.context_size is not None and not 1 <= self.context_size <= length:
-            raise ValueError(f"context_size={self.context_size}: draw 1 to {length} steps of a lifetime, or None for all")
         if self.explore_steps is not None and self.explore_steps < 1:
             raise ValueError(f"explore_steps={self.explore_steps}: give at least 1 outer step, or None for no fall")
         if self.anneal_steps is not None and self.anneal_steps < 1:
@@ -213,26 +208,27 @@ class OffPolicy(OuterLearner):
         return learner, jax.tree.map(jnp.mean, metrics)
 
     def gradient(
-        self, theta: PyTree, slow: PyTree, contexts: Segment, batches: ReplayStep, keys: jax.Array, weights: jax.Array
+        self,
+        theta: PyTree,
+        slow: PyTree,
+        lifetimes: Segment,
+        batches: ReplayStep,
+        keys: jax.Array,
+        weights: jax.Array | float = 1.0,
     ) -> tuple[PyTree, Metrics]:
-        """Of the mean loss of tasks: contexts [M, m, 1], batches [M, n, L], keys [M] and weights [M]; and metrics."""
+        """Of the mean loss of tasks: lifetimes [M, K, T, 1], batches [M, n, L], keys [M] and weights [M]; and metrics."""
 
         def loss(theta: PyTree) -> tuple[jax.Array, Metrics]:
-            losses, metrics = jax.vmap(self.inner.loss, in_axes=(None, None, 0, 0, 0))(theta, slow, contexts, batches, keys)
+            losses, metrics = jax.vmap(self.inner.loss, in_axes=(None, None, 0, 0, 0))(theta, slow, lifetimes, batches, keys)
             return (weights * losses).mean(), jax.tree.map(jnp.mean, metrics | {"loss": losses})
 
         return jax.grad(loss, has_aux=True)(theta)
 
     def draw(self, record: TaskRecord, key: jax.Array) -> tuple[Segment, ReplayStep, jax.Array]:
-        """A context, a batch and a key for one task."""
-        context_key, batch_key, loss_key = jax.random.split(key, 3)
-        recent = record.recent
-        if self.context_size is not None:
-            length = self.protocol.num_env_steps
-            which = jnp.sort(jax.random.permutation(context_key, length)[: self.context_size])
-            recent = jax.tree.map(lambda x: x[which], recent)
+        """The newest lifetime [K, T, 1], a batch and a key for one task."""
+        batch_key, loss_key = jax.random.split(key)
         batch = replay.sample(record.kept, batch_key, self.batch_size, self.inner.sequence_length, 1).experience
-        return as_segment(recent), batch, loss_key
+        return as_segments(record.recent, self.protocol), batch, loss_key
 
     def _live(self, theta: PyTree, remaining: jax.Array | float, task: Task, key: jax.Array) -> Lifetime:
         begin_key, live_key = jax.random.split(key)
@@ -270,16 +266,17 @@ def _equally(task: Task) -> jax.Array:
     return jnp.ones(())
 
 
-def as_segment(row: ReplayStep) -> Segment:
-    """A row [m] as a segment [m, 1] of one stream, with neither decisions nor memory."""
-    column = jax.tree.map(lambda x: x[:, None], row)
+def as_segments(row: ReplayStep, protocol: Protocol) -> Segment:
+    """A lifetime's row [K T] as its segments [K, T, 1] of one stream, with neither decisions nor memory."""
+    length = protocol.segment_length
+    whole = jax.tree.map(lambda x: x.reshape(-1, length, 1, *x.shape[1:]), row)
     return Segment(
-        timestep=column.timestep,
+        timestep=whole.timestep,
         decision=(),  # type: ignore[arg-type]
-        action=column.action,
-        reward=column.reward,
-        terminated=column.terminated,
-        truncated=column.truncated,
-        next_observation=column.next_observation,
+        action=whole.action,
+        reward=whole.reward,
+        terminated=whole.terminated,
+        truncated=whole.truncated,
+        next_observation=whole.next_observation,
         memory=(),
     )
