@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax.sharding import Mesh, PartitionSpec
 
 TASK_AXIS = "tasks"
@@ -21,6 +22,8 @@ SHARED = PartitionSpec()
 BY_TASK = PartitionSpec(TASK_AXIS)
 """How what has a leading task axis lies on devices."""
 STREAMS_IN_CACHE = 50
+ROWS_IN_CACHE = 512
+"""Rows of replay that one device learns from at once on a CPU: with three layers of 300 units 1.4 times as fast as 4,096."""
 
 
 def task_mesh(num_devices: int | None = None) -> Mesh:
@@ -48,8 +51,8 @@ def num_task_devices() -> int:
     return 1 if mesh.empty else mesh.shape[TASK_AXIS]
 
 
-def tasks_at_once(num_tasks: int, num_streams: int) -> int:
-    """How many of ``num_tasks`` tasks one device should replay and differentiate at once.
+def tasks_at_once(num_tasks: int, num_each: int, in_cache: int = STREAMS_IN_CACHE) -> int:
+    """How many of ``num_tasks`` tasks, of ``num_each`` streams or rows, one device should replay and differentiate at once.
 
     On a CPU that is what stays in a core's cache: about fifty streams, which at networks of 64 to 100 units train a third
     faster than five hundred. An accelerator takes them all: bound its memory by choosing for yourself.
@@ -60,7 +63,7 @@ def tasks_at_once(num_tasks: int, num_streams: int) -> int:
     if jax.default_backend() != "cpu":
         return num_tasks
     divisors = [size for size in range(1, num_tasks + 1) if num_tasks % size == 0]
-    return min(divisors, key=lambda size: abs(math.log(size * num_streams / STREAMS_IN_CACHE)))
+    return min(divisors, key=lambda size: abs(math.log(size * num_each / in_cache)))
 
 
 def split_axis(tree: Any, axis: int, number: int) -> Any:
@@ -69,7 +72,7 @@ def split_axis(tree: Any, axis: int, number: int) -> Any:
     def split(x: jax.Array) -> jax.Array:
         length = x.shape[axis]
         if length % number:
-            raise ValueError(f"{number} chunks do not divide {length} streams: use a divisor of their number, such as 1")
+            raise ValueError(f"{number} chunks do not divide {length} streams or tasks: use a divisor of their number, such as 1")
         return jnp.moveaxis(x.reshape(*x.shape[:axis], number, length // number, *x.shape[axis + 1 :]), axis, 0)
 
     return jax.tree.map(split, tree)
@@ -104,6 +107,15 @@ def over_tasks(function: Callable[..., Any], *, shared: Any = SHARED, output: An
         out_specs=output,
         check_vma=False,  # gradients stay local until mean_over_devices says otherwise
     )
+
+
+def mean_over_chunks(function: Callable[[Any], Any], chunks: Any) -> Any:
+    """The mean of ``function`` over chunks, leaves [number, ...], one at a time."""
+    number = len(jax.tree.leaves(chunks)[0])
+    zero = jax.tree.map(jnp.zeros_like, jax.eval_shape(function, jax.tree.map(lambda x: x[0], chunks)))
+    add = lambda total, chunk: (optax.tree.add(total, function(chunk)), None)  # noqa: E731
+    total, _ = jax.lax.scan(add, zero, chunks)
+    return optax.tree.scale(1.0 / number, total)
 
 
 def mean_over_devices(tree: Any) -> Any:

@@ -187,6 +187,13 @@ def test_task_weights_weigh_tasks() -> None:
     assert np.abs(expected - each.mean(0)).max() > 1e-3
 
 
+def test_microbatches_change_nothing_but_memory() -> None:
+    whole, parts = (after(learner(microbatch_size=size), 2).theta for size in (4, 1))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), whole, parts)
+    with pytest.raises(ValueError, match="microbatch_size=3 does not divide the tasks that each of 1 device"):
+        learner(microbatch_size=3)
+
+
 def test_a_time_limit_does_not_end_what_follows_and_an_end_does() -> None:
     """DQN by hand: q(x) = x @ kernel + bias after one hidden unit. Both are truncated; the second is terminated too."""
     learner = DQN.of(1, Discrete(2), (1,), discount=0.5)

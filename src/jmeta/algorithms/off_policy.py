@@ -18,6 +18,7 @@ def off_policy_learner(
     num_passes: int = 64,
     num_minibatches: int = 1,
     batch_size: int = 16,
+    microbatch_size: int | None = None,
     capacity: int = 20_000,
     shaped: bool = False,
     explore_steps: int | None = None,
@@ -38,6 +39,7 @@ def off_policy_learner(
       num_passes: over all tasks, in an outer step.
       num_minibatches: groups of tasks in a pass, with a gradient step for each; divides num_tasks.
       batch_size: rows of a task's replay in a gradient step.
+      microbatch_size: tasks that a device learns from at once, which bounds memory; what is fastest by default.
       capacity: environment steps that each task's replay keeps.
       shaped: learn from the tasks' shaped reward, a privilege of training; what agents see and adapt to is the reward itself.
       explore_steps: outer steps over which exploration falls to its least; no fall by default.
@@ -61,6 +63,7 @@ def off_policy_learner(
         num_passes=num_passes,
         num_minibatches=num_minibatches,
         batch_size=batch_size,
+        microbatch_size=microbatch_size,
         capacity=capacity,
         shaped=shaped,
         explore_steps=explore_steps,

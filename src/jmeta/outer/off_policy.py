@@ -24,7 +24,16 @@ from jmeta.outer.base import (
     remaining_rate,
 )
 from jmeta.outer.on_policy import lifetime_metrics
-from jmeta.parallel import SHARED, mean_over_devices, num_task_devices, over_tasks
+from jmeta.parallel import (
+    ROWS_IN_CACHE,
+    SHARED,
+    mean_over_chunks,
+    mean_over_devices,
+    num_task_devices,
+    over_tasks,
+    split_axis,
+    tasks_at_once,
+)
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree, Segment, Task, Theta
 
@@ -60,6 +69,9 @@ class OffPolicy(OuterLearner):
       num_passes: over all tasks, in an outer step.
       num_minibatches: groups of tasks in a pass; divides num_tasks.
       batch_size: rows of a task's replay in a gradient step.
+      microbatch_size: tasks that one device learns from at once; gradients are added up, so this bounds memory and changes
+        nothing else. It must divide the tasks that a device has in a group. None: as ``jmeta.parallel.tasks_at_once`` finds
+        fastest.
       capacity: environment steps that each task's replay keeps.
       shaped: whether what is learned from a step is the tasks' shaped reward; what agents adapt to is the reward itself.
       task_weight: weight of a task in the objective, relative to the others. Equal by default.
@@ -79,6 +91,7 @@ class OffPolicy(OuterLearner):
     num_minibatches: int = struct.field(pytree_node=False)
     batch_size: int = struct.field(pytree_node=False)
     capacity: int = struct.field(pytree_node=False)
+    microbatch_size: int | None = struct.field(pytree_node=False, default=None)
     shaped: bool = struct.field(pytree_node=False, default=False)
     task_weight: TaskWeight | None = struct.field(pytree_node=False, default=None)
     explore_steps: int | None = struct.field(pytree_node=False, default=None)
@@ -108,6 +121,15 @@ class OffPolicy(OuterLearner):
         check_divides("num_tasks", self.num_tasks, num_devices * self.num_minibatches, f"{self.num_minibatches} minibatch(es)")
         check_divides("num_collected", self.num_collected, num_devices, f"{num_devices} device(s)")
         check_divides("num_tasks", self.num_tasks, self.num_collected, f"num_collected={self.num_collected}")
+        size = self._microbatch_size(num_devices)
+        if (self.num_tasks // (num_devices * self.num_minibatches)) % size:
+            raise ValueError(
+                f"microbatch_size={size} does not divide the tasks that each of {num_devices} device(s) has in a group"
+            )
+
+    def _microbatch_size(self, num_devices: int) -> int:
+        at_once = self.num_tasks // (num_devices * self.num_minibatches)
+        return self.microbatch_size or tasks_at_once(at_once, self.batch_size * self.inner.sequence_length, ROWS_IN_CACHE)
 
     @property
     def num_env_steps(self) -> int:
@@ -121,8 +143,8 @@ class OffPolicy(OuterLearner):
 
     def memory_remedy(self) -> str:
         return (
-            f"use less than capacity={self.capacity}, with which replay takes {self.replay_bytes:,} bytes; or fewer than "
-            f"num_tasks={self.num_tasks}"
+            f"use a microbatch_size below {self._microbatch_size(1)}; or less than capacity={self.capacity}, with which replay "
+            f"takes {self.replay_bytes:,} bytes; or fewer than num_tasks={self.num_tasks}"
         )
 
     def init(self, key: jax.Array) -> MetaState:
@@ -192,7 +214,10 @@ class OffPolicy(OuterLearner):
 
         def update(learner: PyTree, data: PyTree) -> tuple[PyTree, Metrics]:
             theta, opt_state, slow = learner
-            gradient, metrics = mean_over_devices(self.gradient(theta, slow, *data))
+            size = self._microbatch_size(num_task_devices())
+            chunks = split_axis(data, 0, len(data[-1]) // size)
+            mean = mean_over_chunks(lambda chunk: self.gradient(theta, slow, *chunk), chunks)
+            gradient, metrics = mean_over_devices(mean)
             metrics["gradient_norm"] = optax.tree.norm(gradient)
             updates, opt_state = transformation.update(gradient, opt_state, theta)
             theta = optax.apply_updates(theta, optax.tree.scale(remaining, updates))

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
-import optax
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
@@ -26,7 +25,7 @@ from jmeta.outer.base import (
     relative_weights,
 )
 from jmeta.outer.credit import Credit, CreditAssignment
-from jmeta.parallel import SHARED, num_task_devices, over_tasks, tasks_at_once
+from jmeta.parallel import SHARED, mean_over_chunks, num_task_devices, over_tasks, tasks_at_once
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Decision, Lifetime, MetaState, Metrics, Protocol, PyTree, Task, Theta
 
@@ -168,11 +167,7 @@ class OnPolicy(OuterLearner):
         """The mean of a function's result over the microbatches of a group, one at a time."""
         (group_size,) = group.begin_keys.shape
         size = self.microbatch_size or tasks_at_once(group_size, self.protocol.num_streams)
-        number = group_size // size
-        zero = jax.tree.map(jnp.zeros_like, jax.eval_shape(function, group))
-        add = lambda total, microbatch: (optax.tree.add(total, function(microbatch)), None)  # noqa: E731
-        total, _ = jax.lax.scan(add, zero, split_tasks(group, number))
-        return optax.tree.scale(1.0 / number, total)
+        return mean_over_chunks(function, split_tasks(group, group_size // size))
 
 
 def lifetime_metrics(tasks: TaskDistribution, protocol: Protocol, lifetimes: Lifetime) -> Metrics:
