@@ -161,8 +161,9 @@ def test_a_shaped_reward_is_learned_from_and_not_seen() -> None:
     recent = after(outer, 1).by_task
     goal = np.asarray(recent.task.goal)[:, None]
     distance = np.linalg.norm(np.asarray(recent.recent.next_observation) - goal, axis=-1)
-    np.testing.assert_allclose(recent.recent.worth, -distance, atol=1e-6)
+    before = np.linalg.norm(np.asarray(recent.recent.timestep.observation) - goal, axis=-1)
     np.testing.assert_allclose(recent.recent.reward, np.where(distance <= 0.2, 1 - distance, 0), atol=1e-6)
+    np.testing.assert_allclose(recent.recent.worth, recent.recent.reward + before - distance, atol=1e-6)
     with pytest.raises(ValueError, match="shaped=True: PointNavigation has no shaped_reward"):
         learner(shaped=True)
 

@@ -265,10 +265,12 @@ class OffPolicy(OuterLearner):
         """Of a lifetime [K, T, 1], as one row of K T steps."""
         whole = lifetime.segments
         flat = lambda x: x[:, :, 0].reshape(-1, *x.shape[3:])  # noqa: E731
+        timestep = jax.tree.map(flat, whole.timestep)
         reward, next_observation = flat(whole.reward), flat(whole.next_observation)
-        worth: Any = jax.vmap(partial(self.tasks.shaped_reward, task))(next_observation) if self.shaped else reward
+        shape = jax.vmap(partial(self.tasks.shaped_reward, task))
+        worth: Any = shape(timestep.observation, reward, next_observation) if self.shaped else reward
         return ReplayStep(
-            timestep=jax.tree.map(flat, whole.timestep),
+            timestep=timestep,
             action=flat(whole.action),
             reward=reward,
             worth=worth,
@@ -280,7 +282,8 @@ class OffPolicy(OuterLearner):
 
     def _one_shaped_reward(self, key: jax.Array) -> jax.Array | None:
         task = self.tasks.sample(key)
-        return self.tasks.shaped_reward(task, self.tasks.reset(task, key)[0])
+        observation, _ = self.tasks.reset(task, key)
+        return self.tasks.shaped_reward(task, observation, jnp.zeros(()), observation)
 
     def _transformation(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), optax.adam(self.learning_rate))

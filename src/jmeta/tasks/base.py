@@ -187,12 +187,14 @@ class TaskDistribution(abc.ABC):
         floats = [leaf.astype(jnp.float32).reshape(-1) for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
         return jnp.concatenate([jnp.zeros(0, jnp.float32), *floats])
 
-    def shaped_reward(self, task: Task, next_observation: jax.Array) -> jax.Array | None:
-        """What to learn from a step that led there [], for learners that may be told more in training than agents ever see.
+    def shaped_reward(
+        self, task: Task, observation: jax.Array, reward: jax.Array, next_observation: jax.Array
+    ) -> jax.Array | None:
+        """What to learn from a step [], for learners that may be told more in training than agents ever see.
 
         None where there is nothing better than the reward.
         """
-        del task, next_observation
+        del task, observation, reward, next_observation
         return None
 
     def oracle_return(self, task: Task, num_steps: int) -> jax.Array | None:

@@ -42,8 +42,11 @@ class ToldTasks(WrappedTasks):
         after = self.tasks.step(task, state, action, key)
         return after._replace(observation=self._tell(task, after.observation))
 
-    def shaped_reward(self, task: Task, next_observation: jax.Array) -> jax.Array | None:
-        return self.tasks.shaped_reward(task, next_observation[: self.tasks.observation_size])
+    def shaped_reward(
+        self, task: Task, observation: jax.Array, reward: jax.Array, next_observation: jax.Array
+    ) -> jax.Array | None:
+        size = self.tasks.observation_size
+        return self.tasks.shaped_reward(task, observation[:size], reward, next_observation[:size])
 
     def oracle_return(self, task: Task, num_steps: int) -> jax.Array | None:
         return self.tasks.oracle_return(task, num_steps)
