@@ -55,7 +55,16 @@ def test_contexts_in_replay_are_those_of_the_life() -> None:
     flat = jax.tree.map(lambda x: x[:, :, 0].reshape(12, *x.shape[3:]), segments._replace(decision=(), memory=()))
     twice = jax.tree.map(lambda x: jnp.concatenate([x, x]), flat)
     opens = jnp.arange(24) % 12 == 0
-    row = ReplayStep(twice.timestep, twice.action, twice.reward, twice.terminated, twice.truncated, twice.next_observation, opens)
+    row = ReplayStep(
+        timestep=twice.timestep,
+        action=twice.action,
+        reward=twice.reward,
+        worth=2.0 * twice.reward,
+        terminated=twice.terminated,
+        truncated=twice.truncated,
+        next_observation=twice.next_observation,
+        opens=opens,
+    )
     fresh = agent.encoder.apply(theta["encoder"], method="initial_memory")
     steps = agent._steps(theta, fresh, row)
     memory, contexts = fresh, []
@@ -65,6 +74,7 @@ def test_contexts_in_replay_are_those_of_the_life() -> None:
         contexts.append(np.asarray(context))
     np.testing.assert_allclose(steps.x_tm1[:12, 2:], contexts, atol=1e-5)
     np.testing.assert_allclose(steps.x_tm1[12:], steps.x_tm1[:12], atol=1e-5)
+    np.testing.assert_array_equal(steps.r_t, row.worth)
     within = np.asarray(~twice.truncated)[:-1]  # where the next step goes on, its context is the one that follows
     np.testing.assert_allclose(np.asarray(steps.x_t[:-1])[within], np.asarray(steps.x_tm1[1:])[within], atol=1e-5)
 
