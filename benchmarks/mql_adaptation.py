@@ -23,10 +23,13 @@ from jmeta.training.run_directory import device, git_commit, versions
 RESULTS = Path(__file__).parent / "results" / "mql-adaptation.json"
 NUM_TASKS = 1000
 FAMILIES: dict[str, tuple[TaskDistribution, int, dict[str, Any]]] = {
-    "pendulum": (jmeta.tasks.Pendulum(), 150, {"num_segments": 3, "num_tasks": 32, "num_collected": 8, "reward_scale": 0.1}),
-    "point-navigation": (jmeta.tasks.PointNavigation(), 200, {"num_segments": 3, "num_tasks": 32, "num_collected": 8}),
+    "pendulum": (jmeta.tasks.Pendulum(), 150, {"reward_scale": 0.1}),
+    "point-navigation": (jmeta.tasks.PointNavigation(), 200, {}),
 }
 SHARED: dict[str, Any] = {
+    "num_segments": 3,
+    "num_tasks": 32,
+    "num_collected": 8,
     "widths": (128, 128),
     "num_passes": 8,
     "num_minibatches": 4,
@@ -34,7 +37,7 @@ SHARED: dict[str, Any] = {
     "learning_rate": 1e-3,
     "slow_rate": 0.01,
 }
-WITHOUT: dict[str, dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "whole": {},
     "own data alone": {"num_old_updates": 0},
     "old data alone": {"num_own_updates": 0},
@@ -53,7 +56,7 @@ def differences(outer: Any, theta: Any, key: jax.Array) -> dict[str, dict[str, n
             return result.episode_returns[:, -1]
 
         still = last_episode(agent.replace(adapts=False))  # type: ignore[attr-defined]
-        variants = {name: last_episode(agent.replace(**fields)) - still for name, fields in WITHOUT.items()}  # type: ignore[attr-defined]
+        variants = {name: last_episode(agent.replace(**fields)) - still for name, fields in VARIANTS.items()}  # type: ignore[attr-defined]
         found[split] = {"no adaptation": still} | variants
     return found
 

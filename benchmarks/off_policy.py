@@ -1,8 +1,6 @@
-"""Off-policy learners: single tasks, and PEARL on the sparse semicircle of Rakelly et al. 2019 (arXiv 1903.08254).
+"""Off-policy learners on a single task each: SAC and DQN.
 
-    python benchmarks/off_policy.py
-
-Evaluation is by episode, on held-out goals where tasks differ.
+python benchmarks/off_policy.py
 """
 
 from typing import Any

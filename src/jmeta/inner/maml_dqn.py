@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.inner.dqn import DQN
 from jmeta.inner.off_policy import OffPolicyAgent, OwnReplay, ReplayStep, mean_loss, observed_steps
+from jmeta.parallel import merge_axis
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
@@ -80,7 +81,7 @@ class MAMLDQN(OffPolicyAgent):
 
     def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         tune_key, loss_key = jax.random.split(key)
-        lived = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), newest)  # [K T, 1]
+        lived = merge_axis(newest, 0)  # [K T, 1]
         own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space).add(observed_steps(lived))
         weights = self._tune(theta, theta.weights, own, tune_key)
         slow = self._tune(theta, slow, own, tune_key)

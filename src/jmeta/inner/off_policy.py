@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.inner.base import InContextLearner, InnerLearner
 from jmeta.inner.q_learner import QLearner, Step
+from jmeta.parallel import merge_axis
 from jmeta.types import ActionSpace, Decision, Discrete, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
@@ -91,7 +92,7 @@ def observed_steps(lived: ReplayStep | Segment) -> Step:
     """What was lived, rows [n, L] or a segment [T, B], as steps [n L] or [T B] whose features are the observations."""
     worth = lived.worth if isinstance(lived, ReplayStep) else lived.reward
     seen = (lived.timestep.observation, lived.action, worth, lived.terminated, lived.next_observation)
-    return Step(*(x.reshape(-1, *x.shape[2:]) for x in seen))
+    return Step(*merge_axis(seen, 0))
 
 
 def mean_loss(

@@ -10,6 +10,7 @@ from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep, mean_loss, observ
 from jmeta.inner.q_learner import QLearner
 from jmeta.networks import Network
 from jmeta.objectives import gaussian_kl
+from jmeta.parallel import merge_axis
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
@@ -97,7 +98,7 @@ class PEARL(OffPolicyAgent):
             _, after = jax.lax.scan(take_in, self._no_evidence(theta), newest)
             number = jax.random.randint(key, (), 0, len(newest.reward))
             return jax.tree.map(lambda x: x[number], after)
-        steps = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), newest)  # [K T, 1]
+        steps = merge_axis(newest, 0)  # [K T, 1]
         which = jnp.sort(jax.random.permutation(key, len(steps.reward))[: self.context_size])
         return self._add(theta, self._no_evidence(theta), jax.tree.map(lambda x: x[which], steps))
 
