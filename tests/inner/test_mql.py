@@ -55,16 +55,7 @@ def test_contexts_in_replay_are_those_of_the_life() -> None:
     flat = jax.tree.map(lambda x: x[:, :, 0].reshape(12, *x.shape[3:]), segments._replace(decision=(), memory=()))
     twice = jax.tree.map(lambda x: jnp.concatenate([x, x]), flat)
     opens = jnp.arange(24) % 12 == 0
-    row = ReplayStep(
-        timestep=twice.timestep,
-        action=twice.action,
-        reward=twice.reward,
-        worth=2.0 * twice.reward,
-        terminated=twice.terminated,
-        truncated=twice.truncated,
-        next_observation=twice.next_observation,
-        opens=opens,
-    )
+    row = ReplayStep.of(twice, worth=2.0 * twice.reward, opens=opens)
     fresh = agent.encoder.apply(theta["encoder"], method="initial_memory")
     steps = agent._steps(theta, fresh, row)
     memory, contexts = fresh, []

@@ -186,16 +186,7 @@ class MQL(OffPolicyAgent):
 
     def _take_in(self, theta: Theta, phi: MQLPhi, segment: Segment) -> MQLPhi:
         """The task's own data with a segment [T, B] more, the newest of it."""
-        rows = ReplayStep(
-            timestep=segment.timestep,
-            action=segment.action,
-            reward=segment.reward,
-            worth=segment.reward,
-            terminated=segment.terminated,
-            truncated=segment.truncated,
-            next_observation=segment.next_observation,
-            opens=jnp.zeros_like(segment.terminated),
-        )
+        rows = ReplayStep.of(segment, worth=segment.reward, opens=jnp.zeros_like(segment.terminated))
         new = jax.vmap(partial(self._steps, theta), in_axes=(0, 1))(segment.memory, rows)
         return phi._replace(own=phi.own.add(jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), new)))
 

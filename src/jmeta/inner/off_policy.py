@@ -25,6 +25,20 @@ class ReplayStep(NamedTuple):
     next_observation: jax.Array  # [observation_size], before any reset
     opens: jax.Array  # [] bool, a lifetime begins here
 
+    @classmethod
+    def of(cls, lived: Segment, worth: jax.Array, opens: jax.Array) -> "ReplayStep":
+        """What is kept of a segment, of any axes."""
+        return cls(
+            timestep=lived.timestep,
+            action=lived.action,
+            reward=lived.reward,
+            worth=worth,
+            terminated=lived.terminated,
+            truncated=lived.truncated,
+            next_observation=lived.next_observation,
+            opens=opens,
+        )
+
 
 class OffPolicyAgent(InnerLearner):
     """An inner learner that can be judged on steps that another policy lived.

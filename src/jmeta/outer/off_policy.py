@@ -263,22 +263,11 @@ class OffPolicy(OuterLearner):
 
     def _transitions(self, task: Task, lifetime: Lifetime) -> ReplayStep:
         """Of a lifetime [K, T, 1], as one row of K T steps."""
-        whole = lifetime.segments
-        flat = lambda x: x[:, :, 0].reshape(-1, *x.shape[3:])  # noqa: E731
-        timestep = jax.tree.map(flat, whole.timestep)
-        reward, next_observation = flat(whole.reward), flat(whole.next_observation)
+        whole = lifetime.segments._replace(decision=(), memory=())  # type: ignore[arg-type]
+        row = jax.tree.map(lambda x: x[:, :, 0].reshape(-1, *x.shape[3:]), whole)
         shape = jax.vmap(partial(self.tasks.shaped_reward, task))
-        worth: Any = shape(timestep.observation, reward, next_observation) if self.shaped else reward
-        return ReplayStep(
-            timestep=timestep,
-            action=flat(whole.action),
-            reward=reward,
-            worth=worth,
-            terminated=flat(whole.terminated),
-            truncated=flat(whole.truncated),
-            next_observation=next_observation,
-            opens=jnp.arange(self.protocol.num_env_steps) == 0,
-        )
+        worth: Any = shape(row.timestep.observation, row.reward, row.next_observation) if self.shaped else row.reward
+        return ReplayStep.of(row, worth, opens=jnp.arange(self.protocol.num_env_steps) == 0)
 
     def _one_shaped_reward(self, key: jax.Array) -> jax.Array | None:
         task = self.tasks.sample(key)
