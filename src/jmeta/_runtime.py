@@ -5,8 +5,11 @@
 2. ``--xla_cpu_enable_concurrency_optimized_scheduler=false``. Two batched LAPACK calls at once can hang jaxlib 0.10 at 0 % CPU,
    and that scheduler runs more at once. jmeta's own programs call no LAPACK; yours may. Mention the flag in ``XLA_FLAGS``
    yourself to choose otherwise.
+3. ``--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT``. jaxlib 0.10 gives sums over an axis to a library
+   that takes fifty times as long as XLA's own code over a leading axis of eight, as the sum of a gradient over tasks is.
+   This leaves it the matrix products. Training recurrent PPO becomes 1.4 times as fast, and nothing that was tried slower.
 
-Both are settings of the process: import jmeta before anything computes with JAX.
+All are settings of the process: import jmeta before anything computes with JAX.
 """
 
 import contextlib
@@ -16,15 +19,23 @@ import jax
 import jaxlib
 
 SCHEDULER_FLAG = "--xla_cpu_enable_concurrency_optimized_scheduler"
-KNOWN_BY_JAXLIB = ((0, 7), (0, 11))  # first and last release seen to know the flag; an unknown flag aborts the process
+LIBRARY_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
+FLAGS = {
+    SCHEDULER_FLAG: ("false", (0, 7), (0, 11)),
+    LIBRARY_FLAG: ("LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT", (0, 10), (0, 10)),
+}
+"""Value, and first and last release of jaxlib seen to know the flag; an unknown flag aborts the process."""
 
 
 def configure() -> None:
-    """Applies both settings, each only where the user has not chosen."""
+    """Applies the settings, each only where the user has not chosen."""
     version = tuple(int(part) for part in jaxlib.__version__.split(".")[:2])
     flags = os.environ.get("XLA_FLAGS", "")
-    if KNOWN_BY_JAXLIB[0] <= version <= KNOWN_BY_JAXLIB[1] and SCHEDULER_FLAG not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {SCHEDULER_FLAG}=false".strip()
+    for flag, (value, first, last) in FLAGS.items():
+        if first <= version <= last and flag not in flags:
+            flags = f"{flags} {flag}={value}".strip()
+    if flags:
+        os.environ["XLA_FLAGS"] = flags
     chosen = "JAX_NUM_CPU_DEVICES" in os.environ or "xla_force_host_platform_device_count" in flags
     if not chosen and jax.config.jax_num_cpu_devices < 0:  # type: ignore[attr-defined]
         with contextlib.suppress(RuntimeError):  # a backend is already running: its devices are what there is

@@ -1,5 +1,7 @@
 """The GRU against NumPy, and the NNX boundary."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 from flax import nnx
 
 from jmeta.networks import GRU, MLP, PolicyHead, from_nnx, orthogonal
-from jmeta.types import Continuous, Discrete
+from jmeta.networks.recurrent import LONG
+from jmeta.types import Continuous, Discrete, PyTree
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -39,6 +42,39 @@ def test_gru_unroll_equals_steps() -> None:
         memory, output = network.apply(parameters, memory, x)
         np.testing.assert_allclose(output, outputs[index], atol=1e-6)
     np.testing.assert_allclose(memory, last, atol=1e-6)
+
+
+@pytest.mark.parametrize("with_resets", [False, True])
+def test_a_long_gru_has_the_derivative_of_its_steps(with_resets: bool) -> None:
+    length, num_lifetimes = LONG + 3, 4
+    network = from_nnx(lambda rngs: GRU(3, 5, rngs=rngs))
+    parameters = jax.tree.map(lambda x: x + 0.1, network.init(jax.random.key(0)))
+    xs = jax.random.normal(jax.random.key(1), (num_lifetimes, length, 3))
+    resets = jax.random.bernoulli(jax.random.key(2), 0.1, (num_lifetimes, length)) & with_resets
+    memory = jax.random.normal(jax.random.key(3), (num_lifetimes, 5))
+    weights = jax.random.normal(jax.random.key(4), (length, 5))
+
+    def at_once(parameters: PyTree, memory: jax.Array, xs: jax.Array, resets: jax.Array) -> jax.Array:
+        last, outputs = network.apply(parameters, memory, xs, resets if with_resets else None, method="unroll")
+        return (weights * outputs).sum() + (last**2).sum()
+
+    def by_steps(parameters: PyTree, memory: jax.Array, xs: jax.Array, resets: jax.Array) -> jax.Array:
+        step = lambda h, inputs: network.apply(parameters, jnp.where(inputs[1], 0.0, h), inputs[0])  # noqa: E731
+        last, outputs = jax.lax.scan(step, memory, (xs, resets))
+        return (weights * outputs).sum() + (last**2).sum()
+
+    def derivatives(function: Callable[..., jax.Array]) -> PyTree:
+        every = jax.vmap(function, (None, 0, 0, 0))
+        of_all = jax.grad(lambda *args: every(*args, resets).sum(), argnums=(0, 1, 2))
+        of_each = jax.vmap(jax.grad(function, argnums=(0, 1, 2)), (None, 0, 0, 0))
+        along = lambda args: jax.tree.map(jnp.ones_like, args)  # noqa: E731
+        second = jax.jvp(of_all, (parameters, memory, xs), along((parameters, memory, xs)))[1]
+        return of_all(parameters, memory, xs), of_each(parameters, memory, xs, resets), second
+
+    for ours, expected in zip(
+        *(jax.tree.leaves(jax.jit(derivatives, static_argnums=0)(f)) for f in (at_once, by_steps)), strict=True
+    ):
+        np.testing.assert_allclose(ours, expected, rtol=2e-4, atol=2e-4)
 
 
 def test_recurrent_weights_begin_orthogonal_gate_by_gate() -> None:

@@ -1,5 +1,8 @@
 """Gated recurrent cores."""
 
+from functools import partial
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -11,6 +14,17 @@ from jmeta.networks.initializers import orthogonal
 NARROW, STEPS_PER_PASS = 100, 10
 """Up to that many units each pass of XLA's loop costs what a tenth of the step does, on a CPU, so ten steps in a pass pay; at 128
 units they cost a quarter more than ten passes."""
+LONG = 64
+"""Steps of a sequence from which a GRU's derivative pays that forms the gradient of the weights at once, at the end."""
+
+
+class GRUWeights(NamedTuple):
+    """Of a GRU, gates side by side: reset, update, candidate."""
+
+    inputs: jax.Array  # [num_inputs, 3 * size]
+    input_bias: jax.Array  # [3 * size]
+    recurrent: jax.Array  # [size, 3 * size]
+    recurrent_bias: jax.Array  # [size] of the candidate
 
 
 class GRU(Core):
@@ -44,14 +58,91 @@ class GRU(Core):
         return jnp.zeros(self.output_size, jnp.float32)
 
     def __call__(self, memory: jax.Array, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        size = self.output_size
-        projected = self.inputs(x).astype(jnp.float32)
-        recurrent = _product(memory, self.recurrent_kernel[...], self.dtype)
-        gates = jax.nn.sigmoid(projected[: 2 * size] + recurrent[: 2 * size])
-        reset, update = jnp.split(gates, 2)
-        candidate = jnp.tanh(projected[2 * size :] + reset * (recurrent[2 * size :] + self.recurrent_bias[...]))
-        memory = candidate + update * (memory - candidate)
+        memory, _ = _gru_step(self.weights, self.dtype, memory, x)
         return memory, memory
+
+    def unroll(self, memory: jax.Array, xs: jax.Array, resets: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        if len(xs) < LONG:
+            return super().unroll(memory, xs, resets)
+        return _gru_sequence(self.dtype, self.weights, memory, xs, jnp.zeros(len(xs), bool) if resets is None else resets)
+
+    @property
+    def weights(self) -> GRUWeights:
+        """All of them."""
+        bias = self.inputs.bias[...].astype(jnp.float32)
+        return GRUWeights(self.inputs.kernel[...], bias, self.recurrent_kernel[...], self.recurrent_bias[...])
+
+
+class GRUStep(NamedTuple):
+    """What a step computed that its derivative needs; each [size]."""
+
+    before: jax.Array  # the hidden state
+    reset: jax.Array
+    update: jax.Array
+    candidate: jax.Array
+    recurrent: jax.Array  # what the reset gate lets through
+
+
+def _gru_step(weights: GRUWeights, dtype: DTypeLike, memory: jax.Array, x: jax.Array) -> tuple[jax.Array, GRUStep]:
+    size = memory.shape[0]
+    projected = _product(x, weights.inputs, dtype) + weights.input_bias
+    recurrent = _product(memory, weights.recurrent, dtype)
+    reset, update = jnp.split(jax.nn.sigmoid(projected[: 2 * size] + recurrent[: 2 * size]), 2)
+    let_through = recurrent[2 * size :] + weights.recurrent_bias
+    candidate = jnp.tanh(projected[2 * size :] + reset * let_through)
+    return candidate + update * (memory - candidate), GRUStep(memory, reset, update, candidate, let_through)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _gru_sequence(
+    dtype: DTypeLike, weights: GRUWeights, memory: jax.Array, xs: jax.Array, resets: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """``Core.unroll`` of a GRU. Its derivative keeps five vectors of each step and forms the gradient of the weights in one product
+    after the last step, where JAX's would add to two matrices at every step: 1.3 times as fast at 8 lifetimes and 128 units on a
+    CPU, 1.7 times at 16 lifetimes and 64 units, and as fast at 64 lifetimes.
+    """
+    return _gru_forward(dtype, weights, memory, xs, resets)[0]
+
+
+def _gru_forward(dtype: DTypeLike, weights: GRUWeights, memory: jax.Array, xs: jax.Array, resets: jax.Array) -> Any:
+    def step(memory: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, tuple[jax.Array, GRUStep]]:
+        x, reset = inputs
+        memory, computed = _gru_step(weights, dtype, jnp.where(reset, 0.0, memory), x)
+        return memory, (memory, computed)
+
+    memory, (outputs, computed) = jax.lax.scan(step, memory, (xs, resets))
+    return (memory, outputs), (weights, xs, resets, computed)
+
+
+def _gru_backward(dtype: DTypeLike, kept: Any, cotangents: tuple[jax.Array, jax.Array]) -> Any:
+    weights, xs, resets, computed = kept
+    size = computed.before.shape[1]
+    recurrent, inputs = jax.lax.optimization_barrier((weights.recurrent.T, weights.inputs.T))  # else transposed at every step
+
+    def step(by_memory: jax.Array, record: tuple[jax.Array, jax.Array, GRUStep]) -> tuple[jax.Array, Any]:
+        by_output, reset, s = record
+        by_memory = by_memory + by_output
+        by_candidate = by_memory * (1 - s.update) * (1 - s.candidate**2)
+        by_update = by_memory * (s.before - s.candidate) * s.update * (1 - s.update)
+        by_reset = by_candidate * s.recurrent * s.reset * (1 - s.reset)
+        by_recurrent = jnp.concatenate([by_reset, by_update, by_candidate * s.reset])
+        by_projected = jnp.concatenate([by_reset, by_update, by_candidate])
+        by_before = _product(by_recurrent, recurrent, dtype) + by_memory * s.update
+        by_x = _product(by_projected, inputs, dtype)
+        return jnp.where(reset, 0.0, by_before), (by_x.astype(xs.dtype), by_projected, by_recurrent)
+
+    by_last, by_outputs = cotangents
+    by_memory, (by_xs, by_projected, by_recurrent) = jax.lax.scan(step, by_last, (by_outputs, resets, computed), reverse=True)
+    by_weights = GRUWeights(
+        inputs=_product(xs.T, by_projected, dtype),
+        input_bias=by_projected.sum(0),
+        recurrent=_product(computed.before.T, by_recurrent, dtype),
+        recurrent_bias=by_recurrent[:, 2 * size :].sum(0),
+    )
+    return by_weights, by_memory, by_xs, None
+
+
+_gru_sequence.defvjp(_gru_forward, _gru_backward)
 
 
 class LSTM(Core):
@@ -99,5 +190,5 @@ def _orthogonal_gates(size: int, number: int, rngs: nnx.Rngs) -> jax.Array:
     return jnp.concatenate([orthogonal()(rngs.params(), (size, size), jnp.float32) for _ in range(number)], axis=1)
 
 
-def _product(vector: jax.Array, matrix: jax.Array, dtype: DTypeLike) -> jax.Array:
-    return (vector.astype(dtype) @ matrix.astype(dtype)).astype(jnp.float32)
+def _product(left: jax.Array, right: jax.Array, dtype: DTypeLike) -> jax.Array:
+    return (left.astype(dtype) @ right.astype(dtype)).astype(jnp.float32)
