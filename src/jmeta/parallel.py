@@ -78,6 +78,19 @@ def split_axis(tree: Any, axis: int, number: int) -> Any:
     return jax.tree.map(split, tree)
 
 
+def deal_axis(tree: Any, axis: int, number: int) -> Any:
+    """Leaves [..., n, ...] as [number, ..., n / number, ...]: number i goes to group i modulo ``number``, which must divide n.
+
+    Where an axis lies on devices, each group has as much of every device, and no data crosses them.
+    """
+
+    def deal(x: jax.Array) -> jax.Array:
+        grouped = x.reshape(*x.shape[:axis], -1, number, *x.shape[axis + 1 :])
+        return jnp.moveaxis(grouped, axis + 1, 0)
+
+    return jax.tree.map(deal, tree)
+
+
 def merge_axis(tree: Any, axis: int) -> Any:
     """Undoes ``split_axis``."""
 

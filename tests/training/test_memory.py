@@ -27,9 +27,7 @@ def test_a_run_that_does_not_fit_is_refused_before_it_begins(tmp_path, monkeypat
     limit = tmp_path / "memory.max"
     limit.write_text(f"{2**20}\n")
     monkeypatch.setattr(memory, "CGROUP_LIMIT", limit)
-    with pytest.raises(
-        ValueError, match=r"host devices need together .*, and there are 0\.0 GiB; use a microbatch_size below 64"
-    ):
+    with pytest.raises(ValueError, match=r"host devices need together .*, and there are 0\.0 GiB; use microbatch_size below 64"):
         jmeta.train(rl2(), jax.random.key(0), 1, progress=False)
     limit.write_text("1000")
     with pytest.raises(ValueError, match="use members_at_once below 8, or fewer than num_tasks=64"):

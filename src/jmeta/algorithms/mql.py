@@ -32,7 +32,6 @@ def mql(
     adapt_batch_size: int = 64,
     adapt_rate: float = 3e-4,
     largest_weight: float = 2.0,
-    num_segments: int | None = None,
     num_tasks: int = 64,
     **settings: Any,
 ) -> OuterLearner:
@@ -59,7 +58,6 @@ def mql(
       adapt_batch_size: steps in each.
       adapt_rate: of their Adam.
       largest_weight: an old step counts at most so often.
-      num_segments: segments of a lifetime; one for each episode of the task's own custom by default.
       num_tasks: training tasks, drawn once.
       settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
@@ -113,6 +111,4 @@ def mql(
         adapt_rate=adapt_rate,
         largest_weight=largest_weight,
     )
-    if num_segments is None:
-        num_segments = max(1, tasks.lifetime_length // tasks.horizon)
-    return off_policy_learner(tasks, agent, num_segments=num_segments, num_tasks=num_tasks, **settings)
+    return off_policy_learner(tasks, agent, num_tasks=num_tasks, **settings)

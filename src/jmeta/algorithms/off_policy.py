@@ -11,7 +11,7 @@ def off_policy_learner(
     tasks: TaskDistribution,
     inner: OffPolicyAgent,
     *,
-    num_segments: int = 1,
+    num_segments: int | None = None,
     segment_length: int | None = None,
     num_tasks: int = 16,
     num_collected: int | None = None,
@@ -32,7 +32,7 @@ def off_policy_learner(
     Args:
       tasks: the distribution to meta-train on.
       inner: the agent.
-      num_segments: segments of a lifetime.
+      num_segments: segments of a lifetime; as many as the task's own custom has by default.
       segment_length: environment steps of a segment, whole episodes; one episode by default.
       num_tasks: training tasks, drawn once.
       num_collected: tasks in which a lifetime is lived at each outer step, in turn; all by default.
@@ -57,7 +57,7 @@ def off_policy_learner(
     return OffPolicy(
         inner=inner,
         tasks=tasks,
-        protocol=Protocol(num_segments, tasks.horizon if segment_length is None else segment_length, 1),
+        protocol=protocol_of(tasks, num_segments, segment_length),
         num_tasks=num_tasks,
         num_collected=num_tasks if num_collected is None else num_collected,
         num_passes=num_passes,
@@ -72,6 +72,13 @@ def off_policy_learner(
         slow_rate=slow_rate,
         max_gradient_norm=max_gradient_norm,
     )
+
+
+def protocol_of(tasks: TaskDistribution, num_segments: int | None, segment_length: int | None) -> Protocol:
+    """One stream; segments of one episode, as many as the task's own custom has, unless told otherwise."""
+    length = tasks.horizon if segment_length is None else segment_length
+    number = max(1, tasks.lifetime_length // max(1, length)) if num_segments is None else num_segments
+    return Protocol(number, length, 1)
 
 
 def check_layers(widths: tuple[int, ...]) -> None:

@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from flax import nnx
 
-from jmeta.algorithms.off_policy import check_layers, off_policy_learner
+from jmeta.algorithms.off_policy import check_layers, off_policy_learner, protocol_of
 from jmeta.algorithms.variants import variant_of
 from jmeta.inner.pearl import PEARL
 from jmeta.inner.sac import SAC, DiscreteSAC
@@ -24,11 +24,13 @@ def pearl(
     widths: tuple[int, ...] = (300, 300),
     kl_weight: float = 0.1,
     context_size: int | None = None,
+    sees_reward: bool = False,
     discount: float = 0.99,
     reward_scale: float = 1.0,
     initial_temperature: float = 1.0,
     target_entropy: float | None = None,
     num_segments: int | None = None,
+    segment_length: int | None = None,
     num_tasks: int = 64,
     **settings: Any,
 ) -> OuterLearner:
@@ -47,11 +49,14 @@ def pearl(
       kl_weight: of the posterior's divergence from the prior.
       context_size: in training the posterior is inferred from so many steps of a task's newest lifetime, drawn at random; by
         default from its first segments, a random number of them, which is what a new task gives.
+      sees_reward: show policy and critics the last reward too, for tasks whose goal can be searched for within an episode: who
+        sees observations alone guesses one place an episode.
       discount: per environment step, in [0, 1].
       reward_scale: rewards are multiplied by it before the critics learn from them.
       initial_temperature: what entropy is worth at first.
       target_entropy: in nats; by default minus the number of action dimensions, or 0.6 of the largest of a few actions.
-      num_segments: episodes of a lifetime; the task's own custom by default.
+      num_segments: of a lifetime; as many as the task's own custom has by default.
+      segment_length: environment steps for which a sample is held, whole episodes; one episode by default.
       num_tasks: training tasks, drawn once.
       settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
@@ -80,9 +85,8 @@ def pearl(
     check_choice("encoder", encoder, get_args(EncoderName))
     if latent_size < 1:
         raise ValueError(f"latent_size={latent_size}: a latent task needs at least 1 dimension")
-    if num_segments is None:
-        num_segments = max(1, tasks.lifetime_length // tasks.horizon)
-    length = num_segments * (settings.get("segment_length") or tasks.horizon)
+    protocol = protocol_of(tasks, num_segments, segment_length)
+    length = protocol.num_env_steps
     if context_size is not None and not 1 <= context_size <= length:
         raise ValueError(f"context_size={context_size}: draw 1 to {length} steps of a lifetime, or None for its first segments")
     num_seen = context_size or length
@@ -99,7 +103,7 @@ def pearl(
 
     kind = DiscreteSAC if isinstance(space, Discrete) else SAC
     learner = kind.of(
-        tasks.observation_size + latent_size,
+        tasks.observation_size + sees_reward + latent_size,
         space,
         widths,
         discount=discount,
@@ -115,5 +119,8 @@ def pearl(
         latent_size=latent_size,
         kl_weight=kl_weight,
         context_size=context_size,
+        sees_reward=sees_reward,
     )
-    return off_policy_learner(tasks, agent, num_segments=num_segments, num_tasks=num_tasks, **settings)
+    return off_policy_learner(
+        tasks, agent, num_segments=protocol.num_segments, segment_length=protocol.segment_length, num_tasks=num_tasks, **settings
+    )

@@ -16,6 +16,7 @@ from jmeta.inner.q_learner import QLearner, Step
 from jmeta.inner.rl2 import Perception
 from jmeta.networks import Core, Network
 from jmeta.objectives import density_ratio, effective_sample_size, fit_propensity
+from jmeta.parallel import merge_axis
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
@@ -131,7 +132,7 @@ class MQL(OffPolicyAgent):
     def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         fresh = self.encoder.apply(theta["encoder"], method="initial_memory")
         rows = jax.vmap(partial(self._steps, theta, fresh))(batch)  # [n, L]
-        steps = jax.tree.map(lambda x: x[:, self.burn_in :].reshape(-1, *x.shape[2:]), rows)
+        steps = merge_axis(jax.tree.map(lambda x: x[:, self.burn_in :], rows), 0)
         return mean_loss(self.q_learner, theta["q_learner"], slow, steps, key)
 
     def ship(self, theta: Theta, rows: ReplayStep) -> Theta:
@@ -188,7 +189,7 @@ class MQL(OffPolicyAgent):
         """The task's own data with a segment [T, B] more, the newest of it."""
         rows = ReplayStep.of(segment, worth=segment.reward, opens=jnp.zeros_like(segment.terminated))
         new = jax.vmap(partial(self._steps, theta), in_axes=(0, 1))(segment.memory, rows)
-        return phi._replace(own=phi.own.add(jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), new)))
+        return phi._replace(own=phi.own.add(merge_axis(new, 0)))
 
     def _steps(self, theta: Theta, memory: Memory, row: ReplayStep) -> Step:
         """A row [L] as steps between features, from the memory of the stream when it began."""

@@ -31,8 +31,8 @@ class PEARL(OffPolicyAgent):
 
         minimise  E_z~q [critics' loss given z] + kl_weight KL(q(z | c) || N(0, 1)),   and the policy's loss given z,
 
-    where the encoder is trained by the first line, and the policy takes z as it is. Contexts are such as a new task gives: the
-    first segments of a lifetime, a random number of them.
+    where the encoder is trained by the first line, and the policy takes z as it is. Contexts are such as a lifetime gives: its
+    first segments, a random number of them, from none to all but the last.
 
     Attributes:
       encoder: no_evidence, add and posterior, as ``jmeta.networks.ContextEncoder``.
@@ -41,6 +41,8 @@ class PEARL(OffPolicyAgent):
       kl_weight: of the divergence.
       context_size: contexts are so many steps of the newest lifetime at random, without repetition, as the authors draw them;
         None for the first segments, a random number of them.
+      sees_reward: whether policy and critics also see the last reward of the episode. Who acts by a sample of z can then search
+        within an episode, among all that may still be so, and stay where it is paid; else it has to guess a goal and wait there.
 
     References:
       Rakelly et al. 2019, arXiv 1903.08254.
@@ -53,6 +55,7 @@ class PEARL(OffPolicyAgent):
     latent_size: int = struct.field(pytree_node=False)
     kl_weight: jax.Array | float = 0.1
     context_size: int | None = struct.field(pytree_node=False, default=None)
+    sees_reward: bool = struct.field(pytree_node=False, default=False)
 
     def init(self, key: jax.Array) -> Theta:
         encoder_key, learner_key = jax.random.split(key)
@@ -62,7 +65,8 @@ class PEARL(OffPolicyAgent):
         return PEARLPhi(self._no_evidence(theta), jax.random.normal(key, (self.latent_size,))), ()
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
-        return self.q_learner.decide(theta["q_learner"], jnp.concatenate([timestep.observation, phi.z])), memory
+        seen = self._features(timestep.observation, jnp.where(timestep.first, 0.0, timestep.previous_reward), phi.z)
+        return self.q_learner.decide(theta["q_learner"], seen), memory
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         evidence = self._add(theta, phi.evidence, segment)
@@ -80,9 +84,10 @@ class PEARL(OffPolicyAgent):
         context_key, z_key, loss_key = jax.random.split(key, 3)
         mean, variance = self.posterior(theta, self.context(theta, newest, context_key))
         z = _sample(mean, variance, z_key)
-        seen = observed_steps(batch)
-        given_z = lambda x: jnp.concatenate([x, jnp.broadcast_to(z, (len(x), self.latent_size))], axis=1)  # noqa: E731
-        steps = seen._replace(x_tm1=given_z(seen.x_tm1), x_t=given_z(seen.x_t))
+        before = jnp.where(batch.timestep.first, 0.0, batch.timestep.previous_reward)
+        features = jax.vmap(self._features, in_axes=(0, 0, None))
+        steps = observed_steps(batch)
+        steps = steps._replace(x_tm1=features(steps.x_tm1, before.ravel(), z), x_t=features(steps.x_t, batch.reward.ravel(), z))
         loss, metrics = mean_loss(self.q_learner, theta["q_learner"], slow, steps, loss_key)
         kl = gaussian_kl(mean, jnp.log(variance), jnp.zeros_like(mean), jnp.zeros_like(mean))
         return loss + self.kl_weight * kl, metrics | {"posterior/kl": kl, "posterior/std": jnp.sqrt(variance).mean()}
@@ -92,15 +97,17 @@ class PEARL(OffPolicyAgent):
         if self.context_size is None:
 
             def take_in(evidence: PyTree, segment: Segment) -> tuple[PyTree, PyTree]:
-                evidence = self._add(theta, evidence, segment)
-                return evidence, evidence
+                return self._add(theta, evidence, segment), evidence
 
-            _, after = jax.lax.scan(take_in, self._no_evidence(theta), newest)
+            _, before = jax.lax.scan(take_in, self._no_evidence(theta), newest)
             number = jax.random.randint(key, (), 0, len(newest.reward))
-            return jax.tree.map(lambda x: x[number], after)
+            return jax.tree.map(lambda x: x[number], before)
         steps = merge_axis(newest, 0)  # [K T, 1]
         which = jnp.sort(jax.random.permutation(key, len(steps.reward))[: self.context_size])
         return self._add(theta, self._no_evidence(theta), jax.tree.map(lambda x: x[which], steps))
+
+    def _features(self, observation: jax.Array, reward: jax.Array, z: jax.Array) -> jax.Array:
+        return jnp.concatenate([observation, reward[None], z] if self.sees_reward else [observation, z])
 
     def _no_evidence(self, theta: Theta) -> PyTree:
         return self.encoder.apply(theta["encoder"], method="no_evidence")

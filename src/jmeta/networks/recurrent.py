@@ -97,9 +97,11 @@ def _gru_step(weights: GRUWeights, dtype: DTypeLike, memory: jax.Array, x: jax.A
 def _gru_sequence(
     dtype: DTypeLike, weights: GRUWeights, memory: jax.Array, xs: jax.Array, resets: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """``Core.unroll`` of a GRU. Its derivative keeps five vectors of each step and forms the gradient of the weights in one product
-    after the last step, where JAX's would add to two matrices at every step: 1.3 times as fast at 8 lifetimes and 128 units on a
-    CPU, 1.7 times at 16 lifetimes and 64 units, and as fast at 64 lifetimes.
+    """``Core.unroll`` of a GRU.
+
+    Its derivative keeps five vectors of each step and forms the gradient of the weights in one product after the last, where
+    JAX's would add to two matrices at every step: 1.3 times as fast at 8 lifetimes and 128 units on a CPU, 1.7 times at 16
+    lifetimes and 64 units, and as fast at 64 lifetimes.
     """
     return _gru_forward(dtype, weights, memory, xs, resets)[0]
 

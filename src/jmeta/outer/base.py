@@ -114,6 +114,12 @@ def check_at_least_one(**numbers: int) -> None:
             raise ValueError(f"{name}={value}: it must be at least 1")
 
 
+def check_anneal_steps(anneal_steps: int | None) -> None:
+    """Raises ValueError unless a rate falls over at least one outer step, or not at all."""
+    if anneal_steps is not None and anneal_steps < 1:
+        raise ValueError(f"anneal_steps={anneal_steps}: give at least 1 outer step, or None for a constant rate")
+
+
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:
     """Raises ValueError unless a setting's value is one of its choices."""
     if value not in choices:
@@ -125,6 +131,11 @@ def check_widths(**widths: tuple[int, ...]) -> None:
     for name, layers in widths.items():
         if any(width < 1 for width in layers):
             raise ValueError(f"{name}={layers}: every hidden layer needs at least 1 unit")
+
+
+def use_smaller(name: str, size: int) -> str:
+    """The advice to use less than ``size`` of what bounds memory, where there is less."""
+    return f"use {name} below {size}, or " if size > 1 else "use "
 
 
 def check_score(score: tuple[float, ...], protocol: Protocol) -> None:

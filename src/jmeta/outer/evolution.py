@@ -12,7 +12,16 @@ import optax
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in_new_task
-from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol, check_score, remaining_rate
+from jmeta.outer.base import (
+    OuterLearner,
+    check_anneal_steps,
+    check_divides,
+    check_fit,
+    check_protocol,
+    check_score,
+    remaining_rate,
+    use_smaller,
+)
 from jmeta.outer.on_policy import lifetime_metrics
 from jmeta.parallel import device_index, gather_devices, mean_over_devices, num_task_devices, over_tasks
 from jmeta.tasks.base import TaskDistribution
@@ -57,7 +66,7 @@ class Evolution(OuterLearner):
 
     def memory_remedy(self) -> str:
         now = self.members_at_once or self.population_size // 2
-        return f"use members_at_once below {now}, or fewer than num_tasks={self.num_tasks}"
+        return f"{use_smaller('members_at_once', now)}fewer than num_tasks={self.num_tasks}"
 
     def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
         self.check_devices(num_task_devices())
@@ -113,6 +122,10 @@ class OpenAIES(Evolution):
     anneal_steps: int | None = struct.field(pytree_node=False, default=None)
     ranked: bool = struct.field(pytree_node=False, default=True)
     optimizer: Callable[[Any], optax.GradientTransformation] = struct.field(pytree_node=False, default=optax.adam)
+
+    def __post_init__(self) -> None:
+        check_anneal_steps(self.anneal_steps)
+        super().__post_init__()
 
     def init(self, key: jax.Array) -> MetaState:
         theta = self.inner.init(key)

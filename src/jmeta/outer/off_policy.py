@@ -16,19 +16,23 @@ from jmeta.outer.base import (
     STATE_LAYOUT,
     OuterLearner,
     TaskWeight,
+    check_anneal_steps,
     check_at_least_one,
     check_divides,
     check_fit,
     check_protocol,
     relative_weights,
     remaining_rate,
+    use_smaller,
 )
 from jmeta.outer.on_policy import lifetime_metrics
 from jmeta.parallel import (
     ROWS_IN_CACHE,
     SHARED,
+    deal_axis,
     mean_over_chunks,
     mean_over_devices,
+    merge_axis,
     num_task_devices,
     over_tasks,
     split_axis,
@@ -111,8 +115,7 @@ class OffPolicy(OuterLearner):
             raise ValueError(f"capacity={self.capacity}: a task's replay must hold a lifetime, {length} steps")
         if self.explore_steps is not None and self.explore_steps < 1:
             raise ValueError(f"explore_steps={self.explore_steps}: give at least 1 outer step, or None for no fall")
-        if self.anneal_steps is not None and self.anneal_steps < 1:
-            raise ValueError(f"anneal_steps={self.anneal_steps}: give at least 1 outer step, or None for a constant rate")
+        check_anneal_steps(self.anneal_steps)
         if self.shaped and jax.eval_shape(self._one_shaped_reward, jax.random.key(0)) is None:
             raise ValueError(f"shaped=True: {type(self.tasks).__name__} has no shaped_reward; learn from the reward itself")
         self.check_devices(1)
@@ -142,9 +145,10 @@ class OffPolicy(OuterLearner):
         return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(kept))
 
     def memory_remedy(self) -> str:
+        less = use_smaller("microbatch_size", self._microbatch_size(1))
         return (
-            f"use a microbatch_size below {self._microbatch_size(1)}; or less than capacity={self.capacity}, with which replay "
-            f"takes {self.replay_bytes:,} bytes; or fewer than num_tasks={self.num_tasks}"
+            f"{less}less than capacity={self.capacity}, with which replay takes {self.replay_bytes:,} bytes; or fewer than "
+            f"num_tasks={self.num_tasks}"
         )
 
     def init(self, key: jax.Array) -> MetaState:
@@ -185,7 +189,7 @@ class OffPolicy(OuterLearner):
         number = -(-self.inner.num_shipped // self.num_tasks)
         draw = lambda kept, key: replay.sample(kept, key, number, self.inner.sequence_length, 1).experience  # noqa: E731
         rows = jax.vmap(draw)(state.by_task.kept, jax.random.split(jax.random.key(0), self.num_tasks))
-        return self.inner.ship(state.theta, jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows))
+        return self.inner.ship(state.theta, merge_axis(rows, 0))
 
     def collect(self, state: MetaState, keys: jax.Array) -> tuple[TaskRecord, Lifetime]:
         """Lives in the tasks whose turn it is; keys [n] are of this device's tasks."""
@@ -208,10 +212,6 @@ class OffPolicy(OuterLearner):
         transformation = self._transformation()
         weights = relative_weights(self.task_weight or _equally, records.task)
 
-        def split(x: jax.Array) -> jax.Array:
-            """Task i goes to group i modulo their number, whatever device it is on."""
-            return jnp.moveaxis(x.reshape(-1, self.num_minibatches, *x.shape[1:]), 1, 0)
-
         def update(learner: PyTree, data: PyTree) -> tuple[PyTree, Metrics]:
             theta, opt_state, slow = learner
             size = self._microbatch_size(num_task_devices())
@@ -227,7 +227,7 @@ class OffPolicy(OuterLearner):
         def one_pass(learner: PyTree, number: jax.Array) -> tuple[PyTree, Metrics]:
             pass_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number + 1)
             data = jax.vmap(self.draw)(records, pass_keys)
-            return jax.lax.scan(update, learner, jax.tree.map(split, (*data, weights)))
+            return jax.lax.scan(update, learner, deal_axis((*data, weights), 0, self.num_minibatches))
 
         learner, metrics = jax.lax.scan(one_pass, learner, jnp.arange(self.num_passes))
         return learner, jax.tree.map(jnp.mean, metrics)

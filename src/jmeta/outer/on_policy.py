@@ -23,9 +23,10 @@ from jmeta.outer.base import (
     check_protocol,
     check_score,
     relative_weights,
+    use_smaller,
 )
 from jmeta.outer.credit import Credit, CreditAssignment
-from jmeta.parallel import SHARED, mean_over_chunks, num_task_devices, over_tasks, tasks_at_once
+from jmeta.parallel import SHARED, deal_axis, mean_over_chunks, num_task_devices, over_tasks, tasks_at_once
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Decision, Lifetime, MetaState, Metrics, Protocol, PyTree, Task, Theta
 
@@ -114,7 +115,7 @@ class OnPolicy(OuterLearner):
 
     def memory_remedy(self) -> str:
         size = self.microbatch_size or tasks_at_once(self.num_tasks // self.num_groups, self.protocol.num_streams)
-        return f"use a microbatch_size below {size}, or rematerialise=True; or fewer than num_tasks={self.num_tasks}"
+        return f"{use_smaller('microbatch_size', size)}rematerialise=True; or fewer than num_tasks={self.num_tasks}"
 
     def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
         self.check_devices(num_task_devices())
@@ -188,19 +189,10 @@ def take_segments(tree: PyTree, segments: tuple[int, ...]) -> PyTree:
 
 
 def split_tasks(group: Experience, num_groups: int) -> Experience:
-    """Splits the task axis, n tasks, into [num_groups, ..., n / num_groups, ...].
-
-    Task i goes to group i modulo their number, so that no data crosses devices.
-    """
-
-    def split(axis: int, x: jax.Array) -> jax.Array:
-        before, (num_tasks, *after) = x.shape[:axis], x.shape[axis:]
-        grouped = x.reshape(*before, num_tasks // num_groups, num_groups, *after)
-        return jnp.moveaxis(grouped, axis + 1, 0)
-
-    each = lambda axis, tree: jax.tree.map(partial(split, axis), tree)  # noqa: E731
+    """Deals the n tasks into [num_groups, ..., n / num_groups, ...]."""
+    deal = lambda axis, tree: deal_axis(tree, axis, num_groups)  # noqa: E731
     axes = Experience(tasks=0, begin_keys=0, lifetimes=TASK_AXES, credit=2, behaviour=2)  # type: ignore[arg-type]
-    return jax.tree.map(each, axes, group)
+    return jax.tree.map(deal, axes, group)
 
 
 def log_prob(decision: Decision, action: jax.Array) -> jax.Array:

@@ -10,7 +10,7 @@ import optax
 
 from jmeta import struct
 from jmeta.objectives import clipped_surrogate
-from jmeta.outer.base import left_of_share, remaining_rate
+from jmeta.outer.base import check_anneal_steps, left_of_share, remaining_rate
 from jmeta.outer.credit import Credit
 from jmeta.outer.on_policy import (
     Experience,
@@ -71,8 +71,7 @@ class PPO(OnPolicy):
             raise ValueError(f"num_epochs={self.num_epochs}: it must be at least 1")
         if self.num_minibatches < 1:
             raise ValueError(f"num_minibatches={self.num_minibatches}: it must be at least 1")
-        if self.anneal_steps is not None and self.anneal_steps < 1:
-            raise ValueError(f"anneal_steps={self.anneal_steps}: give at least 1 outer step, or None for a constant rate")
+        check_anneal_steps(self.anneal_steps)
         super().__post_init__()
 
     @property

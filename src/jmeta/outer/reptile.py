@@ -10,7 +10,7 @@ import optax
 from jmeta import struct
 from jmeta.inner.maml import MAML
 from jmeta.lifetime import live, start
-from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol, remaining_rate
+from jmeta.outer.base import OuterLearner, check_anneal_steps, check_divides, check_fit, check_protocol, remaining_rate
 from jmeta.outer.on_policy import lifetime_metrics
 from jmeta.parallel import mean_over_devices, num_task_devices, over_tasks
 from jmeta.tasks.base import TaskDistribution
@@ -43,6 +43,7 @@ class Reptile(OuterLearner):
     optimizer: Callable[[Any], optax.GradientTransformation] = struct.field(pytree_node=False, default=optax.sgd)
 
     def __post_init__(self) -> None:
+        check_anneal_steps(self.anneal_steps)
         check_protocol(self.tasks, self.protocol)
         check_fit(self.inner, self.tasks)
         if not isinstance(self.inner, MAML):
