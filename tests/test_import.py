@@ -45,20 +45,20 @@ def test_one_device_per_core_unless_told_otherwise() -> None:
     assert forced.split()[0] == "4"
 
 
-def test_the_scheduler_that_hangs_is_off_unless_asked_for() -> None:
-    code = "import jmeta, os; print(os.environ['XLA_FLAGS'])"
-    assert "--xla_cpu_enable_concurrency_optimized_scheduler=false" in run(code).split()
-    chosen = "--xla_cpu_enable_concurrency_optimized_scheduler=true"
-    flags = run(code, XLA_FLAGS=chosen).split()
-    assert chosen in flags
-    assert sum("scheduler" in flag for flag in flags) == 1
-
-
-@pytest.mark.skipif(not jaxlib.__version__.startswith("0.10."), reason="the flag is known of jaxlib 0.10 alone")
-def test_sums_are_left_to_xla_unless_asked_otherwise() -> None:
+@pytest.mark.parametrize(
+    ("flag", "ours", "other"),
+    [
+        ("--xla_cpu_enable_concurrency_optimized_scheduler", "false", "true"),
+        pytest.param(
+            "--xla_cpu_experimental_ynn_fusion_type",
+            "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
+            "LIBRARY_FUSION_TYPE_DOT",
+            marks=pytest.mark.skipif(not jaxlib.__version__.startswith("0.10."), reason="known to jaxlib 0.10 alone"),
+        ),
+    ],
+)
+def test_flags_of_the_compiler_are_set_unless_chosen(flag: str, ours: str, other: str) -> None:
     code = "import jmeta, jax, os; jax.devices(); print(os.environ['XLA_FLAGS'])"
-    assert "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT" in run(code).split()
-    chosen = "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT"
-    flags = run(code, XLA_FLAGS=chosen).split()
-    assert chosen in flags
-    assert sum("ynn" in flag for flag in flags) == 1
+    assert f"{flag}={ours}" in run(code).split()
+    flags = run(code, XLA_FLAGS=f"{flag}={other}").split()
+    assert [said for said in flags if said.startswith(flag)] == [f"{flag}={other}"]
