@@ -73,16 +73,48 @@ def test_contexts_are_the_first_segments_or_steps_at_random() -> None:
     context = lambda agent, key: flat(agent.context(state.theta, newest, key))  # noqa: E731
     agent = outer.inner
     phi, _ = agent.begin(state.theta, 1, KEYS[0])
-    prefixes = []
+    prefixes = [flat(phi.evidence)]
     for number in range(3):
         phi, _ = agent.adapt(state.theta, phi, (), jax.tree.map(lambda x: x[number], newest), KEYS[0])  # noqa: B023
         prefixes.append(flat(phi.evidence))
     which = [[np.allclose(context(agent, key), x, atol=1e-4) for x in prefixes] for key in jax.random.split(KEYS[0], 30)]
     assert np.sum(which, axis=1).tolist() == [1] * 30
-    assert np.any(which, axis=0).all()
+    assert np.any(which, axis=0).tolist() == [True, True, True, False]
     some, every = (jmeta.algorithms.pearl(TASKS, **fields, context_size=size).inner for size in (6, 15))
     np.testing.assert_allclose(context(every, KEYS[0]), prefixes[-1], atol=1e-4)
     assert len({context(some, key).tobytes() for key in KEYS}) == 4
+
+
+def test_policy_and_critics_see_the_same_reward_of_the_episode() -> None:
+    """What the policy saw at a step is what the critics are told of it; an episode begins with none."""
+    outer = jmeta.algorithms.pearl(
+        TASKS, sees_reward=True, widths=(8,), encoder_widths=(8,), num_tasks=4, num_segments=2, num_passes=1
+    )
+    state = after(outer, 1)
+    agent: Any = outer.inner
+    seen: list[Any] = []
+
+    class Spy(type(agent.q_learner)):  # type: ignore[misc]
+        def decide(self, parameters: Any, x: jax.Array) -> Any:
+            return x
+
+        def loss(self, parameters: Any, slow: Any, step: Any, key: jax.Array) -> Any:
+            jax.debug.callback(lambda *step: seen.append(step), *step)
+            return jnp.zeros(()), {}
+
+    spy = Spy(**{name: getattr(agent.q_learner, name) for name in agent.q_learner.__dataclass_fields__})
+    agent = agent.replace(q_learner=spy)
+    newest, batch, key = jax.tree.map(lambda x: x[0], jax.vmap(outer.draw)(state.by_task, KEYS))
+    rows = jax.tree.map(lambda x: x[0], state.by_task.recent)
+    agent.loss(state.theta, state.extra.slow, newest, jax.tree.map(lambda x: x[None], rows), key)
+    jax.effects_barrier()
+    critics = sorted((tuple(np.asarray(step[0][:3])), tuple(np.asarray(step[4][:3]))) for step in seen)
+    phi, _ = agent.begin(state.theta, 1, key)
+    policy = [agent.act(state.theta, phi, (), jax.tree.map(lambda x: x[t], rows.timestep))[0][:3] for t in range(10)]  # noqa: B023
+    np.testing.assert_allclose([before for before, _ in critics], sorted(map(tuple, np.asarray(policy))), atol=1e-6)
+    rewards = np.asarray(rows.reward)
+    np.testing.assert_allclose(np.asarray(policy)[:, 2], [0, *rewards[:4], 0, *rewards[5:9]], atol=1e-6)
+    np.testing.assert_allclose(sorted(after[2] for _, after in critics), sorted(rewards), atol=1e-6)
 
 
 def test_tasks_take_turns_and_nothing_is_learned_before_all_were_lived_in() -> None:
