@@ -85,7 +85,7 @@ def deal_axis(tree: Any, axis: int, number: int) -> Any:
     """
 
     def deal(x: jax.Array) -> jax.Array:
-        grouped = x.reshape(*x.shape[:axis], -1, number, *x.shape[axis + 1 :])
+        grouped = x.reshape(*x.shape[:axis], x.shape[axis] // number, number, *x.shape[axis + 1 :])
         return jnp.moveaxis(grouped, axis + 1, 0)
 
     return jax.tree.map(deal, tree)
@@ -96,7 +96,7 @@ def merge_axis(tree: Any, axis: int) -> Any:
 
     def merge(x: jax.Array) -> jax.Array:
         apart = jnp.moveaxis(x, 0, axis)
-        return apart.reshape(*x.shape[1 : axis + 1], -1, *x.shape[axis + 2 :])
+        return apart.reshape(*x.shape[1 : axis + 1], x.shape[0] * x.shape[axis + 1], *x.shape[axis + 2 :])
 
     return jax.tree.map(merge, tree)
 

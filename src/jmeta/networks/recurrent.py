@@ -12,8 +12,8 @@ from jmeta.networks.core import Core
 from jmeta.networks.initializers import orthogonal
 
 NARROW, STEPS_PER_PASS = 100, 10
-"""Up to that many units each pass of XLA's loop costs what a tenth of the step does, on a CPU, so ten steps in a pass pay; at 128
-units they cost a quarter more than ten passes."""
+"""Up to that many units ten steps of a GRU in a pass of XLA's loop pay on a CPU, 1.4 times as fast over ten steps; at 128 units they
+cost a quarter more than ten passes. An LSTM's cost up to six times as much: XLA computes the cell of each of them from the first."""
 LONG = 64
 """Steps of a sequence from which a GRU's derivative pays that forms the gradient of the weights at once, at the end."""
 
@@ -165,7 +165,6 @@ class LSTM(Core):
 
     def __init__(self, num_inputs: int, size: int, *, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs):
         self.output_size = size
-        self.steps_per_pass = STEPS_PER_PASS if size <= NARROW else 1
         self.dtype = dtype
         self.inputs = nnx.Linear(num_inputs, 4 * size, dtype=dtype, rngs=rngs)
         self.inputs.bias[...] = jnp.zeros(4 * size, jnp.float32).at[size : 2 * size].set(1.0)
