@@ -104,7 +104,7 @@ def test_policy_and_critics_see_the_same_reward_of_the_episode() -> None:
 
     spy = Spy(**{name: getattr(agent.q_learner, name) for name in agent.q_learner.__dataclass_fields__})
     agent = agent.replace(q_learner=spy)
-    newest, batch, key = jax.tree.map(lambda x: x[0], jax.vmap(outer.draw)(state.by_task, KEYS))
+    newest, _, key = jax.tree.map(lambda x: x[0], jax.vmap(outer.draw)(state.by_task, KEYS))
     rows = jax.tree.map(lambda x: x[0], state.by_task.recent)
     agent.loss(state.theta, state.extra.slow, newest, jax.tree.map(lambda x: x[None], rows), key)
     jax.effects_barrier()

@@ -12,8 +12,8 @@ from jmeta.networks.core import Core
 from jmeta.networks.initializers import orthogonal
 
 NARROW, STEPS_PER_PASS = 100, 10
-"""Up to that many units ten steps of a GRU in a pass of XLA's loop pay on a CPU, 1.4 times as fast over ten steps; at 128 units they
-cost a quarter more than ten passes. An LSTM's cost up to six times as much: XLA computes the cell of each of them from the first."""
+"""Up to that many units ten steps of a GRU in a pass of XLA's loop pay on a CPU, 1.4 times as fast over ten steps; at 128 units
+they cost a quarter more than ten passes. An LSTM's cost up to six times as much: XLA computes each cell from the first again."""
 LONG = 64
 """Steps of a sequence from which a GRU's derivative pays that forms the gradient of the weights at once, at the end."""
 
