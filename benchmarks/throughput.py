@@ -74,7 +74,7 @@ def maml_case() -> Case:
 def recurrent_ppo_case(num_tasks: int) -> Case:
     """PureJaxRL's recurrent PPO: CartPole, lifetimes of 128 steps, GRU 128, layers of 128 before and after it, 4 x 4 updates.
 
-    As there, memory is forgotten when an episode begins.
+    As there, memory is forgotten when an episode begins. A device replays eight lifetimes at once, which stay in its cache.
     """
     tasks = jmeta.tasks.CartPole(max_steps=128)
     outer = jmeta.algorithms.rl2(
@@ -86,6 +86,7 @@ def recurrent_ppo_case(num_tasks: int) -> Case:
         num_tasks=num_tasks,
         num_epochs=4,
         num_minibatches=4,
+        microbatch_size=8,
     )
     inputs = tasks.observation_size + 2 + 2
     forward = 2 * (inputs * 128 + 3 * 128 * 256 + 2 * 128 * 128 + 128 * (2 + 1))
