@@ -4,7 +4,7 @@ import jax
 from flax import nnx
 from jax.typing import DTypeLike
 
-from jmeta.networks import MLP, Hypernetwork, Network, PolicyHead, from_nnx, orthogonal
+from jmeta.networks import MLP, Hypernetwork, Linear, Network, PolicyHead, from_nnx, orthogonal
 from jmeta.types import ActionSpace, Decision
 
 
@@ -24,7 +24,7 @@ class ActorCritic(nnx.Module):
         self.policy_torso = MLP(num_features, widths, dtype=dtype, rngs=rngs)
         self.value_torso = MLP(num_features, widths, dtype=dtype, rngs=rngs)
         self.policy = PolicyHead(last, action_space, rngs=rngs)
-        self.value = nnx.Linear(last, 1, kernel_init=orthogonal(), rngs=rngs)
+        self.value = Linear(last, 1, kernel_init=orthogonal(), rngs=rngs)
 
     def __call__(self, features: jax.Array) -> Decision:
         return Decision(self.policy(self.policy_torso(features)), self.value(self.value_torso(features))[0])

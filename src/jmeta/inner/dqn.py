@@ -9,7 +9,7 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step
-from jmeta.networks import MLP, Categorical, Network, from_nnx
+from jmeta.networks import MLP, Categorical, Linear, Network, from_nnx
 from jmeta.objectives import double_q_value, td_target
 from jmeta.types import ActionSpace, Decision, Discrete, Metrics, PyTree
 
@@ -19,7 +19,7 @@ class ActionValues(nnx.Module):
 
     def __init__(self, num_inputs: int, num_actions: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
         self.torso = MLP(num_inputs, widths, rngs=rngs)
-        self.values = nnx.Linear(widths[-1], num_actions, rngs=rngs)
+        self.values = Linear(widths[-1], num_actions, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return self.values(self.torso(x))

@@ -5,7 +5,7 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.base import InContextLearner
-from jmeta.networks import MLP, Network, PolicyHead, from_nnx, orthogonal
+from jmeta.networks import MLP, Linear, Network, PolicyHead, from_nnx, orthogonal
 from jmeta.types import ActionSpace, Decision, Memory, Phi, Theta, Timestep
 
 
@@ -16,7 +16,7 @@ class FeedForwardActorCritic(nnx.Module):
         self.torso = MLP(observation_size, widths, rngs=rngs)
         num_features = widths[-1] if widths else observation_size
         self.policy = PolicyHead(num_features, action_space, rngs=rngs)
-        self.value = nnx.Linear(num_features, 1, kernel_init=orthogonal(), rngs=rngs)
+        self.value = Linear(num_features, 1, kernel_init=orthogonal(), rngs=rngs)
 
     def __call__(self, observation: jax.Array) -> Decision:
         features = self.torso(observation)

@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.inner.update_rules import UpdateRule
-from jmeta.networks import MLP, Network, PolicyHead, from_nnx, orthogonal
+from jmeta.networks import MLP, Linear, Network, PolicyHead, from_nnx, orthogonal
 from jmeta.objectives import (
     discounted_returns,
     finished_later,
@@ -64,7 +64,7 @@ class FeedForwardPolicyWithCritic(FeedForwardPolicy):
     ):
         super().__init__(observation_size, action_space, widths, initial_std=initial_std, dtype=dtype, rngs=rngs)
         self.critic = MLP(observation_size, widths, dtype=dtype, rngs=rngs)
-        self.value = nnx.Linear(widths[-1] if widths else observation_size, 1, kernel_init=orthogonal(), rngs=rngs)
+        self.value = Linear(widths[-1] if widths else observation_size, 1, kernel_init=orthogonal(), rngs=rngs)
 
     def __call__(self, observation: jax.Array) -> Decision:
         decision = super().__call__(observation)

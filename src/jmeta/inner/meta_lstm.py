@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 from jmeta import struct
 from jmeta.inner.update_rules import UpdateRule
-from jmeta.networks import Network, from_nnx
+from jmeta.networks import Linear, Network, from_nnx
 from jmeta.types import PyTree
 
 
@@ -27,9 +27,9 @@ class CoordinateLSTM(nnx.Module):
 
     def __init__(self, hidden_size: int, initial_rate: float, initial_keep: float, *, rngs: nnx.Rngs):
         init = nnx.initializers.normal(0.01)
-        self.lstm = nnx.Linear(4 + hidden_size, 4 * hidden_size, rngs=rngs)
-        self.keep = nnx.Linear(hidden_size + 2, 1, kernel_init=init, bias_init=_logit(initial_keep), rngs=rngs)
-        self.rate = nnx.Linear(hidden_size + 2, 1, kernel_init=init, bias_init=_logit(initial_rate), rngs=rngs)
+        self.lstm = Linear(4 + hidden_size, 4 * hidden_size, rngs=rngs)
+        self.keep = Linear(hidden_size + 2, 1, kernel_init=init, bias_init=_logit(initial_keep), rngs=rngs)
+        self.rate = Linear(hidden_size + 2, 1, kernel_init=init, bias_init=_logit(initial_rate), rngs=rngs)
 
     def __call__(self, gates: Gates, weights: jax.Array, gradient: jax.Array, loss: jax.Array) -> Gates:
         inputs = jnp.concatenate([_scaled(gradient), jnp.broadcast_to(_scaled(loss), (len(gradient), 2)), gates.hidden], axis=-1)

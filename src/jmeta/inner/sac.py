@@ -6,7 +6,7 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step
-from jmeta.networks import MLP, Categorical, Network, TanhNormalHead, TwinActionValues, TwinCritic, from_nnx
+from jmeta.networks import MLP, Categorical, Linear, Network, TanhNormalHead, TwinActionValues, TwinCritic, from_nnx
 from jmeta.objectives import soft_value, td_target
 from jmeta.types import ActionSpace, Continuous, Decision, Discrete, Metrics, PyTree
 
@@ -17,7 +17,7 @@ class Actor(nnx.Module):
     def __init__(self, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], *, rngs: nnx.Rngs):
         self.torso = MLP(num_inputs, widths, rngs=rngs)
         size = action_space.encoding_size
-        head = nnx.Linear if isinstance(action_space, Discrete) else TanhNormalHead
+        head = Linear if isinstance(action_space, Discrete) else TanhNormalHead
         self.head = head(widths[-1], size, rngs=rngs)
         self.is_discrete = isinstance(action_space, Discrete)
 

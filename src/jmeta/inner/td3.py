@@ -9,7 +9,7 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step
-from jmeta.networks import MLP, Network, TwinCritic, from_nnx, orthogonal
+from jmeta.networks import MLP, Linear, Network, TwinCritic, from_nnx, orthogonal
 from jmeta.objectives import td_target
 from jmeta.types import ActionSpace, Continuous, Decision, Metrics, PyTree
 
@@ -19,7 +19,7 @@ class DeterministicActor(nnx.Module):
 
     def __init__(self, num_inputs: int, size: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
         self.torso = MLP(num_inputs, widths, rngs=rngs)
-        self.action = nnx.Linear(widths[-1], size, kernel_init=orthogonal(0.01), rngs=rngs)
+        self.action = Linear(widths[-1], size, kernel_init=orthogonal(0.01), rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return jnp.tanh(self.action(self.torso(x)))

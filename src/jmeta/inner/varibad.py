@@ -6,7 +6,7 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.belief import Belief, BeliefAgent, Record, choose, pick
-from jmeta.networks import MLP, Network
+from jmeta.networks import MLP, Linear, Network
 from jmeta.objectives import gaussian_kl
 from jmeta.types import Metrics, Theta
 
@@ -66,7 +66,7 @@ class OneStateReward(nnx.Module):
 
     def __init__(self, num_states: int, latent_size: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
         self.hidden = MLP(latent_size, widths, rngs=rngs)
-        self.output = nnx.Linear(widths[-1], num_states, rngs=rngs)
+        self.output = Linear(widths[-1], num_states, rngs=rngs)
 
     def __call__(self, latents: jax.Array, before: jax.Array, next_observation: jax.Array) -> jax.Array:
         probabilities = jax.nn.softmax(self.output(self.hidden(latents)))  # [M, S]
@@ -91,10 +91,10 @@ class PairMLP(nnx.Module):
         rngs: nnx.Rngs,
     ):
         first, *rest = widths
-        self.of_input = nnx.Linear(num_inputs, first, rngs=rngs)
-        self.of_latent = nnx.Linear(latent_size, first, use_bias=False, rngs=rngs)
+        self.of_input = Linear(num_inputs, first, rngs=rngs)
+        self.of_latent = Linear(latent_size, first, use_bias=False, rngs=rngs)
         self.hidden = MLP(first, tuple(rest), rngs=rngs)
-        self.output = nnx.Linear(widths[-1], num_outputs, rngs=rngs)
+        self.output = Linear(widths[-1], num_outputs, rngs=rngs)
 
     def __call__(self, latents: jax.Array, inputs: jax.Array) -> jax.Array:
         both = jax.nn.relu(self.of_latent(latents)[:, None] + self.of_input(inputs))

@@ -9,6 +9,7 @@ from jmeta.networks.external_memory import MANN, EpisodicLSTM
 from jmeta.networks.heads import Categorical, PolicyHead, TanhNormal, TanhNormalHead
 from jmeta.networks.hypernetwork import Hypernetwork
 from jmeta.networks.initializers import orthogonal
+from jmeta.networks.linear import Linear
 from jmeta.networks.linear_recurrence import LRU
 from jmeta.networks.network import Network, from_nnx
 from jmeta.networks.recurrent import GRU, LSTM
@@ -30,6 +31,7 @@ __all__ = [
     "EncoderName",
     "EpisodicLSTM",
     "Hypernetwork",
+    "Linear",
     "MeanEmbedding",
     "Network",
     "PolicyHead",

@@ -8,6 +8,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from jmeta.networks.core import Core, newest, positions
+from jmeta.networks.linear import Linear
 
 
 class Cache(NamedTuple):
@@ -51,7 +52,7 @@ class CausalAttention(nnx.Module):
     ):
         self.sizes = (num_heads, key_size, value_size)
         self.window, self.rotary = window, rotary
-        self.project = nnx.Linear(num_inputs, num_heads * (2 * key_size + value_size), dtype=dtype, rngs=rngs)
+        self.project = Linear(num_inputs, num_heads * (2 * key_size + value_size), dtype=dtype, rngs=rngs)
 
     def initial_cache(self) -> Cache:
         heads, key_size, value_size = self.sizes
@@ -143,7 +144,7 @@ class Transformer(Core):
         rngs: nnx.Rngs,
     ):
         self.output_size = size
-        self.inputs = nnx.Linear(num_inputs, size, dtype=dtype, rngs=rngs)
+        self.inputs = Linear(num_inputs, size, dtype=dtype, rngs=rngs)
         self.layers = nnx.List([_Layer(size, num_heads, window, dtype, rngs) for _ in range(num_layers)])
         self.norm = nnx.LayerNorm(size, rngs=rngs)
 
@@ -178,10 +179,10 @@ class _Layer(nnx.Module):
         self.attention = CausalAttention(
             size, num_heads=num_heads, key_size=head, value_size=head, window=window, rotary=True, dtype=dtype, rngs=rngs
         )
-        self.mix = nnx.Linear(num_heads * head, size, dtype=dtype, rngs=rngs)
+        self.mix = Linear(num_heads * head, size, dtype=dtype, rngs=rngs)
         self.norm = nnx.LayerNorm(size, rngs=rngs)
-        self.widen = nnx.Linear(size, 4 * size, dtype=dtype, rngs=rngs)
-        self.narrow = nnx.Linear(4 * size, size, dtype=dtype, rngs=rngs)
+        self.widen = Linear(size, 4 * size, dtype=dtype, rngs=rngs)
+        self.narrow = Linear(4 * size, size, dtype=dtype, rngs=rngs)
         self.gates = nnx.List([_Gate(size, dtype, rngs) for _ in range(2)])
 
     def after(self, x: jax.Array, seen: jax.Array) -> jax.Array:
@@ -195,9 +196,9 @@ class _Gate(nnx.Module):
     """A GRU of the stream x and a layer's contribution y: (1 - z) x + z tanh(W y + U (r x)), where z begins small."""
 
     def __init__(self, size: int, dtype: DTypeLike, rngs: nnx.Rngs):
-        self.of_contribution = nnx.Linear(size, 3 * size, use_bias=False, dtype=dtype, rngs=rngs)
-        self.of_stream = nnx.Linear(size, 2 * size, use_bias=False, dtype=dtype, rngs=rngs)
-        self.of_rest = nnx.Linear(size, size, use_bias=False, dtype=dtype, rngs=rngs)
+        self.of_contribution = Linear(size, 3 * size, use_bias=False, dtype=dtype, rngs=rngs)
+        self.of_stream = Linear(size, 2 * size, use_bias=False, dtype=dtype, rngs=rngs)
+        self.of_rest = Linear(size, size, use_bias=False, dtype=dtype, rngs=rngs)
         self.bias = nnx.Param(jnp.full(size, 2.0, jnp.float32))
 
     def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:

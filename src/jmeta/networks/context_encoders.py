@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jmeta.networks.core import Core
+from jmeta.networks.linear import Linear
 from jmeta.networks.torsos import MLP
 from jmeta.types import PyTree
 
@@ -61,9 +62,9 @@ class ProductOfGaussians(ContextEncoder):
 
     def __init__(self, num_inputs: int, widths: tuple[int, ...], size: int, *, num_steps: int = 1, rngs: nnx.Rngs):
         self.torso = MLP(num_inputs, widths, rngs=rngs)
-        self.mean = nnx.Linear(widths[-1], size, rngs=rngs)
+        self.mean = Linear(widths[-1], size, rngs=rngs)
         wide = nnx.initializers.constant(math.log(num_steps))
-        self.log_variance = nnx.Linear(widths[-1], size, bias_init=wide, rngs=rngs)
+        self.log_variance = Linear(widths[-1], size, bias_init=wide, rngs=rngs)
         self.size = size
 
     def no_evidence(self) -> NaturalParameters:
@@ -97,7 +98,7 @@ class MeanEmbedding(ContextEncoder):
 
     def __init__(self, num_inputs: int, widths: tuple[int, ...], size: int, *, rngs: nnx.Rngs):
         self.torso = MLP(num_inputs, widths, rngs=rngs)
-        self.head = nnx.Linear(widths[-1], 2 * size, rngs=rngs)
+        self.head = Linear(widths[-1], 2 * size, rngs=rngs)
         self.num_features = widths[-1]
 
     def no_evidence(self) -> Sums:
@@ -132,7 +133,7 @@ class RecurrentContext(ContextEncoder):
     ):
         self.torso = MLP(num_inputs, widths, rngs=rngs)
         self.core = make_core(widths[-1], rngs)
-        self.head = nnx.Linear(self.core.output_size, 2 * size, rngs=rngs)
+        self.head = Linear(self.core.output_size, 2 * size, rngs=rngs)
 
     def no_evidence(self) -> Remembered:
         return Remembered(self.core.initial_memory(), jnp.zeros(self.core.output_size), jnp.zeros(()))

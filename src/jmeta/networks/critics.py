@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from jmeta.networks.linear import Linear
 from jmeta.networks.torsos import MLP
 
 
@@ -16,7 +17,7 @@ class TwinActionValues(nnx.Module):
 
     def __init__(self, num_inputs: int, num_actions: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
         self.torsos = nnx.List([MLP(num_inputs, widths, rngs=rngs) for _ in range(2)])
-        self.outputs = nnx.List([nnx.Linear(widths[-1], num_actions, rngs=rngs) for _ in range(2)])
+        self.outputs = nnx.List([Linear(widths[-1], num_actions, rngs=rngs) for _ in range(2)])
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return jnp.stack([output(torso(x)) for torso, output in zip(self.torsos, self.outputs, strict=True)])

@@ -8,6 +8,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from jmeta.networks.core import Core
+from jmeta.networks.linear import Linear
 from jmeta.networks.recurrent import LSTM
 
 LSTMMemory = tuple[jax.Array, jax.Array]
@@ -66,8 +67,8 @@ class MANN(Core):
         self.size = size
         self.output_size = size + num_heads * size
         self.controller = LSTM(num_inputs + num_heads * size, size, dtype=dtype, rngs=rngs)
-        self.key = nnx.Linear(size, num_heads * size, rngs=rngs)
-        self.write_gate = nnx.Linear(size, num_heads, rngs=rngs)
+        self.key = Linear(size, num_heads * size, rngs=rngs)
+        self.write_gate = Linear(size, num_heads, rngs=rngs)
         self.log_sharpness = nnx.Param(jnp.zeros(num_heads, jnp.float32))
 
     def initial_memory(self) -> Tape:
@@ -133,8 +134,8 @@ class EpisodicLSTM(Core):
     def __init__(self, num_inputs: int, size: int, *, num_slots: int, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs):
         self.output_size, self.num_slots = size, num_slots
         self.lstm = LSTM(num_inputs, size, dtype=dtype, rngs=rngs)
-        self.key = nnx.Linear(num_inputs, size, rngs=rngs)
-        self.reinstate = nnx.Linear(num_inputs + size, size, rngs=rngs)
+        self.key = Linear(num_inputs, size, rngs=rngs)
+        self.reinstate = Linear(num_inputs + size, size, rngs=rngs)
         self.log_sharpness = nnx.Param(jnp.ones((), jnp.float32))
 
     def initial_memory(self) -> Episodes:

@@ -8,6 +8,7 @@ import numpyro.distributions as dist
 from flax import nnx
 
 from jmeta.networks.initializers import orthogonal
+from jmeta.networks.linear import Linear
 from jmeta.types import ActionSpace, Discrete
 
 
@@ -45,7 +46,7 @@ class PolicyHead(nnx.Module):
     ):
         self.is_discrete = isinstance(action_space, Discrete)
         size = action_space.encoding_size
-        self.linear = nnx.Linear(num_features, size, kernel_init=orthogonal(gain), rngs=rngs)
+        self.linear = Linear(num_features, size, kernel_init=orthogonal(gain), rngs=rngs)
         if not self.is_discrete:
             self.log_std = nnx.Param(jnp.full(size, jnp.log(initial_std), jnp.float32))
 
@@ -105,8 +106,8 @@ class TanhNormalHead(nnx.Module):
     """Features [F] to a ``TanhNormal`` whose spread depends on the features too; log standard deviations in [-5, 2]."""
 
     def __init__(self, num_features: int, size: int, *, rngs: nnx.Rngs):
-        self.mean = nnx.Linear(num_features, size, kernel_init=orthogonal(0.01), rngs=rngs)
-        self.log_std = nnx.Linear(num_features, size, kernel_init=orthogonal(0.01), rngs=rngs)
+        self.mean = Linear(num_features, size, kernel_init=orthogonal(0.01), rngs=rngs)
+        self.log_std = Linear(num_features, size, kernel_init=orthogonal(0.01), rngs=rngs)
 
     def __call__(self, features: jax.Array) -> TanhNormal:
         return TanhNormal(self.mean(features), jnp.clip(self.log_std(features), -5.0, 2.0))

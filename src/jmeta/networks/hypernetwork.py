@@ -4,6 +4,7 @@ import jax
 from flax import nnx
 from jax.flatten_util import ravel_pytree
 
+from jmeta.networks.linear import Linear
 from jmeta.networks.network import Network
 from jmeta.networks.torsos import MLP
 from jmeta.types import PyTree
@@ -28,7 +29,7 @@ class Hypernetwork(nnx.Module):
     def __init__(self, num_inputs: int, target: Network, widths: tuple[int, ...] = (), *, rngs: nnx.Rngs):
         fresh, self.unravel = ravel_pytree(target.init(rngs.params()))
         self.torso = MLP(num_inputs, widths, rngs=rngs)
-        self.weights = nnx.Linear(
+        self.weights = Linear(
             widths[-1] if widths else num_inputs,
             fresh.size,
             kernel_init=nnx.initializers.zeros,

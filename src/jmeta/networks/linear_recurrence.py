@@ -6,6 +6,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from jmeta.networks.core import Core
+from jmeta.networks.linear import Linear
 
 
 class LRU(Core):
@@ -32,7 +33,7 @@ class LRU(Core):
 
     def __init__(self, num_inputs: int, size: int, *, num_layers: int = 1, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs):
         self.output_size = size
-        self.inputs = nnx.Linear(num_inputs, size, dtype=dtype, rngs=rngs)
+        self.inputs = Linear(num_inputs, size, dtype=dtype, rngs=rngs)
         self.layers = nnx.List([_Layer(size, dtype=dtype, rngs=rngs) for _ in range(num_layers)])
         self.norm = nnx.LayerNorm(size, rngs=rngs)
 
@@ -81,10 +82,10 @@ class _Layer(nnx.Module):
         self.log_phase = nnx.Param(jnp.log(jnp.pi / 10 * uniform() + 1e-4))
         self.log_scale = nnx.Param(0.5 * jnp.log(1.0 - modulus**2))
         self.norm = nnx.LayerNorm(size, rngs=rngs)
-        self.drive = nnx.Linear(size, 2 * size, use_bias=False, dtype=dtype, rngs=rngs)
-        self.read = nnx.Linear(2 * size, size, use_bias=False, dtype=dtype, rngs=rngs)
+        self.drive = Linear(size, 2 * size, use_bias=False, dtype=dtype, rngs=rngs)
+        self.read = Linear(2 * size, size, use_bias=False, dtype=dtype, rngs=rngs)
         self.direct = nnx.Param(jax.random.normal(rngs.params(), (size,), jnp.float32))
-        self.gate = nnx.Linear(size, 2 * size, dtype=dtype, rngs=rngs)
+        self.gate = Linear(size, 2 * size, dtype=dtype, rngs=rngs)
 
     def eigenvalues(self) -> jax.Array:
         return jnp.exp(jax.lax.complex(-jnp.exp(self.log_decay[...]), jnp.exp(self.log_phase[...])))

@@ -10,6 +10,7 @@ from jax.typing import DTypeLike
 
 from jmeta.networks.core import Core
 from jmeta.networks.initializers import orthogonal
+from jmeta.networks.linear import Linear
 
 NARROW, STEPS_PER_PASS = 100, 10
 """Up to that many units ten steps of a GRU in a pass of XLA's loop pay on a CPU, 1.4 times as fast over ten steps; at 128 units
@@ -50,7 +51,7 @@ class GRU(Core):
         self.output_size = size
         self.steps_per_pass = STEPS_PER_PASS if size <= NARROW else 1
         self.dtype = dtype
-        self.inputs = nnx.Linear(num_inputs, 3 * size, dtype=dtype, rngs=rngs)
+        self.inputs = Linear(num_inputs, 3 * size, dtype=dtype, rngs=rngs)
         self.recurrent_kernel = nnx.Param(_orthogonal_gates(size, 3, rngs))
         self.recurrent_bias = nnx.Param(jnp.zeros(size, jnp.float32))
 
@@ -166,7 +167,7 @@ class LSTM(Core):
     def __init__(self, num_inputs: int, size: int, *, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs):
         self.output_size = size
         self.dtype = dtype
-        self.inputs = nnx.Linear(num_inputs, 4 * size, dtype=dtype, rngs=rngs)
+        self.inputs = Linear(num_inputs, 4 * size, dtype=dtype, rngs=rngs)
         self.inputs.bias[...] = jnp.zeros(4 * size, jnp.float32).at[size : 2 * size].set(1.0)
         self.recurrent_kernel = nnx.Param(_orthogonal_gates(size, 4, rngs))
 

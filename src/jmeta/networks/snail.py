@@ -10,6 +10,7 @@ from jax.typing import DTypeLike
 
 from jmeta.networks.attention import Cache, CausalAttention
 from jmeta.networks.core import Core, newest, positions
+from jmeta.networks.linear import Linear
 
 
 class Past(NamedTuple):
@@ -36,7 +37,7 @@ class TemporalConvolutions(nnx.Module):
         number = max(1, math.ceil(math.log2(length)))
         self.dilations = tuple(2**i for i in range(number))
         widths = [num_inputs + i * num_filters for i in range(number)]
-        self.layers = nnx.List([nnx.Linear(2 * width, 2 * num_filters, dtype=dtype, rngs=rngs) for width in widths])
+        self.layers = nnx.List([Linear(2 * width, 2 * num_filters, dtype=dtype, rngs=rngs) for width in widths])
         self.output_size = num_inputs + number * num_filters
 
     def initial_past(self) -> Past:
@@ -63,7 +64,7 @@ class TemporalConvolutions(nnx.Module):
         num_steps = position[-1] + 1
         return Past(newest(past.features, xs, num_steps, span[-1] == 0), num_steps), xs
 
-    def _widen(self, layer: nnx.Linear, x: jax.Array, earlier: jax.Array) -> jax.Array:
+    def _widen(self, layer: Linear, x: jax.Array, earlier: jax.Array) -> jax.Array:
         value, gate = jnp.split(layer(jnp.concatenate([earlier, x], axis=-1)).astype(jnp.float32), 2, axis=-1)
         return jnp.concatenate([x, jnp.tanh(value) * jax.nn.sigmoid(gate)], axis=-1)
 
@@ -85,7 +86,7 @@ class SNAIL(Core):
     """
 
     def __init__(self, num_inputs: int, size: int, *, window: int, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs):
-        self.inputs = nnx.Linear(num_inputs, size, dtype=dtype, rngs=rngs)
+        self.inputs = Linear(num_inputs, size, dtype=dtype, rngs=rngs)
         self.convolutions, self.attentions = nnx.List([]), nnx.List([])
         width = size
         for _ in range(2):

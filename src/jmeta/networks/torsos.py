@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
+from jmeta.networks.linear import Linear
+
 Shape = tuple[int, int, int]
 
 
@@ -33,7 +35,7 @@ class MLP(nnx.Module):
     ):
         sizes = (num_inputs, *widths)
         init = nnx.initializers.xavier_uniform()
-        self.layers = nnx.List([nnx.Linear(i, o, kernel_init=init, dtype=dtype, rngs=rngs) for i, o in itertools.pairwise(sizes)])
+        self.layers = nnx.List([Linear(i, o, kernel_init=init, dtype=dtype, rngs=rngs) for i, o in itertools.pairwise(sizes)])
         self.activation = activation
 
     def __call__(self, x: jax.Array) -> jax.Array:
