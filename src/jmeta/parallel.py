@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, PartitionSpec
 
 TASK_AXIS = "tasks"
@@ -132,10 +133,19 @@ def mean_over_chunks(function: Callable[[Any], Any], chunks: Any) -> Any:
 
 
 def mean_over_devices(tree: Any) -> Any:
-    """The mean of each leaf over devices; call it only inside ``over_tasks``."""
-    if jax.sharding.get_abstract_mesh().empty:
+    """The mean of each leaf over devices; call it only inside ``over_tasks``.
+
+    Devices meet once for all leaves of a dtype: XLA's CPU runtime has them meet for each array, and wait.
+    """
+    if num_task_devices() == 1:
         return tree
-    return jax.lax.pmean(tree, TASK_AXIS)
+    leaves, structure = jax.tree.flatten(tree)
+    means = dict[int, jax.Array]()
+    for dtype in dict.fromkeys(leaf.dtype for leaf in leaves):
+        alike = {place: leaf for place, leaf in enumerate(leaves) if leaf.dtype == dtype}
+        flat, restore = ravel_pytree(alike)
+        means |= restore(jax.lax.pmean(flat, TASK_AXIS))
+    return jax.tree.unflatten(structure, [means[place] for place in range(len(leaves))])
 
 
 def gather_devices(array: jax.Array) -> jax.Array:
