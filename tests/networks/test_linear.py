@@ -29,3 +29,8 @@ def test_its_derivatives_are_those_of_the_product(multiply, derivative) -> None:
         return lambda x, kernel: (jnp.tanh(multiply(x, kernel)) ** 2).sum()
 
     chex.assert_trees_all_close(derivative(loss(multiply))(X, KERNEL), derivative(loss(jnp.matmul))(X, KERNEL), atol=1e-5)
+
+
+def test_what_it_would_ignore_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"precision=highest, .* use jax.default_matmul_precision"):
+        Linear(5, 2, precision="highest", rngs=nnx.Rngs(0))(X)

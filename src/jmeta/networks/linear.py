@@ -31,5 +31,10 @@ def _(primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array
     return product(x, kernel), by_x @ kernel + jax.lax.dot_general(x, transposed, (((x.ndim - 1,), (1,)), ((), ())))
 
 
-def _dot_general(x: jax.Array, kernel: jax.Array, *_: Any, **__: Any) -> jax.Array:
+def _dot_general(x: jax.Array, kernel: jax.Array, _: Any, precision: Any = None, out_sharding: Any = None) -> jax.Array:
+    if precision is not None or out_sharding is not None:
+        raise ValueError(
+            f"precision={precision}, out_sharding={out_sharding}: a Linear takes neither; "
+            "use jax.default_matmul_precision, or flax.nnx.Linear"
+        )
     return product(x, kernel)
