@@ -34,3 +34,18 @@ def test_its_derivatives_are_those_of_the_product(multiply, derivative) -> None:
 def test_what_it_would_ignore_is_refused() -> None:
     with pytest.raises(ValueError, match=r"precision=highest, .* use jax.default_matmul_precision"):
         Linear(5, 2, precision="highest", rngs=nnx.Rngs(0))(X)
+
+
+def test_a_single_kernels_gradient_is_held_and_a_batch_of_them_is_not() -> None:
+    """XLA's CPU compiler aborts on small batched products behind a barrier."""
+
+    def gradient(kernel: jax.Array, x: jax.Array) -> jax.Array:
+        return jax.grad(lambda kernel: (product(x, kernel) ** 2).sum())(kernel)
+
+    kernels = jnp.stack([KERNEL] * 3)
+    assert "optimization_barrier" in jax.jit(gradient).lower(KERNEL, X).as_text()
+    for axes in [(0, 0), (None, 0), (0, None)]:
+        args = [some if axis is None else many for axis, some, many in zip(axes, (KERNEL, X), (kernels, X[:, None]), strict=True)]
+        mapped = jax.jit(jax.vmap(gradient, in_axes=axes))
+        assert "optimization_barrier" not in mapped.lower(*args).as_text()
+        assert mapped(*args).shape == kernels.shape
