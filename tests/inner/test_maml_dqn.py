@@ -1,5 +1,6 @@
 """MAML with DQN: the inner step by hand, what it is differentiated through, and whose replay it uses."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -24,9 +25,14 @@ def learner(**fields: Any) -> Any:
 
 def data(outer: Any) -> tuple[MAMLDQNTheta, PyTree]:
     """Theta, and the (newest lifetime, batch, key) of one task."""
-    state, _ = jax.jit(outer.step)(outer.init(KEY), KEY)
-    record = jax.tree.map(lambda x: x[0], state.by_task)
-    return state.theta, outer.draw(record, jax.random.key(3))
+
+    @jax.jit
+    def lived() -> tuple[MAMLDQNTheta, PyTree]:
+        state, _ = outer.step(outer.init(KEY), KEY)
+        record = jax.tree.map(lambda x: x[0], state.by_task)
+        return state.theta, outer.draw(record, jax.random.key(3))
+
+    return lived()
 
 
 def test_an_inner_step_is_a_gradient_step_on_the_task_s_own_replay() -> None:
@@ -34,11 +40,12 @@ def test_an_inner_step_is_a_gradient_step_on_the_task_s_own_replay() -> None:
     agent: MAMLDQN = outer.inner
     theta, (newest, _, _) = data(outer)
     phi, _ = agent.begin(theta, 1, KEY)
-    adapted, _ = agent.adapt(theta, phi, (), jax.tree.map(lambda x: x[0], newest), KEY)
+    adapted, _ = jax.jit(agent.adapt)(theta, phi, (), jax.tree.map(lambda x: x[0], newest), KEY)
     assert int(adapted.own.number) == 6
     sample_key, loss_key = jax.random.split(jax.random.split(KEY, 1)[0])
     steps = adapted.own.sample(sample_key, 64)
-    gradient = jax.grad(lambda w: mean_loss(agent.q_learner, w, theta.weights, steps, loss_key)[0])(theta.weights)
+    loss = lambda w: mean_loss(agent.q_learner, w, theta.weights, steps, loss_key)[0]  # noqa: E731
+    gradient = jax.jit(jax.grad(loss))(theta.weights)
     rate = float(jnp.exp(theta.log_rate))
     expected = jax.tree.map(lambda w, g: w - rate * g, theta.weights, gradient)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), adapted.weights, expected)
@@ -53,6 +60,7 @@ def test_the_meta_gradient_is_that_of_central_differences() -> None:
     agent: MAMLDQN = outer.inner
     theta, (newest, batch, key) = data(outer)
 
+    @partial(jax.jit, static_argnums=0)
     def loss(agent: MAMLDQN, theta: MAMLDQNTheta) -> jax.Array:
         return agent.loss(theta, agent.slow(theta), newest, batch, key)[0]
 
@@ -77,7 +85,7 @@ def test_until_it_has_adapted_it_tries_everything() -> None:
     phi, _ = agent.begin(theta, 1, KEY)
     segment = jax.tree.map(lambda x: x[0], newest)
     timestep = jax.tree.map(lambda x: x[0, 0], segment.timestep)
-    adapted, _ = agent.adapt(theta, phi, (), segment, KEY)
+    adapted, _ = jax.jit(agent.adapt)(theta, phi, (), segment, KEY)
     for known, epsilon in ((phi, 0.5), (adapted, 0.1)):
         probability = np.exp(agent.act(theta, known, (), timestep)[0].distribution.logits)
         np.testing.assert_allclose(np.sort(probability), [epsilon / 5] * 4 + [1 - 0.8 * epsilon], rtol=1e-5)

@@ -37,9 +37,14 @@ def learner(**fields: Any) -> Any:
 def lived(outer: Any, theta: PyTree) -> tuple[MQLPhi, Segment]:
     """What it begins with, and the segments [3, 4, 1] of one lifetime, in which it did not adapt."""
     agent: MQL = outer.inner.explorer(1.0)
-    begun = agent.begin(theta, 1, KEY)
-    lifetime = live_in(agent, TASKS, theta, TASKS.sample(KEY), begun, protocol=outer.protocol, key=KEY)
-    return begun[0], lifetime.segments
+
+    @jax.jit
+    def live(theta: PyTree) -> tuple[MQLPhi, Segment]:
+        begun = agent.begin(theta, 1, KEY)
+        lifetime = live_in(agent, TASKS, theta, TASKS.sample(KEY), begun, protocol=outer.protocol, key=KEY)
+        return begun[0], lifetime.segments
+
+    return live(theta)
 
 
 def own_steps(segments: Segment, number: int) -> Segment:
@@ -50,18 +55,18 @@ def test_contexts_in_replay_are_those_of_the_life() -> None:
     """From the lifetime's beginning; where a second lifetime opens within a row, everything is forgotten."""
     outer = learner()
     agent: MQL = outer.inner
-    theta = agent.init(KEY)
+    theta = jax.jit(agent.init)(KEY)
     _, segments = lived(outer, theta)
     flat = jax.tree.map(lambda x: x[:, :, 0].reshape(12, *x.shape[3:]), segments._replace(decision=(), memory=()))
     twice = jax.tree.map(lambda x: jnp.concatenate([x, x]), flat)
     opens = jnp.arange(24) % 12 == 0
     row = ReplayStep.of(twice, worth=2.0 * twice.reward, opens=opens)
     fresh = agent.encoder.apply(theta["encoder"], method="initial_memory")
-    steps = agent._steps(theta, fresh, row)
-    memory, contexts = fresh, []
+    steps = jax.jit(agent._steps)(theta, fresh, row)
+    memory, contexts, encode = fresh, [], jax.jit(agent.encoder.apply)
     for step in range(12):
         timestep = jax.tree.map(lambda x, step=step: x[step], flat.timestep)
-        memory, context = agent.encoder.apply(theta["encoder"], memory, timestep)
+        memory, context = encode(theta["encoder"], memory, timestep)
         contexts.append(np.asarray(context))
     np.testing.assert_allclose(steps.x_tm1[:12, 2:], contexts, atol=1e-5)
     np.testing.assert_allclose(steps.x_tm1[12:], steps.x_tm1[:12], atol=1e-5)
@@ -74,10 +79,11 @@ def test_own_data_are_the_newest_steps_of_the_task() -> None:
     """Ten slots, three segments of four steps: the last ten of twelve, whatever their order."""
     outer = learner()
     agent: MQL = outer.inner
-    theta = agent.init(KEY)
+    theta = jax.jit(agent.init)(KEY)
     phi, segments = lived(outer, theta)
+    take_in = jax.jit(agent._take_in)
     for number in range(3):
-        phi = agent._take_in(theta, phi, own_steps(segments, number))
+        phi = take_in(theta, phi, own_steps(segments, number))
     assert int(phi.own.number) == 12
     lived_actions = np.asarray(segments.action).reshape(12, 2)
     kept = np.asarray(phi.own.steps.a_tm1)
@@ -86,9 +92,9 @@ def test_own_data_are_the_newest_steps_of_the_task() -> None:
 
 def test_adapting_moves_weights_and_old_data_is_shipped() -> None:
     outer = learner()
-    state = jax.jit(outer.init)(KEY)
+    state, step = jax.jit(outer.init)(KEY), jax.jit(outer.step)
     for number in range(2):
-        state, _ = jax.jit(outer.step)(state, jax.random.key(number))
+        state, _ = step(state, jax.random.key(number))
     theta = outer.deploy(state)
     assert theta["old"].r_t.shape == (40,)
     lived_rewards = np.asarray(state.by_task.kept.experience.reward)
@@ -107,14 +113,15 @@ def test_where_nothing_old_is_alike_weights_are_pulled_back() -> None:
     """Own data only: the pull is 1. Against none, two hundred steps at the same rate end farther away."""
     outer = learner(num_own_updates=200)
     agent: MQL = outer.inner
-    theta = agent.init(KEY)
+    theta = jax.jit(agent.init)(KEY)
     phi, segments = lived(outer, theta)
-    phi = agent._take_in(theta, phi, own_steps(segments, 0))
+    phi = jax.jit(agent._take_in)(theta, phi, own_steps(segments, 0))
     whole = lambda key: (jax.tree.map(lambda x: x[:4], phi.own.steps), jnp.ones(4))  # noqa: E731
 
-    def distance(pull: float) -> float:
+    @jax.jit
+    def distance(pull: float) -> jax.Array:
         tuned = agent._tune(theta, phi, whole, pull, 200, KEY)
         leaves = zip(*map(jax.tree.leaves, (tuned.weights, theta["q_learner"])), strict=True)
-        return float(sum(np.square(a - b).sum() for a, b in leaves))
+        return sum(jnp.square(a - b).sum() for a, b in leaves)
 
     assert distance(10.0) < 0.5 * distance(0.0)

@@ -53,7 +53,7 @@ def test_a_batch_is_of_replay_beside_the_newest_lifetime() -> None:
         TASKS, widths=(8,), encoder_widths=(8,), num_tasks=4, num_segments=2, num_passes=1, capacity=100
     )
     records = after(outer, 4).by_task
-    lifetimes, batches, _ = jax.vmap(outer.draw)(records, KEYS)
+    lifetimes, batches, _ = jax.jit(jax.vmap(outer.draw))(records, KEYS)
     assert lifetimes.reward.shape == (4, 2, 5, 1)
     for task in range(4):
         newest = np.asarray(lifetimes.reward[task]).ravel()
@@ -68,21 +68,39 @@ def test_contexts_are_the_first_segments_or_steps_at_random() -> None:
     fields: dict[str, Any] = {"widths": (8,), "encoder_widths": (8,), "num_tasks": 4, "num_segments": 3, "num_passes": 1}
     outer = jmeta.algorithms.pearl(TASKS, **fields)
     state = after(outer, 1)
-    newest = jax.tree.map(lambda x: x[0], jax.vmap(outer.draw)(state.by_task, KEYS)[0])
+    newest = jax.tree.map(lambda x: x[0], jax.jit(jax.vmap(outer.draw))(state.by_task, KEYS)[0])
     flat = lambda tree: np.asarray(jax.flatten_util.ravel_pytree(tree)[0])  # noqa: E731
-    context = lambda agent, key: flat(agent.context(state.theta, newest, key))  # noqa: E731
+    context = lambda agent: jax.jit(lambda key: jax.flatten_util.ravel_pytree(agent.context(state.theta, newest, key))[0])  # noqa: E731
     agent = outer.inner
+    adapt = jax.jit(agent.adapt)
     phi, _ = agent.begin(state.theta, 1, KEYS[0])
     prefixes = [flat(phi.evidence)]
     for number in range(3):
-        phi, _ = agent.adapt(state.theta, phi, (), jax.tree.map(lambda x: x[number], newest), KEYS[0])  # noqa: B023
+        phi, _ = adapt(state.theta, phi, (), jax.tree.map(lambda x: x[number], newest), KEYS[0])  # noqa: B023
         prefixes.append(flat(phi.evidence))
-    which = [[np.allclose(context(agent, key), x, atol=1e-4) for x in prefixes] for key in jax.random.split(KEYS[0], 30)]
+    contexts = [context(agent)(key) for key in jax.random.split(KEYS[0], 30)]
+    which = [[np.allclose(context, x, atol=1e-4) for x in prefixes] for context in contexts]
     assert np.sum(which, axis=1).tolist() == [1] * 30
     assert np.any(which, axis=0).tolist() == [True, True, True, False]
     some, every = (jmeta.algorithms.pearl(TASKS, **fields, context_size=size).inner for size in (6, 15))
-    np.testing.assert_allclose(context(every, KEYS[0]), prefixes[-1], atol=1e-4)
-    assert len({context(some, key).tobytes() for key in KEYS}) == 4
+    np.testing.assert_allclose(context(every)(KEYS[0]), prefixes[-1], atol=1e-4)
+    assert len({np.asarray(context(some)(key)).tobytes() for key in KEYS}) == 4
+
+
+def test_contexts_are_drawn_from_so_many_of_the_newest_lifetimes() -> None:
+    """Of two in three, and before there are three, of those there are."""
+    outer = jmeta.algorithms.pearl(
+        TASKS, widths=(8,), encoder_widths=(8,), num_tasks=4, num_collected=2, num_passes=1, capacity=100, num_recent=3
+    )
+    for num_steps, first, last in ((1, 0, 1), (3, 0, 2), (9, 2, 5)):  # task 0 is lived in at every other step
+        records = after(outer, num_steps).by_task
+        assert records.num_lifetimes.tolist() == [last, last if num_steps % 2 == 0 else last - 1] * 2
+        draw = jax.jit(jax.vmap(outer.draw, in_axes=(None, 0)))
+        drawn, *_ = draw(jax.tree.map(lambda x: x[0], records), jax.random.split(KEYS[0], 100))
+        lived = np.asarray(records.kept.experience.reward)[0, 0, : 5 * last].reshape(last, 5)[first:]
+        assert {tuple(row) for row in np.asarray(drawn.reward).reshape(100, 5).tolist()} == {tuple(row) for row in lived.tolist()}
+    with pytest.raises(ValueError, match="num_recent=0: it must be at least 1"):
+        learner(num_recent=0)
 
 
 def test_policy_and_critics_see_the_same_reward_of_the_episode() -> None:
@@ -104,13 +122,13 @@ def test_policy_and_critics_see_the_same_reward_of_the_episode() -> None:
 
     spy = Spy(**{name: getattr(agent.q_learner, name) for name in agent.q_learner.__dataclass_fields__})
     agent = agent.replace(q_learner=spy)
-    newest, _, key = jax.tree.map(lambda x: x[0], jax.vmap(outer.draw)(state.by_task, KEYS))
-    rows = jax.tree.map(lambda x: x[0], state.by_task.recent)
-    agent.loss(state.theta, state.extra.slow, newest, jax.tree.map(lambda x: x[None], rows), key)
+    newest, _, key = jax.tree.map(lambda x: x[0], jax.jit(jax.vmap(outer.draw))(state.by_task, KEYS))
+    rows = jax.tree.map(lambda x: x[0, 0], state.by_task.recent)
+    jax.jit(agent.loss)(state.theta, state.extra.slow, newest, jax.tree.map(lambda x: x[None], rows), key)
     jax.effects_barrier()
     critics = sorted((tuple(np.asarray(step[0][:3])), tuple(np.asarray(step[4][:3]))) for step in seen)
     phi, _ = agent.begin(state.theta, 1, key)
-    policy = [agent.act(state.theta, phi, (), jax.tree.map(lambda x: x[t], rows.timestep))[0][:3] for t in range(10)]  # noqa: B023
+    policy = jax.jit(jax.vmap(lambda timestep: agent.act(state.theta, phi, (), timestep)[0][:3]))(rows.timestep)
     np.testing.assert_allclose([before for before, _ in critics], sorted(map(tuple, np.asarray(policy))), atol=1e-6)
     rewards = np.asarray(rows.reward)
     np.testing.assert_allclose(np.asarray(policy)[:, 2], [0, *rewards[:4], 0, *rewards[5:9]], atol=1e-6)
@@ -191,7 +209,7 @@ def test_a_shaped_reward_is_learned_from_and_not_seen() -> None:
     tasks = SparsePointNavigation(horizon=4, episodes=1)
     outer = jmeta.algorithms.sac(tasks, widths=(8,), num_tasks=4, num_passes=1, batch_size=8, capacity=12, shaped=True)
     recent = after(outer, 1).by_task
-    goal = np.asarray(recent.task.goal)[:, None]
+    goal = np.asarray(recent.task.goal)[:, None, None]
     distance = np.linalg.norm(np.asarray(recent.recent.next_observation) - goal, axis=-1)
     before = np.linalg.norm(np.asarray(recent.recent.timestep.observation) - goal, axis=-1)
     np.testing.assert_allclose(recent.recent.reward, np.where(distance <= 0.2, 1 - distance, 0), atol=1e-6)
@@ -208,7 +226,7 @@ def test_task_weights_weigh_tasks() -> None:
     relative = np.asarray(relative_weights(weigh, state.by_task.task))
     assert len(set(relative.tolist())) == 2
     assert relative.mean() == pytest.approx(1.0)
-    data = jax.vmap(outer.draw)(state.by_task, KEYS)
+    data = jax.jit(jax.vmap(outer.draw))(state.by_task, KEYS)
 
     @jax.jit
     def gradient(data: PyTree, weights: jax.Array) -> jax.Array:
@@ -249,10 +267,10 @@ def test_only_critics_learn_through_the_features_and_only_the_actor_through_its_
     weights = sac.init(jax.random.key(0))
     step = Step(jnp.ones(3), jnp.full(2, 0.3), jnp.float32(1.0), jnp.bool_(True), jnp.zeros(3))
     loss = lambda weights, x: sac.loss(weights, weights["critic"], step._replace(x_tm1=x), jax.random.key(1))  # noqa: E731
-    (of_weights, of_x), metrics = jax.grad(loss, argnums=(0, 1), has_aux=True)(weights, step.x_tm1)
+    (of_weights, of_x), metrics = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(weights, step.x_tm1)
     assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(of_weights))
     # The features' gradient is that of the critics' error alone: sum_i (q_i - 1) dq_i / dx.
     q = lambda x: sac.critic.apply(weights["critic"], x, step.a_tm1)  # noqa: E731
-    expected = (q(step.x_tm1) - 1.0) @ jax.jacobian(q)(step.x_tm1)
+    expected = (q(step.x_tm1) - 1.0) @ jax.jit(jax.jacobian(q))(step.x_tm1)
     np.testing.assert_allclose(of_x, expected, atol=1e-5)
     assert float(metrics["loss/critic"]) == pytest.approx(float(0.5 * jnp.square(q(step.x_tm1) - 1.0).sum()), rel=1e-5)

@@ -20,6 +20,7 @@ def off_policy_learner(
     batch_size: int = 16,
     microbatch_size: int | None = None,
     capacity: int = 20_000,
+    num_recent: int = 1,
     shaped: bool = False,
     explore_steps: int | None = None,
     learning_rate: float = 3e-4,
@@ -41,6 +42,7 @@ def off_policy_learner(
       batch_size: rows of a task's replay in a gradient step.
       microbatch_size: tasks that a device learns from at once, which bounds memory; what is fastest by default.
       capacity: environment steps that each task's replay keeps.
+      num_recent: newest lifetimes of a task from which contexts are drawn.
       shaped: learn from the tasks' shaped reward, a privilege of training; what agents see and adapt to is the reward itself.
       explore_steps: outer steps over which exploration falls to its least; no fall by default.
       learning_rate: of Adam.
@@ -65,6 +67,7 @@ def off_policy_learner(
         batch_size=batch_size,
         microbatch_size=microbatch_size,
         capacity=capacity,
+        num_recent=num_recent,
         shaped=shaped,
         explore_steps=explore_steps,
         learning_rate=learning_rate,

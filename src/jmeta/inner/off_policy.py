@@ -64,7 +64,8 @@ class OffPolicyAgent(InnerLearner):
         Args:
           theta: meta-parameters, differentiated.
           slow: the moving average of ``slow(theta)``.
-          newest: the segments [K, T, 1] of the task's newest lifetime, what the agent may adapt to; without decisions and memory.
+          newest: the segments [K, T, 1] of one of the task's newest lifetimes, what the agent may adapt to; without decisions
+            and memory.
           batch: rows [n, L] from the task's replay, lived by whatever policy there was.
           key: consumed.
         """

@@ -39,7 +39,7 @@ class PEARL(OffPolicyAgent):
       q_learner: of observation and z.
       latent_size: D.
       kl_weight: of the divergence.
-      context_size: contexts are so many steps of the newest lifetime at random, without repetition, as the authors draw them;
+      context_size: contexts are so many steps of a newest lifetime at random, without repetition, as the authors draw them;
         None for the first segments, a random number of them.
       sees_reward: whether policy and critics also see the last reward of the episode. Who acts by a sample of z can then search
         within an episode, among all that may still be so, and stay where it is paid; else it has to guess a goal and wait there.

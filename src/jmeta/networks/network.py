@@ -50,6 +50,7 @@ def from_nnx(build: Callable[[nnx.Rngs], nnx.Module]) -> Network:
             "parameter or go through arguments and results"
         )
 
+    @jax.jit
     def init(key: jax.Array) -> PyTree:
         return nnx.to_pure_dict(nnx.state(build(nnx.Rngs(key)), nnx.Param))
 

@@ -54,7 +54,8 @@ class TaskRecord(NamedTuple):
 
     task: Task
     kept: PyTree  # flashbax's state: the newest ``capacity`` steps lived in it, by whatever policy
-    recent: ReplayStep  # [T] its newest lifetime, which contexts are drawn from
+    recent: ReplayStep  # [R, T] its newest lifetimes, which contexts are drawn from
+    num_lifetimes: jax.Array  # [] int32, lived in it so far
 
 
 @struct.dataclass
@@ -63,7 +64,7 @@ class OffPolicy(OuterLearner):
 
     An outer step lives one lifetime in ``num_collected`` of the tasks, in turn. Then it learns: in ``num_passes`` passes over all
     tasks, ``num_minibatches`` groups of them each, it takes a gradient step of the mean of the agent's loss, on a batch from each
-    task's replay, given each task's *newest* lifetime. What an agent adapts to is so what it would live itself; what
+    task's replay, given one of each task's *newest* lifetimes. What an agent adapts to is so what it would live itself; what
     it is judged on may be anything. Until every task has been lived in once nothing is learned.
 
     Attributes:
@@ -77,6 +78,8 @@ class OffPolicy(OuterLearner):
         nothing else. It must divide the tasks that a device has in a group. None: as ``jmeta.parallel.tasks_at_once`` finds
         fastest.
       capacity: environment steps that each task's replay keeps.
+      num_recent: newest lifetimes of a task, one of which is drawn for each gradient step. Of one alone, many passes learn it by
+        heart; the more there are, the older the policy that lived them.
       shaped: whether what is learned from a step is the tasks' shaped reward; what agents adapt to is the reward itself.
       task_weight: weight of a task in the objective, relative to the others. Equal by default.
       explore_steps: outer steps over which exploration falls to its least; None for no fall.
@@ -96,6 +99,7 @@ class OffPolicy(OuterLearner):
     batch_size: int = struct.field(pytree_node=False)
     capacity: int = struct.field(pytree_node=False)
     microbatch_size: int | None = struct.field(pytree_node=False, default=None)
+    num_recent: int = struct.field(pytree_node=False, default=1)
     shaped: bool = struct.field(pytree_node=False, default=False)
     task_weight: TaskWeight | None = struct.field(pytree_node=False, default=None)
     explore_steps: int | None = struct.field(pytree_node=False, default=None)
@@ -107,7 +111,7 @@ class OffPolicy(OuterLearner):
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
         check_fit(self.inner, self.tasks)
-        check_at_least_one(num_passes=self.num_passes, batch_size=self.batch_size)
+        check_at_least_one(num_passes=self.num_passes, batch_size=self.batch_size, num_recent=self.num_recent)
         if self.protocol.num_streams != 1:
             raise ValueError(f"num_streams={self.protocol.num_streams}: replay keeps one stream of steps for each task; use 1")
         length = self.protocol.num_env_steps
@@ -157,12 +161,17 @@ class OffPolicy(OuterLearner):
         tasks = jax.vmap(self.tasks.sample)(jax.random.split(task_key, self.num_tasks))
         task = jax.tree.map(lambda x: x[0], tasks)
         one = jax.eval_shape(lambda key: self._transitions(task, self._live(theta, 1.0, task, key)), key)
-        recent = jax.tree.map(lambda x: jnp.zeros((self.num_tasks, *x.shape), x.dtype), one)
+        recent = jax.tree.map(lambda x: jnp.zeros((self.num_tasks, self.num_recent, *x.shape), x.dtype), one)
         step = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), one)
         kept = jax.vmap(lambda _: replay.init(step, 1, self.capacity))(jnp.arange(self.num_tasks))
         kept = jax.tree.map(lambda x: x.astype(x.dtype), kept)  # flashbax's index is weakly typed: a step would be traced twice
         extra = OffPolicyExtra(self.inner.slow(theta), jnp.zeros((), jnp.int32))
-        return MetaState(theta, self._transformation().init(theta), extra, TaskRecord(tasks, kept, recent))
+        return MetaState(
+            theta,
+            self._transformation().init(theta),
+            extra,
+            TaskRecord(tasks, kept, recent, jnp.zeros(self.num_tasks, jnp.int32)),
+        )
 
     def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
         self.check_devices(num_task_devices())
@@ -200,10 +209,15 @@ class OffPolicy(OuterLearner):
         remaining = remaining_rate(state.extra.num_steps, self.explore_steps)
         live = jax.vmap(partial(self._live, state.theta, remaining), out_axes=TASK_AXES)
         lifetimes = live(chosen.task, jax.vmap(partial(jax.random.fold_in, data=0))(keys[turn]))
-        recent = jax.vmap(self._transitions, in_axes=(0, TASK_AXES))(chosen.task, lifetimes)
-        kept = jax.vmap(lambda state, new: replay.add(state, jax.tree.map(lambda x: x[None], new)))(chosen.kept, recent)
-        put = partial(jax.tree.map, lambda old, new: old.at[turn].set(new))
-        return records._replace(kept=put(records.kept, kept), recent=put(records.recent, recent)), lifetimes
+        new = jax.vmap(self._transitions, in_axes=(0, TASK_AXES))(chosen.task, lifetimes)
+        kept = jax.vmap(lambda state, new: replay.add(state, jax.tree.map(lambda x: x[None], new)))(chosen.kept, new)
+        slot = chosen.num_lifetimes % self.num_recent
+        return TaskRecord(
+            task=records.task,
+            kept=jax.tree.map(lambda old, new: old.at[turn].set(new), records.kept, kept),
+            recent=jax.tree.map(lambda old, new: old.at[turn, slot].set(new), records.recent, new),
+            num_lifetimes=records.num_lifetimes.at[turn].add(1),
+        ), lifetimes
 
     def learn(
         self, learner: PyTree, records: TaskRecord, keys: jax.Array, remaining: jax.Array | float = 1.0
@@ -250,10 +264,11 @@ class OffPolicy(OuterLearner):
         return jax.grad(loss, has_aux=True)(theta)
 
     def draw(self, record: TaskRecord, key: jax.Array) -> tuple[Segment, ReplayStep, jax.Array]:
-        """The newest lifetime [K, T, 1], a batch and a key for one task."""
-        batch_key, loss_key = jax.random.split(key)
+        """One of the newest lifetimes [K, T, 1], a batch and a key for one task."""
+        batch_key, lifetime_key, loss_key = jax.random.split(key, 3)
         batch = replay.sample(record.kept, batch_key, self.batch_size, self.inner.sequence_length, 1).experience
-        return as_segments(record.recent, self.protocol), batch, loss_key
+        which = jax.random.randint(lifetime_key, (), 0, jnp.clip(record.num_lifetimes, 1, self.num_recent))
+        return as_segments(jax.tree.map(lambda x: x[which], record.recent), self.protocol), batch, loss_key
 
     def _live(self, theta: PyTree, remaining: jax.Array | float, task: Task, key: jax.Array) -> Lifetime:
         begin_key, live_key = jax.random.split(key)
