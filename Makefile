@@ -22,10 +22,10 @@ demo: $(READY)  ## meta-train RL² on a bandit and compare it with the optimum, 
 test test-slow: export XLA_FLAGS += --xla_backend_optimization_level=0
 test: $(READY)  ## the tests, within ten minutes on two cores
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not learning and not slow" --durations 25 tests
-	$(BIN)/python -m pytest -n 2 --doctest-modules src/jmeta
 
-test-slow: $(READY)  ## tests that take many processes or whole trainings
+test-slow: $(READY)  ## tests that take many processes, long compilations or whole trainings, and the examples in docstrings
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow tests
+	$(BIN)/python -m pytest -n 2 --doctest-modules src/jmeta
 
 test-learning: $(READY)  ## the long learning runs
 	$(BIN)/python -m pytest -m learning tests

@@ -79,6 +79,7 @@ def test_states_share_one_probability_of_paying() -> None:
     assert gradient[0] == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reward_values", [(), (0.0, 1.0)])
 def test_the_bound_is_the_sum_over_the_whole_lifetime_of_every_belief(reward_values: tuple[float, ...]) -> None:
     """Belief by belief and step by step, each decoded alone."""

@@ -29,7 +29,6 @@ from jmeta.networks.snail import TemporalConvolutions
 from jmeta.types import PyTree
 
 CORES = get_args(CoreName)
-OTHERS = tuple(name for name in CORES if name not in ("gru", "transformer"))
 INPUTS, WINDOW, LENGTH = 3, 6, 15
 
 
@@ -106,7 +105,8 @@ def test_every_parameter_matters(core: tuple[Network, PyTree, jax.Array]) -> Non
         assert np.any(gradient != 0), path
 
 
-@pytest.mark.parametrize("name", ["gru", "transformer", *(pytest.param(x, marks=pytest.mark.slow) for x in OTHERS)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(CORES))
 def test_chunks_change_nothing_but_memory(name: str) -> None:
     """The same outputs and the same gradient; cut between chunks, another gradient."""
     network = core_network(name)
@@ -129,6 +129,7 @@ def test_chunks_change_nothing_but_memory(name: str) -> None:
     assert max(jax.tree.leaves(moved)) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gru", "transformer"])
 def test_chunks_bound_memory(name: str) -> None:
     """Of 2,000 steps in chunks of 50, a fifth of the temporary memory at most."""

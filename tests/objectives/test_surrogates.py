@@ -80,6 +80,7 @@ def test_first_order_meta_gradient() -> None:
     np.testing.assert_allclose(jax.grad(adapted_value)(jnp.asarray(THETA_1)), expected, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_naive_surrogate_is_wrong_when_differentiated_twice() -> None:
     """``log_prob * reward``, as the original code has it: its second derivative lacks grad w grad w^T."""
     theta, reward = jnp.asarray(THETA_1), jnp.asarray(REWARD_1)
@@ -128,6 +129,7 @@ def behaving_so(log_prob: jax.Array, advantage: jax.Array, first: jax.Array) -> 
     return likelihood_ratio(log_prob, jax.lax.stop_gradient(log_prob), advantage).sum()
 
 
+@pytest.mark.slow
 def test_two_step_mdp_gradients_are_unbiased() -> None:
     theta = jnp.asarray(LOGITS_2).reshape(-1)
     np.testing.assert_allclose(value_2(theta), 1.4621126876716, atol=1e-10)
@@ -137,6 +139,7 @@ def test_two_step_mdp_gradients_are_unbiased() -> None:
         np.testing.assert_allclose(jax.grad(expected_surrogate(surrogate))(theta), expected, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_two_step_mdp_hessians_err_by_the_predicted_amount() -> None:
     """DiCE not at all, LVC by at most .0837, ``log_prob * advantage`` by .487."""
     theta = jnp.asarray(LOGITS_2).reshape(-1)
@@ -163,6 +166,7 @@ def test_meta_gradient_of_dice_on_the_mdp_is_exact(surrogate: Surrogate) -> None
     np.testing.assert_allclose(jax.grad(adapted_value)(theta), expected, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_steps", [1, 2, 3])
 @pytest.mark.parametrize("grad", [jax.grad, mixed_mode_grad], ids=["reverse", "mixed"])
 @pytest.mark.parametrize("surrogate", [dice, low_variance_curvature, naive])
@@ -181,6 +185,7 @@ def test_meta_gradients_of_several_steps_equal_central_differences(surrogate: Su
     assert miss < 1e-6 if surrogate is dice else miss > 1e-3
 
 
+@pytest.mark.slow
 def test_loaded_dice_starts_anew_with_each_episode() -> None:
     """Two episodes in one record count as two records."""
     rng = np.random.default_rng(0)

@@ -32,6 +32,7 @@ class Witness(TaskInference):
         return loss, {"lived": record.timestep.first.mean(dtype=jnp.float32), "description": record.description.sum()}
 
 
+@pytest.mark.slow
 def test_the_buffer_keeps_the_first_outer_steps_and_the_newest() -> None:
     """Of four places two belong to steps 0 and 1 for good, and the others are taken in turn."""
     outer = learner(buffer_steps=4)
@@ -48,6 +49,7 @@ def test_the_buffer_keeps_the_first_outer_steps_and_the_newest() -> None:
     assert np.abs(np.asarray(lived[6].description) - np.asarray(lived[4].description)).max() > 0.01
 
 
+@pytest.mark.slow
 def test_nothing_is_learned_from_places_that_are_empty() -> None:
     """Every pull begins an episode, so what was lived is all ``first``; an empty place is not."""
     outer = learner(buffer_steps=50, num_belief_updates=5)
@@ -60,6 +62,7 @@ def test_nothing_is_learned_from_places_that_are_empty() -> None:
     assert len(set(seen)) == 3
 
 
+@pytest.mark.slow
 def test_the_belief_settles_before_the_policy() -> None:
     """Of eight outer steps the policy moves in all, the belief in the first seven: it is done after 0.85 * 8 = 6.8."""
     outer = learner(anneal_steps=8)

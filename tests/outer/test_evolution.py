@@ -78,6 +78,7 @@ def test_opposite_members_live_the_same_tasks() -> None:
     np.testing.assert_allclose(fitness, [float(fitness[0])] * 8, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_chunks_of_the_population_change_nothing() -> None:
     state = small().init(jax.random.key(0))
     whole, chunked = (jax.jit(small(members_at_once=n).step)(state, jax.random.key(1))[0].theta for n in (None, 2))

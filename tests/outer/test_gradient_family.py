@@ -167,6 +167,7 @@ def test_a_setting_that_is_none_of_its_choices_is_refused(algorithm: str, settin
         ALGORITHMS[algorithm](POINTS, **setting)
 
 
+@pytest.mark.slow
 def test_the_surrogate_decides_the_meta_gradient():
     def norm(surrogate: str) -> float:
         outer = build("maml", surrogate=surrogate)

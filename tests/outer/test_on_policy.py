@@ -113,6 +113,7 @@ def test_microbatches_bound_memory() -> None:
     assert temporary_bytes(32) < 0.25 * temporary_bytes(512)
 
 
+@pytest.mark.slow
 def test_chunks_of_streams_bound_memory_and_change_nothing() -> None:
     def measure(chunks: int) -> tuple[np.ndarray, int]:
         outer = jmeta.algorithms.maml(

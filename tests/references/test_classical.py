@@ -348,6 +348,7 @@ def test_epsilon_greedy_by_hand():
         EpsilonGreedy(1, Discrete(3), epsilon=1.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_decisions_are_finite(name):
     lifetimes, _ = lives(name)

@@ -184,6 +184,7 @@ def test_published_scores(name):
     assert abs(totals.mean() - PUBLISHED[name]) < 4 * math.hypot(standard_error, 1.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_later_episodes_are_better(name):
     returns = np.asarray(lives(name)[0].segments.reward).reshape(NUM_TASKS, EPISODES, HORIZON).sum(-1)
@@ -209,6 +210,7 @@ def test_memory_lasts_a_lifetime_and_forgets_where_an_episode_ended(name):
     np.testing.assert_array_equal(seen.time[:, 1], 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANNERS)
 def test_a_plan_lasts_an_episode_and_streams_plan_by_themselves(name):
     inner = make(name)
@@ -229,6 +231,7 @@ def test_a_plan_lasts_an_episode_and_streams_plan_by_themselves(name):
     assert not np.array_equal(again.action_values, planned.action_values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_replay_decides_as_it_did_when_it_lived(name):
     lifetimes, begun = jax.tree.map(lambda x: x[:20], lives(name))

@@ -78,6 +78,7 @@ def test_reset_and_step_have_one_type_and_the_spaces_sizes(tasks):
     assert tasks.lifetime_length % tasks.horizon == 0
 
 
+@pytest.mark.slow
 @every
 def test_random_lives_keep_their_task_and_stay_finite(tasks):
     task, _, _, life, segment = random_lives(tasks)

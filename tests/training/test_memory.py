@@ -15,6 +15,7 @@ def rl2(**fields: int) -> OuterLearner:
     return jmeta.algorithms.rl2(BernoulliBandit(num_pulls=20), **({"hidden_size": 16, "num_tasks": 256} | fields))
 
 
+@pytest.mark.slow
 def test_the_estimate_is_that_of_the_compiled_step_and_grows_with_the_tasks() -> None:
     small, large = (memory_estimate(rl2(num_tasks=n), num_devices=1) for n in (64, 256))
     assert small.total == small.arguments + small.temporary
@@ -23,6 +24,7 @@ def test_the_estimate_is_that_of_the_compiled_step_and_grows_with_the_tasks() ->
     assert large.temporary > 2 * small.temporary
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_fit_is_refused_before_it_begins(tmp_path, monkeypatch) -> None:
     limit = tmp_path / "memory.max"
     limit.write_text(f"{2**20}\n")
