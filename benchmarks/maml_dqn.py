@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
 import jmeta
-from jmeta.inner.maml_dqn import MAMLDQN, MAMLDQNTheta
+from jmeta.inner.maml_dqn import MAMLDQN
 from jmeta.outer.off_policy import OffPolicy
 from jmeta.tasks.base import TaskDistribution
 from jmeta.training.run_directory import device, git_commit, versions
@@ -32,31 +31,46 @@ SHARED: dict[str, Any] = {
     "widths": (64, 64),
     "num_tasks": 64,
     "num_collected": 16,
+    "num_recent": 10,
     "batch_size": 32,
     "num_minibatches": 4,
     "slow_rate": 0.02,
+    "learning_rate": 5e-4,
+    "explore_steps": 50,
 }
-FAMILIES: dict[str, tuple[TaskDistribution, int, dict[str, Any]]] = {
-    "cart-pole": (
-        jmeta.tasks.CartPole(max_steps=200),
-        150,
-        {"segment_length": 200, "num_passes": 8, "reward_scale": 0.05, "explore_steps": 50, "learning_rate": 5e-4},
+BALANCE: dict[str, Any] = {"segment_length": 200, "num_passes": 16, "reward_scale": 0.05}
+ADAPTING: dict[str, Any] = {"adapt_batch_size": 64, "num_updates": 3}
+EITHER_WAY = (("force_mag", (-15.0, 15.0)), ("length", (0.25, 0.75)), ("masspole", (0.05, 0.5)))
+FAMILIES: dict[str, tuple[TaskDistribution, int, dict[str, Any], dict[str, Any]]] = {  # what is trained, and what adapts
+    "cart-pole": (jmeta.tasks.CartPole(max_steps=200), 100, BALANCE, {"exploration_epsilon": 0.5}),
+    "cart-pole, pushes of either sign": (
+        jmeta.tasks.CartPole(ranges=EITHER_WAY, max_steps=200),
+        100,
+        BALANCE,
+        {"exploration_epsilon": 0.5},
+    ),
+    "tabular-mdp": (
+        jmeta.tasks.TabularMDP(),
+        120,
+        {"segment_length": 100, "num_passes": 8, "reward_scale": 0.3, "discount": 0.9},
+        {"exploration_epsilon": 1.0, "inner_rate": 0.2},
     ),
     "grid-navi": (
         jmeta.tasks.GridNavi(sight="one-hot", held_out_goals=5),
-        300,
-        {"segment_length": 60, "num_passes": 4, "explore_steps": 100, "discount": 0.9, "learning_rate": 1e-3},
+        100,
+        {"segment_length": 60, "num_passes": 16, "reward_scale": 0.2, "discount": 0.9, "last_epsilon": 0.3},
+        {"exploration_epsilon": 1.0, "inner_rate": 0.2},
     ),
 }
 
 
 def methods(family: str) -> dict[str, OffPolicy]:
     """What is trained, each on as many environment steps."""
-    tasks, num_steps, settings = FAMILIES[family]
+    tasks, num_steps, settings, adapts = FAMILIES[family]
     settings = SHARED | settings | {"anneal_steps": num_steps}
-    adapting = settings | {"adapt_batch_size": 64, "exploration_epsilon": 0.5, "num_updates": 3}
+    adapting = settings | ADAPTING | adapts
     length = settings["segment_length"]
-    newest = {"capacity": 2 * length}
+    newest = {"capacity": 2 * length, "num_recent": 1}
     return {
         "MAML-DQN": jmeta.algorithms.maml_dqn(tasks, **adapting),
         "FOMAML-DQN": jmeta.algorithms.maml_dqn(tasks, **adapting, first_order=True),
@@ -79,16 +93,16 @@ def after_updates(agent: MAMLDQN, tasks: TaskDistribution, theta: Any, length: i
 
 def run(family: str) -> dict[str, Any]:
     """All methods on a family of tasks."""
-    tasks, num_steps, settings = FAMILIES[family]
+    tasks, num_steps, settings, _ = FAMILIES[family]
     outers = methods(family)
     agent: Any = outers["MAML-DQN"].inner
     length, found = settings["segment_length"], {}
 
     def with_best_rate(weights: Any) -> dict[str, Any]:
-        at_rate = lambda rate: MAMLDQNTheta(weights, jnp.log(jnp.float32(rate)))  # noqa: E731
-        tried = {rate: after_updates(agent, tasks, at_rate(rate), length, jax.random.key(2))[-1][0] for rate in RATES}
+        at_rate = lambda rate: agent.replace(inner_rate=rate)  # noqa: E731
+        tried = {rate: after_updates(at_rate(rate), tasks, weights, length, jax.random.key(2))[-1][0] for rate in RATES}
         rate = max(tried, key=lambda rate: tried[rate])
-        return {"rate": rate, "scores": after_updates(agent, tasks.held_out, at_rate(rate), length, jax.random.key(1))}
+        return {"rate": rate, "scores": after_updates(at_rate(rate), tasks.held_out, weights, length, jax.random.key(1))}
 
     for name, outer in outers.items():
         started = time.perf_counter()
@@ -98,7 +112,7 @@ def run(family: str) -> dict[str, Any]:
             found[name] = with_best_rate(theta)
         else:
             scores = after_updates(agent, tasks.held_out, theta, length, jax.random.key(1))
-            found[name] = {"rate": float(jnp.exp(theta.log_rate)), "scores": scores}
+            found[name] = {"rate": float(outer.inner.inner_rate), "scores": scores}
         found[name] |= {"seconds": round(seconds, 1), "env_steps": num_steps * outer.num_env_steps}
     found["DQN, from scratch"] = with_best_rate(agent.q_learner.init(jax.random.key(3)))
     return found

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 import jmeta
-from jmeta.inner.maml_dqn import MAMLDQN, MAMLDQNTheta
+from jmeta.inner.maml_dqn import MAMLDQN
 from jmeta.inner.off_policy import mean_loss
 from jmeta.tasks import GridNavi
 from jmeta.types import PyTree
@@ -23,11 +23,11 @@ def learner(**fields: Any) -> Any:
     return jmeta.algorithms.maml_dqn(GridNavi(size=3, horizon=6), **settings)
 
 
-def data(outer: Any) -> tuple[MAMLDQNTheta, PyTree]:
+def data(outer: Any) -> tuple[PyTree, PyTree]:
     """Theta, and the (newest lifetime, batch, key) of one task."""
 
     @jax.jit
-    def lived() -> tuple[MAMLDQNTheta, PyTree]:
+    def lived() -> tuple[PyTree, PyTree]:
         state, _ = outer.step(outer.init(KEY), KEY)
         record = jax.tree.map(lambda x: x[0], state.by_task)
         return state.theta, outer.draw(record, jax.random.key(3))
@@ -44,15 +44,22 @@ def test_an_inner_step_is_a_gradient_step_on_the_task_s_own_replay() -> None:
     assert int(adapted.own.number) == 6
     sample_key, loss_key = jax.random.split(jax.random.split(KEY, 1)[0])
     steps = adapted.own.sample(sample_key, 64)
-    loss = lambda w: mean_loss(agent.q_learner, w, theta.weights, steps, loss_key)[0]  # noqa: E731
-    gradient = jax.jit(jax.grad(loss))(theta.weights)
-    rate = float(jnp.exp(theta.log_rate))
-    expected = jax.tree.map(lambda w, g: w - rate * g, theta.weights, gradient)
+    loss = lambda w: mean_loss(agent.q_learner, w, theta, steps, loss_key)[0]  # noqa: E731
+    gradient = jax.jit(jax.grad(loss))(theta)
+    expected = jax.tree.map(lambda w, g: w - 0.3 * g, theta, gradient)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), adapted.weights, expected)
 
 
+def test_an_inner_step_is_no_longer_than_it_may_be() -> None:
+    outer = learner(num_updates=1, reward_scale=1e6, max_inner_norm=0.01)
+    theta, (newest, _, _) = data(outer)
+    phi, _ = outer.inner.begin(theta, 1, KEY)
+    adapted, _ = jax.jit(outer.inner.adapt)(theta, phi, (), jax.tree.map(lambda x: x[0], newest), KEY)
+    assert float(optax.tree.norm(optax.tree.sub(adapted.weights, theta))) == pytest.approx(0.3 * 0.01, rel=1e-3)
+
+
 def test_the_meta_gradient_is_that_of_central_differences() -> None:
-    """Along a random direction in weights and rate, without discount, so that targets are rewards; not so those of first order.
+    """Along a random direction in the weights, without discount, so that targets are rewards; not so those of first order.
 
     From where no rectifier is at its kink, before or after an inner step: the middle of the room is (0, 0), biases begin at 0.
     """
@@ -61,7 +68,7 @@ def test_the_meta_gradient_is_that_of_central_differences() -> None:
     theta, (newest, batch, key) = data(outer)
 
     @partial(jax.jit, static_argnums=0)
-    def loss(agent: MAMLDQN, theta: MAMLDQNTheta) -> jax.Array:
+    def loss(agent: MAMLDQN, theta: PyTree) -> jax.Array:
         return agent.loss(theta, agent.slow(theta), newest, batch, key)[0]
 
     leaves, structure = jax.tree.flatten(theta)
@@ -92,7 +99,11 @@ def test_until_it_has_adapted_it_tries_everything() -> None:
 
 
 def test_what_is_refused() -> None:
-    for fields, said in (({"num_updates": 0}, "num_updates=0"), ({"inner_rate": 0.0}, "inner_rate=0")):
+    for fields, said in (
+        ({"num_updates": 0}, "num_updates=0"),
+        ({"inner_rate": 0.0}, "inner_rate=0"),
+        ({"max_inner_norm": 0.0}, "max_inner_norm=0"),
+    ):
         with pytest.raises(ValueError, match=said):
             learner(**fields)
     with pytest.raises(ValueError, match="use pearl or mql"):

@@ -22,6 +22,7 @@ def maml_dqn(
     adapt_batch_size: int = 64,
     adapt_capacity: int = 1000,
     inner_rate: float = 0.05,
+    max_inner_norm: float = 1.0,
     first_order: bool = False,
     exploration_epsilon: float = 0.3,
     epsilon: float = 0.05,
@@ -31,7 +32,7 @@ def maml_dqn(
     learning_rate: float = 1e-3,
     **settings: Any,
 ) -> OuterLearner:
-    """Initial action values, and a rate, from which a few temporal-difference steps on a task's own replay are enough.
+    """Initial action values from which a few temporal-difference steps on a task's own replay are enough.
 
     Training differentiates through those steps: they are taken on a context from the task's newest lifetime, and what comes of
     them is judged on a batch of the task's replay. A new task is met epsilon-greedily, and adapted to from its own replay alone.
@@ -45,7 +46,8 @@ def maml_dqn(
       num_updates: inner steps at each adaptation.
       adapt_batch_size: steps of the task's own replay in each.
       adapt_capacity: steps of a task that adaptation keeps.
-      inner_rate: of the inner steps, at first; it is learned.
+      inner_rate: of the inner steps.
+      max_inner_norm: an inner gradient's global norm is clipped here.
       first_order: if True inner gradients count as constants.
       exploration_epsilon: how often an action is any in the first segment of a new task, before anything has adapted.
       epsilon: how often an action of the agent that is shipped is any, in (0, 1].
@@ -76,8 +78,9 @@ def maml_dqn(
     check_at_least_one(num_updates=num_updates, adapt_batch_size=adapt_batch_size, adapt_capacity=adapt_capacity)
     if not 0.0 <= exploration_epsilon <= 1.0:
         raise ValueError(f"exploration_epsilon={exploration_epsilon}: give a share of actions, 0 to 1")
-    if inner_rate <= 0:
-        raise ValueError(f"inner_rate={inner_rate}: give a rate above 0")
+    for name, value in {"inner_rate": inner_rate, "max_inner_norm": max_inner_norm}.items():
+        if value <= 0:
+            raise ValueError(f"{name}={value}: give a number above 0")
     sizes = (tasks.observation_size, tasks.action_space)
     learner = DQN.of(*sizes, widths, discount=discount, reward_scale=reward_scale, epsilon=epsilon, last_epsilon=last_epsilon)
     agent = MAMLDQN(
@@ -86,7 +89,8 @@ def maml_dqn(
         num_updates=num_updates,
         adapt_batch_size=adapt_batch_size,
         capacity=adapt_capacity,
-        initial_rate=inner_rate,
+        inner_rate=inner_rate,
+        max_inner_norm=max_inner_norm,
         exploration_epsilon=exploration_epsilon,
         first_order=first_order,
     )

@@ -4,19 +4,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from jmeta import struct
 from jmeta.inner.dqn import DQN
 from jmeta.inner.off_policy import OffPolicyAgent, OwnReplay, ReplayStep, mean_loss, observed_steps
 from jmeta.parallel import merge_axis
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
-
-
-class MAMLDQNTheta(NamedTuple):
-    """What is meta-learned."""
-
-    weights: PyTree  # of the action values, where every task begins
-    log_rate: jax.Array  # [] of the inner steps
 
 
 class MAMLDQNPhi(NamedTuple):
@@ -28,13 +22,13 @@ class MAMLDQNPhi(NamedTuple):
 
 @struct.dataclass
 class MAMLDQN(OffPolicyAgent):
-    """Action values adapt to a task by gradient steps on Huber's loss of its own replay; where they begin is meta-learned.
+    """Action values adapt to a task by gradient steps on Huber's loss of its own replay; theta is where they begin.
 
-        weights <- weights - rate * grad_weights mean_i huber(q(x_i, a_i; weights) - target_i)          num_updates times
-        minimise over the initial weights and the rate   the same loss after that, of other steps of the task.
+        phi <- phi - inner_rate * grad_phi mean_i huber(q(x_i, a_i; phi) - target_i)          num_updates times, from theta
+        minimise over theta   the same loss after that, of other steps of the task.
 
     Targets are double Q-learning's: of the inner steps with the weights as they were before the first of them, of the outer loss
-    with what the slow average of the initial weights becomes by the same inner steps. They are constants; everything else is
+    with what the slow average of theta becomes by the same inner steps. They are constants; everything else is
     differentiated through, unless ``first_order``.
 
     Attributes:
@@ -43,7 +37,9 @@ class MAMLDQN(OffPolicyAgent):
       exploration_epsilon: until it has adapted, the agent takes any action at least so often: of what it does not try it learns
         nothing.
       capacity: steps of the task that are kept; with as many as a segment has, each adaptation sees the newest segment alone.
-      initial_rate: of the inner steps.
+      inner_rate: of the inner steps.
+      max_inner_norm: an inner gradient's global norm is clipped here. Values grow in training, and with them curvature: a step
+        that overshoots makes the next one larger, and the meta-gradient through all of them useless.
       first_order: if True inner gradients count as constants (FOMAML).
 
     References:
@@ -56,16 +52,17 @@ class MAMLDQN(OffPolicyAgent):
     num_updates: int = struct.field(pytree_node=False, default=3)
     adapt_batch_size: int = struct.field(pytree_node=False, default=64)
     capacity: int = struct.field(pytree_node=False, default=1000)
-    initial_rate: jax.Array | float = 0.05
+    inner_rate: jax.Array | float = 0.05
+    max_inner_norm: jax.Array | float = 1.0
     exploration_epsilon: jax.Array | float = 0.3
     first_order: bool = struct.field(pytree_node=False, default=False)
 
     def init(self, key: jax.Array) -> Theta:
-        return MAMLDQNTheta(self.q_learner.init(key), jnp.log(jnp.asarray(self.initial_rate, jnp.float32)))
+        return self.q_learner.init(key)
 
     def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
         own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space)
-        return MAMLDQNPhi(theta.weights, own), ()
+        return MAMLDQNPhi(theta, own), ()
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         epsilon = self.q_learner.epsilon
@@ -74,23 +71,23 @@ class MAMLDQN(OffPolicyAgent):
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         own = phi.own.add(observed_steps(segment))
-        return MAMLDQNPhi(self._tune(theta, phi.weights, own, key), own), memory
+        return MAMLDQNPhi(self._tune(phi.weights, own, key), own), memory
 
     def slow(self, theta: Theta) -> PyTree:
-        return theta.weights
+        return theta
 
     def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         tune_key, loss_key = jax.random.split(key)
         lived = merge_axis(newest, 0)  # [K T, 1]
         own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space).add(observed_steps(lived))
-        weights = self._tune(theta, theta.weights, own, tune_key)
-        slow = self._tune(theta, slow, own, tune_key)
+        weights = self._tune(theta, own, tune_key)
+        slow = self._tune(slow, own, tune_key)
         steps = observed_steps(batch)
         loss, metrics = mean_loss(self.q_learner, weights, slow, steps, loss_key)
-        before, _ = mean_loss(self.q_learner, jax.lax.stop_gradient(theta.weights), slow, steps, loss_key)
-        return loss, metrics | {"loss/before": before, "inner_rate": jnp.exp(theta.log_rate)}
+        before, _ = mean_loss(self.q_learner, jax.lax.stop_gradient(theta), slow, steps, loss_key)
+        return loss, metrics | {"loss/before": before}
 
-    def _tune(self, theta: Theta, weights: PyTree, own: OwnReplay, key: jax.Array) -> PyTree:
+    def _tune(self, weights: PyTree, own: OwnReplay, key: jax.Array) -> PyTree:
         """The weights after the inner steps; targets are of those given."""
         target = jax.lax.stop_gradient(weights)
 
@@ -100,6 +97,8 @@ class MAMLDQN(OffPolicyAgent):
             gradient = jax.grad(lambda w: mean_loss(self.q_learner, w, target, steps, loss_key)[0])(weights)
             if self.first_order:
                 gradient = jax.lax.stop_gradient(gradient)
-            return jax.tree.map(lambda w, g: w - jnp.exp(theta.log_rate) * g, weights, gradient), None
+            norm = jnp.sqrt(optax.tree.norm(gradient, squared=True) + 1e-12)  # smooth where there is nothing to learn
+            rate = self.inner_rate * jnp.minimum(1.0, self.max_inner_norm / norm)
+            return jax.tree.map(lambda w, g: w - rate * g, weights, gradient), None
 
         return jax.lax.scan(update, weights, jax.random.split(key, self.num_updates))[0]

@@ -19,7 +19,7 @@ class Step(NamedTuple):
 
 
 class QLearner(abc.ABC):
-    """Four pure functions of parameters. A subclass is a frozen ``jmeta.struct.dataclass``.
+    """Pure functions of parameters. A subclass is a frozen ``jmeta.struct.dataclass``.
 
     Attributes:
       num_inputs: length of the features.
@@ -39,7 +39,7 @@ class QLearner(abc.ABC):
 
     @abc.abstractmethod
     def decide(self, parameters: PyTree, x: jax.Array) -> Decision:
-        """The policy at features [num_inputs]."""
+        """The policy that is shipped, or by which experience is gathered, at features [num_inputs]."""
 
     @abc.abstractmethod
     def slow(self, parameters: PyTree) -> PyTree:
@@ -49,6 +49,6 @@ class QLearner(abc.ABC):
     def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         """Of one step, [], and its parts. Only the critic's part has a derivative in the features."""
 
+    @abc.abstractmethod
     def exploring(self, remaining: jax.Array | float) -> Self:
-        """As it gathers experience, where 1 down to 0 remains of the time for exploration; itself, if it is stochastic."""
-        return self
+        """As it gathers experience, where 1 down to 0 remains of the time for exploration."""

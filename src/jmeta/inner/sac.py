@@ -1,12 +1,14 @@
 """SAC: a stochastic policy that is paid for its entropy (Haarnoja et al. 2018, arXiv 1812.05905)."""
 
+from typing import Any, Self
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step
-from jmeta.networks import MLP, Categorical, Linear, Network, TanhNormalHead, TwinActionValues, TwinCritic, from_nnx
+from jmeta.networks import MLP, Categorical, Linear, Network, TanhNormal, TanhNormalHead, TwinActionValues, TwinCritic, from_nnx
 from jmeta.objectives import soft_value, td_target
 from jmeta.types import ActionSpace, Continuous, Decision, Discrete, Metrics, PyTree
 
@@ -41,6 +43,8 @@ class SAC(QLearner):
       critic: features and action to two estimates [2].
       initial_temperature: what entropy is worth at first, > 0.
       target_entropy: in nats; None for minus the number of action dimensions.
+      spread: standard deviations before tanh are multiplied by it: what is shipped acts by the policy's mean, almost, and what
+        gathers experience by all of it, 1.
 
     References:
       Haarnoja et al. 2018, arXiv 1812.05905.
@@ -54,6 +58,7 @@ class SAC(QLearner):
     reward_scale: jax.Array | float = 1.0
     initial_temperature: jax.Array | float = 1.0
     target_entropy: jax.Array | float | None = None
+    spread: jax.Array | float = 0.05
 
     @classmethod
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "SAC":
@@ -72,7 +77,19 @@ class SAC(QLearner):
         }
 
     def decide(self, parameters: PyTree, x: jax.Array) -> Decision:
-        return self.actor.apply(parameters["actor"], x)
+        decision = self.actor.apply(parameters["actor"], x)
+        return decision._replace(distribution=self.narrowed(decision.distribution))
+
+    def narrowed(self, policy: Any) -> Any:
+        """The policy with its randomness times ``spread``."""
+        return TanhNormal(policy.mean_before, policy.log_std + jnp.log(self.spread))
+
+    def exploring(self, remaining: jax.Array | float) -> Self:
+        return self.replace(spread=1.0)  # type: ignore[attr-defined]
+
+    def policy(self, parameters: PyTree, x: jax.Array) -> Any:
+        """What is learned: a distribution, with all its randomness."""
+        return self.actor.apply(parameters["actor"], x).distribution
 
     def slow(self, parameters: PyTree) -> PyTree:
         return parameters["critic"]
@@ -81,13 +98,13 @@ class SAC(QLearner):
         next_key, action_key = jax.random.split(key)
         temperature = jnp.exp(parameters["log_temperature"])
         known = jax.lax.stop_gradient((parameters["critic"], temperature, step.x_tm1))
-        following, log_prob_t = self.decide(parameters, step.x_t).distribution.sample_with_log_prob(next_key)
+        following, log_prob_t = self.policy(parameters, step.x_t).sample_with_log_prob(next_key)
         v_t = self.critic.apply(slow, step.x_t, following).min() - temperature * log_prob_t
         target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
         critic_loss = 0.5 * jnp.square(self.critic.apply(parameters["critic"], step.x_tm1, step.a_tm1) - target).sum()
 
         critic, cost, x = known
-        action, log_prob = self.decide(parameters, x).distribution.sample_with_log_prob(action_key)
+        action, log_prob = self.policy(parameters, x).sample_with_log_prob(action_key)
         value = self.critic.apply(critic, x, action).min()
         policy_loss = cost * log_prob - value
         wanted = -float(self.action_space.size) if self.target_entropy is None else self.target_entropy
@@ -108,6 +125,7 @@ class DiscreteSAC(SAC):
     Attributes:
       critic: features to two estimates of every action [2, A].
       target_entropy: in nats; None for six tenths of the largest there is.
+      spread: the softmax's temperature: what is shipped takes the likeliest action, almost.
 
     References:
       Christodoulou 2019, arXiv 1910.07207.
@@ -125,16 +143,19 @@ class DiscreteSAC(SAC):
         critic = from_nnx(lambda rngs: TwinActionValues(num_inputs, action_space.encoding_size, widths, rngs=rngs))
         return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]
 
+    def narrowed(self, policy: Any) -> Any:
+        return Categorical(jax.nn.log_softmax(policy.logits / self.spread))
+
     def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         temperature = jnp.exp(parameters["log_temperature"])
-        log_pi_t = self.decide(parameters, step.x_t).distribution.logits
+        log_pi_t = self.policy(parameters, step.x_t).logits
         v_t = soft_value(log_pi_t, self.critic.apply(slow, step.x_t).min(0), temperature)
         target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
         q_tm1 = self.critic.apply(parameters["critic"], step.x_tm1)
         chosen = jnp.arange(self.action_space.num_actions) == step.a_tm1
         critic_loss = 0.5 * jnp.where(chosen, jnp.square(q_tm1 - target), 0.0).sum()
 
-        log_pi = self.decide(parameters, jax.lax.stop_gradient(step.x_tm1)).distribution.logits
+        log_pi = self.policy(parameters, jax.lax.stop_gradient(step.x_tm1)).logits
         policy_loss = -soft_value(log_pi, jax.lax.stop_gradient(q_tm1.min(0)), jax.lax.stop_gradient(temperature))
         entropy = -jnp.sum(jnp.exp(log_pi) * log_pi)
         wanted = 0.6 * jnp.log(self.action_space.num_actions) if self.target_entropy is None else self.target_entropy
