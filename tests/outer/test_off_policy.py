@@ -13,7 +13,7 @@ import pytest
 import jmeta
 from jmeta.inner.dqn import DQN
 from jmeta.inner.q_learner import Step
-from jmeta.inner.sac import SAC
+from jmeta.inner.sac import SAC, DiscreteSAC
 from jmeta.outer.base import relative_weights
 from jmeta.tasks import GridNavi, PointNavigation, SparsePointNavigation
 from jmeta.types import Continuous, Discrete, PyTree
@@ -278,3 +278,17 @@ def test_only_critics_learn_through_the_features_and_only_the_actor_through_its_
     expected = (q(step.x_tm1) - 1.0) @ jax.jit(jax.jacobian(q))(step.x_tm1)
     np.testing.assert_allclose(of_x, expected, atol=1e-5)
     assert float(metrics["loss/critic"]) == pytest.approx(float(0.5 * jnp.square(q(step.x_tm1) - 1.0).sum()), rel=1e-5)
+
+
+def test_what_is_shipped_acts_by_the_mean_and_what_explores_by_the_whole_policy() -> None:
+    x = jnp.array([0.3, -0.2, 0.5])
+    sac = SAC.of(3, Continuous(2), (8,))
+    parameters = sac.init(jax.random.key(0))
+    shipped, whole = (agent.decide(parameters, x).distribution for agent in (sac, sac.exploring(1.0)))
+    np.testing.assert_allclose(shipped.mean, whole.mean)
+    np.testing.assert_allclose(jnp.exp(shipped.log_std - whole.log_std), 0.05, rtol=1e-5)
+    np.testing.assert_allclose(whole.log_std, sac.policy(parameters, x).log_std)
+    discrete = DiscreteSAC.of(3, Discrete(4), (8,))
+    parameters = discrete.init(jax.random.key(0))
+    shipped, whole = (agent.decide(parameters, x).distribution.logits for agent in (discrete, discrete.exploring(1.0)))
+    np.testing.assert_allclose(shipped - shipped.max(), 20 * (whole - whole.max()), atol=1e-4)
