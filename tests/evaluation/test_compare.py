@@ -333,6 +333,17 @@ def test_when_all_have_failed_training_ends(tmp_path):
     write_report(outcome, tmp_path)
 
 
+def test_the_table_shows_what_each_episode_returned(tmp_path):
+    summary = summarise(compare(comparison(cell({"": Climb()}), fixed(2)), tmp_path))
+    trained, by_hand = summary["tasks"][0]["rows"]
+    trained["curve"]["value"], by_hand["curve"]["value"] = [1.0, 2.5], [0.5]
+    label = by_hand["label"]
+    assert f"| episode | 1 | 2 |\n| --- | ---: | ---: |\n| climb | 1 | 2.5 |\n| {label} | 0.5 | — |\n" in markdown(summary)
+    trained["curve"]["value"] = list(range(1, 13))
+    assert "| episode | 1 | 2 | 3 | 5 | 10 | 12 |" in markdown(summary)
+    assert "| climb | 1 | 2 | 3 | 5 | 10 | 12 |" in markdown(summary)
+
+
 def test_a_cell_that_breaks_is_reported_and_tried_again(tmp_path):
     said = []
     outcome = compare(comparison(cell({"": Climb(broken="no such kernel")}), fixed(2)), tmp_path, say=said.append)
@@ -523,7 +534,7 @@ def test_reports(tmp_path):
     assert json.loads((tmp_path / "results.json").read_text()) == json.loads(json.dumps(summarise(outcome)))
     lines = table.read_text().splitlines()
     assert "Ended early by SIGINT." in lines[2]
-    (row,) = [line for line in lines if line.startswith("| a\\|b</script>")]
+    row, _ = [line for line in lines if line.startswith("| a\\|b</script>")]
     columns = dict(zip(*(re.split(r" (?<!\\)\| ", line.strip("| ")) for line in (lines[8], row)), strict=True))
     assert columns["mean"].startswith("3 [")
     assert columns["normalised"].startswith("0.5 [")

@@ -18,6 +18,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7
 DASHES = ("-", "--", ":")  # from the eighth row on
 
 ROUNDING = 1e-12  # what is nearer to zero is rounding
+MOST_EPISODES = 8  # of which a table shows every one
 
 DEFINITIONS = """\
 - A **score** is the mean return of an episode over the episodes of a lifetime, in one test task, by one training.
@@ -66,6 +67,9 @@ def markdown(summary: dict[str, Any]) -> str:
     parts = [f"# {summary['name']}\n\n{_say_budget(summary)}\n"]
     for task in summary["tasks"]:
         parts.append(f"## {task['task']}\n\n{say_task(task)}\n\n{_table(HEADINGS, [_cells(row) for row in task['rows']])}")
+        lived = [row for row in task["rows"] if not row["failed"]]
+        if lived:
+            parts.append(f"Mean return of each episode of a lifetime:\n\n{_by_episode(lived)}")
         failed = [f"- {row['label']}: {row['failed']}" for row in task["rows"] if row["failed"] and row["ran"]]
         if failed:
             parts.append("Failed:\n\n" + "\n".join(failed) + "\n")
@@ -98,6 +102,16 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{row['env_steps']:,}" if trained else "—",
         f"{row['train_seconds']:.1f} + {row['compile_seconds']:.1f}" if trained else "—",
     ]
+
+
+def _by_episode(rows: list[dict[str, Any]]) -> str:
+    """All episodes if there are few of them, else some that lie ever farther apart, and the last."""
+    longest = max(len(row["curve"]["value"]) for row in rows)
+    some = [n * 10**power for power in range(len(str(longest))) for n in (1, 2, 3, 5)]
+    shown = range(1, longest + 1) if longest <= MOST_EPISODES else sorted({*(n for n in some if n < longest), longest})
+    returns = [dict(enumerate(row["curve"]["value"], start=1)) for row in rows]
+    cells = [[row["label"], *(_number(known.get(n)) for n in shown)] for row, known in zip(rows, returns, strict=True)]
+    return _table(["episode", *map(str, shown)], cells)
 
 
 def say_task(task: dict[str, Any]) -> str:
