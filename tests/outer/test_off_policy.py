@@ -175,9 +175,13 @@ def test_targets_follow_slowly() -> None:
 
 
 def test_the_size_of_replay_is_known_beforehand() -> None:
-    """4 tasks x 12 steps of 2 observations (2 floats), 2 actions (2), 3 rewards, 4 flags; an index and a flag for each task."""
-    assert learner().replay_bytes == 4 * (12 * (4 * (2 + 2 + 2 + 2 + 1 + 1 + 1) + 4) + 5)
-    assert "replay takes 2,324 bytes" in learner().memory_remedy()
+    """4 tasks x 12 steps of 2 observations (2 floats), 2 actions (2), 3 rewards, 4 flags; an index and a flag for each task.
+
+    The newest two lifetimes, of 5 steps each, are kept beside that.
+    """
+    step = 4 * (2 + 2 + 2 + 2 + 1 + 1 + 1) + 4
+    assert learner(num_recent=2).replay_bytes == 4 * (12 * step + 5 + 2 * 5 * step)
+    assert "replay takes 3,284 bytes" in learner().memory_remedy()
 
 
 def test_what_is_refused() -> None:

@@ -144,9 +144,9 @@ class OffPolicy(OuterLearner):
 
     @property
     def replay_bytes(self) -> int:
-        """What all tasks' replay takes, known before any of it is allocated."""
-        kept = jax.eval_shape(self.init, jax.random.key(0)).by_task.kept
-        return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(kept))
+        """What all tasks' replay and newest lifetimes take, known before any of it is allocated."""
+        records: TaskRecord = jax.eval_shape(self.init, jax.random.key(0)).by_task
+        return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves((records.kept, records.recent)))
 
     def memory_remedy(self) -> str:
         less = use_smaller("microbatch_size", self._microbatch_size(1))
