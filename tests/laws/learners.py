@@ -7,6 +7,7 @@ from typing import Any, get_args
 import jmeta
 from jmeta.networks import CoreName, EncoderName
 from jmeta.outer.base import OuterLearner
+from jmeta.outer.off_policy import OffPolicy
 from jmeta.tasks import BernoulliBandit, GridNavi, PointNavigation, SparsePointNavigation
 
 SMALL: dict[str, Any] = {"widths": (8,), "num_streams": 6, "num_tasks": 4}
@@ -19,6 +20,12 @@ REPLAYED: dict[str, Any] = {
     "capacity": 60,
 }
 EVOLVED: dict[str, Any] = {"widths": (8,), "num_streams": 6, "num_tasks": 2, "population_size": 8}
+
+
+def exploring(outer: OffPolicy) -> OffPolicy:
+    """With an agent that always gathers experience: what is shipped may do the same at every step, whatever the key."""
+    return outer.replace(inner=outer.inner.explorer(1.0))
+
 
 OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
     {
@@ -112,7 +119,9 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
         ),
         "maml-critic": lambda: jmeta.algorithms.maml(PointNavigation(horizon=6), baseline="critic", **SMALL),
         "sac": lambda: jmeta.algorithms.sac(SparsePointNavigation(horizon=4), **REPLAYED),
-        "sac-discrete": lambda: jmeta.algorithms.sac(BernoulliBandit(num_arms=3, num_pulls=6), segment_length=6, **REPLAYED),
+        "sac-discrete": lambda: exploring(
+            jmeta.algorithms.sac(BernoulliBandit(num_arms=3, num_pulls=6), segment_length=6, **REPLAYED)
+        ),
         "td3": lambda: jmeta.algorithms.td3(SparsePointNavigation(horizon=4), **REPLAYED),
         "mql": lambda: jmeta.algorithms.mql(
             SparsePointNavigation(horizon=4, episodes=2),
