@@ -3,8 +3,8 @@
     python benchmarks/maml_dqn.py
 
 All adapt by the same inner steps to a first segment of a held-out task, lived epsilon-greedily, and are scored in the second
-(GridNavi's goals are all trained on, as published); for pretrained and fresh weights the inner rate is the best of several on training tasks. Replay off: a task's replay holds its
-newest lifetime alone.
+(GridNavi's goals are all trained on, as published). For pretrained and fresh weights the inner rate is the best of several on
+training tasks. Replay off: a task's replay holds its newest lifetime alone.
 """
 
 import argparse
