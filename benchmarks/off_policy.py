@@ -1,4 +1,4 @@
-"""Off-policy learners on a single task each: SAC and DQN.
+"""Off-policy learners on a single task each: SAC, TD3 and DQN.
 
 python benchmarks/off_policy.py
 """
@@ -8,14 +8,14 @@ from typing import Any
 from jmeta.training import Recipe
 from published import Row, reproduce
 
-SAC: dict[str, Any] = {
+PENDULUM: dict[str, Any] = {
     "widths": (64, 64),
     "num_tasks": 4,
     "num_passes": 200,
     "batch_size": 64,
     "learning_rate": 1e-3,
 }
-DQN: dict[str, Any] = {
+CART_POLE: dict[str, Any] = {
     "widths": (120, 84),
     "num_tasks": 4,
     "num_passes": 200,
@@ -35,8 +35,9 @@ def single(name: str, algorithm: str, env_id: str, num_steps: int, fields: dict[
 
 
 ROWS = [
-    single("SAC, Pendulum-v1", "sac", "Pendulum-v1", 40, SAC),
-    single("DQN, CartPole-v1", "dqn", "CartPole-v1", 120, DQN),
+    single("SAC, Pendulum-v1", "sac", "Pendulum-v1", 40, PENDULUM),
+    single("TD3, Pendulum-v1", "td3", "Pendulum-v1", 40, PENDULUM),
+    single("DQN, CartPole-v1", "dqn", "CartPole-v1", 120, CART_POLE),
 ]
 
 if __name__ == "__main__":
