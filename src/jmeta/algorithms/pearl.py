@@ -52,8 +52,8 @@ def pearl(
         default from its first segments, a random number of them, which is what a new task gives.
       sees_reward: show policy and critics the last reward too, for tasks whose goal can be searched for within an episode: who
         sees observations alone guesses one place an episode.
-      held_noise: the share of the action noise's variance that is drawn once a segment, in [0, 1): for tasks whose rewards are
-        rare, 0.5 finds them with half the environment steps. Actions lie in a box.
+      held_noise: the share of the action noise's variance that is drawn once a segment, in [0, 1); with 0.5 rare rewards are
+        found a little sooner. Actions lie in a box.
       discount: per environment step, in [0, 1].
       reward_scale: rewards are multiplied by it before the critics learn from them.
       initial_temperature: what entropy is worth at first.
