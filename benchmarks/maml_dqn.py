@@ -40,7 +40,6 @@ SHARED: dict[str, Any] = {
 }
 BALANCE: dict[str, Any] = {"segment_length": 200, "num_passes": 16, "reward_scale": 0.05}
 ADAPTING: dict[str, Any] = {"adapt_batch_size": 64, "num_updates": 3}
-MANY_TASKS: dict[str, Any] = {"num_tasks": 512, "num_collected": 64, "num_minibatches": 16, "learning_rate": 2e-4}
 EITHER_WAY = (("force_mag", (-15.0, 15.0)), ("length", (0.25, 0.75)), ("masspole", (0.05, 0.5)))
 FAMILIES: dict[str, tuple[TaskDistribution, int, dict[str, Any], dict[str, Any]]] = {  # what is trained, and what adapts
     "cart-pole": (jmeta.tasks.CartPole(max_steps=200), 100, BALANCE, {"exploration_epsilon": 0.5}),
@@ -53,7 +52,16 @@ FAMILIES: dict[str, tuple[TaskDistribution, int, dict[str, Any], dict[str, Any]]
     "tabular-mdp": (
         jmeta.tasks.TabularMDP(),
         120,
-        {"segment_length": 100, "num_passes": 4, "reward_scale": 0.3, "discount": 0.9} | MANY_TASKS,
+        {
+            "segment_length": 100,
+            "num_tasks": 512,
+            "num_collected": 64,
+            "num_passes": 4,
+            "num_minibatches": 16,
+            "reward_scale": 0.3,
+            "discount": 0.9,
+            "learning_rate": 2e-4,
+        },
         {"exploration_epsilon": 1.0, "inner_rate": 0.2},
     ),
     "grid-navi": (
