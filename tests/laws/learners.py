@@ -78,7 +78,6 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
             encoder=encoder,
             encoder_widths=(8,),
             context_size=6,
-            held_noise=0.5,
             **REPLAYED,
         )
         for encoder in get_args(EncoderName)

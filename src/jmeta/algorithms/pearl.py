@@ -25,7 +25,6 @@ def pearl(
     kl_weight: float = 0.1,
     context_size: int | None = None,
     sees_reward: bool = False,
-    held_noise: float = 0.0,
     discount: float = 0.99,
     reward_scale: float = 1.0,
     initial_temperature: float = 1.0,
@@ -52,8 +51,6 @@ def pearl(
         default from its first segments, a random number of them, which is what a new task gives.
       sees_reward: show policy and critics the last reward too, for tasks whose goal can be searched for within an episode: who
         sees observations alone guesses one place an episode.
-      held_noise: the share of the action noise's variance that is drawn once a segment, in [0, 1); with 0.5 rare rewards are
-        found a little sooner. Actions lie in a box.
       discount: per environment step, in [0, 1].
       reward_scale: rewards are multiplied by it before the critics learn from them.
       initial_temperature: what entropy is worth at first.
@@ -67,8 +64,8 @@ def pearl(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for noise held of a few actions, a segment that is no whole number of episodes, numbers that do not divide
-        num_tasks, too little replay, or a network that can't be built.
+      ValueError: for a segment that is no whole number of episodes, numbers that do not divide num_tasks, too little replay, or a
+        network that can't be built.
 
     Example:
       >>> import jax, jmeta
@@ -88,16 +85,12 @@ def pearl(
     check_choice("encoder", encoder, get_args(EncoderName))
     if latent_size < 1:
         raise ValueError(f"latent_size={latent_size}: a latent task needs at least 1 dimension")
-    space = tasks.action_space
-    if not 0.0 <= held_noise < 1.0:
-        raise ValueError(f"held_noise={held_noise}: give a share of the noise's variance, at least 0 and less than 1")
-    if held_noise and isinstance(space, Discrete):
-        raise ValueError(f"held_noise={held_noise}: {type(tasks).__name__} takes {space}, which have no such noise; use 0")
     protocol = protocol_of(tasks, num_segments, segment_length)
     length = protocol.num_env_steps
     if context_size is not None and not 1 <= context_size <= length:
         raise ValueError(f"context_size={context_size}: draw 1 to {length} steps of a lifetime, or None for its first segments")
     num_seen = context_size or length
+    space = tasks.action_space
     num_inputs = tasks.observation_size + space.encoding_size + 1
 
     def build(rngs: nnx.Rngs) -> ContextEncoder:
@@ -127,7 +120,6 @@ def pearl(
         kl_weight=kl_weight,
         context_size=context_size,
         sees_reward=sees_reward,
-        held_noise=held_noise,
     )
     return off_policy_learner(
         tasks, agent, num_segments=protocol.num_segments, segment_length=protocol.segment_length, num_tasks=num_tasks, **settings

@@ -11,7 +11,7 @@ from jmeta.inner.q_learner import QLearner
 from jmeta.networks import Network
 from jmeta.objectives import gaussian_kl
 from jmeta.parallel import merge_axis
-from jmeta.types import ActionSpace, Continuous, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
 class PEARLPhi(NamedTuple):
@@ -19,7 +19,6 @@ class PEARLPhi(NamedTuple):
 
     evidence: PyTree  # what the encoder keeps of all steps so far
     z: jax.Array  # [D] the task it is taken to be until the segment ends
-    noise: jax.Array  # [size] of actions in a box, held as long; [0] of a few actions
 
 
 @struct.dataclass
@@ -44,11 +43,9 @@ class PEARL(OffPolicyAgent):
         None for the first segments, a random number of them.
       sees_reward: whether policy and critics also see the last reward of the episode. Who acts by a sample of z can then search
         within an episode, among all that may still be so, and stay where it is paid; else it has to guess a goal and wait there.
-      held_noise: the share of the action noise's variance that is drawn once a segment, in [0, 1). What
-        is drawn at every step moves a path by the root of its length, what is held by all of it: rare rewards are found off it.
 
     References:
-      Rakelly et al. 2019, arXiv 1903.08254. Held noise, of other forms: Raffin et al. 2021, arXiv 2005.05719.
+      Rakelly et al. 2019, arXiv 1903.08254.
     """
 
     observation_size: int = struct.field(pytree_node=False)
@@ -59,29 +56,22 @@ class PEARL(OffPolicyAgent):
     kl_weight: jax.Array | float = 0.1
     context_size: int | None = struct.field(pytree_node=False, default=None)
     sees_reward: bool = struct.field(pytree_node=False, default=False)
-    held_noise: jax.Array | float = 0.0
 
     def init(self, key: jax.Array) -> Theta:
         encoder_key, learner_key = jax.random.split(key)
         return {"encoder": self.encoder.init(encoder_key), "q_learner": self.q_learner.init(learner_key)}
 
     def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        z_key, noise_key = jax.random.split(key)
-        z = jax.random.normal(z_key, (self.latent_size,))
-        return PEARLPhi(self._no_evidence(theta), z, self._noise(noise_key)), ()
+        return PEARLPhi(self._no_evidence(theta), jax.random.normal(key, (self.latent_size,))), ()
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         seen = self._features(timestep.observation, jnp.where(timestep.first, 0.0, timestep.previous_reward), phi.z)
-        decision = self.q_learner.decide(theta["q_learner"], seen)
-        if isinstance(self.action_space, Continuous):
-            decision = decision._replace(distribution=decision.distribution.given(phi.noise, self.held_noise))
-        return decision, memory
+        return self.q_learner.decide(theta["q_learner"], seen), memory
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         evidence = self._add(theta, phi.evidence, segment)
         mean, variance = self.posterior(theta, evidence)
-        z_key, noise_key = jax.random.split(key)
-        return PEARLPhi(evidence, _sample(mean, variance, z_key), self._noise(noise_key)), memory
+        return PEARLPhi(evidence, _sample(mean, variance, key)), memory
 
     def posterior(self, theta: Theta, evidence: PyTree) -> tuple[jax.Array, jax.Array]:
         """What is believed of z: (mean [D], variance [D]). ``phi.evidence`` of any lifetime will do."""
@@ -118,9 +108,6 @@ class PEARL(OffPolicyAgent):
 
     def _features(self, observation: jax.Array, reward: jax.Array, z: jax.Array) -> jax.Array:
         return jnp.concatenate([observation, reward[None], z] if self.sees_reward else [observation, z])
-
-    def _noise(self, key: jax.Array) -> jax.Array:
-        return jax.random.normal(key, (self.action_space.size if isinstance(self.action_space, Continuous) else 0,))
 
     def _no_evidence(self, theta: Theta) -> PyTree:
         return self.encoder.apply(theta["encoder"], method="no_evidence")

@@ -91,11 +91,6 @@ class TanhNormal(dist.Distribution):
     def log_prob(self, value: jax.Array) -> jax.Array:
         return self._log_prob_before(jnp.arctanh(jnp.clip(value, -self.EDGE, self.EDGE)))
 
-    def given(self, noise: jax.Array, share: jax.Array | float) -> "TanhNormal":
-        """What is left of it once a ``share`` of the Gaussian's variance, in [0, 1), has come out as ``noise`` [size]."""
-        mean = self.mean_before + jnp.exp(self.log_std) * jnp.sqrt(share) * noise
-        return TanhNormal(mean, self.log_std + 0.5 * jnp.log1p(-share))
-
     @property
     def mean(self) -> jax.Array:
         """The action of the Gaussian's mean, [size]."""
