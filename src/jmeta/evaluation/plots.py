@@ -95,10 +95,19 @@ def plot_runs(runs: Sequence[RunDirectory], out: Path) -> Path:
                 label=f"{run.path.name}, {evaluation['num_tasks']} {evaluation['split']} tasks",
                 colour=colour,
             )
+    if any(evaluations):
+        show_all_spans(panels[1])
     for panel in panels:
         finish(panel)
     save(figure, out)
     return out
+
+
+def show_all_spans(axes: Axes) -> None:
+    """Where the longest curve goes ten times as far as the shortest, x is logarithmic from the end of the shortest on."""
+    spans = [span for line in axes.get_lines() if (span := float(np.max(line.get_xdata()))) > 0.0]
+    if spans and max(spans) > 10.0 * min(spans):
+        axes.set_xscale("symlog", linthresh=min(spans))
 
 
 def finish(axes: Axes) -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from jmeta.evaluation.compare import Outcome
 from jmeta.evaluation.compare_summary import summarise
-from jmeta.evaluation.plots import finish, save
+from jmeta.evaluation.plots import finish, save, show_all_spans
 from jmeta.evaluation.report_page import page
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
@@ -203,6 +203,7 @@ def _curves(axes: Axes, task: dict[str, Any], labels: list[str]) -> None:
         axes.plot(curve["env_steps"], curve["value"], marker="o", ms=3.5, lw=1.8, label=row["label"], **look)
         if None not in curve["low"]:
             axes.fill_between(curve["env_steps"], curve["low"], curve["high"], color=look["color"], alpha=0.2, lw=0)
+    show_all_spans(axes)
     axes.set_xlabel("environment steps spent in the task")
     axes.set_ylabel("return of an episode")
 
