@@ -11,12 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
+from matplotlib.figure import Figure
 
 import jmeta
 from jmeta import struct
 from jmeta.evaluation import compare as module
 from jmeta.evaluation.compare import Budget, Cell, CellResult, Comparison, HandWritten, Outcome, Returns, Variants, compare
 from jmeta.evaluation.compare_summary import summarise
+from jmeta.evaluation.plots import show_all_spans
 from jmeta.evaluation.report import markdown, write_report
 from jmeta.inner.base import InnerLearner
 from jmeta.outer.base import OuterLearner
@@ -592,3 +594,14 @@ def test_a_bandit(tmp_path):
     assert task["optimum"]["label"] == "Bayes optimum"
     assert task["optimum"]["value"] == pytest.approx(jmeta.references.bayes_optimal_return(2, 3) / 3)
     assert task["random"] == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(600))  # z = 4
+
+
+@pytest.mark.parametrize(("longest", "scale"), [(400, "linear"), (4000, "symlog")])
+def test_curves_of_short_lives_can_be_read_beside_long_ones(longest, scale):
+    axes = Figure().subplots()
+    for end in (0, 100, longest):  # a lifetime of a single episode ends where it begins
+        axes.plot([0, end], [0.0, 1.0])
+    show_all_spans(axes)
+    assert axes.get_xscale() == scale
+    at = lambda steps: axes.transData.transform((steps, 0.0))[0]  # noqa: E731
+    assert (at(100) - at(0)) / (at(longest) - at(0)) > 0.2
