@@ -57,6 +57,7 @@ def adaptation_curve(
     axes.plot(x, y, "o-", color=colour, ms=4, lw=1.8, label=label)
     if np.isfinite(e).all():
         axes.fill_between(x, y - 1.96 * e, y + 1.96 * e, color=colour, alpha=0.2, lw=0)
+    show_all_spans(axes)
     axes.set_xlabel("environment steps spent in the task")
     axes.set_ylabel("return of an episode")
     axes.set_title("Learning, in a task not seen before")
@@ -95,8 +96,6 @@ def plot_runs(runs: Sequence[RunDirectory], out: Path) -> Path:
                 label=f"{run.path.name}, {evaluation['num_tasks']} {evaluation['split']} tasks",
                 colour=colour,
             )
-    if any(evaluations):
-        show_all_spans(panels[1])
     for panel in panels:
         finish(panel)
     save(figure, out)
