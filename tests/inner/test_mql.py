@@ -59,8 +59,7 @@ def test_contexts_in_replay_are_those_of_the_life() -> None:
     _, segments = lived(outer, theta)
     flat = jax.tree.map(lambda x: x[:, :, 0].reshape(12, *x.shape[3:]), segments._replace(decision=(), memory=()))
     twice = jax.tree.map(lambda x: jnp.concatenate([x, x]), flat)
-    opens = jnp.arange(24) % 12 == 0
-    row = ReplayStep.of(twice, worth=2.0 * twice.reward, opens=opens)
+    row = ReplayStep.of(twice, worth=2.0 * twice.reward, time=jnp.arange(24) % 12)
     fresh = agent.encoder.apply(theta["encoder"], method="initial_memory")
     steps = jax.jit(agent._steps)(theta, fresh, row)
     memory, contexts, encode = fresh, [], jax.jit(agent.encoder.apply)

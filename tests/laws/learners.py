@@ -78,6 +78,7 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = (
             encoder=encoder,
             encoder_widths=(8,),
             context_size=6,
+            sees_clock=True,
             **REPLAYED,
         )
         for encoder in get_args(EncoderName)

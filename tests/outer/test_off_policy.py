@@ -43,7 +43,7 @@ def test_each_task_s_replay_holds_what_was_lived_in_it_and_the_newest_of_that() 
     goal = np.asarray(state.by_task.task.goal)
     assert len(np.unique(goal, axis=0)) == 4
     np.testing.assert_allclose(kept.reward, -np.linalg.norm(kept.next_observation - goal[:, None], axis=-1), atol=1e-5)
-    assert kept.opens.sum(1).tolist() == [2, 2, 2, 2]  # where the second and the third lifetime open
+    assert kept.time.tolist() == [[2, 3, 4, 3, 4, 0, 1, 2, 3, 4, 0, 1]] * 4  # the third lifetime lies around the end
     np.testing.assert_array_equal(state.by_task.kept.current_index, [3, 3, 3, 3])
     assert np.asarray(state.by_task.kept.is_full).all()
 
@@ -80,7 +80,7 @@ def test_contexts_are_the_first_segments_or_steps_at_random() -> None:
     phi, _ = agent.begin(state.theta, 1, KEYS[0])
     prefixes = [flat(phi.evidence)]
     for number in range(3):
-        phi, _ = adapt(state.theta, phi, (), jax.tree.map(lambda x: x[number], newest), KEYS[0])  # noqa: B023
+        phi, _ = adapt(state.theta, phi, jnp.zeros(1, jnp.int32), jax.tree.map(lambda x: x[number], newest), KEYS[0])  # noqa: B023
         prefixes.append(flat(phi.evidence))
     drawn = contexts(agent, jax.random.split(KEYS[0], 30))
     which = [[np.allclose(context, x, atol=1e-4) for x in prefixes] for context in drawn]
@@ -107,10 +107,11 @@ def test_contexts_are_drawn_from_so_many_of_the_newest_lifetimes() -> None:
         learner(num_recent=0)
 
 
-def test_policy_and_critics_see_the_same_reward_of_the_episode() -> None:
-    """What the policy saw at a step is what the critics are told of it; an episode begins with none."""
+def test_policy_and_critics_see_the_same_reward_of_the_episode_and_the_same_clock() -> None:
+    """What the policy saw at a step is what the critics are told of it. An episode begins with no reward, a segment with no time
+    passed; nothing is worth anything after a segment, which is an episode here, and without a clock a time limit ends nothing."""
     outer = jmeta.algorithms.pearl(
-        TASKS, sees_reward=True, widths=(8,), encoder_widths=(8,), num_tasks=4, num_segments=2, num_passes=1
+        TASKS, sees_reward=True, sees_clock=True, widths=(8,), encoder_widths=(8,), num_tasks=4, num_segments=2, num_passes=1
     )
     state = after(outer, 1)
     agent: Any = outer.inner
@@ -128,15 +129,34 @@ def test_policy_and_critics_see_the_same_reward_of_the_episode() -> None:
     agent = agent.replace(q_learner=spy)
     newest, _, key = jax.tree.map(lambda x: x[0], jax.jit(jax.vmap(outer.draw))(state.by_task, KEYS))
     rows = jax.tree.map(lambda x: x[0, 0], state.by_task.recent)
-    jax.jit(agent.loss)(state.theta, state.extra.slow, newest, jax.tree.map(lambda x: x[None], rows), key)
+    batch = jax.tree.map(lambda x: x[None], rows)
+    jax.jit(agent.loss)(state.theta, state.extra.slow, newest, batch, key)
     jax.effects_barrier()
-    critics = sorted((tuple(np.asarray(step[0][:3])), tuple(np.asarray(step[4][:3]))) for step in seen)
-    phi, _ = agent.begin(state.theta, 1, key)
-    policy = jax.jit(jax.vmap(lambda timestep: agent.act(state.theta, phi, (), timestep)[0][:3]))(rows.timestep)
-    np.testing.assert_allclose([before for before, _ in critics], sorted(map(tuple, np.asarray(policy))), atol=1e-6)
+    critics = sorted((tuple(np.asarray(step[0][:4])), tuple(np.asarray(step[4][:4])), bool(step[3])) for step in seen)
+    phi, memory = agent.begin(state.theta, 1, key)
+    assert memory.tolist() == [0]
+    seen_by_policy, memories = [], []
+    for segment in range(2):
+        for step in range(5):
+            timestep = jax.tree.map(lambda x: x[5 * segment + step], rows.timestep)  # noqa: B023
+            x, after_it = agent.act(state.theta, phi, memory[0], timestep)
+            memory = after_it[None]
+            seen_by_policy.append(tuple(np.asarray(x[:4])))
+            memories.append(int(after_it))
+        phi, memory = agent.adapt(state.theta, phi, memory, jax.tree.map(lambda x: x[segment], newest), key)  # noqa: B023
+    assert memories == [1, 2, 3, 4, 5] * 2
+    np.testing.assert_allclose([before for before, *_ in critics], sorted(seen_by_policy), atol=1e-6)
     rewards = np.asarray(rows.reward)
-    np.testing.assert_allclose(np.asarray(policy)[:, 2], [0, *rewards[:4], 0, *rewards[5:9]], atol=1e-6)
-    np.testing.assert_allclose(sorted(after[2] for _, after in critics), sorted(rewards), atol=1e-6)
+    np.testing.assert_allclose(np.asarray(seen_by_policy)[:, 2], [0, *rewards[:4], 0, *rewards[5:9]], atol=1e-6)
+    np.testing.assert_allclose(np.asarray(seen_by_policy)[:, 3], [0.0, 0.2, 0.4, 0.6, 0.8] * 2, atol=1e-6)
+    assert sorted((round(float(x[3]), 1), over) for _, x, over in critics) == [
+        (time, time == 1.0) for time in (0.2, 0.4, 0.6, 0.8, 1.0) for _ in range(2)
+    ]
+    np.testing.assert_allclose(sorted(after[2] for _, after, _ in critics), sorted(rewards), atol=1e-6)
+    seen.clear()
+    jax.jit(agent.replace(segment_length=None).loss)(state.theta, state.extra.slow, newest, batch, key)
+    jax.effects_barrier()
+    assert [bool(step[3]) for step in seen] == [False] * 10
 
 
 def test_tasks_take_turns_and_nothing_is_learned_before_all_were_lived_in() -> None:
@@ -175,13 +195,13 @@ def test_targets_follow_slowly() -> None:
 
 
 def test_the_size_of_replay_is_known_beforehand() -> None:
-    """4 tasks x 12 steps of 2 observations (2 floats), 2 actions (2), 3 rewards, 4 flags; an index and a flag for each task.
+    """4 tasks x 12 steps of 2 observations (2 floats), 2 actions (2), 3 rewards, the time, 3 flags; an index and a flag a task.
 
     The newest two lifetimes, of 5 steps each, are kept beside that.
     """
-    step = 4 * (2 + 2 + 2 + 2 + 1 + 1 + 1) + 4
+    step = 4 * (2 + 2 + 2 + 2 + 1 + 1 + 1 + 1) + 3
     assert learner(num_recent=2).replay_bytes == 4 * (12 * step + 5 + 2 * 5 * step)
-    assert "replay takes 3,284 bytes" in learner().memory_remedy()
+    assert "replay takes 3,488 bytes" in learner().memory_remedy()
 
 
 def test_what_is_refused() -> None:

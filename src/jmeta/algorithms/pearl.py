@@ -25,6 +25,7 @@ def pearl(
     kl_weight: float = 0.1,
     context_size: int | None = None,
     sees_reward: bool = False,
+    sees_clock: bool = False,
     discount: float = 0.99,
     reward_scale: float = 1.0,
     initial_temperature: float = 1.0,
@@ -51,6 +52,8 @@ def pearl(
         default from its first segments, a random number of them, which is what a new task gives.
       sees_reward: show policy and critics the last reward too, for tasks whose goal can be searched for within an episode: who
         sees observations alone guesses one place an episode.
+      sees_clock: show policy and critics what share of the segment has passed, and value nothing after it: who knows the time can
+        search in an order.
       discount: per environment step, in [0, 1].
       reward_scale: rewards are multiplied by it before the critics learn from them.
       initial_temperature: what entropy is worth at first.
@@ -103,7 +106,7 @@ def pearl(
 
     kind = DiscreteSAC if isinstance(space, Discrete) else SAC
     learner = kind.of(
-        tasks.observation_size + sees_reward + latent_size,
+        tasks.observation_size + sees_reward + sees_clock + latent_size,
         space,
         widths,
         discount=discount,
@@ -120,6 +123,7 @@ def pearl(
         kl_weight=kl_weight,
         context_size=context_size,
         sees_reward=sees_reward,
+        segment_length=protocol.segment_length if sees_clock else None,
     )
     return off_policy_learner(
         tasks, agent, num_segments=protocol.num_segments, segment_length=protocol.segment_length, num_tasks=num_tasks, **settings

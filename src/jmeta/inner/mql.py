@@ -187,14 +187,15 @@ class MQL(OffPolicyAgent):
 
     def _take_in(self, theta: Theta, phi: MQLPhi, segment: Segment) -> MQLPhi:
         """The task's own data with a segment [T, B] more, the newest of it."""
-        rows = ReplayStep.of(segment, worth=segment.reward, opens=jnp.zeros_like(segment.terminated))
+        middle = jnp.ones_like(segment.reward, jnp.int32)  # no lifetime opens in it: memory goes on
+        rows = ReplayStep.of(segment, worth=segment.reward, time=middle)
         new = jax.vmap(partial(self._steps, theta), in_axes=(0, 1))(segment.memory, rows)
         return phi._replace(own=phi.own.add(merge_axis(new, 0)))
 
     def _steps(self, theta: Theta, memory: Memory, row: ReplayStep) -> Step:
         """A row [L] as steps between features, from the memory of the stream when it began."""
         encoder = partial(self.encoder.apply, theta["encoder"])
-        memories, contexts = encoder(memory, row.timestep, row.opens, method="unroll")
+        memories, contexts = encoder(memory, row.timestep, row.time == 0, method="unroll")
         encoded = jax.vmap(self.action_space.encode)(row.action)
         following = Timestep(row.next_observation, encoded, row.reward, jnp.zeros_like(row.terminated))
         _, next_contexts = jax.vmap(encoder)(memories, following)

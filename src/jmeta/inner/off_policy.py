@@ -23,10 +23,10 @@ class ReplayStep(NamedTuple):
     terminated: jax.Array  # [] bool
     truncated: jax.Array  # [] bool
     next_observation: jax.Array  # [observation_size], before any reset
-    opens: jax.Array  # [] bool, a lifetime begins here
+    time: jax.Array  # [] int32, steps of the lifetime before this one
 
     @classmethod
-    def of(cls, lived: Segment, worth: jax.Array, opens: jax.Array) -> "ReplayStep":
+    def of(cls, lived: Segment, worth: jax.Array, time: jax.Array) -> "ReplayStep":
         """What is kept of a segment, of any axes."""
         return cls(
             timestep=lived.timestep,
@@ -36,7 +36,7 @@ class ReplayStep(NamedTuple):
             terminated=lived.terminated,
             truncated=lived.truncated,
             next_observation=lived.next_observation,
-            opens=opens,
+            time=time,
         )
 
 

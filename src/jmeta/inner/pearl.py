@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
+from jmeta.inner.base import for_streams
 from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep, mean_loss, observed_steps
 from jmeta.inner.q_learner import QLearner
 from jmeta.networks import Network
@@ -32,7 +33,7 @@ class PEARL(OffPolicyAgent):
         minimise  E_z~q [critics' loss given z] + kl_weight KL(q(z | c) || N(0, 1)),   and the policy's loss given z,
 
     where the encoder is trained by the first line, and the policy takes z as it is. Contexts are such as a lifetime gives: its
-    first segments, a random number of them, from none to all but the last.
+    first segments, a random number of them, from none to all but the last. A stream remembers how far it is in its segment.
 
     Attributes:
       encoder: no_evidence, add and posterior, as ``jmeta.networks.ContextEncoder``.
@@ -43,9 +44,12 @@ class PEARL(OffPolicyAgent):
         None for the first segments, a random number of them.
       sees_reward: whether policy and critics also see the last reward of the episode. Who acts by a sample of z can then search
         within an episode, among all that may still be so, and stay where it is paid; else it has to guess a goal and wait there.
+      segment_length: where given, policy and critics also see the clock, the share of the segment that has passed, and what is
+        valued ends with the segment, as z does. Who can't tell the time can't search in an order; and critics that value what
+        follows a time limit do so in states that no step was ever taken from.
 
     References:
-      Rakelly et al. 2019, arXiv 1903.08254.
+      Rakelly et al. 2019, arXiv 1903.08254. Pardo et al. 2018, arXiv 1712.00378, of clocks.
     """
 
     observation_size: int = struct.field(pytree_node=False)
@@ -56,22 +60,24 @@ class PEARL(OffPolicyAgent):
     kl_weight: jax.Array | float = 0.1
     context_size: int | None = struct.field(pytree_node=False, default=None)
     sees_reward: bool = struct.field(pytree_node=False, default=False)
+    segment_length: int | None = struct.field(pytree_node=False, default=None)
 
     def init(self, key: jax.Array) -> Theta:
         encoder_key, learner_key = jax.random.split(key)
         return {"encoder": self.encoder.init(encoder_key), "q_learner": self.q_learner.init(learner_key)}
 
     def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        return PEARLPhi(self._no_evidence(theta), jax.random.normal(key, (self.latent_size,))), ()
+        phi = PEARLPhi(self._no_evidence(theta), jax.random.normal(key, (self.latent_size,)))
+        return phi, for_streams(jnp.zeros((), jnp.int32), num_streams)
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
-        seen = self._features(timestep.observation, jnp.where(timestep.first, 0.0, timestep.previous_reward), phi.z)
-        return self.q_learner.decide(theta["q_learner"], seen), memory
+        seen = self._features(timestep.observation, jnp.where(timestep.first, 0.0, timestep.previous_reward), memory, phi.z)
+        return self.q_learner.decide(theta["q_learner"], seen), memory + 1
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         evidence = self._add(theta, phi.evidence, segment)
         mean, variance = self.posterior(theta, evidence)
-        return PEARLPhi(evidence, _sample(mean, variance, key)), memory
+        return PEARLPhi(evidence, _sample(mean, variance, key)), jnp.zeros_like(memory)
 
     def posterior(self, theta: Theta, evidence: PyTree) -> tuple[jax.Array, jax.Array]:
         """What is believed of z: (mean [D], variance [D]). ``phi.evidence`` of any lifetime will do."""
@@ -85,9 +91,14 @@ class PEARL(OffPolicyAgent):
         mean, variance = self.posterior(theta, self.context(theta, newest, context_key))
         z = _sample(mean, variance, z_key)
         before = jnp.where(batch.timestep.first, 0.0, batch.timestep.previous_reward)
-        features = jax.vmap(self._features, in_axes=(0, 0, None))
-        steps = observed_steps(batch)
-        steps = steps._replace(x_tm1=features(steps.x_tm1, before.ravel(), z), x_t=features(steps.x_t, batch.reward.ravel(), z))
+        steps, time = observed_steps(batch), batch.time.ravel()
+        if self.segment_length is not None:
+            time = time % self.segment_length
+            steps = steps._replace(terminated_t=steps.terminated_t | (time + 1 == self.segment_length))
+        features = jax.vmap(self._features, in_axes=(0, 0, 0, None))
+        steps = steps._replace(
+            x_tm1=features(steps.x_tm1, before.ravel(), time, z), x_t=features(steps.x_t, batch.reward.ravel(), time + 1, z)
+        )
         loss, metrics = mean_loss(self.q_learner, theta["q_learner"], slow, steps, loss_key)
         kl = gaussian_kl(mean, jnp.log(variance), jnp.zeros_like(mean), jnp.zeros_like(mean))
         return loss + self.kl_weight * kl, metrics | {"posterior/kl": kl, "posterior/std": jnp.sqrt(variance).mean()}
@@ -106,8 +117,9 @@ class PEARL(OffPolicyAgent):
         which = jnp.sort(jax.random.permutation(key, len(steps.reward))[: self.context_size])
         return self._add(theta, self._no_evidence(theta), jax.tree.map(lambda x: x[which], steps))
 
-    def _features(self, observation: jax.Array, reward: jax.Array, z: jax.Array) -> jax.Array:
-        return jnp.concatenate([observation, reward[None], z] if self.sees_reward else [observation, z])
+    def _features(self, observation: jax.Array, reward: jax.Array, time: jax.Array, z: jax.Array) -> jax.Array:
+        clock = [] if self.segment_length is None else [jnp.minimum(time / self.segment_length, 1.0)[None]]
+        return jnp.concatenate([observation, *([reward[None]] if self.sees_reward else []), *clock, z])
 
     def _no_evidence(self, theta: Theta) -> PyTree:
         return self.encoder.apply(theta["encoder"], method="no_evidence")

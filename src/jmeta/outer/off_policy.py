@@ -282,7 +282,7 @@ class OffPolicy(OuterLearner):
         row = jax.tree.map(lambda x: x[:, :, 0].reshape(-1, *x.shape[3:]), whole)
         shape = jax.vmap(partial(self.tasks.shaped_reward, task))
         worth: Any = shape(row.timestep.observation, row.reward, row.next_observation) if self.shaped else row.reward
-        return ReplayStep.of(row, worth, opens=jnp.arange(self.protocol.num_env_steps) == 0)
+        return ReplayStep.of(row, worth, time=jnp.arange(self.protocol.num_env_steps))
 
     def _one_shaped_reward(self, key: jax.Array) -> jax.Array | None:
         task = self.tasks.sample(key)
