@@ -12,7 +12,7 @@ import jmeta
 from jmeta.inner.maml_dqn import MAMLDQN
 from jmeta.inner.off_policy import mean_loss
 from jmeta.tasks import GridNavi
-from jmeta.types import PyTree
+from jmeta.types import PyTree, Segment
 
 KEY = jax.random.key(0)
 
@@ -82,6 +82,23 @@ def test_the_meta_gradient_is_that_of_central_differences() -> None:
     assert along(agent) == pytest.approx(slope, rel=0.02)
     first = agent.replace(first_order=True)  # type: ignore[attr-defined]
     assert abs(along(first) - slope) > 0.05 * abs(slope)
+
+
+def test_training_adapts_to_what_a_new_task_gives() -> None:
+    """The first segment of three, or the first two, as when it lives in them; never the last."""
+    outer = learner(num_segments=3, num_updates=2)
+    agent: MAMLDQN = outer.inner
+    theta, (newest, batch, _) = data(outer)
+    loss = jax.jit(lambda newest, key: agent.loss(theta, theta, newest, batch, key)[0])
+
+    def paid_more_in(which: int) -> Segment:
+        return newest._replace(reward=newest.reward.at[which].add(1.0))
+
+    keys = jax.random.split(KEY, 32)
+    moved = np.array([[abs(loss(paid_more_in(which), key) - loss(newest, key)) > 1e-6 for which in range(3)] for key in keys])
+    assert moved[:, 0].all()
+    assert 8 < moved[:, 1].sum() < 24
+    assert not moved[:, 2].any()
 
 
 def test_until_it_has_adapted_it_tries_everything() -> None:

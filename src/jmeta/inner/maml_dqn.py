@@ -9,7 +9,6 @@ import optax
 from jmeta import struct
 from jmeta.inner.dqn import DQN
 from jmeta.inner.off_policy import OffPolicyAgent, OwnReplay, ReplayStep, mean_loss, observed_steps
-from jmeta.parallel import merge_axis
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
@@ -27,9 +26,10 @@ class MAMLDQN(OffPolicyAgent):
         phi <- phi - inner_rate * grad_phi mean_i huber(q(x_i, a_i; phi) - target_i)          num_updates times, from theta
         minimise over theta   the same loss after that, of other steps of the task.
 
-    Targets are double Q-learning's: of the inner steps with the weights as they were before the first of them, of the outer loss
-    with what the slow average of theta becomes by the same inner steps. They are constants; everything else is
-    differentiated through, unless ``first_order``.
+    Training adapts to what a new task gives: the first segments of a lifetime, a random number of them, from one to all but the
+    last (or the only one). Targets are double Q-learning's: of the inner steps with the weights as they were before the first
+    of an adaptation, of the outer loss with what the slow average of theta becomes by the same inner steps. They are constants;
+    everything else is differentiated through, unless ``first_order``.
 
     Attributes:
       num_updates: inner steps at each adaptation.
@@ -77,15 +77,28 @@ class MAMLDQN(OffPolicyAgent):
         return theta
 
     def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        tune_key, loss_key = jax.random.split(key)
-        lived = merge_axis(newest, 0)  # [K T, 1]
-        own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space).add(observed_steps(lived))
-        weights = self._tune(theta, own, tune_key)
-        slow = self._tune(slow, own, tune_key)
+        adapt_key, loss_key = jax.random.split(key)
+        weights = self._adapted(theta, newest, adapt_key)
+        slow = self._adapted(slow, newest, adapt_key)
         steps = observed_steps(batch)
         loss, metrics = mean_loss(self.q_learner, weights, slow, steps, loss_key)
         before, _ = mean_loss(self.q_learner, jax.lax.stop_gradient(theta), slow, steps, loss_key)
         return loss, metrics | {"loss/before": before}
+
+    def _adapted(self, theta: Theta, newest: Segment, key: jax.Array) -> PyTree:
+        """Weights after some of a lifetime's first segments [K, T, 1]."""
+        begin_key, number_key, adapt_key = jax.random.split(key, 3)
+        segments = jax.tree.map(lambda x: x[: max(1, len(x) - 1)], newest)
+        most = len(segments.reward)
+
+        def take_in(phi: Phi, data: tuple[Segment, jax.Array]) -> tuple[Phi, PyTree]:
+            phi, _ = self.adapt(theta, phi, (), *data)
+            return phi, phi.weights
+
+        phi, _ = self.begin(theta, 1, begin_key)
+        _, after = jax.lax.scan(take_in, phi, (segments, jax.random.split(adapt_key, most)))
+        number = jax.random.randint(number_key, (), 0, most)
+        return jax.tree.map(lambda x: x[number], after)
 
     def _tune(self, weights: PyTree, own: OwnReplay, key: jax.Array) -> PyTree:
         """The weights after the inner steps; targets are of those given."""
