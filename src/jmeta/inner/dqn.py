@@ -10,7 +10,7 @@ from flax import nnx
 from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.networks import MLP, Categorical, Linear, Network, from_nnx
-from jmeta.objectives import double_q_value, td_target
+from jmeta.objectives import double_q_value
 from jmeta.types import ActionSpace, Decision, Discrete, Metrics, PyTree
 
 
@@ -33,6 +33,8 @@ class DQN(QLearner):
     scale rewards down.
 
         target = r_t + discount q_slow(x_t, argmax_a q(x_t, a))
+
+    The target is a constant for the parameters and the features, not for ``slow``: MAML differentiates through whole steps.
 
     Attributes:
       network: features to values [A].
@@ -81,8 +83,9 @@ class DQN(QLearner):
         return self.replace(epsilon=epsilon)  # type: ignore[attr-defined]
 
     def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        v_t = double_q_value(self.network.apply(parameters, step.x_t), self.network.apply(slow, step.x_t))
-        target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
+        x_t = jax.lax.stop_gradient(step.x_t)
+        v_t = double_q_value(self.network.apply(parameters, x_t), self.network.apply(slow, x_t))
+        target = self.reward_scale * step.r_t + self.discount * (1.0 - step.terminated_t) * v_t
         q_tm1 = self.network.apply(parameters, step.x_tm1)
         chosen = jnp.arange(self.action_space.num_actions) == step.a_tm1
         loss = optax.huber_loss(jnp.where(chosen, q_tm1, 0.0).sum(), target)

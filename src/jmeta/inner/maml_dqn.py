@@ -28,8 +28,9 @@ class MAMLDQN(OffPolicyAgent):
 
     Training adapts to what a new task gives: the first segments of a lifetime, a random number of them, from one to all but the
     last (or the only one). Targets are double Q-learning's: of the inner steps with the weights as they were before the first
-    of an adaptation, of the outer loss with what the slow average of theta becomes by the same inner steps. They are constants;
-    everything else is differentiated through, unless ``first_order``.
+    of an adaptation, of the outer loss with what the slow average of theta becomes by the same inner steps. The former are
+    constants for an inner step's gradient, as ever, but not for the meta-gradient, which goes through all of an inner step unless
+    ``first_order``: theta is what bootstraps them, and left out of account it drifts to where they are of no use.
 
     Attributes:
       num_updates: inner steps at each adaptation.
@@ -102,7 +103,7 @@ class MAMLDQN(OffPolicyAgent):
 
     def _tune(self, weights: PyTree, own: OwnReplay, key: jax.Array) -> PyTree:
         """The weights after the inner steps; targets are of those given."""
-        target = jax.lax.stop_gradient(weights)
+        target = weights
 
         def update(weights: PyTree, key: jax.Array) -> tuple[PyTree, None]:
             sample_key, loss_key = jax.random.split(key)
