@@ -35,8 +35,8 @@ def maml_dqn(
     """Initial action values from which a few temporal-difference steps on a task's own replay are enough.
 
     Training differentiates through those steps: they are taken on the first segments of the task's newest lifetime, and what
-    comes of them is judged on a batch of the task's replay. A new task is met epsilon-greedily, and
-    adapted to from its own replay alone. See ``jmeta.inner.maml_dqn``.
+    comes of them is judged on a batch of the task's replay. A new task is met epsilon-greedily, and adapted to from its
+    own replay alone. See ``jmeta.inner.maml_dqn``.
 
     Args:
       tasks: the distribution to meta-train on; there are a few actions.

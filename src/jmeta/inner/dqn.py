@@ -10,7 +10,7 @@ from flax import nnx
 from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.networks import MLP, Categorical, Linear, Network, from_nnx
-from jmeta.objectives import double_q_value
+from jmeta.objectives import double_q_value, one_step_return
 from jmeta.types import ActionSpace, Decision, Discrete, Metrics, PyTree
 
 
@@ -85,7 +85,7 @@ class DQN(QLearner):
     def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         x_t = jax.lax.stop_gradient(step.x_t)
         v_t = double_q_value(self.network.apply(parameters, x_t), self.network.apply(slow, x_t))
-        target = self.reward_scale * step.r_t + self.discount * (1.0 - step.terminated_t) * v_t
+        target = one_step_return(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
         q_tm1 = self.network.apply(parameters, step.x_tm1)
         chosen = jnp.arange(self.action_space.num_actions) == step.a_tm1
         loss = optax.huber_loss(jnp.where(chosen, q_tm1, 0.0).sum(), target)

@@ -89,8 +89,8 @@ class MAMLDQN(OffPolicyAgent):
     def _adapted(self, theta: Theta, newest: Segment, key: jax.Array) -> PyTree:
         """Weights after some of a lifetime's first segments [K, T, 1]."""
         begin_key, number_key, adapt_key = jax.random.split(key, 3)
-        segments = jax.tree.map(lambda x: x[: max(1, len(x) - 1)], newest)
-        most = len(segments.reward)
+        most = max(1, len(newest.reward) - 1)
+        segments = jax.tree.map(lambda x: x[:most], newest)
 
         def take_in(phi: Phi, data: tuple[Segment, jax.Array]) -> tuple[Phi, PyTree]:
             phi, _ = self.adapt(theta, phi, (), *data)
@@ -101,18 +101,17 @@ class MAMLDQN(OffPolicyAgent):
         number = jax.random.randint(number_key, (), 0, most)
         return jax.tree.map(lambda x: x[number], after)
 
-    def _tune(self, weights: PyTree, own: OwnReplay, key: jax.Array) -> PyTree:
-        """The weights after the inner steps; targets are of those given."""
-        target = weights
+    def _tune(self, initial: PyTree, own: OwnReplay, key: jax.Array) -> PyTree:
+        """Weights after the inner steps; targets are of the initial ones."""
 
         def update(weights: PyTree, key: jax.Array) -> tuple[PyTree, None]:
             sample_key, loss_key = jax.random.split(key)
             steps = own.sample(sample_key, self.adapt_batch_size)
-            gradient = jax.grad(lambda w: mean_loss(self.q_learner, w, target, steps, loss_key)[0])(weights)
+            gradient = jax.grad(lambda w: mean_loss(self.q_learner, w, initial, steps, loss_key)[0])(weights)
             if self.first_order:
                 gradient = jax.lax.stop_gradient(gradient)
             norm = jnp.sqrt(optax.tree.norm(gradient, squared=True) + 1e-12)  # smooth where there is nothing to learn
             rate = self.inner_rate * jnp.minimum(1.0, self.max_inner_norm / norm)
             return jax.tree.map(lambda w, g: w - rate * g, weights, gradient), None
 
-        return jax.lax.scan(update, weights, jax.random.split(key, self.num_updates))[0]
+        return jax.lax.scan(update, initial, jax.random.split(key, self.num_updates))[0]

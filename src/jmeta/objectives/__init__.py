@@ -20,7 +20,7 @@ from jmeta.objectives.surrogates import (
     low_variance_curvature,
     naive,
 )
-from jmeta.objectives.temporal_difference import double_q_value, soft_value, td_target
+from jmeta.objectives.temporal_difference import double_q_value, one_step_return, soft_value, td_target
 
 __all__ = [
     "clipped_surrogate",
@@ -44,6 +44,7 @@ __all__ = [
     "low_variance_curvature",
     "mixed_mode_grad",
     "naive",
+    "one_step_return",
     "returns_by_episode",
     "soft_value",
     "steps_since_first",

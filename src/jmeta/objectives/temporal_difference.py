@@ -10,14 +10,19 @@ import jax
 import jax.numpy as jnp
 
 
+def one_step_return(r_t: jax.Array, discount_t: jax.Array, v_t: jax.Array) -> jax.Array:
+    """r_t + discount_t * v_t, []."""
+    chex.assert_rank([r_t, discount_t, v_t], 0)
+    return r_t + discount_t * v_t
+
+
 def td_target(r_t: jax.Array, discount_t: jax.Array, v_t: jax.Array) -> jax.Array:
-    """r_t + discount_t * v_t, [], a constant for derivatives.
+    """``one_step_return``, [], a constant for derivatives.
 
     References:
       Sutton 1988, Learning to predict by the methods of temporal differences.
     """
-    chex.assert_rank([r_t, discount_t, v_t], 0)
-    return jax.lax.stop_gradient(r_t + discount_t * v_t)
+    return jax.lax.stop_gradient(one_step_return(r_t, discount_t, v_t))
 
 
 def double_q_value(q_t_selector: jax.Array, q_t_value: jax.Array) -> jax.Array:
