@@ -18,6 +18,7 @@ from jmeta.types import Protocol  # noqa: E402
 if TYPE_CHECKING:
     from jmeta import algorithms, diagnostics, evaluation, inner, networks, objectives, outer, references, tasks, training
     from jmeta.evaluation import evaluate
+    from jmeta.keys import as_key
     from jmeta.training import restore, train
 
 __version__ = "0.1.0"
@@ -34,11 +35,12 @@ _MODULES = (
     "tasks",
     "training",
 )
-_FUNCTIONS = {"evaluate": "jmeta.evaluation", "restore": "jmeta.training", "train": "jmeta.training"}
+_FUNCTIONS = {"as_key": "jmeta.keys", "evaluate": "jmeta.evaluation", "restore": "jmeta.training", "train": "jmeta.training"}
 
 __all__ = [
     "Protocol",
     "algorithms",
+    "as_key",
     "diagnostics",
     "evaluate",
     "evaluation",

@@ -44,6 +44,8 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
         (["train", *BANDIT, "--num-steps", "-5"], "num_steps=-5: it must be at least 1"),
         (["train", *BANDIT, "--checkpoint-every", "0"], "checkpoint_every=0: it must be at least 1"),
         (["train", *BANDIT, "--keep", "0"], "keep=0: it must be at least 1"),
+        (["train", *BANDIT, "--seed", "-1"], "error: seed=-1: give a whole number from 0 to 4294967295"),
+        (["train", *BANDIT, "--seed", "12345678901234567890"], "error: seed=12345678901234567890: give a whole number"),
         (["train", *BANDIT, "--num-devices", "99"], "num_devices=99, but this process has"),
         (["train", *MAML, "--segment-length", "7"], "segment_length=7 is not a whole number of episodes of 5 steps"),
         (["train", *MAML, "--segment-length", "8"], "use 10, or change the task's horizon"),

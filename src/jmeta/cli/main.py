@@ -28,6 +28,7 @@ from jmeta.evaluation import Evaluation, evaluate, standard_error
 from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.evaluation.plots import plot_runs
 from jmeta.evaluation.watch import watch
+from jmeta.keys import as_key
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks import TASKS, Split, TaskDistribution
 from jmeta.training import Recipe, RunDirectory, TrainResult, restore, train
@@ -158,7 +159,7 @@ def _resume(args: list[str]) -> int:
 def _report_training(outer: OuterLearner, options: TrainOptions, recipe: Recipe) -> int:
     result = train(
         outer,
-        jax.random.key(options.seed),
+        options.seed,
         options.num_steps,
         out=options.out,
         resume=options.resume,
@@ -283,7 +284,7 @@ def _evaluate(args: list[str]) -> int:
         if json_file is not None and not json_file.parent.is_dir():
             raise ValueError(f"--json {json_file}: there is no directory {json_file.parent}")
         step, state = restore(outer, run)
-        key = jax.random.fold_in(jax.random.key(seed), EVALUATION_FOLD)
+        key = jax.random.fold_in(as_key(seed), EVALUATION_FOLD)
         result = evaluate(outer.inner, tasks, outer.deploy(state), key, protocol=protocol, num_tasks=num_tasks)
         _print_evaluation(result, tasks, step)
         summary = result.summary() | {
@@ -366,7 +367,7 @@ def _watch(args: list[str]) -> int:
         outer = build(recipe_of(RunDirectory(run).read_config(), str(run)))
         tasks = _split(outer.tasks, split)
         _, state = restore(outer, run)
-        key = jax.random.fold_in(jax.random.key(seed), EVALUATION_FOLD)
+        key = jax.random.fold_in(as_key(seed), EVALUATION_FOLD)
         print(watch(outer.inner, tasks, outer.deploy(state), key, protocol=outer.protocol, out=out or run / "watch.gif"))
         return 0
 

@@ -32,6 +32,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jmeta import struct
 from jmeta.evaluation.evaluate import EVALUATION_FOLD, evaluate
 from jmeta.inner.base import InnerLearner
+from jmeta.keys import as_key
 from jmeta.outer.base import OuterLearner, check_protocol
 from jmeta.parallel import task_mesh
 from jmeta.tasks.base import TaskDistribution
@@ -160,6 +161,8 @@ class Comparison:
         for field, value in (("seeds", self.num_seeds), ("num_test_tasks", self.num_test_tasks)):
             if value < 1:
                 raise ValueError(f"{field}={value}: it must be at least 1")
+        for seed in (self.seed, self.seed + self.num_seeds - 1):
+            as_key(seed)
         if not self.cells:
             raise ValueError("there is nothing to compare: give at least one algorithm and one task")
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jmeta.inner.base import InnerLearner
+from jmeta.keys import as_key
 from jmeta.lifetime import live_in_new_task
 from jmeta.objectives import episode_index, finished_later, returns_by_episode
 from jmeta.outer.base import check_protocol
@@ -91,7 +92,7 @@ def evaluate(
     inner: InnerLearner,
     tasks: TaskDistribution,
     theta: Theta,
-    key: jax.Array,
+    key: jax.Array | int,
     *,
     protocol: Protocol,
     num_tasks: int = 1000,
@@ -106,7 +107,7 @@ def evaluate(
       inner: the agent.
       tasks: which tasks; usually ``outer.tasks.held_out``.
       theta: its meta-parameters, ``outer.deploy(state)``.
-      key: consumed. The same key gives the same tasks, whatever the agent.
+      key: a typed key, a raw key or a seed; consumed. The same key gives the same tasks, whatever the agent.
       protocol: the experience of one lifetime; more segments than in training is allowed.
       num_tasks: N.
 
@@ -126,6 +127,7 @@ def evaluate(
       >>> result.episode_returns.shape
       (100, 10)
     """
+    key = as_key(key)
     check_protocol(tasks, protocol)
     if hasattr(type(inner), "_flax_dataclass"):
         raise TypeError(

@@ -9,6 +9,7 @@ from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
 
 from jmeta.inner.base import InnerLearner
+from jmeta.keys import as_key
 from jmeta.lifetime import live_in_new_task
 from jmeta.outer.base import check_protocol
 from jmeta.tasks.base import TaskDistribution
@@ -17,7 +18,9 @@ from jmeta.types import Protocol, Segment, Task, Theta
 MAX_FRAMES, FRAMES_PER_SECOND, FRAMES_AT_THE_END = 60, 8, 12
 
 
-def watch(inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key: jax.Array, *, protocol: Protocol, out: Path) -> Path:
+def watch(
+    inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key: jax.Array | int, *, protocol: Protocol, out: Path
+) -> Path:
     """Lives one lifetime in one task and draws its first stream as ``tasks.render`` does, step by step.
 
     Two panels: the first episode, before any adaptation, and the last, after all of it. Where an episode is one step, as in
@@ -27,7 +30,7 @@ def watch(inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key: jax.A
       inner: the agent.
       tasks: which tasks.
       theta: its meta-parameters.
-      key: chooses the task and all that happens in it.
+      key: chooses the task and all that happens in it; a typed key, a raw key or a seed.
       protocol: what a lifetime is.
       out: the GIF.
 
@@ -38,6 +41,7 @@ def watch(inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key: jax.A
       ValueError: if segments are no whole number of episodes.
       OSError: if ``out`` can't be written.
     """
+    key = as_key(key)
     check_protocol(tasks, protocol)
     live = jax.jit(live_in_new_task, static_argnames=("tasks", "protocol"))
     task, (segments, _) = live(inner, tasks, theta, key, protocol=protocol)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
+from jmeta.keys import as_key
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner
 from jmeta.parallel import SHARED, task_mesh
 from jmeta.training.checkpoints import Checkpoints, num_bytes
@@ -72,7 +73,7 @@ class TrainResult:
 
 def train(
     outer: OuterLearner,
-    key: jax.Array,
+    key: jax.Array | int,
     num_steps: int,
     *,
     out: str | os.PathLike[str] | None = None,
@@ -93,7 +94,7 @@ def train(
 
     Args:
       outer: what to train.
-      key: seeds the run, its initial theta too.
+      key: seeds the run, its initial theta too; a typed key, a raw key or a seed.
       num_steps: outer steps in all, those before a resume included.
       out: run directory for metrics, checkpoints and configuration; nothing is written without one.
       resume: continue the run in ``out`` from its newest sound checkpoint.
@@ -115,6 +116,7 @@ def train(
       NonFiniteError: if a metric becomes NaN or infinite.
       OSError: if ``out`` can't be written.
     """
+    key = as_key(key)
     for name, value in (("num_steps", num_steps), ("checkpoint_every", checkpoint_every), ("keep", keep)):
         if value < 1:
             raise ValueError(f"{name}={value}: it must be at least 1")
