@@ -22,8 +22,8 @@ def as_key(key: Any) -> jax.Array:
 
     Raises:
       TypeError: if it is nothing of the kind.
-      ValueError: for an array of several keys, a raw key of another length, or a seed out of range. (JAX takes the seeds 2**32 and
-        -1 for 0 and 2**32 - 1, so that two experiments would share their numbers.)
+      ValueError: for an array of several keys, a raw key of another length, or a seed out of range. (JAX takes the seed 2**32
+        for 0 and -1 for 2**32 - 1, so that two experiments would share their numbers.)
 
     Example:
       >>> import jax

@@ -361,6 +361,8 @@ def test_a_cell_that_breaks_is_reported_and_tried_again(tmp_path):
 def test_what_can_not_work_is_refused(tmp_path):
     for options, message in (
         ({"num_seeds": 0}, "seeds=0: it must be at least 1"),
+        ({"seed": -1}, "seed=-1: give a whole number from 0 to 4294967295"),
+        ({"seed": 2**32 - 1, "num_seeds": 2}, "seed=4294967296: give a whole number from 0 to 4294967295"),
         ({"num_test_tasks": 0}, "num_test_tasks=0: it must be at least 1"),
     ):
         with pytest.raises(ValueError, match=message):
