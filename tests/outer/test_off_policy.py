@@ -1,6 +1,7 @@
 """Replay: what it holds, what is learned from it and when."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from jmeta.inner.dqn import DQN
 from jmeta.inner.q_learner import Step
 from jmeta.inner.sac import SAC, DiscreteSAC
 from jmeta.outer.base import relative_weights
-from jmeta.tasks import GridNavi, PointNavigation, SparsePointNavigation
+from jmeta.tasks import GridNavi, PointNavigation, SparsePointNavigation, TaskDistribution
 from jmeta.types import Continuous, Discrete, PyTree
+from tests.tasks.test_every_task import ALL
 
 TASKS = PointNavigation(horizon=5)
 KEYS = jax.random.split(jax.random.key(3), 4)
@@ -91,6 +93,33 @@ def test_contexts_are_the_first_segments_or_steps_at_random() -> None:
     assert len({context.tobytes() for context in contexts(some, KEYS)}) == 4
 
 
+@pytest.mark.parametrize("tasks", ALL, ids=lambda tasks: tasks.name)
+def test_who_adapts_between_segments_has_two_of_them_in_every_family(tasks: TaskDistribution) -> None:
+    """As many as a lifetime of the tasks has episodes, or two where it has one; a segment is an episode."""
+    expected = (max(2, tasks.lifetime_length // tasks.horizon), tasks.horizon, 1)
+    small: dict[str, Any] = {"widths": (4,), "num_tasks": 2}
+    pearl = partial(jmeta.algorithms.pearl, tasks, encoder_widths=(4,), **small)
+    mql = partial(jmeta.algorithms.mql, tasks, hidden_size=4, **small)
+    dqn = partial(jmeta.algorithms.maml_dqn, tasks, **small)
+    is_discrete = isinstance(tasks.action_space, Discrete)
+    algorithms: list[Any] = [pearl] + ([] if is_discrete else [mql])
+    assert [build().protocol for build in algorithms] == [expected] * len(algorithms)
+    for build in [*algorithms, dqn] if is_discrete else algorithms:
+        with pytest.raises(ValueError, match=r"num_segments=1: .* adapts between segments, .* use num_segments=2 or more"):
+            build(num_segments=1)
+
+
+def test_the_encoder_learns_by_default_where_a_lifetime_of_the_tasks_is_one_episode() -> None:
+    """Half of the contexts are empty, and the others have a divergence and a gradient."""
+    assert TASKS.lifetime_length == TASKS.horizon
+    outer = jmeta.algorithms.pearl(TASKS, widths=(8,), encoder_widths=(8,), num_tasks=8, num_passes=1, batch_size=4, capacity=10)
+    state = after(outer, 1)
+    data = jax.jit(jax.vmap(outer.draw))(state.by_task, jax.random.split(KEYS[0], 8))
+    gradient, metrics = jax.jit(outer.gradient)(state.theta, state.extra.slow, *data)
+    assert float(metrics["posterior/kl"]) > 0
+    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient["encoder"]))
+
+
 def test_contexts_are_drawn_from_so_many_of_the_newest_lifetimes() -> None:
     """Of two in three, and before there are three, of those there are."""
     outer = jmeta.algorithms.pearl(
@@ -101,8 +130,10 @@ def test_contexts_are_drawn_from_so_many_of_the_newest_lifetimes() -> None:
         assert records.num_lifetimes.tolist() == [last, last if num_steps % 2 == 0 else last - 1] * 2
         draw = jax.jit(jax.vmap(outer.draw, in_axes=(None, 0)))
         drawn, *_ = draw(jax.tree.map(lambda x: x[0], records), jax.random.split(KEYS[0], 100))
-        lived = np.asarray(records.kept.experience.reward)[0, 0, : 5 * last].reshape(last, 5)[first:]
-        assert {tuple(row) for row in np.asarray(drawn.reward).reshape(100, 5).tolist()} == {tuple(row) for row in lived.tolist()}
+        lived = np.asarray(records.kept.experience.reward)[0, 0, : 10 * last].reshape(last, 10)[first:]
+        assert {tuple(row) for row in np.asarray(drawn.reward).reshape(100, 10).tolist()} == {
+            tuple(row) for row in lived.tolist()
+        }
     with pytest.raises(ValueError, match="num_recent=0: it must be at least 1"):
         learner(num_recent=0)
 

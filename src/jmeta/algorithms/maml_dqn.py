@@ -53,7 +53,7 @@ def maml_dqn(
       epsilon: how often an action of the agent that is shipped is any, in (0, 1].
       last_epsilon: how often an action in training is any, once the time for exploration is over; at first every one is.
       explore_steps: outer steps over which that falls; None: it stays at 1.
-      num_segments: segments of a lifetime; it adapts between them.
+      num_segments: segments of a lifetime, at least 2, since it adapts between segments.
       learning_rate: of Adam.
       settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
@@ -61,8 +61,8 @@ def maml_dqn(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for tasks of other actions, a segment that is no whole number of episodes, numbers that do not divide
-        num_tasks, too little replay, or a network that can't be built.
+      ValueError: for tasks of other actions, a lifetime of one segment, a segment that is no whole number of episodes, numbers
+        that do not divide num_tasks, too little replay, or a network that can't be built.
 
     Example:
       >>> import jax, jmeta

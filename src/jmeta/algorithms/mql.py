@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jmeta.algorithms.off_policy import check_layers, off_policy_learner
+from jmeta.algorithms.off_policy import check_layers, off_policy_learner, protocol_of
 from jmeta.algorithms.variants import variant_of
 from jmeta.inner.mql import MQL, Context
 from jmeta.inner.rl2 import Perception
@@ -32,6 +32,8 @@ def mql(
     adapt_batch_size: int = 64,
     adapt_rate: float = 3e-4,
     largest_weight: float = 2.0,
+    num_segments: int | None = None,
+    segment_length: int | None = None,
     num_tasks: int = 64,
     **settings: Any,
 ) -> OuterLearner:
@@ -58,6 +60,9 @@ def mql(
       adapt_batch_size: steps in each.
       adapt_rate: of their Adam.
       largest_weight: an old step counts at most so often.
+      num_segments: segments of a lifetime, at least 2, since it adapts between segments; by default as many as a lifetime of the
+        tasks has, or 2.
+      segment_length: environment steps of a segment, whole episodes; one episode by default.
       num_tasks: training tasks, drawn once.
       settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
@@ -65,8 +70,8 @@ def mql(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for tasks of a few actions, a segment that is no whole number of episodes, numbers that do not divide
-        num_tasks, too little replay, or a network that can't be built.
+      ValueError: for tasks of a few actions, a lifetime of one segment, a segment that is no whole number of episodes, numbers
+        that do not divide num_tasks, too little replay, or a network that can't be built.
 
     Example:
       >>> import jax, jmeta
@@ -87,11 +92,12 @@ def mql(
     if not 0 <= burn_in < sequence_length:
         raise ValueError(f"burn_in={burn_in}: leave at least 1 of the {sequence_length} steps of a row to learn from")
     check_at_least_one(adapt_capacity=adapt_capacity, num_shipped=num_shipped, adapt_batch_size=adapt_batch_size)
+    protocol = protocol_of(tasks, num_segments, segment_length, MQL.least_segments)
     size, space = tasks.observation_size, tasks.action_space
 
     def encoder(rngs: Any) -> Context:
         perception = Perception(size, space, rngs=rngs)
-        window = max(sequence_length, tasks.lifetime_length)
+        window = max(sequence_length, protocol.num_env_steps)
         return Context(perception, make_core(core, perception.output_size, hidden_size, num_layers=1, window=window, rngs=rngs))
 
     agent = MQL(
@@ -111,4 +117,6 @@ def mql(
         adapt_rate=adapt_rate,
         largest_weight=largest_weight,
     )
-    return off_policy_learner(tasks, agent, num_tasks=num_tasks, **settings)
+    return off_policy_learner(
+        tasks, agent, num_segments=protocol.num_segments, segment_length=protocol.segment_length, num_tasks=num_tasks, **settings
+    )

@@ -33,7 +33,8 @@ def off_policy_learner(
     Args:
       tasks: the distribution to meta-train on.
       inner: the agent.
-      num_segments: segments of a lifetime; as many as the task's own custom has by default.
+      num_segments: segments of a lifetime; by default as many as a lifetime of the tasks has, and at least 2 if the agent adapts
+        between segments.
       segment_length: environment steps of a segment, whole episodes; one episode by default.
       num_tasks: training tasks, drawn once.
       num_collected: tasks in which a lifetime is lived at each outer step, in turn; all by default.
@@ -54,12 +55,13 @@ def off_policy_learner(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a segment that is no whole number of episodes, numbers that do not divide num_tasks, or too little replay.
+      ValueError: for a segment that is no whole number of episodes, one segment for an agent that adapts between segments,
+        numbers that do not divide num_tasks, or too little replay.
     """
     return OffPolicy(
         inner=inner,
         tasks=tasks,
-        protocol=protocol_of(tasks, num_segments, segment_length),
+        protocol=protocol_of(tasks, num_segments, segment_length, inner.least_segments),
         num_tasks=num_tasks,
         num_collected=num_tasks if num_collected is None else num_collected,
         num_passes=num_passes,
@@ -77,10 +79,12 @@ def off_policy_learner(
     )
 
 
-def protocol_of(tasks: TaskDistribution, num_segments: int | None, segment_length: int | None) -> Protocol:
-    """One stream; segments of one episode, as many as the task's own custom has, unless told otherwise."""
+def protocol_of(
+    tasks: TaskDistribution, num_segments: int | None, segment_length: int | None, least_segments: int = 1
+) -> Protocol:
+    """One stream; segments of an episode, as many as a lifetime of the tasks has and at least so many, unless told otherwise."""
     length = tasks.horizon if segment_length is None else segment_length
-    number = max(1, tasks.lifetime_length // max(1, length)) if num_segments is None else num_segments
+    number = max(least_segments, tasks.lifetime_length // max(1, length)) if num_segments is None else num_segments
     return Protocol(number, length, 1)
 
 

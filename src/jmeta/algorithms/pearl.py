@@ -58,7 +58,8 @@ def pearl(
       reward_scale: rewards are multiplied by it before the critics learn from them.
       initial_temperature: what entropy is worth at first.
       target_entropy: in nats; by default minus the number of action dimensions, or 0.6 of the largest of a few actions.
-      num_segments: of a lifetime; as many as the task's own custom has by default.
+      num_segments: segments of a lifetime, at least 2, since the posterior is inferred between segments; by default as many as a
+        lifetime of the tasks has, or 2.
       segment_length: environment steps for which a sample is held, whole episodes; one episode by default.
       num_tasks: training tasks, drawn once.
       settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
@@ -67,8 +68,8 @@ def pearl(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a segment that is no whole number of episodes, numbers that do not divide num_tasks, too little replay, or a
-        network that can't be built.
+      ValueError: for a lifetime of one segment, a segment that is no whole number of episodes, numbers that do not divide
+        num_tasks, too little replay, or a network that can't be built.
 
     Example:
       >>> import jax, jmeta
@@ -88,7 +89,7 @@ def pearl(
     check_choice("encoder", encoder, get_args(EncoderName))
     if latent_size < 1:
         raise ValueError(f"latent_size={latent_size}: a latent task needs at least 1 dimension")
-    protocol = protocol_of(tasks, num_segments, segment_length)
+    protocol = protocol_of(tasks, num_segments, segment_length, PEARL.least_segments)
     length = protocol.num_env_steps
     if context_size is not None and not 1 <= context_size <= length:
         raise ValueError(f"context_size={context_size}: draw 1 to {length} steps of a lifetime, or None for its first segments")

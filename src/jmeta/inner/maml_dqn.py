@@ -1,6 +1,6 @@
 """MAML with DQN: action values to begin with, from which a few temporal-difference steps are enough (Finn et al. 2017)."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ class MAMLDQN(OffPolicyAgent):
         minimise over theta   the same loss after that, of other steps of the task.
 
     Training adapts to what a new task gives: the first segments of a lifetime, a random number of them, from one to all but the
-    last (or the only one). Targets are double Q-learning's: of the inner steps with the weights as they were before the first
+    last. Targets are double Q-learning's: of the inner steps with the weights as they were before the first
     of an adaptation, of the outer loss with what the slow average of theta becomes by the same inner steps. The former are
     constants for an inner step's gradient, as ever, but not for the meta-gradient, which goes through all of an inner step unless
     ``first_order``: theta is what bootstraps them, and left out of account it drifts to where they are of no use.
@@ -46,6 +46,8 @@ class MAMLDQN(OffPolicyAgent):
     References:
       Finn et al. 2017, arXiv 1703.03400. Mnih et al. 2015, Nature 518.
     """
+
+    least_segments: ClassVar[int] = 2  # it adapts when a segment ends, for the next one
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
@@ -89,7 +91,7 @@ class MAMLDQN(OffPolicyAgent):
     def _adapted(self, theta: Theta, newest: Segment, key: jax.Array) -> PyTree:
         """Weights after some of a lifetime's first segments [K, T, 1]."""
         begin_key, number_key, adapt_key = jax.random.split(key, 3)
-        most = max(1, len(newest.reward) - 1)
+        most = len(newest.reward) - 1
         segments = jax.tree.map(lambda x: x[:most], newest)
 
         def take_in(phi: Phi, data: tuple[Segment, jax.Array]) -> tuple[Phi, PyTree]:

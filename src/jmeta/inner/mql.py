@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, Self, TypeAlias
+from typing import ClassVar, NamedTuple, Self, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -92,6 +92,8 @@ class MQL(OffPolicyAgent):
     Deviations from the paper:
       Policy and critics share one context, which the critics train, and which does not adapt.
     """
+
+    least_segments: ClassVar[int] = 2  # it adapts when a segment ends, for the next one
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)

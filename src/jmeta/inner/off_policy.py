@@ -1,7 +1,7 @@
 """Agents that learn from replay: what they keep of a step, and what they are judged by."""
 
 import abc
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,10 @@ class OffPolicyAgent(InnerLearner):
       q_learner: how action values and a policy are learned from single steps.
       sequence_length: steps [L] in a row that it is judged on at once; replay is sampled in such rows.
       num_shipped: rows of the training tasks' replay that are shipped with theta.
+      least_segments: a lifetime of fewer segments can't be trained on; 2 for agents that adapt between segments.
     """
+
+    least_segments: ClassVar[int] = 1
 
     q_learner: QLearner
     sequence_length: int = 1

@@ -1,6 +1,6 @@
 """PEARL: a posterior over a latent task, and a policy that sees a sample of it (Rakelly et al. 2019, arXiv 1903.08254)."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -51,6 +51,8 @@ class PEARL(OffPolicyAgent):
     References:
       Rakelly et al. 2019, arXiv 1903.08254. Pardo et al. 2018, arXiv 1712.00378, of clocks.
     """
+
+    least_segments: ClassVar[int] = 2  # of one segment the context is always empty, and the encoder learns nothing
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)

@@ -111,6 +111,11 @@ class OffPolicy(OuterLearner):
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
         check_fit(self.inner, self.tasks)
+        if self.protocol.num_segments < self.inner.least_segments:
+            raise ValueError(
+                f"num_segments={self.protocol.num_segments}: {type(self.inner).__name__} adapts between segments, so in a "
+                f"lifetime of one it learns nothing of the task; use num_segments={self.inner.least_segments} or more"
+            )
         check_at_least_one(num_passes=self.num_passes, batch_size=self.batch_size, num_recent=self.num_recent)
         if self.protocol.num_streams != 1:
             raise ValueError(f"num_streams={self.protocol.num_streams}: replay keeps one stream of steps for each task; use 1")
