@@ -17,10 +17,12 @@ import jmeta
 from jmeta import struct
 from jmeta.evaluation import standard_error
 from jmeta.inner.base import InnerLearner
+from jmeta.lifetime import live_in_new_task
+from jmeta.outer.on_policy import lifetime_metrics
 from jmeta.parallel import task_mesh
 from jmeta.references import UCB1, Random
 from jmeta.tasks import BernoulliBandit, PointNavigation, TaskDistribution
-from jmeta.types import Decision, Discrete, Protocol
+from jmeta.types import TASK_AXES, Decision, Discrete, Protocol
 
 KEY = jax.random.key(3)
 HORIZON, NUM_ACTIONS = 3, 64
@@ -231,6 +233,58 @@ def test_chunks_bound_memory_and_do_not_show(monkeypatch):
     assert bytes_of_chunked < bytes_of_whole / 4
     for field in ("lifetime_returns", "episode_returns", "segment_returns", "trajectory_returns", "episode_env_steps"):
         np.testing.assert_allclose(getattr(chunked, field), getattr(whole, field), rtol=1e-6, err_msg=field)
+
+
+def test_memory_is_linear_in_the_lifetime():
+    """One task, as many episodes as steps: a table of episodes by steps would take 64 times as much for 8 times the length."""
+    module = sys.modules["jmeta.evaluation.evaluate"]
+
+    def num_bytes(length: int) -> int:
+        program = module._live_all.lower(
+            (Scripted(), ()),
+            jax.random.split(KEY, 1),
+            tasks=BernoulliBandit(num_arms=NUM_ACTIONS),
+            protocol=Protocol(1, length, 1),
+        )
+        return program.compile().memory_analysis().temp_size_in_bytes
+
+    assert num_bytes(8_000) < 9 * num_bytes(1_000)
+
+
+@dataclasses.dataclass(frozen=True)
+class Endless(Counting):
+    """Its limit is never reached: a step can't be truncated, and only tasks of a positive length terminate."""
+
+    def step(self, task: Any, state: Any, action: jax.Array, key: jax.Array) -> Any:
+        after = super().step(task, state, action, key)
+        return after._replace(truncated=jnp.zeros_like(after.truncated))
+
+
+def test_an_episode_that_is_not_completed_makes_no_number():
+    """Half of the tasks have episodes of 5 steps where the horizon is 3: in 6 steps one is completed, not two."""
+    tasks = Endless(lengths=(1, 5))
+    with pytest.raises(
+        ValueError,
+        match=r"in \d+ of 20 tasks of Endless a stream completed 1 of 2 episodes in a segment of 6 steps: .* horizon, 3",
+    ):
+        run(Scripted(), tasks, Protocol(2, 6, 4), num_tasks=20)
+    with pytest.raises(ValueError, match=r"in 20 of 20 tasks of Endless a stream completed 0 of 2 episodes"):
+        run(Scripted(), Endless(lengths=(7,)), Protocol(2, 6, 4), num_tasks=20)
+
+
+def test_metrics_of_training_are_of_completed_episodes_only():
+    """Reward 1, and 11 after the adaptation: 3 steps make 3 before and 33 after, and an episode of 5 steps makes no number."""
+    protocol = Protocol(2, 6, 2)
+
+    def metrics(tasks: TaskDistribution) -> dict[str, float]:
+        live = partial(live_in_new_task, Scripted(), tasks, (), protocol=protocol)
+        _, lifetimes = jax.vmap(live, out_axes=(0, TASK_AXES))(jax.random.split(KEY, 3))
+        return {name: float(value) for name, value in lifetime_metrics(tasks, protocol, lifetimes).items()}
+
+    assert metrics(Counting()) == {"return/before": 3.0, "return/after": 33.0, "return/lifetime": 72.0}
+    unfinished = metrics(Endless(lengths=(5,)))
+    assert unfinished["return/before"] == 5.0  # it did end, later than the horizon
+    assert np.isnan(unfinished["return/after"])  # the second did not
 
 
 def test_devices_do_not_show():

@@ -1,9 +1,21 @@
 """Returns and advantages, by hand."""
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmeta.objectives import discounted_returns, finished_later, generalized_advantages, returns_by_episode, steps_since_first
+from jmeta.objectives import (
+    discounted_returns,
+    episode_begins,
+    episode_index,
+    episode_return,
+    finished_later,
+    generalized_advantages,
+    returns_by_episode,
+    steps_since_first,
+)
 
 
 def test_advantages_by_hand() -> None:
@@ -43,13 +55,36 @@ def test_discounted_returns_stop_at_the_end_of_an_episode() -> None:
 
 
 def test_returns_by_episode_by_hand() -> None:
+    # episodes of 2, 2 and 1 steps: 1 + 2, 4 + 8, and 16, which ended in the second record and not in the first
     reward = jnp.array([1.0, 2, 4, 8, 16])
-    first = jnp.array([True, False, True, False, True])
-    np.testing.assert_allclose(returns_by_episode(reward, first, 3), [3.0, 12.0, 16.0])
-    np.testing.assert_allclose(returns_by_episode(reward, first, 2), [3.0, 12.0])
-    np.testing.assert_allclose(returns_by_episode(reward, first, 5), [3.0, 12.0, 16.0, 0.0, 0.0])
-    unopened = first.at[0].set(False)
-    np.testing.assert_allclose(returns_by_episode(reward, unopened, 3), [3.0, 12.0, 16.0])
+    cut_off, ended = jnp.array([False, True, False, True, False]), jnp.array([False, True, False, True, True])
+    for num_episodes, done, expected in (
+        (2, cut_off, [3.0, 12.0]),
+        (4, cut_off, [3.0, 12.0, np.nan, np.nan]),
+        (3, ended, [3.0, 12.0, 16.0]),
+        (5, ended, [3.0, 12.0, 16.0, np.nan, np.nan]),
+    ):
+        np.testing.assert_array_equal(returns_by_episode(reward, done, num_episodes), expected)
+        np.testing.assert_array_equal([episode_return(reward, done, n) for n in range(num_episodes)], expected)
+    np.testing.assert_array_equal(episode_index(cut_off), [0, 0, 1, 1, 2])
+    np.testing.assert_array_equal(episode_begins(cut_off, 3), [0, 2, 4])
+
+
+def test_returns_by_episode_keeps_float32_precision_late_in_a_record() -> None:
+    """Episodes of one step that pay 0.1, after one that pays 10^7: a difference of cumulative sums would be 0 or 1."""
+    reward = jnp.full(1000, 0.1).at[0].set(1e7)
+    np.testing.assert_array_equal(returns_by_episode(reward, jnp.ones(1000, bool), 1000), reward)
+
+
+def test_returns_by_episode_needs_memory_linear_in_the_record() -> None:
+    """With as many episodes as steps: a table of episodes by steps would take 100 times as much for 10 times the length."""
+
+    def num_bytes(length: int) -> int:
+        record = jax.ShapeDtypeStruct((length, 8), jnp.float32), jax.ShapeDtypeStruct((length, 8), bool)
+        program = jax.jit(jax.vmap(partial(returns_by_episode, num_episodes=length), 1, 1)).lower(*record)
+        return program.compile().memory_analysis().temp_size_in_bytes
+
+    assert num_bytes(10_000) < 12 * num_bytes(1_000)
 
 
 def test_finished_later_and_steps_since_first() -> None:

@@ -25,6 +25,19 @@ def test_the_estimate_is_that_of_the_compiled_step_and_grows_with_the_tasks() ->
 
 
 @pytest.mark.slow
+def test_memory_is_linear_in_the_lifetime() -> None:
+    """10,000 pulls, an episode each, with activations of 100 steps held at once: far within 2 GiB, and 10 times as for 1,000."""
+    short, long = (
+        memory_estimate(
+            jmeta.algorithms.rl2(BernoulliBandit(num_pulls=length), hidden_size=16, num_tasks=64, chunk_length=100), num_devices=1
+        ).temporary
+        for length in (1_000, 10_000)
+    )
+    assert long < 12 * short
+    assert long < GIB / 8
+
+
+@pytest.mark.slow
 def test_a_run_that_does_not_fit_is_refused_before_it_begins(tmp_path, monkeypatch) -> None:
     limit = tmp_path / "memory.max"
     limit.write_text(f"{2**20}\n")

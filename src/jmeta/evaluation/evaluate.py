@@ -1,6 +1,7 @@
 """Evaluation: what an inner learner makes of tasks it has not seen, by episode and by segment."""
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from jmeta.inner.base import InnerLearner
 from jmeta.keys import as_key
 from jmeta.lifetime import live_in_new_task
-from jmeta.objectives import episode_index, finished_later, returns_by_episode
+from jmeta.objectives import episode_begins, finished_later, returns_by_episode
 from jmeta.outer.base import check_protocol
 from jmeta.parallel import BY_TASK, num_task_devices, over_tasks, task_mesh
 from jmeta.tasks.base import TaskDistribution
@@ -142,7 +143,8 @@ def evaluate(
     num_devices = num_task_devices()
     padded = -(-num_tasks // num_devices) * num_devices
     results = _live_all((inner, theta), jax.random.split(key, padded), tasks=tasks, protocol=protocol)
-    lifetime, episode, segment, trajectory, begins = (np.asarray(x)[:num_tasks] for x in results)
+    lifetime, episode, segment, trajectory, begins, completed = (np.asarray(x)[:num_tasks] for x in results)
+    _check_episodes(tasks, protocol, completed)
     return Evaluation(
         lifetime_returns=lifetime,
         episode_returns=episode,
@@ -163,16 +165,22 @@ def _live_all(agent: PyTree, keys: jax.Array, *, tasks: TaskDistribution, protoc
     def one_task(agent: PyTree, key: jax.Array) -> PyTree:
         inner, theta = agent
         _, (segments, _) = live_in_new_task(inner, tasks, theta, key, protocol=protocol)
-        reward, first = segments.reward, segments.timestep.first  # [K, T, B]
-        by_stream = jax.vmap(partial(returns_by_episode, num_episodes=per_segment), in_axes=1, out_axes=1)
-        episode_returns = jax.vmap(by_stream)(reward, first).mean(-1).reshape(-1)
-        done = segments.terminated | segments.truncated
-        ended = jax.vmap(jax.vmap(finished_later, 1, 1))(done)
+        reward, done = segments.reward, segments.terminated | segments.truncated  # [K, T, B]
+        by_stream = _over_streams(partial(returns_by_episode, num_episodes=per_segment))
+        episode_returns = by_stream(reward, done).mean(-1).reshape(-1)
+        ended = _over_streams(finished_later)(done)
         trajectory_returns = (reward * ended).sum((1, 2)) / done.sum((1, 2))
-        begins = jax.vmap(jax.vmap(partial(_episode_begins, number=per_segment), 1, 1))(first).mean(-1)
+        begins = _over_streams(partial(episode_begins, num_episodes=per_segment))(done).mean(-1)
         offset = jnp.arange(protocol.num_segments)[:, None] * protocol.segment_length
         env_steps = ((begins + offset) * protocol.num_streams).reshape(-1)
-        return reward.sum((0, 1)).mean(), episode_returns, reward.sum(1).mean(-1), trajectory_returns, env_steps
+        return (
+            reward.sum((0, 1)).mean(),
+            episode_returns,
+            reward.sum(1).mean(-1),
+            trajectory_returns,
+            env_steps,
+            done.sum(1).min(),
+        )
 
     def share(agent: PyTree, keys: jax.Array) -> PyTree:
         return jax.lax.map(partial(one_task, agent), keys, batch_size=min(at_once, keys.shape[0]))
@@ -180,6 +188,18 @@ def _live_all(agent: PyTree, keys: jax.Array, *, tasks: TaskDistribution, protoc
     return over_tasks(share, output=BY_TASK)(agent, keys)
 
 
-def _episode_begins(first: jax.Array, number: int) -> jax.Array:
-    """The step [number] at which each of the first episodes of a stream [T] begins."""
-    return jnp.argmax(jnp.arange(number)[:, None] == episode_index(first), axis=1)
+def _over_streams(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """A function of one stream [T], over [K, T, B]."""
+    return jax.vmap(jax.vmap(function, 1, 1))
+
+
+def _check_episodes(tasks: TaskDistribution, protocol: Protocol, completed: np.ndarray) -> None:
+    """Raises ValueError unless every stream completed the episodes that are reported, given the fewest of each task [N]."""
+    quota = protocol.segment_length // tasks.horizon
+    short = completed < quota
+    if short.any():
+        raise ValueError(
+            f"in {short.sum()} of {len(short)} tasks of {type(tasks).__name__} a stream completed {completed.min()} of {quota} "
+            f"episodes in a segment of {protocol.segment_length} steps: they last longer than its horizon, {tasks.horizon}, so "
+            "there is no return to report; make the longest episode the horizon, max_steps_in_episode of default_params"
+        )

@@ -6,7 +6,9 @@ from jmeta.objectives.meta_gradients import mixed_mode_grad
 from jmeta.objectives.propensity import density_ratio, effective_sample_size, fit_propensity
 from jmeta.objectives.returns import (
     discounted_returns,
+    episode_begins,
     episode_index,
+    episode_return,
     finished_later,
     generalized_advantages,
     returns_by_episode,
@@ -30,7 +32,9 @@ __all__ = [
     "discounted_returns",
     "double_q_value",
     "effective_sample_size",
+    "episode_begins",
     "episode_index",
+    "episode_return",
     "finished_later",
     "fit_linear_baseline",
     "fit_propensity",

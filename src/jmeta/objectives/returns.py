@@ -50,22 +50,38 @@ def discounted_returns(r_t: jax.Array, done_t: jax.Array, discount: jax.Array | 
     return generalized_advantages(r_t, zeros, zeros, zeros, trace_t)
 
 
-def returns_by_episode(reward: jax.Array, first: jax.Array, num_episodes: int) -> jax.Array:
-    """Undiscounted return of each of the first ``num_episodes`` episodes [num_episodes].
+def returns_by_episode(reward: jax.Array, done_t: jax.Array, num_episodes: int) -> jax.Array:
+    """Undiscounted return of each of the first ``num_episodes`` episodes [num_episodes], NaN for one that did not end.
+
+    Memory and time are linear in T, however many episodes there are.
 
     Args:
       reward: [T].
-      first: [T] bool, where episodes begin; the first step begins one whatever it says.
-      num_episodes: how many to report. An episode that never began has return 0 and one that was cut off counts what it got, so
-        ask only for as many as surely fit: T // horizon.
+      done_t: [T] bool, where episodes end; the first step begins one.
+      num_episodes: how many to report. As many as surely end in T steps are T // horizon.
     """
-    chex.assert_rank([reward, first], 1)
-    return (jnp.arange(num_episodes)[:, None] == episode_index(first)).astype(reward.dtype) @ reward
+    chex.assert_rank([reward, done_t], 1)
+    returns = jax.ops.segment_sum(reward, episode_index(done_t), num_episodes, indices_are_sorted=True)
+    return jnp.where(jnp.arange(num_episodes) < done_t.sum(), returns, jnp.nan)
 
 
-def episode_index(first: jax.Array) -> jax.Array:
-    """[T] int: which episode of the record, from 0, each step belongs to; the first step begins one whatever it says."""
-    return jnp.cumsum(first.at[0].set(False).astype(jnp.int32))
+def episode_return(reward: jax.Array, done_t: jax.Array, number: int) -> jax.Array:
+    """Undiscounted return [] of episode ``number``, counted from 0, of a record [T]; NaN if it did not end."""
+    chex.assert_rank([reward, done_t], 1)
+    earned = jnp.where(episode_index(done_t) == number, reward, 0.0).sum()
+    return jnp.where(number < done_t.sum(), earned, jnp.nan)
+
+
+def episode_begins(done_t: jax.Array, num_episodes: int) -> jax.Array:
+    """The step at which each of the first ``num_episodes`` episodes of a record [T] begins, [num_episodes] int."""
+    length = jax.ops.segment_sum(jnp.ones_like(done_t, jnp.int32), episode_index(done_t), num_episodes, indices_are_sorted=True)
+    return jnp.cumsum(length) - length
+
+
+def episode_index(done_t: jax.Array) -> jax.Array:
+    """[T] int: which episode of the record, from 0, each step belongs to."""
+    ended = done_t.astype(jnp.int32)
+    return jnp.cumsum(ended) - ended
 
 
 def finished_later(done_t: jax.Array) -> jax.Array:

@@ -13,7 +13,7 @@ import numpyro.distributions as dist
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in, replay
-from jmeta.objectives import returns_by_episode
+from jmeta.objectives import episode_return
 from jmeta.outer.base import (
     STATE_LAYOUT,
     OuterLearner,
@@ -172,13 +172,18 @@ class OnPolicy(OuterLearner):
 
 
 def lifetime_metrics(tasks: TaskDistribution, protocol: Protocol, lifetimes: Lifetime) -> Metrics:
-    """How lifetimes [K, T, N, B] went: the first episode, the last, and all of it."""
-    per_segment = protocol.segment_length // tasks.horizon
-    by_episode = jax.vmap(jax.vmap(partial(returns_by_episode, num_episodes=per_segment), 1, 1), 1, 1)
-    reward, first = lifetimes.segments.reward, lifetimes.segments.timestep.first
+    """Mean return of the first episode, of the last one and of all of lifetimes [K, T, N, B]; NaN if an episode did not end."""
+    segments = lifetimes.segments
+    reward, done = segments.reward, segments.terminated | segments.truncated
+    last = protocol.segment_length // tasks.horizon - 1
+
+    def mean_return(segment: int, episode: int) -> jax.Array:
+        each = jax.vmap(jax.vmap(partial(episode_return, number=episode), 1), 1)
+        return each(reward[segment], done[segment]).mean()
+
     return {
-        "return/before": by_episode(reward[0], first[0])[0].mean(),
-        "return/after": by_episode(reward[-1], first[-1])[-1].mean(),
+        "return/before": mean_return(0, 0),
+        "return/after": mean_return(-1, last),
         "return/lifetime": reward.sum((0, 1)).mean(),
     }
 
