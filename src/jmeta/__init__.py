@@ -17,7 +17,7 @@ from jmeta.types import Protocol  # noqa: E402
 
 if TYPE_CHECKING:
     from jmeta import algorithms, diagnostics, evaluation, inner, networks, objectives, outer, references, tasks, training
-    from jmeta.evaluation import evaluate
+    from jmeta.evaluation.evaluate import evaluate
     from jmeta.keys import as_key
     from jmeta.training import restore, train
 

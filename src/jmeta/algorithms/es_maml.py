@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.zero_order import EvolutionGradient, HillClimbing
 from jmeta.outer.base import check_choice
 from jmeta.outer.evolution import OpenAIES, check_sigma
@@ -9,6 +10,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
+@takes_tasks
 def es_maml(
     tasks: TaskDistribution,
     *,

@@ -1,5 +1,6 @@
 """A policy generated from what was lived in the task, episode by episode."""
 
+from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.generated_policy import GeneratedPolicy
 from jmeta.networks import CoreName, check_core, make_core
 from jmeta.outer.base import check_widths
@@ -9,6 +10,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
+@takes_tasks
 def hypernetwork(
     tasks: TaskDistribution,
     *,

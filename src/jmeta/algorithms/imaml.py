@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from jmeta.algorithms.maml import maml
-from jmeta.algorithms.variants import fields_for, variant_of
+from jmeta.algorithms.variants import fields_for, takes_tasks, variant_of
 from jmeta.inner.imaml import IMAML
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks.base import TaskDistribution
@@ -14,6 +14,7 @@ from jmeta.tasks.base import TaskDistribution
     maml,
     without=("surrogate", "mixed_mode", "stream_chunks"),
 )
+@takes_tasks
 def imaml(
     tasks: TaskDistribution,
     *,

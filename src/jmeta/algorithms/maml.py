@@ -5,6 +5,7 @@ from typing import Literal
 import jax.numpy as jnp
 import optax
 
+from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.objectives import critic_features, linear_features, loaded_dice, low_variance_curvature, naive
@@ -19,6 +20,7 @@ TRANSFORMS = {"sgd": optax.identity(), "momentum": optax.trace(0.9), "adam": opt
 SURROGATES = {"low-variance-curvature": low_variance_curvature, "loaded-dice": loaded_dice, "naive": naive}
 
 
+@takes_tasks
 def maml(
     tasks: TaskDistribution,
     *,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from jmeta.algorithms.maml import maml
-from jmeta.algorithms.variants import fields_for, variant_of
+from jmeta.algorithms.variants import fields_for, takes_tasks, variant_of
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.trust_region import TrustRegion
 from jmeta.tasks.base import TaskDistribution
@@ -21,6 +21,7 @@ from jmeta.tasks.base import TaskDistribution
         "max_gradient_norm",
     ),
 )
+@takes_tasks
 def maml_trpo(
     tasks: TaskDistribution, *, max_kl: float = 0.01, damping: float = 1e-5, num_cg_steps: int = 10, **settings: Any
 ) -> OuterLearner:

@@ -4,6 +4,7 @@ from typing import Literal
 
 import jax.numpy as jnp
 
+from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.rl2 import RL2, recurrent_network
 from jmeta.networks import CoreName, check_core, make_core
 from jmeta.outer.base import check_choice, check_widths
@@ -13,6 +14,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
+@takes_tasks
 def rl2(
     tasks: TaskDistribution,
     *,

@@ -1,12 +1,14 @@
 """RL² trained by evolution strategies (Salimans et al. 2017, arXiv 1703.03864)."""
 
 from jmeta.algorithms.rl2 import recurrent_agent
+from jmeta.algorithms.variants import takes_tasks
 from jmeta.networks import CoreName
 from jmeta.outer.evolution import OpenAIES, check_sigma
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
+@takes_tasks
 def rl2_es(
     tasks: TaskDistribution,
     *,

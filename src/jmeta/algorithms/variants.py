@@ -4,11 +4,14 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from jmeta.outer.base import OuterLearner
+from jmeta.outer.base import OuterLearner, check_tasks
 from jmeta.outer.ppo import PPO
 from jmeta.tasks.base import TaskDistribution
+
+Settings = ParamSpec("Settings")
+OuterOf = TypeVar("OuterOf", bound=OuterLearner)
 
 
 def variant_of(
@@ -33,6 +36,7 @@ def variant_of(
         def build(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
             if unknown := set(settings) - set(signature.parameters):
                 raise TypeError(f"{function.__name__}() has no setting {sorted(unknown)[0]!r}")
+            check_tasks(tasks)
             return function(tasks, **settings)
 
         build.__signature__ = signature  # type: ignore[attr-defined]
@@ -40,6 +44,19 @@ def variant_of(
         return build
 
     return mark
+
+
+def takes_tasks(
+    build: Callable[Concatenate[TaskDistribution, Settings], OuterOf],
+) -> Callable[Concatenate[TaskDistribution, Settings], OuterOf]:
+    """Marks a composition, which then raises TypeError for a task's name or class in place of the distribution."""
+
+    @functools.wraps(build)
+    def checked(tasks: TaskDistribution, *args: Settings.args, **settings: Settings.kwargs) -> OuterOf:
+        check_tasks(tasks)
+        return build(tasks, *args, **settings)
+
+    return checked
 
 
 def with_inner(learner: PPO, **fields: Any) -> PPO:

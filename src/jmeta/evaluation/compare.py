@@ -33,7 +33,7 @@ from jmeta import struct
 from jmeta.evaluation.evaluate import EVALUATION_FOLD, evaluate
 from jmeta.inner.base import InnerLearner
 from jmeta.keys import as_key
-from jmeta.outer.base import OuterLearner, check_protocol
+from jmeta.outer.base import OuterLearner, check_fit, check_protocol
 from jmeta.parallel import task_mesh
 from jmeta.tasks.base import TaskDistribution
 from jmeta.training.checkpoints import Checkpoints
@@ -109,6 +109,7 @@ class Cell:
     def __post_init__(self) -> None:
         if not self.variants:
             raise ValueError(f"{self.name} has no variants: give at least one learner")
+        _explain(self, lambda: check_fit(self.learner.inner, self.learner.tasks))
         check_protocol(self.learner.tasks, self.protocol)
         Variants.of(self.variants)
 

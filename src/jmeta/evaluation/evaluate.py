@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmeta.evaluation.checks import check_agent
 from jmeta.inner.base import InnerLearner
 from jmeta.keys import as_key
 from jmeta.lifetime import live_in_new_task
@@ -116,8 +117,11 @@ def evaluate(
       Returns of every task.
 
     Raises:
-      ValueError: if segments are no whole number of episodes, or a count is not positive.
-      TypeError: for an inner learner made with flax's dataclass rather than ``jmeta.struct``'s.
+      ValueError: if segments are no whole number of episodes, or a count is not positive; if the agent was built for other
+        observations or actions than the tasks have; if theta is another agent's, or not finite; if a stream completes fewer
+        episodes than fit into a segment.
+      TypeError: for an outer learner, a meta-state or a training's result; for an inner learner made with flax's dataclass rather
+        than ``jmeta.struct``'s; inside ``jax.jit``, ``vmap`` or ``grad``.
 
     Example:
       >>> import jax, jmeta
@@ -129,12 +133,8 @@ def evaluate(
       (100, 10)
     """
     key = as_key(key)
+    check_agent(inner, tasks, theta, key)
     check_protocol(tasks, protocol)
-    if hasattr(type(inner), "_flax_dataclass"):
-        raise TypeError(
-            f"{type(inner).__name__} is a flax.struct.dataclass, which jax.jit can take for another class with equal fields: "
-            "decorate it with jmeta.struct.dataclass"
-        )
     if num_tasks < 1:
         raise ValueError(f"num_tasks={num_tasks}: evaluate on at least 1 task")
     if jax.sharding.get_abstract_mesh().empty:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.animation import PillowWriter
 from matplotlib.figure import Figure
 
+from jmeta.evaluation.checks import check_agent
 from jmeta.inner.base import InnerLearner
 from jmeta.keys import as_key
 from jmeta.lifetime import live_in_new_task
@@ -38,10 +39,12 @@ def watch(
       The path written.
 
     Raises:
-      ValueError: if segments are no whole number of episodes.
+      ValueError: if segments are no whole number of episodes, or agent, theta and tasks do not fit.
+      TypeError: for an outer learner, or a meta-state.
       OSError: if ``out`` can't be written.
     """
     key = as_key(key)
+    check_agent(inner, tasks, theta, key)
     check_protocol(tasks, protocol)
     live = jax.jit(live_in_new_task, static_argnames=("tasks", "protocol"))
     task, (segments, _) = live(inner, tasks, theta, key, protocol=protocol)

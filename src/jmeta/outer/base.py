@@ -2,12 +2,14 @@
 
 import abc
 from collections.abc import Callable, Collection
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jmeta.inner.base import InnerLearner
 from jmeta.parallel import BY_TASK, SHARED, mean_over_devices
+from jmeta.tasks import TASKS
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import MetaState, Metrics, Protocol, Task, Theta
 
@@ -83,17 +85,27 @@ def check_protocol(tasks: TaskDistribution, protocol: Protocol) -> None:
         )
 
 
+def check_tasks(tasks: Any) -> None:
+    """Raises TypeError unless it is a task distribution."""
+    if isinstance(tasks, TaskDistribution):
+        return
+    if isinstance(tasks, type) and issubclass(tasks, TaskDistribution):
+        raise TypeError(f"tasks is the class {tasks.__name__}: give an instance of it, such as {tasks.__name__}()")
+    if isinstance(tasks, str) and tasks in TASKS:
+        raise TypeError(f"tasks is the name {tasks!r}: give the distribution itself, jmeta.tasks.{TASKS[tasks].__name__}()")
+    raise TypeError(f"tasks={tasks!r:.100} is no task distribution: give one, such as jmeta.tasks.BernoulliBandit()")
+
+
 def check_fit(inner: InnerLearner, tasks: TaskDistribution) -> None:
     """Raises ValueError unless the inner learner was built for the observations and actions of the tasks."""
+    agent, family = type(inner).__name__, type(tasks).__name__
+    remedy = "build it for these tasks, or use the tasks that it was built for, outer.tasks"
     if inner.action_space != tasks.action_space:
-        raise ValueError(
-            f"the inner learner acts in {inner.action_space} but {type(tasks).__name__} takes {tasks.action_space}: build it "
-            "with tasks.action_space"
-        )
+        raise ValueError(f"{agent} acts in {inner.action_space} but {family} takes {tasks.action_space}: {remedy}")
     if inner.observation_size != tasks.observation_size:
         raise ValueError(
-            f"the inner learner takes observations of size {inner.observation_size} but {type(tasks).__name__} gives "
-            f"{tasks.observation_size}: build it with tasks.observation_size"
+            f"{agent} takes observations of size {inner.observation_size} but {family} gives {tasks.observation_size}: {remedy} "
+            "(those of an oracle tell the task)"
         )
 
 
