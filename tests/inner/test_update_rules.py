@@ -93,6 +93,21 @@ def test_the_lstm_remembers_and_treats_weights_alike() -> None:
     np.testing.assert_allclose(moved["a"], [float(moved["b"])] * 2, rtol=1e-6)
 
 
+def test_the_lstm_sees_the_gradient_as_a_constant() -> None:
+    """So the derivative of an update in the gradient is minus the rate, and in the weight it is keep and through the gates."""
+    rule = LSTMRule.fresh(hidden_size=4, initial_rate=0.2)
+    meta = jax.tree.map(lambda x: x + 0.3, rule.init(WEIGHTS, KEY))
+    state = rule.begin(meta, WEIGHTS)
+
+    def moved(slope: jax.Array) -> tuple[jax.Array, jax.Array]:
+        weights, gates = rule.update(meta, state, WEIGHTS, GRADIENT | {"b": slope}, jnp.float32(0.3), jnp.int32(0))
+        return weights["b"], gates.rate[-1]
+
+    (by_slope, _), (_, rate) = jax.jacrev(moved)(GRADIENT["b"]), moved(GRADIENT["b"])
+    assert float(by_slope) == pytest.approx(-float(rate), rel=1e-5)
+    assert float(rate) > 0.1
+
+
 def test_an_lstm_of_no_use_is_refused() -> None:
     with pytest.raises(ValueError, match=r"initial_rate=1.5: it is what a sigmoid gives"):
         LSTMRule.fresh(initial_rate=1.5)

@@ -10,7 +10,7 @@ from jmeta.objectives import gaussian_kl, gaussian_log_density, gaussian_product
 
 
 def test_log_density_is_scipys() -> None:
-    value, mean, variance = np.array([0.3, -1.0]), np.array([0.1, 0.5]), np.array([0.25, 4.0])
+    value, mean, variance = np.array([0.3, -1.0]), np.array([0.1, 0.5]), np.array([0.25, 9.0])
     expected = scipy.stats.norm.logpdf(value, mean, np.sqrt(variance)).sum()
     got = gaussian_log_density(*(jnp.asarray(x, jnp.float32) for x in (value, mean, np.log(variance))))
     assert float(got) == pytest.approx(expected, rel=1e-5)

@@ -228,8 +228,48 @@ def test_mixed_mode_equals_central_differences(num_steps: int) -> None:
     np.testing.assert_allclose(jax.grad(outer)(w), central, atol=1e-6, rtol=1e-6)
 
 
+def test_derivatives_of_dice_stop_at_the_end_of_an_episode() -> None:
+    """Two episodes of two steps: the gradient in w_t is the episode's reward-to-go, and no second derivative couples the two."""
+    first, reward, w = jnp.array([True, False, True, False]), jnp.array([1.0, 2.0, 4.0, 8.0]), jnp.array([-0.1, -0.2, -0.3, -0.4])
+    np.testing.assert_allclose(jax.grad(dice)(w, reward, first), [3.0, 2.0, 12.0, 8.0])
+    np.testing.assert_allclose(jax.hessian(dice)(w, reward, first)[:2, 2:], 0.0)
+    np.testing.assert_allclose(jax.hessian(dice)(w, reward, first)[2:, 2:], [[12.0, 8.0], [8.0, 8.0]])
+    # sum_t [box(w_<=t) - box(w_<t)] A_t: in w_t A_t once, and twice A_max(s, t) within the episode, the diagonal A_t too.
+    np.testing.assert_allclose(jax.grad(loaded_dice)(w, reward, first), reward)
+    expected = np.array([[1.0, 2.0, 0.0, 0.0], [2.0, 2.0, 0.0, 0.0], [0.0, 0.0, 4.0, 8.0], [0.0, 0.0, 8.0, 8.0]])
+    np.testing.assert_allclose(jax.hessian(loaded_dice)(w, reward, first), expected)
+
+
+@pytest.mark.parametrize("surrogate", [dice, loaded_dice, low_variance_curvature, naive])
+def test_what_decisions_were_worth_is_a_constant(surrogate: Surrogate) -> None:
+    w, worth, first = jnp.array([-0.3, -0.7]), jnp.array([1.0, -2.0]), jnp.array([True, False])
+    np.testing.assert_array_equal(jax.grad(surrogate, argnums=1)(w, worth, first), [0.0, 0.0])
+    assert np.abs(jax.grad(surrogate)(w, worth, first)).min() > 0.5
+
+
+def test_the_likelihood_ratio_by_hand() -> None:
+    """Ratio 3/2 of an advantage of -2: -3, and so is its derivative in the log-probability."""
+    value, slope = jax.value_and_grad(likelihood_ratio)(np.log(0.3), np.log(0.2), -2.0)
+    assert (float(value), float(slope)) == (pytest.approx(-3.0), pytest.approx(-3.0))
+
+
 def test_clipped_surrogate_by_hand() -> None:
     log = np.log
     # ratio 1.5 with epsilon .2: a gain is cut to 1.2 A, a loss is not.  ratio .5: a loss is cut to .8 A, a gain is not.
     for ratio, advantage, expected in ((1.5, 2.0, 2.4), (1.5, -2.0, -3.0), (0.5, -2.0, -1.6), (0.5, 2.0, 1.0)):
         assert clipped_surrogate(log(ratio), 0.0, advantage, 0.2) == pytest.approx(expected)
+
+
+def test_chunks_and_derivatives_add_up() -> None:
+    """The gradient of a sum over three chunks, and its derivatives in parameters and others: chunk by chunk, mixed, reverse."""
+    parameters, others, data = jnp.array([0.5, -1.0]), jnp.array(2.0), jnp.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]])
+
+    def loss(parameters: jax.Array, others: jax.Array, data: jax.Array) -> jax.Array:
+        return jnp.sum(others * data * parameters**3)
+
+    found = []
+    for gradient in (mixed_mode_grad(loss, chunked=True), mixed_mode_grad(loss), jax.grad(loss)):
+        found.append([gradient(parameters, others, data), *jax.jacrev(gradient, argnums=(0, 1))(parameters, others, data)])
+    *mixed, reverse = found
+    for each in mixed:
+        jax.tree.map(np.testing.assert_allclose, each, reverse)

@@ -1,0 +1,132 @@
+"""How a lifetime is lived, in an environment whose every number is known: what is recorded, told, and drawn."""
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gymnax.environments import environment, spaces
+
+from jmeta import struct
+from jmeta.lifetime import live_in, rollout, start
+from jmeta.references.classical import Random
+from jmeta.tasks import TaskDistribution
+from jmeta.types import Continuous, Lifetime, Protocol
+
+HORIZON = 3
+KEY = jax.random.key(5)
+
+
+@struct.dataclass
+class Params(environment.EnvParams):
+    pays: jax.Array | float = 0.0
+    max_steps_in_episode: jax.Array | int = HORIZON
+
+
+@struct.dataclass
+class State(environment.EnvState):
+    time: jax.Array
+
+
+class Clock(environment.Environment[State, Params]):
+    """Shows (time, a number drawn at reset or step), pays what the task says and another such number."""
+
+    @property
+    def default_params(self) -> Params:
+        return Params()
+
+    def reset_env(self, key: jax.Array, params: Params) -> tuple[jax.Array, State]:
+        return jnp.stack([0.0, jax.random.uniform(key, minval=-1.0)]), State(time=jnp.array(0, jnp.int32))
+
+    def step_env(self, key: jax.Array, state: State, action: Any, params: Params) -> tuple[Any, ...]:
+        time = state.time + 1
+        drawn = jax.random.uniform(key, minval=-1.0)
+        return jnp.stack([time.astype(float), drawn]), State(time=time), params.pays + drawn, jnp.array(False), {}
+
+    def action_space(self, params: Params | None = None) -> spaces.Box:
+        return spaces.Box(-1.0, 1.0, (1,))
+
+    def observation_space(self, params: Params) -> spaces.Box:
+        return spaces.Box(-jnp.inf, jnp.inf, (2,))
+
+
+@dataclasses.dataclass(frozen=True)
+class Clocks(TaskDistribution):
+    environment = Clock()
+
+    def sample(self, key: jax.Array) -> Params:
+        return Params(pays=10.0 + self.uniform(key), max_steps_in_episode=jnp.int32(HORIZON))
+
+
+TASKS, AGENT = Clocks(), Random(2, Continuous(1))
+
+
+@pytest.fixture(scope="module")
+def lifetime() -> Lifetime:
+    """Two segments of 400 episodes, in three streams."""
+    task = TASKS.sample(KEY)
+    live = partial(live_in, AGENT, TASKS, (), task, ((), ()), protocol=Protocol(2, 400 * HORIZON, 3), key=KEY)
+    return jax.device_get(jax.jit(live)())
+
+
+def test_episodes_follow_each_other(lifetime: Lifetime) -> None:
+    """Observed times 0 1 2 0 1 2 ..., each leading to 1 2 3 *before* the reset; the third step is a time limit, no natural end."""
+    segments = lifetime.segments
+    time = np.broadcast_to(np.arange(400 * HORIZON)[None, :, None] % HORIZON, segments.reward.shape)
+    np.testing.assert_array_equal(segments.timestep.observation[..., 0], time)
+    np.testing.assert_array_equal(segments.next_observation[..., 0], time + 1)
+    np.testing.assert_array_equal(segments.timestep.first, time == 0)
+    np.testing.assert_array_equal(segments.truncated, time == HORIZON - 1)
+    assert not segments.terminated.any()
+
+
+def test_what_is_drawn_is_drawn_anew(lifetime: Lifetime) -> None:
+    """Actions, rewards and the observations of resets are uniform on (-1, 1) and not correlated, in time or across streams.
+
+    Of n pairs the correlation has a standard deviation of 1 / sqrt(n): |z| < 4.5 for all of them.
+    """
+    segments = lifetime.segments
+    drawn = {
+        "action": segments.action[..., 0],
+        "reward": segments.reward - float(TASKS.sample(KEY).pays),
+        "reset": segments.timestep.observation[..., 1],  # of steps within an episode it is the reward before
+    }
+    ends = slice(HORIZON - 1, None, HORIZON)
+    begins = slice(HORIZON, None, HORIZON)
+    pairs = {
+        "action and reward": (drawn["action"], drawn["reward"]),
+        "action and reset": (drawn["action"][:, ends][:, :-1], drawn["reset"][:, begins]),
+        "reward and reset": (drawn["reward"][:, ends][:, :-1], drawn["reset"][:, begins]),
+        "successive actions": (drawn["action"][:, :-1], drawn["action"][:, 1:]),
+        "successive rewards": (drawn["reward"][:, :-1], drawn["reward"][:, 1:]),
+        "streams": (drawn["action"][..., :-1], drawn["action"][..., 1:]),
+        "streams' rewards": (drawn["reward"][..., :-1], drawn["reward"][..., 1:]),
+        "segments": (drawn["action"][0], drawn["action"][1]),
+    }
+    for name, (a, b) in pairs.items():
+        assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) * np.sqrt(a.size) < 4.5, name
+    for name, values in drawn.items():
+        assert abs(values.mean()) < 0.1, name
+        assert values.min() < -0.95, name
+
+
+def test_the_agent_is_told_of_the_step_before_and_of_nothing_when_it_opens(lifetime: Lifetime) -> None:
+    told, segments = lifetime.segments.timestep, lifetime.segments
+    np.testing.assert_allclose(told.previous_reward[:, 1:], segments.reward[:, :-1])
+    np.testing.assert_allclose(told.previous_reward[1, 0], segments.reward[0, -1])
+    np.testing.assert_allclose(told.previous_action[:, 1:], segments.action[:, :-1])
+    np.testing.assert_array_equal(told.previous_reward[0, 0], 0.0)
+    np.testing.assert_array_equal(told.previous_action[0, 0], 0.0)
+
+
+def test_a_life_goes_on_where_it_stopped() -> None:
+    """A rollout of 2 steps and one of 4 see times 0 1, then 2 0 1 2."""
+    life = start(TASKS, TASKS.sample(KEY), ((), ()), num_streams=2, key=KEY)
+    times = []
+    for length in (2, 4):
+        life, segment = rollout(AGENT, TASKS, (), life, length=length, key=KEY)
+        times += segment.timestep.observation[:, 0, 0].tolist()
+    assert times == [0.0, 1.0, 2.0, 0.0, 1.0, 2.0]
