@@ -7,14 +7,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 from gymnax.environments import environment, spaces
 
 from jmeta import struct
-from jmeta.lifetime import live_in, rollout, start
+from jmeta.inner.base import InnerLearner
+from jmeta.lifetime import live_in, replay, rollout, start
 from jmeta.references.classical import Random
 from jmeta.tasks import TaskDistribution
-from jmeta.types import Continuous, Lifetime, Protocol
+from jmeta.types import Continuous, Decision, Lifetime, Protocol, PyTree, Segment, Timestep
 
 HORIZON = 3
 KEY = jax.random.key(5)
@@ -61,6 +63,26 @@ class Clocks(TaskDistribution):
         return Params(pays=10.0 + self.uniform(key), max_steps_in_episode=jnp.int32(HORIZON))
 
 
+@struct.dataclass
+class Counter(InnerLearner):
+    """Its value is theta times (1,000 adaptations + the steps that its stream has lived)."""
+
+    observation_size: int = struct.field(pytree_node=False, default=2)
+    action_space: Continuous = struct.field(pytree_node=False, default=Continuous(1))
+
+    def init(self, key: jax.Array) -> PyTree:
+        return jnp.ones(())
+
+    def begin(self, theta: PyTree, num_streams: int, key: jax.Array) -> tuple[PyTree, PyTree]:
+        return jnp.zeros(()), jnp.zeros(num_streams)
+
+    def act(self, theta: PyTree, phi: PyTree, memory: PyTree, timestep: Timestep) -> tuple[Decision, PyTree]:
+        return Decision(dist.Normal(jnp.zeros(1), 1.0).to_event(1), theta * (1000.0 * phi + memory)), memory + 1.0
+
+    def adapt(self, theta: PyTree, phi: PyTree, memory: PyTree, segment: Segment, key: jax.Array) -> tuple[PyTree, PyTree]:
+        return phi + 1.0, memory
+
+
 TASKS, AGENT = Clocks(), Random(2, Continuous(1))
 
 
@@ -73,7 +95,7 @@ def lifetime() -> Lifetime:
 
 
 def test_episodes_follow_each_other(lifetime: Lifetime) -> None:
-    """Observed times 0 1 2 0 1 2 ..., each leading to 1 2 3 *before* the reset; the third step is a time limit, no natural end."""
+    """Observed times 0 1 2 0 1 2 ..., each leading to 1 2 3 *before* the reset; the third step is a time limit."""
     segments = lifetime.segments
     time = np.broadcast_to(np.arange(400 * HORIZON)[None, :, None] % HORIZON, segments.reward.shape)
     np.testing.assert_array_equal(segments.timestep.observation[..., 0], time)
@@ -130,3 +152,31 @@ def test_a_life_goes_on_where_it_stopped() -> None:
         life, segment = rollout(AGENT, TASKS, (), life, length=length, key=KEY)
         times += segment.timestep.observation[:, 0, 0].tolist()
     assert times == [0.0, 1.0, 2.0, 0.0, 1.0, 2.0]
+
+
+@pytest.fixture(scope="module")
+def counted() -> tuple[PyTree, Lifetime]:
+    """Four segments of 3 steps in two streams of an agent that counts: what it began with, and its lifetime."""
+    inner, theta = Counter(), jnp.ones(())
+    begun = inner.begin(theta, 2, KEY)
+    live = partial(live_in, inner, TASKS, theta, TASKS.sample(KEY), begun, protocol=Protocol(4, HORIZON, 2), key=KEY)
+    return begun, jax.jit(live)()
+
+
+def test_a_lifetime_adapts_between_its_segments(counted: tuple[PyTree, Lifetime]) -> None:
+    """Values 0 1 2 in the first segment, then 1003 1004 1005: memory runs on, and there are three adaptations."""
+    value = np.asarray(counted[1].segments.decision.value)
+    expected = np.arange(12.0).reshape(4, 3) + 1000.0 * np.arange(4)[:, None]
+    np.testing.assert_array_equal(value, np.stack([expected] * 2, axis=-1))
+    assert counted[1].adapt_keys.shape == (3,)
+
+
+@pytest.mark.parametrize("segments", [None, (0,), (1, 3), (0, 2), (0, 1, 3), (3,)])
+def test_a_replay_makes_the_decisions_of_the_segments_that_are_wanted(
+    counted: tuple[PyTree, Lifetime], segments: tuple[int, ...] | None
+) -> None:
+    """Under twice the theta, twice the values; whatever comes before is redone and not returned."""
+    begun, lifetime = counted
+    again = jax.jit(lambda theta: replay(Counter(), theta, begun, lifetime, segments=segments).value)(2.0 * jnp.ones(()))
+    wanted = np.arange(4) if segments is None else np.asarray(segments)
+    np.testing.assert_array_equal(again, 2.0 * lifetime.segments.decision.value[wanted])

@@ -63,7 +63,7 @@ def test_the_second_step_has_a_rate_of_its_own() -> None:
 
 @pytest.mark.parametrize("mixed_mode", [True, False])
 def test_the_derivative_of_a_step(mixed_mode: bool) -> None:
-    """hess box(w_a) = hess log p + s s^T with s = e_a - p: (1/4, -1/4) and (-3/4, 3/4), so the outer products are 1/16 and 9/16 J,
+    """hess box(w_a) = hess log p + s s^T, s = e_a - p: (1/4, -1/4) and (-3/4, 3/4), so the outer products are 1/16 and 9/16 J,
 
     J = [[1, -1], [-1, 1]]. hess L = -1/2 (1/16 - 9/16) J = J / 4, and d phi / d theta = I - J / 8; first order it is I.
     """

@@ -93,6 +93,30 @@ def test_the_lstm_remembers_and_treats_weights_alike() -> None:
     np.testing.assert_allclose(moved["a"], [float(moved["b"])] * 2, rtol=1e-6)
 
 
+def test_the_lstm_equals_its_equations() -> None:
+    """Two inner steps in NumPy: gradient and loss as (log |x| / 10, sign x) or, where tiny, (-1, e^10 x); an LSTM; two gates."""
+    rule = LSTMRule.fresh(hidden_size=3)
+    meta = jax.tree.map(lambda x: x + 0.4 * jnp.sin(jnp.arange(x.size)).reshape(x.shape), rule.init(WEIGHTS, KEY))
+    slope = {"a": jnp.array([0.5, -1e-6]), "b": jnp.array(-2.0)}
+    state, weights = rule.begin(meta, WEIGHTS), WEIGHTS
+    p = jax.tree.map(lambda x: np.asarray(x, np.float64), meta)
+    w, g = np.array([1.0, 2.0, 3.0]), np.array([0.5, -1e-6, -2.0])
+    h, c, gates = np.zeros((3, 3)), np.zeros((3, 3)), {"keep": np.zeros(3), "rate": np.zeros(3)}
+    sigmoid = lambda x: 1 / (1 + np.exp(-x))  # noqa: E731
+    scaled = lambda x: [np.log(abs(x)) / 10, np.sign(x)] if abs(x) > np.exp(-10) else [-1.0, np.exp(10) * x]  # noqa: E731
+    for step, loss in enumerate((0.3, -0.2)):
+        weights, state = rule.update(meta, state, weights, slope, jnp.float32(loss), jnp.int32(step))
+        x = np.array([scaled(each) + scaled(loss) for each in g])
+        i, f, o, new = np.split(np.concatenate([x, h], axis=1) @ p["lstm"]["kernel"] + p["lstm"]["bias"], 4, axis=1)
+        c = sigmoid(f + 1) * c + sigmoid(i) * np.tanh(new)
+        h = sigmoid(o) * np.tanh(c)
+        for name, gate in gates.items():
+            seen = np.concatenate([h, w[:, None], gate[:, None]], axis=1)
+            gates[name] = sigmoid(seen @ p[name]["kernel"] + p[name]["bias"])[:, 0]
+        w = gates["keep"] * w - gates["rate"] * g
+        np.testing.assert_allclose([*weights["a"], weights["b"]], w, rtol=1e-4)
+
+
 def test_the_lstm_sees_the_gradient_as_a_constant() -> None:
     """So the derivative of an update in the gradient is minus the rate, and in the weight it is keep and through the gates."""
     rule = LSTMRule.fresh(hidden_size=4, initial_rate=0.2)

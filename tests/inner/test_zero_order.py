@@ -73,6 +73,8 @@ def test_a_gradient_step_by_hand() -> None:
     np.testing.assert_allclose(whole(other_units), whole(moved), rtol=1e-5)
     no_difference = GRADIENT.move(THETA, tried, jnp.full(4, 3.0))
     np.testing.assert_allclose(whole(no_difference), [1.0, 2.0], atol=1e-6)
+    one_without_its_opposite = GRADIENT.move(THETA, parts([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0]]), jnp.full(3, 3.0))
+    np.testing.assert_allclose(whole(one_without_its_opposite), [1.0, 2.0], atol=1e-6)
 
 
 def test_a_gradient_step_goes_up_a_slope() -> None:

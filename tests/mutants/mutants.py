@@ -87,7 +87,9 @@ def read_list(directory: Path = Path(__file__).parent) -> list[Mutant]:
     Raises:
       ValueError: if two have the same name, or one has an unknown field or misses one.
     """
-    mutants = [_mutant(entry, path) for path in sorted(directory.glob("*.toml")) for entry in tomllib.loads(path.read_text())["mutant"]]
+    mutants = [
+        _mutant(entry, path) for path in sorted(directory.glob("*.toml")) for entry in tomllib.loads(path.read_text())["mutant"]
+    ]
     names = [mutant.name for mutant in mutants]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"two mutants are called {', '.join(doubled)}: give each a name of its own")
@@ -117,5 +119,3 @@ def choose(mutants: list[Mutant], wanted: Iterable[str]) -> list[Mutant]:
             raise ValueError(f"no mutant is called {word!r}: `--list` shows the names of all {len(mutants)}")
         chosen |= {mutant.name: mutant for mutant in fitting}
     return list(chosen.values())
-
-

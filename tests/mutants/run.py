@@ -32,6 +32,19 @@ XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_pas
 TESTS_PASS, TESTS_FAIL = 0, 1  # of pytest's exit statuses; the others are mistakes of collection or usage
 
 
+RUN_PYTEST = """
+import importlib, sys, traceback
+try:
+    module = importlib.import_module(sys.argv[1])
+    assert module.__file__.startswith(sys.argv[2]), f"{module.__file__} is not the copy's"
+except Exception as error:
+    traceback.print_exc()
+    sys.exit(70)
+import pytest
+sys.exit(pytest.main(sys.argv[3:]))
+"""
+
+
 class Outcome(NamedTuple):
     """What became of a mutant."""
 
@@ -78,7 +91,9 @@ def run(mutants: list[Mutant], trees: list[Path], timeout: int) -> int:
     began = time.monotonic()
     tests = sorted({test for mutant in mutants for test in mutant.tests.split()})
     print(f"{len(mutants)} mutants; first their {len(tests)} tests and files of tests on the tree as it is", flush=True)
-    baseline = pytest(trees[0], tests, slow=any(mutant.slow for mutant in mutants), more=["-n", str(len(trees)), "--dist", "loadfile"])
+    baseline = pytest(
+        trees[0], tests, slow=any(mutant.slow for mutant in mutants), more=["-n", str(len(trees)), "--dist", "loadfile"]
+    )
     if baseline.returncode != TESTS_PASS:
         print(f"{baseline.stdout}\nerror: tests that mutants name do not pass on the tree as it is", file=sys.stderr)
         return 2
@@ -116,11 +131,7 @@ def put_to_the_test(mutant: Mutant, tree: Path, timeout: int) -> Outcome:
     source = file.read_text()
     file.write_text(mutant.text(tree))
     try:
-        check = f"import {mutant.module} as module; assert module.__file__.startswith({str(tree)!r}), module.__file__"
-        imported = subprocess.run([sys.executable, "-c", check], cwd=tree, env=environment(tree), capture_output=True, text=True)
-        if imported.returncode:
-            return Outcome(mutant, "broken", time.monotonic() - began, f"does not import: {last_line(imported.stderr)}")
-        result = pytest(tree, mutant.tests.split(), slow=mutant.slow, more=["-x"], timeout=timeout)
+        result = pytest(tree, mutant.tests.split(), slow=mutant.slow, more=["-x"], imports=mutant.module, timeout=timeout)
     except subprocess.TimeoutExpired:
         return Outcome(mutant, "timed out", time.monotonic() - began, f"after {timeout} s")
     finally:
@@ -129,17 +140,19 @@ def put_to_the_test(mutant: Mutant, tree: Path, timeout: int) -> Outcome:
     if result.returncode == TESTS_PASS:
         return Outcome(mutant, "survived", seconds, "")
     if result.returncode != TESTS_FAIL:
-        return Outcome(mutant, "broken", seconds, f"pytest could not run its tests: {last_line(result.stdout)}")
+        last = next((line for line in reversed((result.stdout + result.stderr).splitlines()) if line.strip()), "")
+        return Outcome(mutant, "broken", seconds, f"its tests could not run: {last}")
     failed = [line for line in result.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return Outcome(mutant, "killed", seconds, failed[0].removeprefix("FAILED ")[:150] if failed else "")
 
 
 def pytest(
-    tree: Path, tests: list[str], *, slow: bool, more: list[str], timeout: int | None = None
+    tree: Path, tests: list[str], *, slow: bool, more: list[str], imports: str = "jmeta", timeout: int | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs tests in a tree, as ``make test`` compiles them."""
+    """Runs tests in a tree, as ``make test`` compiles them, once a module there can be imported."""
     marks = "not learning" if slow else "not learning and not slow"
-    command = [sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider", "-m", marks, *more, *tests]
+    arguments = ["-q", "--tb=line", "-p", "no:cacheprovider", "-m", marks, *more, *tests]
+    command = [sys.executable, "-c", RUN_PYTEST, imports, str(tree), *arguments]
     return subprocess.run(command, cwd=tree, env=environment(tree), capture_output=True, text=True, timeout=timeout)
 
 
@@ -149,14 +162,12 @@ def environment(tree: Path) -> dict[str, str]:
         "PYTHONPATH": f"{tree / 'src'}{os.pathsep}{tree}",
         "PYTHONDONTWRITEBYTECODE": "1",  # a change within a second that keeps a file's length would go unnoticed
         "XLA_FLAGS": XLA_FLAGS,
+        "JAX_NUM_CPU_DEVICES": "2",  # as tests/conftest.py has it, which is read after the first import
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",
+        "MPLBACKEND": "agg",
         "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax")),
     }
     return os.environ | ours
-
-
-def last_line(text: str) -> str:
-    """That says something."""
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 if __name__ == "__main__":

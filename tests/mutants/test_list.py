@@ -35,7 +35,7 @@ def test_they_are_chosen_by_number_name_and_part() -> None:
 
 def test_text_that_is_not_there_once_is_refused() -> None:
     mutant = Mutant("none", "sign", "types.py", "no such text", "other text", "tests/test_import.py")
-    with pytest.raises(ValueError, match="occurs 0 times in src/jmeta/types.py, not once"):
+    with pytest.raises(ValueError, match=r"occurs 0 times in src/jmeta/types\.py, not once"):
         mutant.text()
     with pytest.raises(ValueError, match="kind='other' is not one of sign"):
         Mutant("none", "other", "types.py", "a", "b", "tests/test_import.py")

@@ -47,3 +47,10 @@ def test_the_posterior_is_the_product_of_each_step_s_gaussian_and_narrows() -> N
     means, variances = apply(STEPS, method="factors")
     np.testing.assert_allclose(posterior(apply, STEPS), gaussian_product(means, variances, jnp.ones(7)), rtol=1e-5)
     assert (posterior(apply, STEPS)[1] < posterior(apply, STEPS[:6])[1]).all()
+
+
+@pytest.mark.parametrize(("kind", "narrows"), [(MeanEmbedding, False), (ProductOfGaussians, True)])
+def test_the_same_step_twice_tells_a_mean_nothing_new(kind: Any, narrows: bool) -> None:
+    apply = encoder(kind)
+    once, twice = posterior(apply, STEPS[:1]), posterior(apply, STEPS[:1], STEPS[:1])
+    assert (np.abs(once - twice).max() > 1e-3) == narrows

@@ -328,6 +328,28 @@ def test_an_episodic_lstm_finds_the_cell_it_kept_under_a_like_input() -> None:
         np.testing.assert_allclose(after.controller[0], plain + gate * jnp.tanh(memory.cells[s]), atol=2e-3)
 
 
+def test_an_episodic_lstm_looks_at_what_it_has_written_and_nothing_else() -> None:
+    """After one step there is one pair, so that its cell comes back whole, whatever the input; before it nothing does."""
+    network = from_nnx(lambda rngs: EpisodicLSTM(4, 6, num_slots=5, rngs=rngs))
+    parameters = perturbed(network.init(jax.random.key(0)))
+    lstm = from_nnx(lambda rngs: LSTM(4, 6, rngs=rngs))
+    memory, (first, second) = (
+        network.apply(parameters, method="initial_memory"),
+        jnp.array([[1.0, -1.0, 0.0, 2.0], [-2.0, 0.5, 1.0, 0.0]]),
+    )
+
+    def cell_after(memory: PyTree, x: jax.Array, found: jax.Array | float) -> jax.Array:
+        (plain, _), _ = lstm.apply(parameters["lstm"], memory.controller, x)
+        both = jnp.concatenate([x, memory.controller[1]])
+        gate = jax.nn.sigmoid(both @ parameters["reinstate"]["kernel"] + parameters["reinstate"]["bias"])
+        return plain + gate * jnp.tanh(found)
+
+    for x, found in ((first, 0.0), (second, cell_after(memory, first, 0.0))):
+        after, _ = network.apply(parameters, memory, x)
+        np.testing.assert_allclose(after.controller[0], cell_after(memory, x, found), atol=1e-5)
+        memory = after
+
+
 def test_convolutions_see_neighbours() -> None:
     """One layer against a sum over the nine cells around each, with zeros beyond the edge."""
     shape = (4, 5, 2)

@@ -174,6 +174,16 @@ def test_psrl_is_optimal_in_what_it_draws_and_opsrl_takes_the_largest():
 # Scores.
 
 
+def test_a_process_is_drawn_anew_for_each_episode():
+    learner = make("PSRL")
+    _, memory = learner.begin((), 2, jax.random.key(0))
+    opens = Timestep(jax.nn.one_hot(0, STATES), jnp.zeros(ACTIONS), jnp.zeros(()), jnp.asarray(True))
+    act = jax.jit(lambda memory: learner.act((), (), memory, opens)[1])
+    one, other = (act(jax.tree.map(lambda x, stream=stream: x[stream], memory)) for stream in range(2))
+    drawn = [one.action_values, other.action_values, act(one).action_values, act(act(one)).action_values]
+    assert min(np.abs(a - b).max() for i, a in enumerate(drawn) for b in drawn[:i]) > 0.1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_published_scores(name):

@@ -314,3 +314,12 @@ def test_knowing_the_goal_of_a_sparse_lifetime():
     mean = float(jax.jit(jax.vmap(lambda task: tasks.oracle_return(task, 20)))(goals).mean())
     # The return of an episode varies by less than 2 either way, and by goal only: within four standard errors.
     assert abs(mean - tasks.reference_return(20).value) < 4 * 1.0 / math.sqrt(2000)
+
+
+def test_the_shaped_reward_is_reward_and_progress():
+    # Goal (0, 1), from (0, 0) to (0.1, 0): the distance grows from 1 to sqrt(1.01); straight up it falls by 0.1.
+    tasks = SparsePointNavigation()
+    task = tasks.sample(jax.random.key(0)).replace(goal=jnp.array([0.0, 1.0]))
+    aside, ahead = (tasks.shaped_reward(task, jnp.zeros(2), jnp.float32(0.25), jnp.array(to)) for to in ((0.1, 0.0), (0.0, 0.1)))
+    assert float(aside) == pytest.approx(0.25 + 1.0 - math.sqrt(1.01), abs=1e-6)
+    assert float(ahead) == pytest.approx(0.25 + 0.1, abs=1e-6)
