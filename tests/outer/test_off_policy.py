@@ -275,6 +275,8 @@ def test_a_shaped_reward_is_learned_from_and_not_seen() -> None:
     np.testing.assert_allclose(recent.recent.worth, recent.recent.reward + before - distance, atol=1e-6)
     with pytest.raises(ValueError, match="shaped=True: PointNavigation has no shaped_reward"):
         learner(shaped=True)
+    with pytest.raises(ValueError, match="shaped=True: MQL fine-tunes its values on a new task's own reward"):
+        jmeta.algorithms.mql(tasks, shaped=True)
 
 
 def test_task_weights_weigh_tasks() -> None:

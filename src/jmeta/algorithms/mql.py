@@ -41,7 +41,8 @@ def mql(
 
     What is meta-trained is just a multi-task agent whose context tells tasks apart. Adaptation is off-policy: gradient steps on
     what was lived in the task, then on replay of the training tasks, each step of it weighted by how likely it would be in the
-    new task, and a pull back to the meta-trained weights where little of the old is like the new. See ``jmeta.inner.mql``.
+    new task, with a pull back to the meta-trained weights, which is stronger where fewer of these steps have most of the weight.
+    See ``jmeta.inner.mql``.
 
     Args:
       tasks: the distribution to meta-train on; actions lie in a box.
@@ -54,7 +55,7 @@ def mql(
       sequence_length: steps of replay in a row, over which contexts are made anew in training.
       burn_in: of them, at the beginning, that only make the context.
       adapt_capacity: steps of a new task that are kept.
-      num_shipped: steps of the training tasks that are shipped with theta; rounded up to as many of each task.
+      num_shipped: steps of the training tasks' replay that are shipped with theta.
       num_own_updates: gradient steps on a new task's own data after each segment.
       num_old_updates: and on the training tasks'.
       adapt_batch_size: steps in each.
@@ -83,7 +84,8 @@ def mql(
       Fakoor et al. 2020, arXiv 1910.00125.
 
     Deviations from the paper:
-      Policy and critics share one context, which the critics train, and which does not adapt; the policy moves at every update.
+      Policy and critics share one context, which the critics train, and which does not adapt; the policy moves at every update;
+      2,000 old steps are shipped by default, and updates are 20 and 40 of 64 steps. See ``jmeta.inner.mql``.
     """
     check_layers(widths)
     check_core(core, hidden_size, 1, sequence_length)

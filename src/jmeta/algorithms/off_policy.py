@@ -45,6 +45,7 @@ def off_policy_learner(
       capacity: environment steps that each task's replay keeps.
       num_recent: newest lifetimes of a task from which contexts are drawn.
       shaped: learn from the tasks' shaped reward, a privilege of training; what agents see and adapt to is the reward itself.
+        Refused for agents that fine-tune their values on that reward.
       explore_steps: outer steps over which exploration falls to its least; no fall by default.
       learning_rate: of Adam.
       anneal_steps: outer steps over which it falls linearly to zero; constant by default.

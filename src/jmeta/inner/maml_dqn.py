@@ -47,6 +47,7 @@ class MAMLDQN(OffPolicyAgent):
       Finn et al. 2017, arXiv 1703.03400. Mnih et al. 2015, Nature 518.
     """
 
+    takes_shaped: ClassVar[bool] = False
     least_segments: ClassVar[int] = 2  # it adapts when a segment ends, for the next one
 
     observation_size: int = struct.field(pytree_node=False)

@@ -47,9 +47,11 @@ class OffPolicyAgent(InnerLearner):
       q_learner: how action values and a policy are learned from single steps.
       sequence_length: steps [L] in a row that it is judged on at once; replay is sampled in such rows.
       num_shipped: rows of the training tasks' replay that are shipped with theta.
+      takes_shaped: False if a shaped reward can't be learned from, since the agent fine-tunes values on the reward itself.
       least_segments: a lifetime of fewer segments can't be trained on; 2 for agents that adapt between segments.
     """
 
+    takes_shaped: ClassVar[bool] = True
     least_segments: ClassVar[int] = 1
 
     q_learner: QLearner
@@ -73,8 +75,12 @@ class OffPolicyAgent(InnerLearner):
           key: consumed.
         """
 
-    def ship(self, theta: Theta, rows: ReplayStep) -> Theta:
-        """Theta and what is shipped of rows [num_shipped, L] of replay; only called where there are some."""
+    def ship(self, theta: Theta, rows: ReplayStep, is_lived: jax.Array) -> Theta:
+        """Theta and what is shipped of rows [num_shipped, L] of replay; only called where ``num_shipped`` is not 0.
+
+        ``is_lived`` [num_shipped] is False for rows that hold steps that nobody lived, since a task's replay was too short.
+        Shapes do not depend on the number of training tasks.
+        """
         return theta
 
     def explorer(self, remaining: jax.Array | float) -> Self:

@@ -8,7 +8,13 @@ from jmeta.objectives.linear import solve_positive_definite
 
 
 def fit_propensity(
-    ours: jax.Array, theirs: jax.Array, weight: jax.Array | None = None, *, strength: float = 1e-3, num_steps: int = 8
+    ours: jax.Array,
+    theirs: jax.Array,
+    our_weight: jax.Array | None = None,
+    their_weight: jax.Array | None = None,
+    *,
+    strength: float = 1e-3,
+    num_steps: int = 8,
 ) -> jax.Array:
     """Logistic regression of where a sample comes from, by Newton's method: weights [F + 1], the last one the constant's.
 
@@ -19,7 +25,8 @@ def fit_propensity(
     Args:
       ours: [N, F] samples of what is asked for.
       theirs: [M, F] samples of what there is.
-      weight: [N], of ours; rows of weight 0 do not count. All alike by default.
+      our_weight: [N]; rows of weight 0 do not count. All alike by default.
+      their_weight: [M]; the same of theirs.
       strength: of the penalty, > 0.
       num_steps: of Newton's method.
 
@@ -27,11 +34,12 @@ def fit_propensity(
       Fakoor et al. 2020, arXiv 1910.00125, equation 13.
     """
     chex.assert_rank([ours, theirs], 2)
-    weight = jnp.ones(len(ours)) if weight is None else weight
+    our_weight = jnp.ones(len(ours)) if our_weight is None else our_weight
+    their_weight = jnp.ones(len(theirs)) if their_weight is None else their_weight
     features = jnp.concatenate([ours, theirs])
     features = jnp.concatenate([features, jnp.ones((len(features), 1))], axis=1)
     label = jnp.concatenate([jnp.ones(len(ours)), jnp.zeros(len(theirs))])
-    share = jnp.concatenate([weight / jnp.maximum(weight.sum(), 1e-6), jnp.full(len(theirs), 1.0 / len(theirs))]) / 2.0
+    share = jnp.concatenate([weight / jnp.maximum(weight.sum(), 1e-6) for weight in (our_weight, their_weight)]) / 2.0
 
     def newton(_: int, w: jax.Array) -> jax.Array:
         probability = jax.nn.sigmoid(features @ w)

@@ -65,7 +65,8 @@ class OffPolicy(OuterLearner):
     An outer step lives one lifetime in ``num_collected`` of the tasks, in turn. Then it learns: in ``num_passes`` passes over all
     tasks, ``num_minibatches`` groups of them each, it takes a gradient step of the mean of the agent's loss, on a batch from each
     task's replay, given one of each task's *newest* lifetimes. What an agent adapts to is so what it would live itself; what
-    it is judged on may be anything. Until every task has been lived in once nothing is learned.
+    it is judged on may be anything. Nothing is learned until every task's replay holds a row of ``inner.sequence_length`` lived
+    steps; until then the metrics of learning are 0.
 
     Attributes:
       inner: the agent.
@@ -80,7 +81,8 @@ class OffPolicy(OuterLearner):
       capacity: environment steps that each task's replay keeps.
       num_recent: newest lifetimes of a task, one of which is drawn for each gradient step. Of one alone, many passes learn it by
         heart; the more there are, the older the policy that lived them.
-      shaped: whether what is learned from a step is the tasks' shaped reward; what agents adapt to is the reward itself.
+      shaped: whether what is learned from a step is the tasks' shaped reward; what agents adapt to is the reward itself. Refused
+        for agents that fine-tune values, since those would be of two rewards.
       task_weight: weight of a task in the objective, relative to the others. Equal by default.
       explore_steps: outer steps over which exploration falls to its least; None for no fall.
       learning_rate: of Adam, at first.
@@ -125,6 +127,11 @@ class OffPolicy(OuterLearner):
         if self.explore_steps is not None and self.explore_steps < 1:
             raise ValueError(f"explore_steps={self.explore_steps}: give at least 1 outer step, or None for no fall")
         check_anneal_steps(self.anneal_steps)
+        if self.shaped and not self.inner.takes_shaped:
+            raise ValueError(
+                f"shaped=True: {type(self.inner).__name__} fine-tunes its values on a new task's own reward, which values of a "
+                "shaped reward do not fit; use shaped=False"
+            )
         if self.shaped and jax.eval_shape(self._one_shaped_reward, jax.random.key(0)) is None:
             raise ValueError(f"shaped=True: {type(self.tasks).__name__} has no shaped_reward; learn from the reward itself")
         self.check_devices(1)
@@ -187,7 +194,8 @@ class OffPolicy(OuterLearner):
         records, lifetimes = self.collect(state, keys)
         metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes)
         learner = (state.theta, state.opt_state, state.extra.slow)
-        everywhere = (state.extra.num_steps + 1) * self.num_collected >= self.num_tasks
+        turns_for_a_row = -(-self.inner.sequence_length // self.protocol.num_env_steps)
+        everywhere = (state.extra.num_steps + 1) * self.num_collected >= turns_for_a_row * self.num_tasks
         remaining = remaining_rate(state.extra.num_steps, self.anneal_steps)
         learn = partial(self.learn, learner, records, keys, remaining)
         nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(learn)[1])
@@ -201,9 +209,12 @@ class OffPolicy(OuterLearner):
         if not self.inner.num_shipped:
             return state.theta
         number = -(-self.inner.num_shipped // self.num_tasks)
-        draw = lambda kept, key: replay.sample(kept, key, number, self.inner.sequence_length, 1).experience  # noqa: E731
-        rows = jax.vmap(draw)(state.by_task.kept, jax.random.split(jax.random.key(0), self.num_tasks))
-        return self.inner.ship(state.theta, merge_axis(rows, 0))
+        length, kept = self.inner.sequence_length, state.by_task.kept
+        draw = lambda kept, key: replay.sample(kept, key, number, length, 1).experience  # noqa: E731
+        rows = merge_axis(jax.vmap(draw)(kept, jax.random.split(jax.random.key(0), self.num_tasks)), 0)
+        is_lived = jnp.repeat(replay.can_sample(kept, length), number)
+        chosen = jax.random.permutation(jax.random.key(1), len(is_lived))[: self.inner.num_shipped]
+        return self.inner.ship(state.theta, jax.tree.map(lambda x: x[chosen], rows), is_lived[chosen])
 
     def collect(self, state: MetaState, keys: jax.Array) -> tuple[TaskRecord, Lifetime]:
         """Lives in the tasks whose turn it is; keys [n] are of this device's tasks."""
