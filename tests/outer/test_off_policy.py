@@ -13,6 +13,7 @@ import pytest
 
 import jmeta
 from jmeta.inner.dqn import DQN
+from jmeta.inner.off_policy import RandomOr
 from jmeta.inner.q_learner import Step
 from jmeta.inner.sac import SAC, DiscreteSAC
 from jmeta.outer.base import relative_weights
@@ -233,6 +234,59 @@ def test_the_size_of_replay_is_known_beforehand() -> None:
     step = 4 * (2 + 2 + 2 + 2 + 1 + 1 + 1 + 1) + 3
     assert learner(num_recent=2).replay_bytes == 4 * (12 * step + 5 + 2 * 5 * step)
     assert "replay takes 3,488 bytes" in learner().memory_remedy()
+
+
+def test_actions_are_random_at_first() -> None:
+    """For one outer step of two: uniform on [-1, 1], with a variance of 1/3; TD3's own are near 0 at first."""
+    outer = jmeta.algorithms.td3(
+        TASKS, widths=(8,), num_tasks=32, num_passes=1, batch_size=4, capacity=10, exploration_noise=0.01, random_steps=1
+    )
+    first, second = np.split(np.asarray(after(outer, 2).by_task.kept.experience.action)[:, 0], 2, axis=1)
+    assert first.shape == second.shape == (32, 5, 2)
+    assert np.abs(first).max() <= 1.0
+    assert np.square(first).mean() == pytest.approx(1 / 3, abs=4 * np.sqrt(4 / 45 / 320))  # the variance of x^2 is 4/45
+    assert np.abs(second).max() < 0.3
+    with pytest.raises(ValueError, match="random_steps=-1"):
+        learner(random_steps=-1)
+
+
+def test_random_actions_have_the_probability_they_are_drawn_with() -> None:
+    """1/4 each of four actions, 1/2 for each side of a box; the policy's own where they are not random."""
+    x, key = jnp.array([0.3, -0.2, 0.5]), jax.random.key(1)
+    few, box = DQN.of(3, Discrete(4), (8,), epsilon=0.1), SAC.of(3, Continuous(2), (8,))
+    for agent, action, expected in ((few, jnp.int32(2), np.log(0.25)), (box, jnp.array([0.3, -0.9]), 2 * np.log(0.5))):
+        own = agent.decide(agent.init(key), x).distribution
+        random, policy = (RandomOr(own, jnp.bool_(is_random), agent.action_space) for is_random in (True, False))
+        assert float(random.log_prob(action)) == pytest.approx(expected, rel=1e-5)
+        assert float(policy.log_prob(action)) == float(own.log_prob(action))
+        keys = jax.random.split(key, 400)
+        drawn = np.asarray(jax.jit(jax.vmap(random.sample))(keys))
+        assert drawn.dtype == own.sample(key).dtype
+        if agent is few:
+            counts = np.bincount(drawn, minlength=4)
+            assert np.abs(counts - 100).max() < 4 * np.sqrt(400 * 0.25 * 0.75)
+        sampled = jax.jit(jax.vmap(policy.sample))(keys)
+        assert (np.abs(np.asarray(sampled) - drawn) > 0).any()
+
+
+def test_each_part_s_gradient_is_clipped_by_its_own_norm() -> None:
+    """Norms of 3, 20 and 0.5, clipped to 1: one large gradient does not shrink the others."""
+    part = lambda norm: jnp.array([0.6, 0.8]) * norm  # noqa: E731
+    gradient = {"actor": {"w": part(3.0)}, "critic": {"w": part(20.0)}, "log_temperature": jnp.float32(0.5)}
+    clipped = learner(max_gradient_norm=1.0).clip(gradient)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5),
+        clipped,
+        {"actor": {"w": part(1.0)}, "critic": {"w": part(1.0)}, "log_temperature": jnp.float32(0.5)},
+    )
+    small: dict[str, Any] = {"widths": (8,), "num_tasks": 4}
+    pearl = jmeta.algorithms.pearl(TASKS, encoder_widths=(8,), **small, max_gradient_norm=1.0)
+    clipped = pearl.clip({"encoder": {"w": part(5.0)}, "q_learner": gradient})
+    np.testing.assert_allclose(clipped["encoder"]["w"], part(1.0), rtol=1e-5)
+    np.testing.assert_allclose(clipped["q_learner"]["actor"]["w"], part(1.0), rtol=1e-5)
+    dqn = jmeta.algorithms.dqn(GridNavi(), **small, max_gradient_norm=1.0)  # one network is one part
+    clipped = dqn.clip({"torso": part(3.0), "values": part(4.0)})
+    np.testing.assert_allclose(clipped["torso"], part(0.6), rtol=1e-5)
 
 
 def test_what_is_refused() -> None:

@@ -85,7 +85,8 @@ def mql(
 
     Deviations from the paper:
       Policy and critics share one context, which the critics train, and which does not adapt; the policy moves at every update;
-      2,000 old steps are shipped by default, and updates are 20 and 40 of 64 steps. See ``jmeta.inner.mql``.
+      actions are not random at first unless ``random_steps`` says so; 2,000 old steps are shipped by default, and updates are 20
+      and 40 of 64 steps. See ``jmeta.inner.mql``.
     """
     check_layers(widths)
     check_core(core, hidden_size, 1, sequence_length)

@@ -22,6 +22,7 @@ def off_policy_learner(
     capacity: int = 20_000,
     num_recent: int = 1,
     shaped: bool = False,
+    random_steps: int = 0,
     explore_steps: int | None = None,
     learning_rate: float = 3e-4,
     anneal_steps: int | None = None,
@@ -46,11 +47,13 @@ def off_policy_learner(
       num_recent: newest lifetimes of a task from which contexts are drawn.
       shaped: learn from the tasks' shaped reward, a privilege of training; what agents see and adapt to is the reward itself.
         Refused for agents that fine-tune their values on that reward.
+      random_steps: outer steps at first in which all actions are uniformly random, as TD3's authors begin; none by default.
       explore_steps: outer steps over which exploration falls to its least; no fall by default.
       learning_rate: of Adam.
       anneal_steps: outer steps over which it falls linearly to zero; constant by default.
       slow_rate: how fast targets follow, in (0, 1].
-      max_gradient_norm: the gradient's global norm is clipped here.
+      max_gradient_norm: the norm of the gradient of each part is clipped here: of the policy, of the critics, of the temperature,
+        of the encoder.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
@@ -72,6 +75,7 @@ def off_policy_learner(
         capacity=capacity,
         num_recent=num_recent,
         shaped=shaped,
+        random_steps=random_steps,
         explore_steps=explore_steps,
         learning_rate=learning_rate,
         anneal_steps=anneal_steps,

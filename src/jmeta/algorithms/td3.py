@@ -49,7 +49,8 @@ def td3(
       Fujimoto et al. 2018, arXiv 1802.09477.
 
     Deviations from the paper:
-      The policy moves at every update, and not at every second one.
+      The policy moves at every update, and not at every second one. Actions are not uniformly random at first unless
+      ``random_steps`` says so; the paper's are for its first 1,000 or 10,000 environment steps.
     """
     check_layers(widths)
     if not isinstance(tasks.action_space, Continuous):

@@ -78,6 +78,9 @@ class DQN(QLearner):
     def slow(self, parameters: PyTree) -> PyTree:
         return parameters
 
+    def parts(self, parameters: PyTree) -> PyTree:
+        return "network"
+
     def exploring(self, remaining: jax.Array | float) -> Self:
         epsilon = self.last_epsilon + remaining * (self.first_epsilon - self.last_epsilon)
         return self.replace(epsilon=epsilon)  # type: ignore[attr-defined]

@@ -80,6 +80,9 @@ class MAMLDQN(OffPolicyAgent):
     def slow(self, theta: Theta) -> PyTree:
         return theta
 
+    def parts(self, theta: Theta) -> PyTree:
+        return self.q_learner.parts(theta)
+
     def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         adapt_key, loss_key = jax.random.split(key)
         weights = self._adapted(theta, newest, adapt_key)

@@ -145,6 +145,9 @@ class MQL(OffPolicyAgent):
     def slow(self, theta: Theta) -> PyTree:
         return self.q_learner.slow(theta["q_learner"])
 
+    def parts(self, theta: Theta) -> PyTree:
+        return {"encoder": "encoder", "q_learner": self.q_learner.parts(theta["q_learner"])}
+
     def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         fresh = self.encoder.apply(theta["encoder"], method="initial_memory")
         rows = jax.vmap(partial(self._steps, theta, fresh))(batch)  # [n, L]

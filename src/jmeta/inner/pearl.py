@@ -39,7 +39,9 @@ class PEARL(OffPolicyAgent):
       encoder: no_evidence, add and posterior, as ``jmeta.networks.ContextEncoder``.
       q_learner: of observation and z.
       latent_size: D.
-      kl_weight: of the divergence.
+      kl_weight: weight of the divergence, of which the loss takes the mean over tasks. The authors' code sums it over the m tasks
+        of a gradient step and does not halve squared errors, so their ``kl_lambda`` is a ``kl_weight`` of m / 2 times as much: 8
+        times with their 16 tasks.
       context_size: contexts are so many steps of a newest lifetime at random, without repetition, as the authors draw them;
         None for the first segments, a random number of them.
       sees_reward: whether policy and critics also see the last reward of the episode. Who acts by a sample of z can then search
@@ -87,6 +89,9 @@ class PEARL(OffPolicyAgent):
 
     def slow(self, theta: Theta) -> PyTree:
         return self.q_learner.slow(theta["q_learner"])
+
+    def parts(self, theta: Theta) -> PyTree:
+        return {"encoder": "encoder", "q_learner": self.q_learner.parts(theta["q_learner"])}
 
     def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         context_key, z_key, loss_key = jax.random.split(key, 3)

@@ -49,6 +49,10 @@ class QLearner(abc.ABC):
     def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         """Of one step, [], and its parts. Only the critic's part has a derivative in the features."""
 
+    def parts(self, parameters: PyTree) -> PyTree:
+        """A prefix of ``parameters``, whose leaves name the parts that are trained apart: each has a gradient norm of its own."""
+        return {name: name for name in parameters}
+
     @abc.abstractmethod
     def exploring(self, remaining: jax.Array | float) -> Self:
         """As it gathers experience, where 1 down to 0 remains of the time for exploration."""

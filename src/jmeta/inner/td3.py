@@ -41,7 +41,8 @@ class TD3(QLearner):
       Fujimoto et al. 2018, arXiv 1802.09477.
 
     Deviations from the paper:
-      The policy moves at every update, and not at every second one.
+      The policy moves at every update, and not at every second one. Actions are not random at first; the setting
+      ``random_steps`` of the algorithm makes them so.
     """
 
     num_inputs: int = struct.field(pytree_node=False)

@@ -10,7 +10,8 @@ import optax
 from flashbax.buffers import trajectory_buffer as replay
 
 from jmeta import struct
-from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep
+from jmeta.inner.base import InnerLearner
+from jmeta.inner.off_policy import OffPolicyAgent, RandomAtFirst, ReplayStep
 from jmeta.lifetime import live_in
 from jmeta.outer.base import (
     STATE_LAYOUT,
@@ -84,11 +85,13 @@ class OffPolicy(OuterLearner):
       shaped: whether what is learned from a step is the tasks' shaped reward; what agents adapt to is the reward itself. Refused
         for agents that fine-tune values, since those would be of two rewards.
       task_weight: weight of a task in the objective, relative to the others. Equal by default.
+      random_steps: outer steps at first in which all actions are uniformly random.
       explore_steps: outer steps over which exploration falls to its least; None for no fall.
       learning_rate: of Adam, at first.
       anneal_steps: outer steps over which it falls linearly to zero; None for a constant rate.
       slow_rate: how fast targets follow, in (0, 1].
-      max_gradient_norm: the gradient's global norm is clipped here.
+      max_gradient_norm: the norm of the gradient of each part of theta is clipped here: of the policy, of the critics, of the
+        temperature, of the encoder.
     """
 
     inner: OffPolicyAgent
@@ -104,6 +107,7 @@ class OffPolicy(OuterLearner):
     num_recent: int = struct.field(pytree_node=False, default=1)
     shaped: bool = struct.field(pytree_node=False, default=False)
     task_weight: TaskWeight | None = struct.field(pytree_node=False, default=None)
+    random_steps: int = struct.field(pytree_node=False, default=0)
     explore_steps: int | None = struct.field(pytree_node=False, default=None)
     learning_rate: jax.Array | float = 3e-4
     anneal_steps: int | None = struct.field(pytree_node=False, default=None)
@@ -124,6 +128,8 @@ class OffPolicy(OuterLearner):
         length = self.protocol.num_env_steps
         if self.capacity < max(length, self.inner.sequence_length):
             raise ValueError(f"capacity={self.capacity}: a task's replay must hold a lifetime, {length} steps")
+        if self.random_steps < 0:
+            raise ValueError(f"random_steps={self.random_steps}: give 0 outer steps of random actions, or more")
         if self.explore_steps is not None and self.explore_steps < 1:
             raise ValueError(f"explore_steps={self.explore_steps}: give at least 1 outer step, or None for no fall")
         check_anneal_steps(self.anneal_steps)
@@ -172,7 +178,7 @@ class OffPolicy(OuterLearner):
         theta = self.inner.init(theta_key)
         tasks = jax.vmap(self.tasks.sample)(jax.random.split(task_key, self.num_tasks))
         task = jax.tree.map(lambda x: x[0], tasks)
-        one = jax.eval_shape(lambda key: self._transitions(task, self._live(theta, 1.0, task, key)), key)
+        one = jax.eval_shape(lambda key: self._transitions(task, self._live(theta, jnp.zeros((), jnp.int32), task, key)), key)
         recent = jax.tree.map(lambda x: jnp.zeros((self.num_tasks, self.num_recent, *x.shape), x.dtype), one)
         step = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), one)
         kept = jax.vmap(lambda _: replay.init(step, 1, self.capacity))(jnp.arange(self.num_tasks))
@@ -222,8 +228,7 @@ class OffPolicy(OuterLearner):
         turn = jnp.arange(len(keys) // apart) * apart + state.extra.num_steps % apart
         records: TaskRecord = state.by_task
         chosen = jax.tree.map(lambda x: x[turn], records)
-        remaining = remaining_rate(state.extra.num_steps, self.explore_steps)
-        live = jax.vmap(partial(self._live, state.theta, remaining), out_axes=TASK_AXES)
+        live = jax.vmap(partial(self._live, state.theta, state.extra.num_steps), out_axes=TASK_AXES)
         lifetimes = live(chosen.task, jax.vmap(partial(jax.random.fold_in, data=0))(keys[turn]))
         new = jax.vmap(self._transitions, in_axes=(0, TASK_AXES))(chosen.task, lifetimes)
         kept = jax.vmap(lambda state, new: replay.add(state, jax.tree.map(lambda x: x[None], new)))(chosen.kept, new)
@@ -286,9 +291,11 @@ class OffPolicy(OuterLearner):
         which = jax.random.randint(lifetime_key, (), 0, jnp.clip(record.num_lifetimes, 1, self.num_recent))
         return as_segments(jax.tree.map(lambda x: x[which], record.recent), self.protocol), batch, loss_key
 
-    def _live(self, theta: PyTree, remaining: jax.Array | float, task: Task, key: jax.Array) -> Lifetime:
+    def _live(self, theta: PyTree, num_steps: jax.Array, task: Task, key: jax.Array) -> Lifetime:
         begin_key, live_key = jax.random.split(key)
-        agent = self.inner.explorer(remaining)
+        agent: InnerLearner = self.inner.explorer(remaining_rate(num_steps, self.explore_steps))
+        if self.random_steps:
+            agent = RandomAtFirst(agent, num_steps < self.random_steps)
         begun = agent.begin(theta, 1, begin_key)
         return live_in(agent, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
 
@@ -305,8 +312,13 @@ class OffPolicy(OuterLearner):
         observation, _ = self.tasks.reset(task, key)
         return self.tasks.shaped_reward(task, observation, jnp.zeros(()), observation)
 
+    def clip(self, gradient: PyTree) -> PyTree:
+        """The gradient of theta with the norm of each of the agent's parts at most ``max_gradient_norm``."""
+        clip = optax.clip_by_global_norm(self.max_gradient_norm)
+        return jax.tree.map(lambda _, part: clip.update(part, clip.init(part))[0], self.inner.parts(gradient), gradient)
+
     def _transformation(self) -> optax.GradientTransformation:
-        return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), optax.adam(self.learning_rate))
+        return optax.chain(optax.stateless(lambda gradient, _: self.clip(gradient)), optax.adam(self.learning_rate))
 
 
 def _equally(task: Task) -> jax.Array:
