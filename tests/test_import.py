@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 
-import jaxlib
 import pytest
 
 
@@ -49,12 +48,7 @@ def test_one_device_per_core_unless_told_otherwise() -> None:
     ("flag", "ours", "other"),
     [
         ("--xla_cpu_enable_concurrency_optimized_scheduler", "false", "true"),
-        pytest.param(
-            "--xla_cpu_experimental_ynn_fusion_type",
-            "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
-            "LIBRARY_FUSION_TYPE_DOT",
-            marks=pytest.mark.skipif(not jaxlib.__version__.startswith("0.10."), reason="known to jaxlib 0.10 alone"),
-        ),
+        ("--xla_cpu_experimental_ynn_fusion_type", "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT", "LIBRARY_FUSION_TYPE_DOT"),
     ],
 )
 def test_flags_of_the_compiler_are_set_unless_chosen(flag: str, ours: str, other: str) -> None:

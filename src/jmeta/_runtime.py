@@ -5,10 +5,10 @@
 2. ``--xla_cpu_enable_concurrency_optimized_scheduler=false``. Two batched LAPACK calls at once can hang jaxlib 0.10 at 0 % CPU,
    and that scheduler runs more at once. jmeta's own programs call no LAPACK; yours may. Mention the flag in ``XLA_FLAGS``
    yourself to choose otherwise.
-3. ``--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT``. jaxlib 0.10 gives sums over an axis to a library
-   that takes fifty times as long as XLA's own code over a leading axis of eight, as the sum of a gradient over tasks is.
-   This leaves it the matrix products. Training recurrent PPO becomes 1.4 times as fast; RL², MAML, VariBAD and PEARL differ by no
-   more than the noise, a tenth, or gain.
+3. ``--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT``. jaxlib 0.10 and 0.11 give sums over an axis
+   to a library that takes fifty times as long as XLA's own code over a leading axis of eight, as the sum of a gradient over
+   tasks is. This leaves it the matrix products. Training recurrent PPO becomes 1.4 times as fast; RL², MAML, VariBAD and PEARL
+   differ by no more than the noise, a tenth, or gain.
 
 All are settings of the process: import jmeta before anything computes with JAX.
 """
@@ -23,7 +23,7 @@ SCHEDULER_FLAG = "--xla_cpu_enable_concurrency_optimized_scheduler"
 LIBRARY_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 FLAGS = {
     SCHEDULER_FLAG: ("false", (0, 7), (0, 11)),
-    LIBRARY_FLAG: ("LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT", (0, 10), (0, 10)),
+    LIBRARY_FLAG: ("LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT", (0, 10), (0, 11)),
 }
 """Value, and first and last release of jaxlib seen to know the flag; an unknown flag aborts the process."""
 

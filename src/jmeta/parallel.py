@@ -34,8 +34,14 @@ def task_mesh(num_devices: int | None = None) -> Mesh:
       num_devices: how many of ``jax.local_devices()`` to use; all of them by default.
 
     Raises:
-      ValueError: if there are fewer devices than asked for.
+      ValueError: if there are fewer devices than asked for, or this is one of several processes of ``jax.distributed``: each
+        would train the same model by itself.
     """
+    if jax.process_count() > 1:
+        raise ValueError(
+            f"this is process {jax.process_index()} of {jax.process_count()} of jax.distributed, and jmeta runs in a single "
+            "process: start it without jax.distributed.initialize, on one host"
+        )
     devices = jax.local_devices()
     count = len(devices) if num_devices is None else num_devices
     if not 1 <= count <= len(devices):
@@ -49,7 +55,14 @@ def task_mesh(num_devices: int | None = None) -> Mesh:
 def num_task_devices() -> int:
     """How many devices the ambient mesh spreads tasks over; 1 where there is no mesh."""
     mesh = jax.sharding.get_abstract_mesh()
-    return 1 if mesh.empty else mesh.shape[TASK_AXIS]
+    if mesh.empty:
+        return 1
+    if mesh.axis_names != (TASK_AXIS,):
+        raise ValueError(
+            f"the mesh in force has the axes {mesh.axis_names}, and jmeta spreads tasks over a single axis {TASK_AXIS!r}: "
+            "leave it, or enter jax.set_mesh(jmeta.parallel.task_mesh())"
+        )
+    return mesh.shape[TASK_AXIS]
 
 
 def tasks_at_once(num_tasks: int, num_each: int, in_cache: int = STREAMS_IN_CACHE) -> int:
@@ -115,6 +128,7 @@ def over_tasks(function: Callable[..., Any], *, shared: Any = SHARED, output: An
     """
     if jax.sharding.get_abstract_mesh().empty:
         return function
+    num_task_devices()  # raises for a mesh of another kind
     return jax.shard_map(
         function,
         in_specs=(shared, BY_TASK),

@@ -1,5 +1,6 @@
 """Checkpoints: what is read back is what was saved, or else it is noticed."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable
@@ -55,6 +56,27 @@ def test_every_kind_of_leaf_comes_back_bit_for_bit(tmp_path):
     before, after = to_arrays(state), to_arrays(restored)
     for path, array in before.items():
         assert (array.dtype, array.shape, array.tobytes()) == (after[path].dtype, after[path].shape, after[path].tobytes())
+
+
+@pytest.mark.parametrize("saved", ["threefry2x32", "rbg", "unsafe_rbg"])
+@pytest.mark.parametrize("default", ["threefry2x32", "rbg"])
+def test_keys_come_back_in_the_implementation_they_were_saved_in(saved, default, tmp_path):
+    """Whatever the default is when they are read: the same numbers come out of them."""
+    state = {"key": jax.random.split(jax.random.key(3, impl=saved), 2)}
+    with contextlib.closing(Checkpoints(tmp_path / "checkpoints", keep=1)) as checkpoints:
+        checkpoints.save(1, state)
+        with jax.default_prng_impl(default):
+            _, restored = checkpoints.restore(jax.eval_shape(lambda: {"key": jax.random.split(jax.random.key(0), 2)}))
+    assert restored["key"].dtype == state["key"].dtype
+    np.testing.assert_array_equal(*(jax.random.normal(keys["key"][1], (3,)) for keys in (restored, state)))
+
+
+def test_a_run_is_not_continued_with_keys_of_another_implementation(tmp_path):
+    """Two implementations with keys of the same size would go on, with other numbers."""
+    walk(tmp_path / "run", 5, key=jax.random.key(1, impl="rbg"))
+    with pytest.raises(ValueError, match="key_implementation: was rbg, now unsafe_rbg"):
+        walk(tmp_path / "run", 7, key=jax.random.key(1, impl="unsafe_rbg"), resume=True)
+    assert walk(tmp_path / "run", 7, key=jax.random.key(1, impl="rbg"), resume=True).step == 7
 
 
 @pytest.mark.parametrize("keep", [1, 2, 4])

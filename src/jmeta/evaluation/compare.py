@@ -37,8 +37,9 @@ from jmeta.outer.base import OuterLearner, check_fit, check_protocol
 from jmeta.parallel import task_mesh
 from jmeta.tasks.base import TaskDistribution
 from jmeta.training.checkpoints import Checkpoints
-from jmeta.training.loop import SECONDS_PER_CHUNK, deferred_signals
+from jmeta.training.loop import SECONDS_PER_CHUNK
 from jmeta.training.run_directory import describe, device, differences, git_commit, versions
+from jmeta.training.supervision import Supervision, supervised
 from jmeta.types import MetaState, Protocol, Theta
 
 FORMAT = 1
@@ -258,23 +259,26 @@ def compare(
     except OSError as error:
         raise OSError(f"can't write to {out}: {error.strerror or error}; choose another directory") from error
     results = []
-    with jax.set_mesh(mesh), deferred_signals() as caught:
+    with jax.set_mesh(mesh), supervised() as supervision:
         for cell, store in zip(comparison.cells, stores, strict=True):
             problem = None if store.finished else NOT_RUN
-            if problem and not caught:
-                problem = _run(comparison, cell, store, mesh, say, caught)
+            if problem and not supervision.caught:
+                problem = _run(comparison, cell, store, mesh, say, supervision)
             results.append(CellResult(cell, *store.load(), error=problem))
-    return Outcome(comparison, tuple(results), caught[0] if caught else None)
+    return Outcome(comparison, tuple(results), supervision.caught[0] if supervision.caught else None)
 
 
-def _run(comparison: Comparison, cell: Cell, store: "_Store", mesh: jax.sharding.Mesh, say: Say, caught: list[str]) -> str | None:
+def _run(
+    comparison: Comparison, cell: Cell, store: "_Store", mesh: jax.sharding.Mesh, say: Say, supervision: Supervision
+) -> str | None:
     """Runs a cell to its end and stores it; or what kept it from that."""
     try:
         store.begin(comparison.settings(cell))
-        trained = _train(comparison, cell, store, mesh, say, caught)
+        trained = _train(comparison, cell, store, mesh, say, supervision)
         if trained is None:
             return NOT_RUN
         say(f"{cell.name}: evaluating")
+        supervision.doing(f"the evaluation of {cell.name}")
         store.finish(*_evaluate(comparison, cell, trained))
     except Exception as error:  # whatever goes wrong in one cell, the others are still worth having
         message = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
@@ -363,7 +367,7 @@ class Trained:
 
 
 def _train(
-    comparison: Comparison, cell: Cell, store: "_Store", mesh: jax.sharding.Mesh, say: Say, caught: list[str]
+    comparison: Comparison, cell: Cell, store: "_Store", mesh: jax.sharding.Mesh, say: Say, supervision: Supervision
 ) -> Trained | None:
     """Trains all variants from all seeds, from the last checkpoint on if there is one; None if a signal ended it early."""
     variants = Variants.of(cell.variants)
@@ -375,7 +379,7 @@ def _train(
 
     num_seeds, budget = comparison.num_seeds, comparison.budget
     values = {i: jnp.repeat(x, num_seeds, axis=0) for i, x in variants.varying.items()}
-    seeds = jnp.arange(comparison.seed, comparison.seed + num_seeds)
+    seeds = jnp.asarray(np.arange(comparison.seed, comparison.seed + num_seeds, dtype=np.uint32))
     keys = jnp.tile(jax.vmap(jax.random.key)(seeds), num_variants)
     init, chunk, metrics = _programs(variants)
 
@@ -388,14 +392,16 @@ def _train(
         everywhere = NamedSharding(mesh, PartitionSpec())
         copy = jax.jit(partial(jax.tree.map, jnp.copy), out_shardings=everywhere)
         trainings, keys, values = copy((trainings, keys, values))  # the state is now ours to donate
+        supervision.doing(f"the compilation of {cell.name}")
         started = time.perf_counter()
         run = chunk.lower(trainings, keys, values, jnp.int32(0), jnp.int32(1)).compile()
         compile_seconds = time.perf_counter() - started
         say(f"{cell.name}: compiled {num_variants} x {num_seeds} trainings in {compile_seconds:.1f} s")
 
         seconds, saved_at, said_at = float(spent), float(spent), time.monotonic()
-        count, failed = 1, np.zeros(len(keys), bool)
-        while step < num_steps and seconds < limit and not failed.all() and not caught:
+        count, took, failed = 1, 0.0, np.zeros(len(keys), bool)
+        while step < num_steps and seconds < limit and not failed.all() and not supervision.caught:
+            supervision.doing(f"outer step {step + count} of {cell.name}", usual_seconds=took)
             started = time.perf_counter()
             trainings = run(trainings, keys, values, jnp.int32(step), jnp.int32(count))
             failed = np.asarray(trainings.failed_step) > 0

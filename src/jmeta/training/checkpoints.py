@@ -5,6 +5,7 @@ import logging
 import shutil
 import warnings
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ class Checkpoints:
     """Meta-states by outer step, in a directory.
 
     A state is stored as the bytes of all its arrays, one after the other, and beside them, as JSON, the path, dtype and shape of
-    each and a checksum. A write that was cut off is never seen (Orbax renames a checkpoint into place when it is complete),
-    and one that was damaged later is noticed by its checksum.
+    each (and the implementation of random keys) and a checksum. A write that was cut off is never seen (Orbax renames a
+    checkpoint into place when it is complete), and one that was damaged later is noticed by its checksum.
 
     Args:
       directory: where; made if missing.
@@ -59,7 +60,11 @@ class Checkpoints:
         for path, array in arrays.items():
             if jnp.issubdtype(array.dtype, jnp.inexact) and not np.isfinite(array).all():
                 raise FloatingPointError(f"{path} is not finite after step {step}, so it was not saved")
-        layout = [[path, str(array.dtype), list(array.shape)] for path, array in arrays.items()]
+        implementations = key_implementations(state)
+        layout = [
+            [path, str(array.dtype), list(array.shape), *([implementations[path]] if path in implementations else [])]
+            for path, array in arrays.items()
+        ]
         content = b"".join(array.tobytes() for array in arrays.values())
         self._manager.save(
             step,
@@ -89,13 +94,13 @@ class Checkpoints:
         steps = sorted(self._manager.all_steps(), reverse=True)
         for step in steps:
             try:
-                arrays = self._read(step)
+                arrays, implementations = self._read(step)
             except Exception as error:  # whatever a damaged file makes Orbax raise
                 reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
                 warnings.warn(f"checkpoint {step} is damaged and was passed over: {reason}", RuntimeWarning, stacklevel=2)
                 self._set_aside(step)
                 continue
-            return step, from_arrays(arrays, template)
+            return step, from_arrays(arrays, template, implementations)
         if steps or self._damaged.is_dir():
             where = self._damaged if self._damaged.is_dir() else self.directory
             raise OSError(
@@ -104,7 +109,8 @@ class Checkpoints:
             )
         return None
 
-    def _read(self, step: int) -> dict[str, np.ndarray]:
+    def _read(self, step: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """Arrays, and the implementation of those that are random keys (not recorded by jmeta 0.1)."""
         args = ocp.args.Composite(state=ocp.args.PyTreeRestore(), layout=ocp.args.JsonRestore())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Orbax would like to be told the sharding; this is a plain array
@@ -112,11 +118,13 @@ class Checkpoints:
         content, layout = np.asarray(restored["state"]["bytes"]), restored["layout"]["arrays"]
         if checksum(layout, content.tobytes()) != restored["layout"]["checksum"]:
             raise ValueError("its content does not match its checksum")
-        arrays, begin = {}, 0
-        for path, dtype, shape in layout:
+        arrays, implementations, begin = {}, {}, 0
+        for path, dtype, shape, *implementation in layout:
             arrays[path] = np.ndarray(shape, jnp.dtype(dtype), content, begin).copy()
             begin += arrays[path].nbytes
-        return arrays
+            if implementation:
+                implementations[path] = implementation[0]
+        return arrays, implementations
 
     def _set_aside(self, step: int) -> None:
         if self._keep is None:
@@ -135,8 +143,20 @@ def to_arrays(state: PyTree) -> dict[str, np.ndarray]:
     return {_name(path): np.array(_data(leaf)) for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
 
 
-def from_arrays(arrays: dict[str, np.ndarray], template: PyTree) -> PyTree:
+def key_implementations(state: PyTree) -> dict[str, str]:
+    """From path to the name of the implementation, "threefry2x32" or "rbg", of every leaf that is a random key."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {_name(path): str(jax.random.key_impl(leaf)) for path, leaf in leaves if _is_key(leaf)}
+
+
+def from_arrays(arrays: dict[str, np.ndarray], template: PyTree, implementations: dict[str, str] | None = None) -> PyTree:
     """The inverse of ``to_arrays``, into the structure of ``template`` (arrays or their shapes).
+
+    Args:
+      arrays: by path.
+      template: what the state looks like.
+      implementations: of random keys, by path; the template's where it is not given. A key stays what it was,
+        whatever JAX's default implementation is now.
 
     Raises:
       ValueError: if a path, shape or dtype is not the template's.
@@ -149,14 +169,16 @@ def from_arrays(arrays: dict[str, np.ndarray], template: PyTree) -> PyTree:
     leaves = []
     for name, (_, like) in zip(names, leaves_with_path, strict=True):
         array = arrays[name]
-        is_key = jax.dtypes.issubdtype(like.dtype, jax.dtypes.prng_key)
-        expected = jax.eval_shape(jax.random.key_data, like) if is_key else like
-        if array.shape != expected.shape or array.dtype != expected.dtype:
+        implementation = None
+        if _is_key(like):
+            implementation = (implementations or {}).get(name) or str(jax.random.key_impl(like))
+            like = jax.eval_shape(partial(_key_data_like, like.shape, implementation))
+        if array.shape != like.shape or array.dtype != like.dtype:
             raise ValueError(
                 f"the checkpoint belongs to another learner: {name} is {array.dtype}{list(array.shape)} there but "
-                f"{expected.dtype}{list(expected.shape)} here"
+                f"{like.dtype}{list(like.shape)} here"
             )
-        leaves.append(jax.random.wrap_key_data(jnp.asarray(array)) if is_key else array)
+        leaves.append(array if implementation is None else jax.random.wrap_key_data(jnp.asarray(array), impl=implementation))
     return jax.tree.unflatten(structure, leaves)
 
 
@@ -176,7 +198,16 @@ def _plain(state: PyTree) -> PyTree:
 
 
 def _data(leaf: jax.Array) -> jax.Array:
-    return jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+
+
+def _is_key(leaf: Any) -> bool:
+    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _key_data_like(shape: tuple[int, ...], implementation: str) -> jax.Array:
+    data = jax.random.key_data(jax.random.key(0, impl=implementation))
+    return jnp.zeros((*shape, *data.shape), data.dtype)
 
 
 def _name(path: Any) -> str:

@@ -3,8 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
+from rich.console import Console
 
 from jmeta.keys import as_key
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner
@@ -23,6 +22,7 @@ from jmeta.training.loggers import JsonLines, Logger, TensorBoard, WeightsAndBia
 from jmeta.training.memory import check_memory
 from jmeta.training.progress import ProgressReport
 from jmeta.training.run_directory import Recipe, RunDirectory, differences, run_config
+from jmeta.training.supervision import Supervision, supervised
 from jmeta.types import MetaState, Theta
 
 SECONDS_PER_CHUNK = 1.0  # how often metrics, signals and the progress bar are attended to
@@ -108,11 +108,13 @@ def train(
 
     Returns:
       The trained state. Ctrl-C or SIGTERM end training early with a checkpoint; ``interrupted_by`` then names the signal. A
-      second Ctrl-C stops at once.
+      second one stops at once, and ends the process after five seconds where it does not. A run that is at ``num_steps`` already
+      is returned as it is, and nothing is compiled.
 
     Raises:
       ValueError: for settings that can't work, or a resume with another configuration, before anything is compiled.
-      FileExistsError: if ``out`` holds something already and ``resume`` is not set.
+      FileExistsError: if ``out`` holds something already and ``resume`` is not set. (A start that trained nothing does not count:
+        where it failed its directory is removed, and where it was killed the next one takes its place.)
       NonFiniteError: if a metric becomes NaN or infinite.
       OSError: if ``out`` can't be written.
     """
@@ -124,37 +126,58 @@ def train(
         raise ValueError("resume=True needs out=DIR, the run to continue")
     if wandb_project is not None:
         require_wandb()
+    if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
+        raise ValueError(
+            "jax.disable_jit() is on, and training is one compiled program: turn it off; call outer.step to debug it"
+        )
     mesh = task_mesh(num_devices)
     outer.check_devices(mesh.size)
 
     template = jax.eval_shape(outer.init, key)
     run = None if out is None else RunDirectory(out)
     config = run_config(outer, key, recipe, options)
-    if run is not None:
-        _open_run(run, config, resume=resume, bytes_needed=(keep + 1) * num_bytes(template))
+    console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
+        say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+        supervision = stack.enter_context(supervised(say))
+        stack.enter_context(jax.set_mesh(mesh))
         if run is not None:
-            stack.enter_context(run.lock())
+            stack.enter_context(_opened(run, config, resume=resume, bytes_needed=(keep + 1) * num_bytes(template)))
         checkpoints = None if run is None else stack.enter_context(contextlib.closing(Checkpoints(run.checkpoints, keep)))
         restored = checkpoints.restore(template) if checkpoints is not None and resume else None
-        first_step, state = (0, jax.jit(outer.init)(key)) if restored is None else restored
+        first_step, state = restored or (0, None)
         if first_step > num_steps:
             raise ValueError(f"num_steps={num_steps}, but {run and run.path} is already at step {first_step}: ask for more")
+        report = ProgressReport(first_step, num_steps, outer.num_env_steps, enabled=progress, console=console)
+        if state is not None and first_step == num_steps:
+            report.note(f"{run and run.path} is finished: it is at step {first_step} of {num_steps}")
+            return _finished(outer, jax.device_put(state, _layout(mesh)), first_step)
+        if state is None:
+            supervision.doing("making theta")
+            state = jax.jit(outer.init)(key)
         if resume and run is not None:
             run.record_resume(options)
         loggers = _open_loggers(run, first_step, wandb_project, config)
         for logger in loggers:
             stack.callback(logger.close)
-        env_steps = outer.num_env_steps
-        report = ProgressReport(first_step, num_steps, env_steps, enabled=progress)
-        with jax.set_mesh(mesh), deferred_signals() as caught, report:
+        with report:
             if resume:
                 report.note(f"continuing {run and run.path} from step {first_step}")
-            loop = _Loop(outer, key, mesh, checkpoints, loggers, report, caught, checkpoint_every, str(run and run.path))
+            loop = _Loop(outer, key, mesh, checkpoints, loggers, report, supervision, checkpoint_every, str(run and run.path))
             result = loop.run(state, first_step, num_steps)
         if result.interrupted_by and run is not None:
-            report.note(f"stopped by {result.interrupted_by} at step {result.step}; saved in {run.path}")
+            saved = f"saved in {run.path}" if result.step else "nothing was trained, so nothing was saved"
+            report.note(f"stopped by {result.interrupted_by} at step {result.step}; {saved}")
         return result
+
+
+def _layout(mesh: Mesh) -> MetaState:
+    """How a meta-state lies on the devices."""
+    return jax.tree.map(partial(NamedSharding, mesh), STATE_LAYOUT)
+
+
+def _finished(outer: OuterLearner, state: MetaState, step: int) -> TrainResult:
+    return TrainResult(state, outer.deploy(state), step, metrics={}, interrupted_by=None, compile_seconds=0.0)
 
 
 @dataclasses.dataclass
@@ -165,14 +188,15 @@ class _Loop:
     checkpoints: Checkpoints | None
     loggers: list[Logger]
     report: ProgressReport
-    caught: list[str]
+    supervision: Supervision
     checkpoint_every: int
     where: str
 
     def run(self, state: MetaState, step: int, num_steps: int) -> TrainResult:
-        layout = jax.tree.map(partial(NamedSharding, self.mesh), (STATE_LAYOUT, SHARED))
+        layout = (_layout(self.mesh), NamedSharding(self.mesh, SHARED))
         copy = jax.jit(partial(jax.tree.map, jnp.copy), out_shardings=layout)
         state, key = copy((state, self.key))  # the state is now ours to donate
+        self.supervision.doing("compiling")
         started = time.perf_counter()
         chunk = self._compile(state, key)
         check_memory(chunk, self.outer, list(self.mesh.devices.flat))
@@ -180,10 +204,11 @@ class _Loop:
         self.report.note(f"compiled in {compile_seconds:.1f} s for {self.mesh.size} device(s)")
         env_steps = self.outer.num_env_steps
         history: list[dict[str, np.ndarray]] = []
-        count, last_saved = 1, step
-        while step < num_steps and not self.caught:
+        count, last_saved, seconds = 1, step, 0.0
+        while step < num_steps and not self.supervision.caught:
             next_save = (step // self.checkpoint_every + 1) * self.checkpoint_every
             count = min(count, MAX_CHUNK, next_save - step, num_steps - step)
+            self.supervision.doing(f"outer step {step + count}", usual_seconds=seconds)
             started = time.perf_counter()
             state, buffer = chunk(state, key, jnp.int32(step), jnp.int32(count))
             metrics = {name: values[:count] for name, values in jax.device_get(buffer).items()}
@@ -199,6 +224,7 @@ class _Loop:
                 self._save(step, state)
                 last_saved = step
         if self.checkpoints is not None:
+            self.supervision.doing(f"writing the checkpoint of step {step}")
             if step != last_saved:
                 self._save(step, state)
             self.checkpoints.wait()
@@ -208,7 +234,7 @@ class _Loop:
             theta=self.outer.deploy(state),
             step=step,
             metrics={name: np.concatenate([part[name] for part in history]) for name in names},
-            interrupted_by=self.caught[0] if self.caught else None,
+            interrupted_by=self.supervision.caught[0] if self.supervision.caught else None,
             compile_seconds=compile_seconds,
         )
 
@@ -245,13 +271,16 @@ class _Loop:
             self.checkpoints.save(step, state)
 
 
-def _open_run(run: RunDirectory, config: dict[str, Any], *, resume: bool, bytes_needed: int) -> None:
-    """Makes the run directory, or checks that it continues the same run."""
+@contextlib.contextmanager
+def _opened(run: RunDirectory, config: dict[str, Any], *, resume: bool, bytes_needed: int) -> Iterator[None]:
+    """A new run directory, or one that continues the same run; no other process trains in it meanwhile."""
     if not resume:
-        run.create(config, bytes_needed=bytes_needed)
+        with run.new(config, bytes_needed=bytes_needed):
+            yield
         return
     old = run.read_config()
-    changed = differences({k: old[k] for k in ("learner", "key")}, {k: config[k] for k in ("learner", "key")})
+    decisive = {"learner", "key", "key_implementation"} & old.keys()  # jmeta 0.1 recorded no implementation
+    changed = differences({k: old[k] for k in decisive}, {k: config[k] for k in decisive})
     if changed:
         raise ValueError(
             f"{run.path} was run with another configuration, so it can't be continued with this one:\n  "
@@ -259,6 +288,8 @@ def _open_run(run: RunDirectory, config: dict[str, Any], *, resume: bool, bytes_
             + "\nuse the old settings, or start a new run in another directory"
         )
     run.check_space(bytes_needed)
+    with run.lock():
+        yield
 
 
 def _open_loggers(run: RunDirectory | None, first_step: int, wandb_project: str | None, config: dict[str, Any]) -> list[Logger]:
@@ -269,27 +300,6 @@ def _open_loggers(run: RunDirectory | None, first_step: int, wandb_project: str 
     if wandb_project is not None:
         loggers.append(WeightsAndBiases(wandb_project, config))
     return loggers
-
-
-@contextlib.contextmanager
-def deferred_signals() -> Iterator[list[str]]:
-    """Collects the names of SIGINT and SIGTERM instead of dying of them; a second SIGINT interrupts at once."""
-    caught: list[str] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield caught  # only the main thread may handle signals
-        return
-
-    def handle(number: int, _: Any) -> None:
-        if caught and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        caught.append(signal.Signals(number).name)
-
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def restore(outer: OuterLearner, out: str | os.PathLike[str]) -> tuple[int, MetaState]:

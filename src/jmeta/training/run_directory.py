@@ -59,27 +59,76 @@ class RunDirectory:
         self.metrics_file = self.path / "metrics.jsonl"
         self.tensorboard = self.path / "tensorboard"
         self.checkpoints = self.path / "checkpoints"
+        self.damaged = self.path / "damaged"
+        self._lock_file = self.path / ".lock"
 
-    def create(self, config: dict[str, Any], *, bytes_needed: int) -> None:
-        """Makes a new directory.
+    @contextlib.contextmanager
+    def new(self, config: dict[str, Any], *, bytes_needed: int) -> Iterator[None]:
+        """Makes the directory and keeps other processes from training here. An error before anything was trained removes it.
 
         Raises:
           FileExistsError: if there is something there already; it is left alone.
+          ValueError: if another process is about to train here.
           OSError: without permission or space, before any time is spent.
         """
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise FileExistsError(
-                f"{self.path} exists and is never overwritten: choose another directory, or continue that run with `jmeta resume`"
-            )
+        self._check_free()
+        made = [path for path in (self.path, *self.path.parents) if not path.exists()]
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / ".probe"
-            probe.write_bytes(b"0" * 4096)
-            probe.unlink()
-        except OSError as error:
-            raise OSError(f"can't write to {self.path}: {error.strerror or error}; choose another directory") from error
-        self.check_space(bytes_needed)
-        self.write_config(config)
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                probe = self.path / ".probe"
+                probe.write_bytes(b"0" * 4096)
+                probe.unlink()
+            except OSError as error:
+                raise OSError(f"can't write to {self.path}: {error.strerror or error}; choose another directory") from error
+            with self.lock():
+                self._check_free()
+                self._clear()
+                try:
+                    self.check_space(bytes_needed)
+                    self.write_config(config)
+                    yield
+                except BaseException:
+                    if not self.has_trained:
+                        self._clear()
+                        self._lock_file.unlink(missing_ok=True)
+                    raise
+        except BaseException:
+            for path in made:
+                with contextlib.suppress(OSError):  # it is not empty, so somebody needs it
+                    path.rmdir()
+            raise
+
+    @property
+    def has_trained(self) -> bool:
+        """Whether an outer step has left anything here."""
+        wrote_metrics = self.metrics_file.is_file() and self.metrics_file.stat().st_size > 0
+        return wrote_metrics or any(path.is_dir() and any(path.iterdir()) for path in (self.checkpoints, self.damaged))
+
+    @property
+    def _leavings(self) -> list[Path]:
+        """What a start leaves before it has trained."""
+        temporary = self.config_file.with_suffix(".tmp")
+        return [self.config_file, temporary, self.metrics_file, self.tensorboard, self.checkpoints]
+
+    def _check_free(self) -> None:
+        """Raises FileExistsError if there is anything here but a start at which nothing was trained."""
+        if not self.path.exists():
+            return
+        found = set(self.path.iterdir()) if self.path.is_dir() else {self.path}
+        if found <= {*self._leavings, self._lock_file} and not self.has_trained:
+            return
+        raise FileExistsError(
+            f"{self.path} exists and is never overwritten: choose another directory, or continue that run with `jmeta resume`"
+        )
+
+    def _clear(self) -> None:
+        """Removes what a start left that trained nothing."""
+        for path in self._leavings:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -89,7 +138,7 @@ class RunDirectory:
           ValueError: if another process is training here.
         """
         try:
-            with filelock.FileLock(self.path / ".lock", timeout=0):
+            with filelock.FileLock(self._lock_file, timeout=0):
                 yield
         except filelock.Timeout:
             raise ValueError(f"another process is training in {self.path}: wait for it, or choose another directory") from None
@@ -167,6 +216,7 @@ def run_config(outer: OuterLearner, key: jax.Array, recipe: Recipe | None, optio
         "options": options,
         "learner": describe(outer),
         "key": np.asarray(jax.random.key_data(key)).tolist(),
+        "key_implementation": str(jax.random.key_impl(key)),
         "versions": versions(),
         "git_commit": git_commit(),
         "device": device(),
