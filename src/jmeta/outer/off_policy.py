@@ -10,7 +10,6 @@ import optax
 from flashbax.buffers import trajectory_buffer as replay
 
 from jmeta import struct
-from jmeta.inner.base import InnerLearner
 from jmeta.inner.off_policy import OffPolicyAgent, RandomAtFirst, ReplayStep
 from jmeta.lifetime import live_in
 from jmeta.outer.base import (
@@ -293,9 +292,8 @@ class OffPolicy(OuterLearner):
 
     def _live(self, theta: PyTree, num_steps: jax.Array, task: Task, key: jax.Array) -> Lifetime:
         begin_key, live_key = jax.random.split(key)
-        agent: InnerLearner = self.inner.explorer(remaining_rate(num_steps, self.explore_steps))
-        if self.random_steps:
-            agent = RandomAtFirst(agent, num_steps < self.random_steps)
+        explorer = self.inner.explorer(remaining_rate(num_steps, self.explore_steps))
+        agent = RandomAtFirst(explorer, num_steps < self.random_steps) if self.random_steps else explorer
         begun = agent.begin(theta, 1, begin_key)
         return live_in(agent, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
 
