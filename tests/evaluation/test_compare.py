@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 import jmeta
 from jmeta import struct
 from jmeta.evaluation import compare as module
+from jmeta.evaluation import report
 from jmeta.evaluation.compare import Budget, Cell, CellResult, Comparison, HandWritten, Outcome, Returns, Variants, compare
 from jmeta.evaluation.compare_summary import summarise
 from jmeta.evaluation.plots import show_all_spans
@@ -437,7 +438,7 @@ def result(name: str, scores: Any, *, kind: str = "", reference: dict[str, Any] 
         "seeds": list(range(len(scores))),
         "split": "held-out",
         "why_not_held_out": None,
-        "protocol": PROTOCOL._asdict(),
+        "protocol": PROTOCOL._replace(num_streams=1)._asdict(),
         "horizon": 3,
         "reference": reference,
         "outer_steps": 0 if kind == "random" else 4,
@@ -460,7 +461,7 @@ def test_a_summary_by_hand():
     summary = summarise(Outcome(comparison(*(r.cell for r in results)), results))
     (task,) = summary["tasks"]
     assert (task["random"], task["best"]) == (1.0, "ours")  # the oracle is told the task
-    assert task["optimum"] == {"label": "Bayes optimum", "value": 5.0}
+    assert task["optimum"] == {"label": "Bayes optimum of 6 steps", "value": 5.0}
     ours, theirs, random, told = task["rows"]
     assert ours["mean"]["value"] == 3.0
     assert ours["normalised"]["value"] == 0.5  # (3 - 1) / (5 - 1)
@@ -515,6 +516,60 @@ def test_episodes_that_end_early_against_a_lifetime_s_reference():
     (task,) = summarise(Outcome(comparison(made.cell), (made,)))["tasks"]
     assert task["rows"][0]["mean"]["value"] == 6.0
     assert task["rows"][0]["regret"]["value"] == 4.0
+
+
+def lived(made: CellResult, protocol: Protocol, reference: dict[str, Any]) -> CellResult:
+    return dataclasses.replace(made, info=made.info | {"protocol": protocol._asdict(), "reference": reference})
+
+
+def test_a_score_is_normalised_by_the_optimum_of_the_same_experience():
+    """Lifetimes of 6 steps have the optimum 10, of 12 steps 28, which is 5 and 7 per episode of 3 steps. Random scores 1.
+
+    With 4 streams no optimum is known, neither a regret, though its score of 6 is above the 5 of a single stream.
+    """
+
+    def known(value: float) -> dict[str, Any]:
+        return {"label": "Bayes optimum", "value": value, "per": "lifetime"}
+
+    results = (
+        lived(result("ours", [[3.0, 3.0]]), Protocol(1, 6, 1), known(10.0)),
+        lived(result("long", [[4.0, 4.0]]), Protocol(2, 6, 1), known(28.0)),
+        lived(result("many", [[6.0, 6.0]]), Protocol(1, 6, 4), known(10.0)),
+        lived(result("more", [[5.0, 5.0]]), Protocol(1, 6, 4), known(10.0)),
+        lived(result("random", [[1.0, 1.0]], kind="random"), Protocol(1, 6, 1), known(10.0)),
+    )
+    (task,) = summarise(Outcome(comparison(*(r.cell for r in results)), results))["tasks"]
+    rows = {row["label"]: row for row in task["rows"]}
+    assert rows["ours"]["normalised"]["value"] == 0.5  # (3 - 1) / (5 - 1)
+    assert rows["long"]["normalised"]["value"] == 0.5  # (4 - 1) / (7 - 1)
+    assert [rows[name]["regret"]["value"] for name in ("ours", "long")] == [2.0, 3.0]
+    for name in ("many", "more"):
+        assert [rows[name][what] for what in ("optimum", "normalised", "regret", "profile")] == [None] * 4
+    # The best of those with the same experience: the random one against ours, more against many, and long is alone.
+    assert {name: row["difference_to_best"] and row["difference_to_best"]["value"] for name, row in rows.items()} == {
+        "ours": None, "long": None, "many": None, "more": -1.0, "random": -2.0
+    }  # fmt: skip
+    assert task["optimum"] == {"label": "Bayes optimum of 6 steps", "value": 5.0}
+    assert max(row["normalised"]["value"] for row in rows.values() if row["normalised"]) <= 1.0
+
+
+def test_a_reference_per_episode_holds_for_any_experience():
+    known = {"label": "goal known", "value": 5.0, "per": "episode"}
+    results = (
+        lived(result("many", [[4.0, 4.0]]), Protocol(1, 6, 4), known),
+        lived(result("random", [[1.0, 1.0]], kind="random"), Protocol(1, 6, 1), known),
+    )
+    (task,) = summarise(Outcome(comparison(*(r.cell for r in results)), results))["tasks"]
+    assert task["rows"][0]["normalised"]["value"] == 0.75  # (4 - 1) / (5 - 1)
+
+
+def test_random_is_grey_and_no_algorithm_is():
+    labels = [*(f"algorithm {i}" for i in range(8)), "random"]
+    looks = [tuple(report._look(label, labels).items()) for label in labels]
+    assert len(set(looks)) == 9
+    assert [dict(look)["color"] for look in looks].count(report.RANDOM_COLOUR) == 1
+    assert report._look("random", labels) == {"color": report.RANDOM_COLOUR, "ls": "-"}
+    assert report._look("a", ["random", "a"]) == report._look("a", ["a", "random"])
 
 
 def outcome_with_awkward_names() -> Outcome:
@@ -593,7 +648,7 @@ def test_a_bandit(tmp_path):
     assert np.mean(alone.episode_returns == returns.episode_returns[1, 1]) > 0.98
     assert np.mean(alone.episode_returns == returns.episode_returns[0, 1]) < 0.9
     (task,) = summarise(outcome)["tasks"]
-    assert task["optimum"]["label"] == "Bayes optimum"
+    assert task["optimum"]["label"] == "Bayes optimum of 3 steps"
     assert task["optimum"]["value"] == pytest.approx(jmeta.references.bayes_optimal_return(2, 3) / 3)
     assert task["random"] == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(600))  # z = 4
 

@@ -6,7 +6,7 @@ interquartile mean stands beside them for its robustness.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,24 +67,35 @@ def _family(comparison: Comparison, name: str, results: Sequence[CellResult]) ->
     }
     random = _mean_of(sound, [r.cell.algorithm for r in results if r.cell.kind == "random"])
     optimum = _optimum(comparison, sound, results)
-    scale = None
-    if random is not None and optimum is not None and optimum["value"] > random:
-        scale = (random, optimum["value"])
+    scales: dict[tuple[str, int], tuple[float, float]] = {}
+    for result, v in found:
+        own = _own_optimum(result.info, optimum) if (result.cell.algorithm, v) in sound else None
+        if random is not None and own is not None and own > random:
+            scales[result.cell.algorithm, v] = (random, own)
     profile_thresholds = None
-    if scale is not None:
-        every = statistics.normalised(np.concatenate([x.ravel() for x in sound.values()]), random=scale[0], optimum=scale[1])
+    if scales:
+        every = np.concatenate(
+            [statistics.normalised(sound[row].ravel(), random=low, optimum=high) for row, (low, high) in scales.items()]
+        )
         profile_thresholds = np.linspace(every.min(), every.max(), PROFILE_POINTS)
     told = {result.cell.algorithm for result in results if result.cell.kind == "oracle"}
-    best = max((row for row in sound if row[0] not in told), key=lambda row: sound[row].mean(), default=None)
+    experience = {(result.cell.algorithm, v): _experience(result.info) for result, v in found if result.info}
+
+    def best_of(rows: Iterable[tuple[str, int]]) -> tuple[str, int] | None:
+        return max((row for row in rows if row[0] not in told), key=lambda row: sound[row].mean(), default=None)
+
+    best = best_of(sound)
     rows = []
     for result, v in found:
         row: dict[str, Any] = {"algorithm": result.cell.algorithm, "kind": result.cell.kind, **_label(result, v)}
         row["failed"] = _failure(result, v)
         row["ran"] = result.error != NOT_RUN
         if row["failed"] is None and result.returns is not None:
-            ours = sound[result.cell.algorithm, v]
-            against = None if best is None or best == (result.cell.algorithm, v) else sound[best]
-            row |= _row(result.returns, v, result.info, ours, optimum, scale, against, profile_thresholds)
+            key = (result.cell.algorithm, v)
+            rival = best_of(other for other in sound if experience[other] == experience[key])
+            against = None if rival is None or rival == key else sound[rival]
+            own = _own_optimum(result.info, optimum)
+            row |= _row(result.returns, v, result.info, sound[key], own, scales.get(key), against, profile_thresholds)
         rows.append(row)
     infos = [result.info for result in results if result.info]
     return {
@@ -107,7 +118,7 @@ def _row(
     v: int,
     info: dict[str, Any],
     ours: np.ndarray,
-    optimum: dict[str, Any] | None,
+    optimum: float | None,
     scale: tuple[float, float] | None,
     best: np.ndarray | None,
     profile_thresholds: np.ndarray | None,
@@ -143,6 +154,7 @@ def _row(
         "final": _json(final),
         "adaptation_length": None if math.isnan(length) else length,
         "worst": {str(p): statistics.task_percentile(ours, p) for p in WORST},
+        "optimum": optimum,
         "normalised": None,
         "regret": None,
         "profile": None,
@@ -155,9 +167,7 @@ def _row(
         "compile_seconds": info["compile_seconds"],
     }
     if optimum is not None:
-        row["regret"] = _json(
-            Estimate(*(statistics.regret(np.asarray(x), optimum["value"]) for x in (mean[0], mean[2], mean[1])))
-        )
+        row["regret"] = _json(Estimate(*(statistics.regret(np.asarray(x), optimum) for x in (mean[0], mean[2], mean[1]))))
     if scale is not None and profile_thresholds is not None:
         of = {"random": scale[0], "optimum": scale[1]}
         row["normalised"] = _json(Estimate(*(statistics.normalised(np.asarray(x), **of) for x in mean)))
@@ -177,7 +187,7 @@ def _suite(tasks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if len(rows) < len(tasks) or any(row.get("normalised") is None for _, row in rows):
             continue
         per_family = [
-            statistics.normalised(np.asarray(row["seed_means"]), random=task["random"], optimum=task["optimum"]["value"])
+            statistics.normalised(np.asarray(row["seed_means"]), random=task["random"], optimum=row["optimum"])
             for task, row in rows
         ]
         whole = np.stack(per_family, axis=1)  # [S, families]
@@ -199,10 +209,32 @@ def _optimum(
     Where the reference depends on the length of a lifetime, it is that of the random policy's, which is the task's custom.
     """
     for result in sorted(results, key=lambda result: result.cell.kind != "random"):
-        if (reference := result.info.get("reference")) is not None:
-            return {"label": reference["label"], "value": reference["value"] / _episodes(result.info, reference["per"])}
+        value = _own_optimum(result.info, None)
+        if value is not None:
+            reference, (num_steps, _) = result.info["reference"], _experience(result.info)
+            after = f" of {num_steps} steps" if reference["per"] == "lifetime" else ""
+            return {"label": f"{reference['label']}{after}", "value": value}
     value = _mean_of(sound, [comparison.reference])
     return None if value is None else {"label": f"{comparison.reference}, learned", "value": value}
+
+
+def _own_optimum(info: dict[str, Any], other: dict[str, Any] | None) -> float | None:
+    """The optimum, per episode, of an agent with just this experience; ``other``'s value where the task itself has no reference.
+
+    A reference for a lifetime is of one stream of that length: with several streams more can be known, and no optimum is.
+    """
+    reference = info.get("reference")
+    if reference is None:
+        return None if other is None else other["value"]
+    if reference["per"] == "lifetime" and info["protocol"]["num_streams"] > 1:
+        return None
+    return reference["value"] / _episodes(info, reference["per"])
+
+
+def _experience(info: dict[str, Any]) -> tuple[int, int]:
+    """Environment steps of a stream in a lifetime, and streams."""
+    protocol = info["protocol"]
+    return protocol["num_segments"] * protocol["segment_length"], protocol["num_streams"]
 
 
 def _mean_of(sound: dict[tuple[str, int], np.ndarray], names: Sequence[str | None]) -> float | None:

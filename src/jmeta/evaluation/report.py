@@ -13,9 +13,10 @@ from jmeta.evaluation.compare_summary import summarise
 from jmeta.evaluation.plots import finish, save, show_all_spans
 from jmeta.evaluation.report_page import page
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito (2008), told apart by all readers; their black and yellow would vanish on one of a dark and a light page."""
-DASHES = ("-", "--", ":")  # from the eighth row on
+RANDOM_COLOUR = "#7F7F7F"
+DASHES = ("-", "--", ":")  # from the seventh row on
 
 ROUNDING = 1e-12  # what is nearer to zero is rounding
 MOST_EPISODES = 8  # of which a table shows every one
@@ -25,9 +26,11 @@ DEFINITIONS = """\
 - **IQM** is the mean of the middle half of all scores, **mean** that of all of them, and **lifetime** the mean return of a whole
   lifetime. Brackets are 95 % bootstrap intervals over seeds and test tasks; a hand-written learner has no seeds to resample.
 - **Normalised** is (mean - random) / (optimum - random), and **regret** is optimum - mean, per episode; both take the random and
-  the optimal score as given.
-- **To the best** is the difference of means to the row with the highest one, oracles aside, paired by test task; **P(beats the
-  best)** is the probability that one training of this row scores higher than one of that row on the same task.
+  the optimal score as given. The optimum is that of the same experience, a lifetime of as many steps; where the optimum is of one
+  stream, an agent that learns from several streams at once may know more, and has a dash.
+- **To the best** is the difference of means to the row with the highest one among those of the same experience (steps and
+  streams), oracles aside, paired by test task; **P(beats the best)** is the probability that one training of this row scores
+  higher than one of that row on the same task.
 - **Adaptation length** is how many environment steps a lifetime spends, all streams together, before the episode from which on
   the mean curve stays within 5 % of its end, and half the interval's width: 5 % of optimum - random where both are known, else of
   the end itself. A dash: it has not settled.
@@ -54,7 +57,7 @@ def write_report(outcome: Outcome, out: str | Path) -> Path:
     (out / "results.json").write_text(content)
     table = out / "table.md"
     table.write_text(markdown(summary))
-    (out / "report.html").write_text(page(summary, COLOURS, DEFINITIONS))
+    (out / "report.html").write_text(page(summary, COLOURS, RANDOM_COLOUR, DEFINITIONS))
     draw(summary, out)
     return table
 
@@ -191,7 +194,9 @@ def _panels(
 
 
 def _look(label: str, labels: list[str]) -> dict[str, Any]:
-    index = labels.index(label)
+    if label == "random":
+        return {"color": RANDOM_COLOUR, "ls": "-"}
+    index = [other for other in labels if other != "random"].index(label)
     return {"color": COLOURS[index % len(COLOURS)], "ls": DASHES[index // len(COLOURS) % len(DASHES)]}
 
 
@@ -210,7 +215,7 @@ def _curves(axes: Axes, task: dict[str, Any], labels: list[str]) -> None:
 
 def _profile(axes: Axes, task: dict[str, Any], labels: list[str]) -> None:
     for row in task["rows"]:
-        if not row["failed"]:
+        if not row["failed"] and row["profile"]:
             axes.plot(task["profile_thresholds"], row["profile"], lw=1.8, label=row["label"], **_look(row["label"], labels))
     axes.set_xlabel("normalised score τ")
     axes.set_ylabel("fraction of scores above τ")
@@ -218,7 +223,7 @@ def _profile(axes: Axes, task: dict[str, Any], labels: list[str]) -> None:
 
 
 def _bars(axes: Axes, task: dict[str, Any], labels: list[str]) -> None:
-    rows = [row for row in task["rows"] if not row["failed"]]
+    rows = [row for row in task["rows"] if not row["failed"] and row["normalised"]]
     for place, row in enumerate(rows):
         estimate = row["normalised"]
         axes.barh(place, estimate["value"], color=_look(row["label"], labels)["color"], height=0.65)

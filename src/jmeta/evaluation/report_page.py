@@ -9,15 +9,18 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def page(summary: dict[str, Any], colours: Sequence[str], definitions: str) -> str:
+def page(summary: dict[str, Any], colours: Sequence[str], random_colour: str, definitions: str) -> str:
     """The file's content.
 
     Args:
       summary: of ``summarise``.
       colours: of algorithms, in order.
+      random_colour: of the one called random.
       definitions: what the columns mean, as a Markdown list with words in bold.
     """
-    data = json.dumps({"summary": summary, "colours": list(colours)}, allow_nan=False).replace("<", "\\u003c")
+    data = json.dumps({"summary": summary, "colours": list(colours), "grey": random_colour}, allow_nan=False).replace(
+        "<", "\\u003c"
+    )
     items = [item.replace("\n", " ").strip() for item in html.escape(definitions, quote=False).split("\n- ")]
     listed = "".join(f"<li>{_bold(item.removeprefix('- '))}</li>" for item in items)
     parts = {"TITLE": html.escape(summary["name"]), "DEFINITIONS": listed, "STYLE": STYLE, "SCRIPT": SCRIPT, "DATA": data}
@@ -126,12 +129,13 @@ li { margin: 4px 0; max-width: 90ch; }
 
 SCRIPT = r"""
 "use strict";
-const {summary, colours} = JSON.parse(document.getElementById("data").textContent);
+const {summary, colours, grey} = JSON.parse(document.getElementById("data").textContent);
 const labels = [...new Set(summary.tasks.flatMap(task => task.rows.map(row => row.label)))];
 const hidden = new Set();
 const byId = id => document.getElementById(id);
-const colour = label => colours[labels.indexOf(label) % colours.length];
-const dash = label => ["", "7 4", "2 3"][Math.floor(labels.indexOf(label) / colours.length) % 3];
+const coloured = labels.filter(label => label !== "random");
+const colour = label => label === "random" ? grey : colours[coloured.indexOf(label) % colours.length];
+const dash = label => ["", "7 4", "2 3"][Math.floor(Math.max(0, coloured.indexOf(label)) / colours.length) % 3];
 let current = summary.tasks[0];
 
 // Text
@@ -184,12 +188,24 @@ function padded(values, share) {
 }
 const WIDTH = 560, HEIGHT = 330, BOX = {left: 64, right: 548, top: 12, bottom: 284};
 
+/** Linear; or, where the longest span is more than ten times the shortest, logarithmic from the end of the shortest on. */
+function spanScale(spans) {
+  const some = spans.filter(span => span > 0), shortest = Math.min(...some), longest = Math.max(...some);
+  if (!some.length || longest <= 10 * shortest) return LINEAR;
+  const place = value => value <= shortest ? value / shortest : 1 + Math.log10(value / shortest);
+  const powers = [];
+  for (let k = Math.ceil(Math.log10(shortest)); 10 ** k <= longest; k++) powers.push(10 ** k);
+  return {place, at: () => [0, ...powers]};
+}
+
+const LINEAR = {place: value => value, at: ticks};
+
 /** An empty figure with axes; returns the picture and both scales. */
-function frame(title, xRange, yRange, xTitle, yTitle, box = BOX, height = HEIGHT) {
+function frame(title, xRange, yRange, xTitle, yTitle, box = BOX, height = HEIGHT, {place, at} = LINEAR) {
   const picture = svg("svg", {viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": title});
-  const x = value => box.left + (value - xRange[0]) / (xRange[1] - xRange[0]) * (box.right - box.left);
+  const x = value => box.left + (place(value) - xRange[0]) / (xRange[1] - xRange[0]) * (box.right - box.left);
   const y = value => box.bottom - (value - yRange[0]) / (yRange[1] - yRange[0]) * (box.bottom - box.top);
-  for (const value of ticks(...xRange, 6)) {
+  for (const value of at(...xRange, 6)) {
     picture.append(svg("line", {class: "grid", x1: x(value), x2: x(value), y1: box.top, y2: box.bottom}));
     picture.append(svg("text", {class: "axis", x: x(value), y: box.bottom + 18, "text-anchor": "middle"}, number(value)));
   }
@@ -264,8 +280,9 @@ function curves() {
   const heights = rows.flatMap(row => [...row.curve.value, ...known(row.curve.low), ...known(row.curve.high)]);
   const reference = current.optimum;
   if (reference) heights.push(reference.value);
-  const made = frame("adaptation curves", padded(rows.flatMap(row => row.curve.env_steps), 0.02), padded(heights, 0.05),
-    "environment steps spent in the task, all streams", "return of an episode");
+  const scale = spanScale(rows.map(row => Math.max(...row.curve.env_steps)));
+  const made = frame("adaptation curves", padded(rows.flatMap(row => row.curve.env_steps).map(scale.place), 0.02),
+    padded(heights, 0.05), "environment steps spent in the task, all streams", "return of an episode", BOX, HEIGHT, scale);
   const {picture, x, y, box} = made;
   if (reference) {
     picture.append(svg("line", {class: "base", x1: box.left, x2: box.right, y1: y(reference.value), y2: y(reference.value),
@@ -292,7 +309,7 @@ function curves() {
 
 function profile() {
   if (!current.profile_thresholds) return nothing("Random and optimum are not both known here, so scores can't be normalised.");
-  const rows = shown();
+  const rows = shown().filter(row => row.profile);
   const made = frame("performance profile", [current.profile_thresholds[0], current.profile_thresholds.at(-1)], [0, 1],
     "normalised score τ", "fraction of scores above τ");
   const steps = values => values.flatMap(value => [value, value]);
@@ -332,7 +349,8 @@ function barChart(title, entries, xTitle) {
 }
 function bars() {
   if (!current.profile_thresholds) return nothing("Random and optimum are not both known here, so scores can't be normalised.");
-  const entries = shown().map(row => ({label: row.label, estimate: row.normalised, text: interval(row.normalised)}));
+  const entries = shown().filter(row => row.normalised)
+    .map(row => ({label: row.label, estimate: row.normalised, text: interval(row.normalised)}));
   return barChart("normalised score", entries, `normalised score: 0 random, 1 ${current.optimum.label}`);
 }
 function suite() {
