@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 import jmeta
-from jmeta.evaluation.watch import _panels, watch
+from jmeta.evaluation.watch import _draw, _panels, watch
 from jmeta.references import Random
-from jmeta.tasks import BernoulliBandit, GridNavi, TaskDistribution
+from jmeta.tasks import BernoulliBandit, GaussianBandit, GridNavi, TaskDistribution
 from jmeta.types import Protocol
 
 
@@ -52,3 +53,40 @@ def test_segments_must_be_whole_episodes(tmp_path: Path) -> None:
     inner = Random(tasks.observation_size, tasks.action_space)
     with pytest.raises(ValueError, match="not a whole number of episodes"):
         watch(inner, tasks, (), jax.random.key(0), protocol=Protocol(1, 6, 1), out=tmp_path / "life.gif")
+
+
+def test_every_frame_has_the_same_axes_and_colours() -> None:
+    """Rewards from -2 to 3 come late, so that a frame's own scale would change: bars and pulls stay where they are."""
+    tasks = GaussianBandit(num_arms=3, num_pulls=6)
+    task = tasks.sample(jax.random.key(0))
+    inner = Random(tasks.observation_size, tasks.action_space)
+    life = jmeta.lifetime.start(tasks, task, ((), ()), num_streams=1, key=jax.random.key(1))
+    _, lived = jmeta.lifetime.rollout(inner, tasks, (), life, length=6, key=jax.random.key(2))
+    stream = jax.tree.map(lambda x: np.asarray(x)[:, 0], lived._replace(memory=()))
+    panels = {"A lifetime": stream._replace(reward=np.array([0.1, 0.2, 0.1, -2.0, 0.3, 3.0]))}
+    figure = Figure(figsize=(4.8, 4.2), dpi=100, layout="constrained")
+    limits = _draw(figure, tasks, task, panels, 6, None)
+    assert limits.colours is not None
+    np.testing.assert_allclose(
+        limits.colours, [min(-2.0, tasks.mean_rewards(task).min()), max(3.0, tasks.mean_rewards(task).max())]
+    )
+    seen = []
+    for step in (1, 3, 6):
+        _draw(figure, tasks, task, panels, step, limits)
+        figure.canvas.draw()
+        marks = figure.axes[0].collections[0]
+        places = [axes.get_position().bounds for axes in figure.axes]  # the panel's and the colour bar's
+        seen.append((marks.get_clim(), figure.axes[0].get_xlim(), figure.axes[0].get_ylim(), *places))
+    for frame in seen[:2]:
+        for value, last in zip(frame, seen[2], strict=True):
+            np.testing.assert_allclose(value, last, atol=0.01)
+
+
+def test_the_stream_that_is_drawn_takes_the_most_likely_actions(monkeypatch, tmp_path: Path) -> None:
+    """Random on a bandit finds all arms alike, and the first of them is the most likely."""
+    drawn = []
+    monkeypatch.setattr(BernoulliBandit, "render", lambda self, task, lived, axes: drawn.append(np.asarray(lived.action)))
+    tasks = BernoulliBandit(num_arms=4, num_pulls=5)
+    inner = Random(tasks.observation_size, tasks.action_space)
+    watch(inner, tasks, (), jax.random.key(0), protocol=Protocol(1, 5, 3), out=tmp_path / "life.gif")
+    np.testing.assert_array_equal(drawn[0], np.zeros(5))

@@ -69,6 +69,7 @@ def test_a_bandit_shows_its_pulls():
     axes = picture(tasks, task, segment)
     np.testing.assert_array_equal(axes.collections[0].get_offsets(), np.stack([np.arange(1, 11), segment.action], axis=1))
     np.testing.assert_array_equal(axes.collections[0].get_array(), segment.reward)
+    assert axes.collections[0].get_clim() == (0.0, 1.0)  # whatever was paid so far
     assert [label.get_text() for label in axes.get_yticklabels()] == ["arm 0, pays 0.10", "arm 1, pays 0.50", "arm 2, pays 0.93"]
 
 

@@ -96,15 +96,32 @@ def plot_runs(runs: Sequence[RunDirectory], out: Path) -> Path:
                 label=f"{run.path.name}, {evaluation['num_tasks']} {evaluation['split']} tasks",
                 colour=colour,
             )
+            _reference_lines(panels[1], evaluation, label=run.path.name, colour=colour)
     for panel in panels:
         finish(panel)
     save(figure, out)
     return out
 
 
+def _reference_lines(axes: Axes, evaluation: dict[str, Any], *, label: str, colour: str) -> None:
+    """What is attainable, dashed, and what acting at random earns, dotted, per episode; where the evaluation knows them.
+
+    A reference for a lifetime of one stream says nothing of several streams.
+    """
+    reference, random = evaluation.get("reference"), evaluation.get("random")
+    if reference is not None and (reference["per"] == "episode" or evaluation["protocol"]["num_streams"] == 1):
+        num_episodes = 1 if reference["per"] == "episode" else len(evaluation["episode_returns"])
+        mean = "" if num_episodes == 1 else ", mean over a lifetime"
+        name = f"{label}, {reference['label']}{mean}"
+        axes.axhline(reference["value"] / num_episodes, color=colour, ls="--", lw=1.2, label=name)
+    if random is not None:
+        axes.axhline(random["episode_return"], color=colour, ls=":", lw=1.2, label=f"{label}, at random")
+
+
 def show_all_spans(axes: Axes) -> None:
     """Where the longest curve goes ten times as far as the shortest, x is logarithmic from the end of the shortest on."""
-    spans = [span for line in axes.get_lines() if (span := float(np.max(line.get_xdata()))) > 0.0]
+    curves = [line for line in axes.get_lines() if line.get_transform() == axes.transData]  # reference lines go all the way
+    spans = [span for line in curves if (span := float(np.max(line.get_xdata()))) > 0.0]
     if spans and max(spans) > 10.0 * min(spans):
         axes.set_xscale("symlog", linthresh=min(spans))
 
@@ -114,7 +131,7 @@ def finish(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, lw=0.6)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(fontsize=9, framealpha=0.85, edgecolor="none")  # a ground of its own: no curve strikes it through
 
 
 def save(figure: Figure, out: Path) -> None:

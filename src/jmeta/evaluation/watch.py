@@ -1,11 +1,12 @@
 """Watching an agent live: a GIF of one lifetime, its first episode beside its last."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from matplotlib.animation import PillowWriter
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jmeta.evaluation.checks import check_agent
@@ -14,7 +15,7 @@ from jmeta.keys import as_key
 from jmeta.lifetime import live_in_new_task
 from jmeta.outer.base import check_protocol
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import Protocol, Segment, Task, Theta
+from jmeta.types import Protocol, RolloutOptions, Segment, Task, Theta
 
 MAX_FRAMES, FRAMES_PER_SECOND, FRAMES_AT_THE_END = 60, 8, 12
 
@@ -24,8 +25,9 @@ def watch(
 ) -> Path:
     """Lives one lifetime in one task and draws its first stream as ``tasks.render`` does, step by step.
 
-    Two panels: the first episode, before any adaptation, and the last, after all of it. Where an episode is one step, as in
-    bandits, a single panel shows the whole lifetime.
+    That stream takes the most likely action at every step, and the others sample theirs, so that it shows what was learned from
+    all of them. Two panels: the first episode, before any adaptation, and the last, after all of it. Where an episode is one
+    step, as in bandits, a single panel shows the whole lifetime.
 
     Args:
       inner: the agent.
@@ -46,8 +48,8 @@ def watch(
     key = as_key(key)
     check_agent(inner, tasks, theta, key)
     check_protocol(tasks, protocol)
-    live = jax.jit(live_in_new_task, static_argnames=("tasks", "protocol"))
-    task, (segments, _) = live(inner, tasks, theta, key, protocol=protocol)
+    live = jax.jit(live_in_new_task, static_argnames=("tasks", "protocol", "options"))
+    task, (segments, _) = live(inner, tasks, theta, key, protocol=protocol, options=RolloutOptions(greedy=1))
     stream = jax.tree.map(lambda x: np.asarray(x)[:, :, 0], segments._replace(memory=()))  # [K, T]
     panels = _panels(stream, tasks.horizon)
     length = max(len(lived.reward) for lived in panels.values())
@@ -81,7 +83,17 @@ def _panels(stream: Segment, horizon: int) -> dict[str, Segment]:
     return {"First episode": episode(0, 0), "Last episode": episode(-1, max(finished - 1, 0))}
 
 
-def _draw(figure: Figure, tasks: TaskDistribution, task: Task, panels: dict[str, Segment], step: int, limits: Any) -> Any:
+class _Limits(NamedTuple):
+    """What every frame has in common."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    colours: tuple[float, float] | None  # of what is coloured by value, if anything is
+
+
+def _draw(
+    figure: Figure, tasks: TaskDistribution, task: Task, panels: dict[str, Segment], step: int, limits: _Limits | None
+) -> _Limits:
     """One frame, the first ``step`` steps of each panel, in the given limits; returns limits that hold what every panel shows."""
     figure.clear()
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -90,6 +102,15 @@ def _draw(figure: Figure, tasks: TaskDistribution, task: Task, panels: dict[str,
         tasks.render(task, shown, panel)
         panel.set_title(f"{title}: return {float(shown.reward.sum()):.3g} after {len(shown.reward)} steps", fontsize=10)
         if limits is not None:
-            panel.set(xlim=limits[0], ylim=limits[1])
-    seen = np.array([(panel.get_xlim(), panel.get_ylim()) for panel in axes])  # [panels, 2, 2]
-    return [(low, high) for low, high in zip(seen[..., 0].min(0), seen[..., 1].max(0), strict=True)]
+            panel.set(xlim=limits.x, ylim=limits.y)
+            for marks in _coloured(panel):
+                marks.set_clim(limits.colours)
+    clims = np.array([marks.get_clim() for panel in axes for marks in _coloured(panel)])  # [marks, 2]
+    x, y = (np.array([of(panel) for panel in axes]) for of in (Axes.get_xlim, Axes.get_ylim))  # [panels, 2]
+    around = lambda ends: (float(ends[:, 0].min()), float(ends[:, 1].max()))  # noqa: E731
+    return _Limits(around(x), around(y), around(clims) if clims.size else None)
+
+
+def _coloured(panel: Axes) -> list[Any]:
+    """What is coloured by value."""
+    return [marks for marks in panel.collections if marks.get_array() is not None]

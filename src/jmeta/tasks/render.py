@@ -25,7 +25,10 @@ def draw_rewards(axes: "Axes", lived: Segment) -> None:
 def draw_pulls(axes: "Axes", lived: Segment, mean_rewards: np.ndarray) -> None:
     """The arm of every pull, dark where it paid well, beside the arms' mean rewards [num_arms]."""
     action, reward = np.asarray(lived.action), np.asarray(lived.reward)
-    marks = axes.scatter(np.arange(1, len(action) + 1), action, c=reward, cmap="Blues", edgecolors=COLOUR, linewidths=0.6)
+    # Colours span 0 to 1 at least, so that those of a bandit's first pulls mean the same as later.
+    low, high = min(0.0, reward.min(), mean_rewards.min()), max(1.0, reward.max(), mean_rewards.max())
+    look = {"cmap": "Blues", "vmin": low, "vmax": high, "edgecolors": COLOUR, "linewidths": 0.6}
+    marks = axes.scatter(np.arange(1, len(action) + 1), action, c=reward, **look)
     axes.figure.colorbar(marks, ax=axes, label="reward")
     axes.set_yticks(np.arange(len(mean_rewards)), [f"arm {arm}, pays {mean:.2f}" for arm, mean in enumerate(mean_rewards)])
     axes.set_ylim(-0.5, len(mean_rewards) - 0.5)
