@@ -13,11 +13,26 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from numpyro.distributions import Distribution
 
 from jmeta.inner.base import InnerLearner
 from jmeta.parallel import merge_axis, split_axis
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import Decision, Life, Lifetime, Memory, Phi, Protocol, PyTree, Segment, Task, Theta, Timestep
+from jmeta.types import (
+    AS_IN_TRAINING,
+    Decision,
+    Life,
+    Lifetime,
+    Memory,
+    Phi,
+    Protocol,
+    PyTree,
+    RolloutOptions,
+    Segment,
+    Task,
+    Theta,
+    Timestep,
+)
 
 
 def over_streams(
@@ -76,7 +91,14 @@ def new_episodes(tasks: TaskDistribution, life: Life, *, key: jax.Array) -> Life
 
 
 def rollout(
-    inner: InnerLearner, tasks: TaskDistribution, theta: Theta, life: Life, *, length: int, key: jax.Array
+    inner: InnerLearner,
+    tasks: TaskDistribution,
+    theta: Theta,
+    life: Life,
+    *,
+    length: int,
+    key: jax.Array,
+    options: RolloutOptions = AS_IN_TRAINING,
 ) -> tuple[Life, Segment]:
     """Acts for ``length`` steps in every stream, starting episodes anew where they end.
 
@@ -85,12 +107,20 @@ def rollout(
     Returns:
       The life after the last step, and the segment [length, B] it went through.
     """
+    num_streams = life.timestep.first.shape[0]
 
-    def stream_step(carry: PyTree, key: jax.Array) -> tuple[PyTree, PyTree]:
+    def choose(distribution: Distribution, key: jax.Array, greedy: jax.Array | None) -> jax.Array:
+        if options.greedy >= num_streams:
+            return most_likely(distribution)
+        sample = distribution.sample(key)
+        return sample if greedy is None else jnp.where(greedy, most_likely(distribution), sample)
+
+    def stream_step(carry: PyTree, inputs: tuple[jax.Array, jax.Array | None]) -> tuple[PyTree, PyTree]:
+        key, greedy = inputs
         memory, state, timestep = carry
         act_key, step_key, reset_key = jax.random.split(key, 3)
         decision, memory = inner.act(theta, life.phi, memory, timestep)
-        action = decision.distribution.sample(act_key)
+        action = choose(decision.distribution, act_key, greedy)
         after = tasks.step(life.task, state, action, step_key)
         done = after.terminated | after.truncated
         observation, state = jax.tree.map(
@@ -102,18 +132,36 @@ def rollout(
         record = Segment(
             timestep, decision, action, after.reward, after.terminated, after.truncated, after.observation, memory=()
         )
+        record = record._replace(info=after.info) if options.keep_info else record
         return (memory, state, following), record
 
     step = over_streams(stream_step)
-    num_streams = life.timestep.first.shape[0]
     carry = (life.memory, life.state, life.timestep)
-    (memory, state, timestep), record = jax.lax.scan(step, carry, jax.random.split(key, (length, num_streams)))
+    some = 0 < options.greedy < num_streams
+    greedy = jnp.broadcast_to(jnp.arange(num_streams) < options.greedy, (length, num_streams)) if some else None
+    keys = jax.random.split(key, (length, num_streams))
+    (memory, state, timestep), record = jax.lax.scan(step, carry, (keys, greedy))
     segment = record._replace(memory=life.memory)
     return life._replace(memory=memory, state=state, timestep=timestep), segment
 
 
+def most_likely(distribution: Distribution) -> jax.Array:
+    """The most likely action of a discrete distribution; the mean of a continuous one, in the units of its samples."""
+    if distribution.support.is_discrete:
+        return jnp.argmax(distribution.logits, axis=-1)
+    return distribution.mean
+
+
 def live(
-    inner: InnerLearner, tasks: TaskDistribution, theta: Theta, life: Life, *, num_segments: int, length: int, key: jax.Array
+    inner: InnerLearner,
+    tasks: TaskDistribution,
+    theta: Theta,
+    life: Life,
+    *,
+    num_segments: int,
+    length: int,
+    key: jax.Array,
+    options: RolloutOptions = AS_IN_TRAINING,
 ) -> tuple[Life, Lifetime]:
     """Lives ``num_segments`` segments, adapting between them; each segment opens with a new episode.
 
@@ -123,14 +171,14 @@ def live(
       The life after the last step, and the recorded lifetime [num_segments, length, B].
     """
     first_key, later_key = jax.random.split(key)
-    life, segment = rollout(inner, tasks, theta, life, length=length, key=first_key)
+    life, segment = rollout(inner, tasks, theta, life, length=length, key=first_key, options=options)
 
     def adapt_and_continue(carry: tuple[Life, Segment], key: jax.Array) -> tuple[tuple[Life, Segment], PyTree]:
         life, segment = carry
         adapt_key, episode_key, rollout_key = jax.random.split(key, 3)
         phi, memory = inner.adapt(theta, life.phi, life.memory, segment, adapt_key)
         life = new_episodes(tasks, life._replace(phi=phi, memory=memory), key=episode_key)
-        life, segment = rollout(inner, tasks, theta, life, length=length, key=rollout_key)
+        life, segment = rollout(inner, tasks, theta, life, length=length, key=rollout_key, options=options)
         return (life, segment), (segment, adapt_key)
 
     keys = jax.random.split(later_key, num_segments - 1)
@@ -148,6 +196,7 @@ def live_in(
     *,
     protocol: Protocol,
     key: jax.Array,
+    options: RolloutOptions = AS_IN_TRAINING,
 ) -> Lifetime:
     """A whole lifetime in ``task``, from ``start`` on."""
     start_key, live_key = jax.random.split(key)
@@ -160,18 +209,29 @@ def live_in(
         num_segments=protocol.num_segments,
         length=protocol.segment_length,
         key=live_key,
+        options=options,
     )
     return lifetime
 
 
 def live_in_new_task(
-    inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key: jax.Array, *, protocol: Protocol
+    inner: InnerLearner,
+    tasks: TaskDistribution,
+    theta: Theta,
+    key: jax.Array,
+    *,
+    protocol: Protocol,
+    given: Task | None = None,
+    options: RolloutOptions = AS_IN_TRAINING,
 ) -> tuple[Task, Lifetime]:
-    """A whole lifetime in a task drawn for it, from the opening on; the same key draws the same task, whatever the agent."""
+    """A whole lifetime from the opening on, in a task drawn for it, or in a given one.
+
+    The same key draws the same task, whatever the agent.
+    """
     task_key, begin_key, live_key = jax.random.split(key, 3)
-    task = tasks.sample(task_key)
+    task = tasks.sample(task_key) if given is None else given
     begun = inner.begin(theta, protocol.num_streams, begin_key)
-    return task, live_in(inner, tasks, theta, task, begun, protocol=protocol, key=live_key)
+    return task, live_in(inner, tasks, theta, task, begun, protocol=protocol, key=live_key, options=options)
 
 
 def replay(

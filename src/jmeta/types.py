@@ -82,6 +82,7 @@ class Segment(NamedTuple):
     truncated: jax.Array  # time limit: the episode would have gone on from next_observation
     next_observation: jax.Array  # before the episode is reset
     memory: Memory  # [B, ...] what each stream remembered when the segment opened
+    info: PyTree = ()  # [T, B] what the environment said besides, by name, where a rollout is asked to keep it
 
 
 class Lifetime(NamedTuple):
@@ -116,6 +117,16 @@ class Protocol(NamedTuple):
     def num_env_steps(self) -> int:
         """Environment steps spent in one task."""
         return self.num_segments * self.segment_length * self.num_streams
+
+
+class RolloutOptions(NamedTuple):
+    """How a rollout in evaluation may differ from one in training."""
+
+    greedy: int = 0  # how many streams, the first ones, take the most likely action instead of a sampled one
+    keep_info: bool = False  # record the numbers in the environment's info
+
+
+AS_IN_TRAINING = RolloutOptions()
 
 
 class MetaState(NamedTuple):

@@ -166,8 +166,13 @@ def test_from_training_to_a_plot(jmeta, rl2_run, maml_run, tmp_path):
     said = jmeta("evaluate", rl2_run, "--num-tasks", 20, "--seed", 4, "--json", tmp_path / "result.json")
     assert said.status == 0, said
     result = json.loads((tmp_path / "result.json").read_text())
-    kept = json.loads((rl2_run / "evaluations" / "held-out-1x3x1.json").read_text())
+    name = f"held-out-step{result['outer_step']}-seed4-20tasks-1x3x1"
+    kept = json.loads((rl2_run / "evaluations" / f"{name}.json").read_text())
     assert result == kept
+    with np.load(rl2_run / "evaluations" / f"{name}.npz") as raw:
+        assert raw["lifetime_returns"].mean() == pytest.approx(result["mean_return"], rel=1e-6)
+        probabilities = raw["tasks/probabilities"]
+    assert probabilities.shape == (20, 3)
 
     outer = build(recipe_of(RunDirectory(rl2_run).read_config(), ""))
     step, state = restore(outer, rl2_run)
@@ -189,6 +194,11 @@ def test_from_training_to_a_plot(jmeta, rl2_run, maml_run, tmp_path):
         assert f"│ {episode + 1} │ {episode} │ {value:.4f} │".replace(" ", "") in said.out.replace(" ", "")
     assert f"return of a lifetime: {result['mean_return']:.4f} ± {result['standard_error']:.4f} (s.e.)" in said.out
     assert "Bayes optimum: " in said.out
+    random = result["random"]["episode_return"]
+    first = result["episode_returns"][0]
+    assert f"first episode, before adapting: {first:.4f}, acting at random: {random:.4f} per episode" in said.out
+    assert random == pytest.approx(probabilities.mean(), abs=4 * 0.5 / np.sqrt(20))  # one pull in each of those tasks
+    assert "add up to" not in said.out  # the three pulls are the lifetime
 
     said = jmeta("plot", rl2_run, maml_run, "--out", tmp_path / "new" / "both.png")
     assert (said.status, said.out.strip()) == (0, str(tmp_path / "new" / "both.png"))
@@ -214,10 +224,44 @@ def test_splits_and_longer_lifetimes(jmeta, maml_run, tmp_path):
     result = json.loads((tmp_path / "longer.json").read_text())
     assert result["protocol"] == {"num_segments": 3, "segment_length": 10, "num_streams": 4}
     assert (len(result["episode_returns"]), result["segment_env_steps"]) == (3 * 10 // 5, [0, 40, 80])
+    step = result["outer_step"]
     assert {file.name for file in (maml_run / "evaluations").iterdir()} == {
-        *(f"{split}-2x5x2.json" for split in results),
-        "held-out-3x10x4.json",
+        *(f"{split}-step{step}-seed0-7tasks-2x5x2.{kind}" for split in results for kind in ("json", "npz")),
+        *(f"held-out-step{step}-seed0-3tasks-3x10x4.{kind}" for kind in ("json", "npz")),
     }
+
+
+def test_evaluations_are_told_apart(jmeta, rl2_run):
+    """By seed, step and actions: none overwrites another, and an earlier checkpoint is another agent."""
+    for arguments in ([], ["--seed", 1], ["--step", 4], ["--greedy"]):
+        assert jmeta("evaluate", rl2_run, "--num-tasks", 2, *arguments).status == 0
+    names = {file.stem for file in (rl2_run / "evaluations").glob("*.json")}
+    assert names == {
+        f"held-out-{middle}-2tasks-1x3x1{end}"
+        for middle, end in (("step6-seed0", ""), ("step6-seed1", ""), ("step4-seed0", ""), ("step6-seed0", "-greedy"))
+    }
+    said = jmeta("evaluate", rl2_run, "--step", 5)
+    assert (said.status, "step=5: there is no such checkpoint, only those of step 4, 6" in said.err) == (2, True)
+
+
+def test_rows_that_do_not_add_up_say_why(capsys):
+    """Two of three episodes are listed, worth 2 of the lifetime's 3."""
+    result = package.evaluation.Evaluation(
+        lifetime_returns=np.full(2, 3.0),
+        episode_returns=np.ones((2, 2)),
+        segment_returns=np.full((2, 1), 3.0),
+        trajectory_returns=np.ones((2, 1)),
+        episode_env_steps=np.array([0.0, 1.0]),
+        segment_env_steps=np.array([0]),
+        protocol=package.Protocol(1, 2, 1),
+        split="held-out",
+        infos={"success": np.full((2, 2), 0.25)},
+    )
+    cli._print_evaluation(result, result, package.tasks.BernoulliBandit(num_pulls=2), 7)
+    printed = capsys.readouterr().out
+    assert "the episodes listed add up to 2.0000: episodes may end early, and only the first 2 of a segment" in printed
+    assert "success" in printed
+    assert "0.2500" in printed
 
 
 def test_a_single_task_has_no_standard_error(jmeta, rl2_run, tmp_path):

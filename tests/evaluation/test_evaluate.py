@@ -17,12 +17,14 @@ import jmeta
 from jmeta import struct
 from jmeta.evaluation import standard_error
 from jmeta.inner.base import InnerLearner
-from jmeta.lifetime import live_in_new_task
+from jmeta.lifetime import live_in_new_task, most_likely
+from jmeta.networks.heads import TanhNormal
 from jmeta.outer.on_policy import lifetime_metrics
 from jmeta.parallel import task_mesh
 from jmeta.references import UCB1, Random
 from jmeta.tasks import BernoulliBandit, PointNavigation, TaskDistribution
-from jmeta.types import TASK_AXES, Decision, Discrete, Protocol
+from jmeta.training import memory
+from jmeta.types import TASK_AXES, Decision, Discrete, Protocol, RolloutOptions
 
 KEY = jax.random.key(3)
 HORIZON, NUM_ACTIONS = 3, 64
@@ -59,7 +61,15 @@ class CountingEnvironment(environment.Environment[CountingState, CountingParams]
         self, key: jax.Array, state: CountingState, action: jax.Array, params: CountingParams
     ) -> tuple[jax.Array, CountingState, jax.Array, jax.Array, dict[str, Any]]:
         state = state.replace(time=state.time + 1)
-        return jnp.zeros(1), state, action.astype(jnp.float32) + params.bonus, state.time >= state.length, {}
+        info = {
+            "cost": action,
+            "success": action >= 1,
+            "nested": {"time": state.time},
+            "discount": jnp.float32(0.9),
+            "picture": jnp.zeros((2, 2)),
+            "text": "not a number",
+        }
+        return jnp.zeros(1), state, action.astype(jnp.float32) + params.bonus, state.time >= state.length, info
 
     def action_space(self, params: CountingParams | None = None) -> spaces.Discrete:
         return spaces.Discrete(NUM_ACTIONS)
@@ -221,15 +231,17 @@ def test_chunks_bound_memory_and_do_not_show(monkeypatch):
 
     def evaluate_and_weigh(env_steps_at_once: int):
         monkeypatch.setattr(module, "ENV_STEPS_AT_ONCE", env_steps_at_once)
-        module._live_all.clear_cache()
         result = run(agent, tasks, protocol, num_tasks=302)
+        size = 2 * min(151, env_steps_at_once // 6)
         with jax.set_mesh(task_mesh()):
-            program = module._live_all.lower((agent, ()), jax.random.split(KEY, 302), tasks=tasks, protocol=protocol)
-        module._live_all.clear_cache()
+            keys = jax.random.split(KEY, 302)
+            program = module._live_chunk.lower(
+                (agent, ()), keys, None, 0, size=size, tasks=tasks, protocol=protocol, greedy=False
+            )
         return result, program.compile().memory_analysis().temp_size_in_bytes
 
     whole, bytes_of_whole = evaluate_and_weigh(10**6)
-    chunked, bytes_of_chunked = evaluate_and_weigh(4 * 6)  # 302 tasks on 2 devices: 37 chunks of 4, and one of 3
+    chunked, bytes_of_chunked = evaluate_and_weigh(4 * 6)  # 302 tasks on 2 devices: 38 chunks of 4 on each, the last padded
     assert bytes_of_chunked < bytes_of_whole / 4
     for field in ("lifetime_returns", "episode_returns", "segment_returns", "trajectory_returns", "episode_env_steps"):
         np.testing.assert_allclose(getattr(chunked, field), getattr(whole, field), rtol=1e-6, err_msg=field)
@@ -240,51 +252,190 @@ def test_memory_is_linear_in_the_lifetime():
     module = sys.modules["jmeta.evaluation.evaluate"]
 
     def num_bytes(length: int) -> int:
-        program = module._live_all.lower(
+        program = module._live_chunk.lower(
             (Scripted(), ()),
             jax.random.split(KEY, 1),
+            None,
+            0,
+            size=1,
             tasks=BernoulliBandit(num_arms=NUM_ACTIONS),
             protocol=Protocol(1, length, 1),
+            greedy=False,
         )
         return program.compile().memory_analysis().temp_size_in_bytes
 
     assert num_bytes(8_000) < 9 * num_bytes(1_000)
 
 
-@dataclasses.dataclass(frozen=True)
-class Endless(Counting):
-    """Its limit is never reached: a step can't be truncated, and only tasks of a positive length terminate."""
-
-    def step(self, task: Any, state: Any, action: jax.Array, key: jax.Array) -> Any:
-        after = super().step(task, state, action, key)
-        return after._replace(truncated=jnp.zeros_like(after.truncated))
-
-
 def test_an_episode_that_is_not_completed_makes_no_number():
-    """Half of the tasks have episodes of 5 steps where the horizon is 3: in 6 steps one is completed, not two."""
-    tasks = Endless(lengths=(1, 5))
-    with pytest.raises(
-        ValueError,
-        match=r"in \d+ of 20 tasks of Endless a stream completed 1 of 2 episodes in a segment of 6 steps: .* horizon, 3",
-    ):
-        run(Scripted(), tasks, Protocol(2, 6, 4), num_tasks=20)
-    with pytest.raises(ValueError, match=r"in 20 of 20 tasks of Endless a stream completed 0 of 2 episodes"):
-        run(Scripted(), Endless(lengths=(7,)), Protocol(2, 6, 4), num_tasks=20)
+    """In 6 steps two episodes of at most 3 are promised; in one task of three a stream completed one, in another none."""
+    tasks, protocol = Counting(), Protocol(2, 6, 4)
+    check = sys.modules["jmeta.evaluation.evaluate"]._check_episodes
+    check(tasks, protocol, np.array([2, 6, 2]))
+    message = r"in 2 of 3 tasks of Counting a stream completed 0 of 2 episodes in a segment of 6 steps: .* its horizon, 3,"
+    with pytest.raises(ValueError, match=message):
+        check(tasks, protocol, np.array([2, 1, 0]))
+
+
+def test_the_fewest_completed_episodes_are_counted(monkeypatch):
+    """Episodes of 2 steps: 3 are completed in each of 2 segments of 6 by each of 4 streams."""
+    counted = []
+    monkeypatch.setattr(sys.modules["jmeta.evaluation.evaluate"], "_check_episodes", lambda *arguments: counted.append(arguments))
+    tasks, protocol = Counting(lengths=(2,)), Protocol(2, 6, 4)
+    run(Scripted(), tasks, protocol)
+    ((_, _, completed),) = counted
+    np.testing.assert_array_equal(completed, np.full(5, 3))
 
 
 def test_metrics_of_training_are_of_completed_episodes_only():
-    """Reward 1, and 11 after the adaptation: 3 steps make 3 before and 33 after, and an episode of 5 steps makes no number."""
+    """Reward 1, and 11 after the adaptation: 3 steps make 3 before and 33 after; an episode that does not end makes no number."""
     protocol = Protocol(2, 6, 2)
+    live = partial(live_in_new_task, Scripted(), Counting(), (), protocol=protocol)
+    _, lifetimes = jax.vmap(live, out_axes=(0, TASK_AXES))(jax.random.split(KEY, 3))
+    expected = {"return/before": 3.0, "return/after": 33.0, "return/lifetime": 72.0}
+    assert {name: float(x) for name, x in lifetime_metrics(Counting(), protocol, lifetimes).items()} == expected
+    segments = lifetimes.segments
+    ended = segments.terminated | segments.truncated
+    assert ended[1, 5].all()
+    cut_off = lifetimes._replace(
+        segments=segments._replace(terminated=ended.at[1, 5, 0, 1].set(False), truncated=jnp.zeros_like(ended))
+    )
+    metrics = lifetime_metrics(Counting(), protocol, cut_off)
+    assert metrics["return/before"] == 3.0
+    assert np.isnan(metrics["return/after"])  # of one stream of one task
 
-    def metrics(tasks: TaskDistribution) -> dict[str, float]:
-        live = partial(live_in_new_task, Scripted(), tasks, (), protocol=protocol)
-        _, lifetimes = jax.vmap(live, out_axes=(0, TASK_AXES))(jax.random.split(KEY, 3))
-        return {name: float(value) for name, value in lifetime_metrics(tasks, protocol, lifetimes).items()}
 
-    assert metrics(Counting()) == {"return/before": 3.0, "return/after": 33.0, "return/lifetime": 72.0}
-    unfinished = metrics(Endless(lengths=(5,)))
-    assert unfinished["return/before"] == 5.0  # it did end, later than the horizon
-    assert np.isnan(unfinished["return/after"])  # the second did not
+# Tasks, infos and actions
+
+
+def test_the_tasks_are_kept_beside_their_returns():
+    """Playing 0 for 3 steps earns 3 times the task's bonus, so return against bonus is a line."""
+    result = run(Scripted(start=0), Counting(has_bonus=True).held_out, Protocol(1, 3, 1), num_tasks=7)
+    assert result.tasks.bonus.shape == (7,)
+    np.testing.assert_allclose(result.lifetime_returns, 3 * result.tasks.bonus, rtol=1e-6)
+
+
+def test_evaluation_of_given_tasks(tmp_path):
+    """Bonuses 0, 2 and 4 on top of 1 a step for 3 steps; a list and a batch alike; episodes of 1, 2 and 3 steps."""
+    given = [CountingParams(bonus=jnp.float32(2 * i), length=jnp.int32(i + 1)) for i in range(3)]
+    batch = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *given)
+    for tasks in (given, batch):
+        result = jmeta.evaluate(Scripted(), Counting(), (), KEY, protocol=Protocol(1, 3, 1), given=tasks)
+        np.testing.assert_array_equal(result.lifetime_returns, [3, 9, 15])
+        np.testing.assert_array_equal(result.episode_returns[:, 0], [1, 6, 15])
+        np.testing.assert_array_equal(result.tasks.bonus, [0, 2, 4])
+        assert (result.split, result.num_tasks) == ("given", 3)
+    result.save(tmp_path / "given.npz")
+    with np.load(tmp_path / "given.npz") as saved:
+        np.testing.assert_array_equal(saved["tasks/bonus"], [0, 2, 4])
+        np.testing.assert_array_equal(saved["episode_returns"], result.episode_returns)
+
+
+@pytest.mark.parametrize(
+    ("given", "num_tasks", "message"),
+    [
+        ([], None, "the given tasks are not like those of Counting"),
+        ([(1.0, 2)], None, "the given tasks are not like those of Counting"),
+        (CountingParams(), None, r"a single task is given: give a list, \[task\]"),
+        ([CountingParams(bonus=jnp.zeros(2))], None, r"a given task has a leaf \[2\] where those of Counting have \[\]"),
+        ([CountingParams()], 2, "num_tasks=2, but 1 tasks are given: leave num_tasks out"),
+    ],
+)
+def test_given_tasks_that_are_no_tasks_are_refused(given, num_tasks, message):
+    with pytest.raises(ValueError, match=message):
+        jmeta.evaluate(Scripted(), Counting(), (), KEY, protocol=Protocol(1, 3, 1), given=given, num_tasks=num_tasks)
+
+
+def test_info_by_episode():
+    """The second of 2 streams plays 1 more a step: a cost of 3 x 0 and 3 x 1 in the first episode, 1.5 on the average.
+
+    Success, an action of 1 or more, comes to one stream of two; after the adaptation, with 10 more, to both.
+    """
+    result = run(Scripted(start=0, apart=1), Counting(), Protocol(2, 3, 2))
+    assert set(result.infos) == {"cost", "success", "nested/time"}  # and neither text, nor a picture, nor gymnax's discount
+    np.testing.assert_array_equal(result.infos["cost"], np.tile([1.5, 31.5], (5, 1)))
+    np.testing.assert_array_equal(result.infos["success"], np.tile([0.5, 1.0], (5, 1)))
+    np.testing.assert_array_equal(result.infos["nested/time"], np.full((5, 2), 1 + 2 + 3))
+    assert result.summary()["infos"]["success"] == [0.5, 1.0]
+
+
+@struct.dataclass
+class Wavering(Scripted):
+    """Plays 2 with probability 0.4, and 0 and 4 with 0.3 each; in a box, 0.25 give or take 1."""
+
+    def act(self, theta, phi, memory, timestep):
+        if isinstance(self.action_space, Discrete):
+            probabilities = jnp.zeros(NUM_ACTIONS).at[jnp.array([0, 2, 4])].set(jnp.array([0.3, 0.4, 0.3]))
+            return Decision(dist.CategoricalLogits(jnp.log(probabilities + 1e-30)), jnp.zeros(())), memory
+        return Decision(dist.Normal(jnp.full(2, 0.25), jnp.ones(2)).to_event(1), jnp.zeros(())), memory
+
+
+def test_greedy_actions_are_the_most_likely_ones():
+    """3 steps of action 2 earn 6 in every task; sampled actions earn other sums too."""
+    arguments = (Wavering(), Counting(), (), KEY)
+    greedy, sampled = (jmeta.evaluate(*arguments, protocol=Protocol(1, 3, 1), num_tasks=20, greedy=g) for g in (True, False))
+    np.testing.assert_array_equal(greedy.lifetime_returns, np.full(20, 6.0))
+    assert len(set(sampled.lifetime_returns)) > 2
+    assert (greedy.greedy, sampled.greedy) == (True, False)
+    assert greedy.summary()["greedy"]
+
+
+def test_greedy_actions_in_a_box_are_means():
+    tanh = TanhNormal(jnp.array([0.5, -2.0]), jnp.zeros(2))
+    np.testing.assert_allclose(most_likely(tanh), np.tanh([0.5, -2.0]), rtol=1e-6)
+    np.testing.assert_allclose(most_likely(dist.Normal(jnp.full(2, 0.25), jnp.ones(2)).to_event(1)), [0.25, 0.25])
+
+
+def test_some_streams_may_be_greedy():
+    """The first of 3 streams plays 2 at every one of 30 steps; the others play 0 and 4 too."""
+    _, lifetime = live_in_new_task(Wavering(), Counting(), (), KEY, protocol=Protocol(1, 30, 3), options=RolloutOptions(greedy=1))
+    actions = np.asarray(lifetime.segments.action)[0]
+    assert set(actions[:, 0]) == {2}
+    assert [set(actions[:, stream]) for stream in (1, 2)] == [{0, 2, 4}] * 2
+
+
+def test_training_keeps_no_info():
+    _, lifetime = live_in_new_task(Scripted(), Counting(), (), KEY, protocol=Protocol(1, 3, 1))
+    assert lifetime.segments.info == ()
+
+
+# Memory and progress
+
+
+def test_what_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
+    """10,000 segments x 1,000,000 tasks: 2 x 10,000 episodes and 2 x 10,000 segments of 4 bytes in each, 160 GB."""
+    limit = tmp_path / "memory.max"
+    limit.write_text(f"{2**30}")
+    monkeypatch.setattr(memory, "CGROUP_LIMIT", limit)
+    agent = Scripted(traces=Traces())
+    with pytest.raises(
+        ValueError, match=r"returns of 1,000,000 tasks with 10,000 episodes each need 149\.0 GiB, and there are 1\.0 GiB: .*fewer"
+    ):
+        run(agent, Counting(), Protocol(10_000, 3, 1), num_tasks=1_000_000)
+    assert agent.traces == []
+    monkeypatch.setattr(sys.modules["jmeta.evaluation.evaluate"], "ENV_STEPS_AT_ONCE", 10)
+    limit.write_text("2000")
+    with pytest.raises(ValueError, match=r"a lifetime does not fit: .* evaluate with fewer segments, streams or steps"):
+        run(Scripted(), Counting(), Protocol(1, 300, 1), num_tasks=1)
+
+
+def test_a_lifetime_longer_than_a_chunk(monkeypatch):
+    """Compiled ahead, to see what memory it needs; it earns the same."""
+    protocol = Protocol(2, 6, 4)
+    expected = run(Scripted(), Counting(), protocol)
+    monkeypatch.setattr(sys.modules["jmeta.evaluation.evaluate"], "ENV_STEPS_AT_ONCE", 10)
+    np.testing.assert_array_equal(run(Scripted(), Counting(), protocol).episode_returns, expected.episode_returns)
+
+
+def test_progress_is_shown_where_it_takes_long(monkeypatch, capsys):
+    monkeypatch.setattr(sys.modules["jmeta.evaluation.evaluate"], "ENV_STEPS_AT_ONCE", 6)
+    monkeypatch.setattr(sys.modules["jmeta.evaluation.progress"], "SECONDS_BETWEEN_LINES", 0.0)
+    arguments = (Scripted(), Counting(), (), KEY)
+    for progress in (True, False):
+        jmeta.evaluate(*arguments, protocol=Protocol(1, 6, 1), num_tasks=6, progress=progress)
+        err = capsys.readouterr().err
+        assert ("evaluated 2 of 6 tasks" in err, "evaluated 4 of 6 tasks" in err) == (progress, progress)
+        assert "6 of 6" not in err
 
 
 def test_devices_do_not_show():
@@ -386,6 +537,7 @@ def test_summary():
         segment_env_steps=np.asarray([0]),
         protocol=Protocol(1, 6, 1),
         split="ood",
+        infos={"cost": lifetime[:, None]},
     )
     error = pytest.approx(np.sqrt(14 / 3 / 4))
     assert result.summary() == {
@@ -400,6 +552,8 @@ def test_summary():
         "segment_env_steps": [0],
         "num_tasks": 4,
         "split": "ood",
+        "greedy": False,
+        "infos": {"cost": [3.0]},
         "protocol": {"num_segments": 1, "segment_length": 6, "num_streams": 1},
     }
     alone = dataclasses.replace(

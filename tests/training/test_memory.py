@@ -57,8 +57,8 @@ def test_a_run_that_does_not_fit_is_refused_before_it_begins(tmp_path, monkeypat
 def test_without_a_limit_it_is_the_machine_s(tmp_path, monkeypatch) -> None:
     limit = tmp_path / "memory.max"
     monkeypatch.setattr(memory, "CGROUP_LIMIT", limit)
-    machine = memory._host_memory()
+    machine = memory.host_memory()
     limit.write_text("max\n")
-    assert memory._host_memory() == machine > GIB // 4
+    assert memory.host_memory() == machine > GIB // 4
     limit.write_text(str(1000))
-    assert memory._host_memory() == 1000
+    assert memory.host_memory() == 1000

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 import docstring_parser
 import jax
+import numpy as np
 import tyro
 from rich.console import Console
 from rich.markup import escape
@@ -30,9 +31,11 @@ from jmeta.evaluation.plots import plot_runs
 from jmeta.evaluation.watch import watch
 from jmeta.keys import as_key
 from jmeta.outer.base import OuterLearner
+from jmeta.references import Random
 from jmeta.tasks import TASKS, Split, TaskDistribution
 from jmeta.training import Recipe, RunDirectory, TrainResult, restore, train
 from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.types import Protocol
 
 USAGE_ERROR, FAILURE = 2, 1
 INTERRUPTED, TERMINATED = 130, 143  # 128 + the signal's number, as shells have it
@@ -263,8 +266,11 @@ def _evaluate(args: list[str]) -> int:
         num_segments: int | None = None,
         segment_length: int | None = None,
         num_streams: int | None = None,
+        greedy: bool = False,
+        step: int | None = None,
+        progress: bool = True,
     ) -> int:
-        """Evaluates the newest sound checkpoint of a run.
+        """Evaluates a checkpoint of a run, the newest sound one by default.
 
         Args:
           run: the run directory.
@@ -275,6 +281,9 @@ def _evaluate(args: list[str]) -> int:
           num_segments: segments of a lifetime, one more than adaptations; as in training by default.
           segment_length: environment steps of a segment; as in training by default.
           num_streams: parallel streams of each task; as in training by default.
+          greedy: take the most likely action at every step, instead of a sampled one.
+          step: outer step of the checkpoint; the newest sound one by default.
+          progress: show progress on standard error.
         """
         directory = RunDirectory(run)
         outer = build(recipe_of(directory.read_config(), str(run)))
@@ -283,11 +292,19 @@ def _evaluate(args: list[str]) -> int:
         tasks = _split(outer.tasks, split)
         if json_file is not None and not json_file.parent.is_dir():
             raise ValueError(f"--json {json_file}: there is no directory {json_file.parent}")
-        step, state = restore(outer, run)
+        step, state = restore(outer, run, step=step)
         key = jax.random.fold_in(as_key(seed), EVALUATION_FOLD)
-        result = evaluate(outer.inner, tasks, outer.deploy(state), key, protocol=protocol, num_tasks=num_tasks)
-        _print_evaluation(result, tasks, step)
+        living = partial(evaluate, key=key, num_tasks=num_tasks, progress=progress)
+        result = living(outer.inner, tasks, outer.deploy(state), protocol=protocol, greedy=greedy)
+        random = living(
+            Random(tasks.observation_size, tasks.action_space),
+            tasks,
+            (),
+            protocol=Protocol(1, tasks.horizon, protocol.num_streams),
+        )
+        _print_evaluation(result, random, tasks, step)
         summary = result.summary() | {
+            "random": {"episode_return": random.mean_return, "standard_error": random.summary()["standard_error"]},
             "run": str(directory.path),
             "outer_step": step,
             "seed": seed,
@@ -297,11 +314,13 @@ def _evaluate(args: list[str]) -> int:
         }
         reference = tasks.reference_return(protocol.num_segments * protocol.segment_length)
         summary["reference"] = None if reference is None else reference._asdict()
-        name = f"{split}-{protocol.num_segments}x{protocol.segment_length}x{protocol.num_streams}.json"
+        lifetime = "x".join(map(str, protocol))
+        name = f"{split}-step{step}-seed{seed}-{num_tasks}tasks-{lifetime}{'-greedy' if greedy else ''}"
         evaluations = directory.path / "evaluations"
         evaluations.mkdir(exist_ok=True)
-        for file in [evaluations / name, *([json_file] if json_file else [])]:
+        for file in [evaluations / f"{name}.json", *([json_file] if json_file else [])]:
             file.write_text(json.dumps(summary, indent=2) + "\n")
+        result.save(evaluations / f"{name}.npz")
         return 0
 
     return tyro.cli(evaluate_run, prog="jmeta evaluate", args=args)
@@ -311,24 +330,34 @@ def _split(tasks: TaskDistribution, split: Split) -> TaskDistribution:
     return {"train": lambda: tasks.train, "held-out": lambda: tasks.held_out, "ood": lambda: tasks.out_of_distribution}[split]()
 
 
-def _print_evaluation(result: Evaluation, tasks: TaskDistribution, step: int) -> None:
+def _print_evaluation(result: Evaluation, random: Evaluation, tasks: TaskDistribution, step: int) -> None:
     protocol = result.protocol
-    console = Console()
-    console.print(
+    say = partial(Console().print, highlight=False, soft_wrap=True)
+    say(
         f"outer step {step}, {result.num_tasks} {result.split} tasks of {type(tasks).__name__}, a lifetime = "
-        f"{protocol.num_segments} segment(s) x {protocol.segment_length} steps x {protocol.num_streams} stream(s)",
-        highlight=False,
-        soft_wrap=True,
+        f"{protocol.num_segments} segment(s) x {protocol.segment_length} steps x {protocol.num_streams} stream(s)"
+        f"{', most likely actions' if result.greedy else ''}"
     )
-    table = Table("episode", "after env steps", "return", "± s.e.")
-    rows = zip(result.episode_env_steps, result.episode_returns.T, strict=True)
-    for index, (env_steps, returns) in enumerate(rows):
-        table.add_row(str(index + 1), f"{env_steps:.0f}", f"{returns.mean():.4f}", f"{standard_error(returns):.4f}")
-    console.print(table)
-    console.print(f"return of a lifetime: {result.mean_return:.4f} ± {result.standard_error:.4f} (s.e.)", highlight=False)
+    table = Table("episode", "after env steps", "return", "± s.e.", *result.infos)
+    means = [values.mean(0) for values in result.infos.values()]
+    rows = zip(result.episode_env_steps, result.episode_returns.T, *means, strict=True)
+    for index, (env_steps, returns, *infos) in enumerate(rows):
+        numbers = (f"{x:.4f}" for x in (returns.mean(), standard_error(returns), *infos))
+        table.add_row(str(index + 1), f"{env_steps:.0f}", *numbers)
+    Console().print(table)
+    say(f"return of a lifetime: {result.mean_return:.4f} ± {result.standard_error:.4f} (s.e.)")
+    listed = result.episode_returns.sum(1).mean()
+    if not np.isclose(listed, result.mean_return, rtol=1e-4):
+        say(
+            f"  (the episodes listed add up to {listed:.4f}: episodes may end early, and only the first "
+            f"{protocol.segment_length // tasks.horizon} of a segment, which every stream completes, are listed; the lifetime's "
+            "return has all)"
+        )
+    first = result.episode_returns[:, 0].mean()
+    say(f"first episode, before adapting: {first:.4f}, acting at random: {random.mean_return:.4f} per episode")
     reference = tasks.reference_return(protocol.num_segments * protocol.segment_length)
     if reference is not None:
-        console.print(f"{reference.label}: {reference.value:.4f} per {reference.per}", highlight=False)
+        say(f"{reference.label}: {reference.value:.4f} per {reference.per}")
 
 
 # plot, watch and list

@@ -488,7 +488,9 @@ def _evaluate(comparison: Comparison, cell: Cell, trained: Trained) -> tuple[Ret
     thetas = trained.theta or [()] * len(failed)
     started = time.perf_counter()
     sound = {
-        index: evaluate(learner.inner, tasks, theta, key, protocol=cell.protocol, num_tasks=comparison.num_test_tasks)
+        index: evaluate(
+            learner.inner, tasks, theta, key, protocol=cell.protocol, num_tasks=comparison.num_test_tasks, progress=False
+        )
         for index, (learner, theta, reason) in enumerate(zip(trained.learners, thetas, failed, strict=True))
         if reason is None
     }

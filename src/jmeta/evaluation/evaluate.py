@@ -1,8 +1,10 @@
 """Evaluation: what an inner learner makes of tasks it has not seen, by episode and by segment."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jmeta.evaluation.checks import check_agent
+from jmeta.evaluation.progress import EvaluationProgress
 from jmeta.inner.base import InnerLearner
 from jmeta.keys import as_key
 from jmeta.lifetime import live_in_new_task
@@ -17,7 +20,8 @@ from jmeta.objectives import episode_begins, finished_later, returns_by_episode
 from jmeta.outer.base import check_protocol
 from jmeta.parallel import BY_TASK, num_task_devices, over_tasks, task_mesh
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import Protocol, PyTree, Theta
+from jmeta.training.memory import GIB, check_program, host_memory
+from jmeta.types import Protocol, PyTree, RolloutOptions, Task, Theta
 
 EVALUATION_FOLD = 2**31 - 1  # draw evaluations from fold_in(key, this), which no outer step of training does
 ENV_STEPS_AT_ONCE = 200_000  # per device; bounds memory, and keeps the working set near the caches
@@ -25,10 +29,11 @@ ENV_STEPS_AT_ONCE = 200_000  # per device; bounds memory, and keeps the working 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Raw returns of every task, averaged over its streams only.
+    """Raw returns of every task, averaged over its streams only, beside the tasks themselves.
 
-    An episode counts if every stream surely completes it: the first ``segment_length // horizon`` of each segment. So where
-    episodes may end early, a fast agent's extra episodes are in the segment's total but bias no episode's mean.
+    An episode is listed if every stream completes it: the first ``segment_length // horizon`` of each segment. So where
+    episodes end early, a fast agent's extra episodes are in the segment's total but bias no episode's mean, and the returns of
+    the listed episodes do not add up to the lifetime's.
 
     Attributes:
       lifetime_returns: [N] sum of all rewards of a stream.
@@ -39,7 +44,11 @@ class Evaluation:
       episode_env_steps: [E] environment steps spent in the task, all streams together, before each episode (mean over tasks).
       segment_env_steps: [K] the same before each segment, exact.
       protocol: what a lifetime was.
-      split: which tasks.
+      split: which tasks; "given" where they were given.
+      tasks: the tasks, leaves [N, ...].
+      infos: what the environment put into its ``info``, by name, [N, E] for each episode: a number is added up over the episode,
+        as a cost; of a truth value it is the share of streams for which it held at any step of the episode, as of success.
+      greedy: whether the most likely actions were taken, rather than sampled ones.
     """
 
     lifetime_returns: np.ndarray
@@ -50,6 +59,9 @@ class Evaluation:
     segment_env_steps: np.ndarray
     protocol: Protocol
     split: str
+    tasks: Task = None
+    infos: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    greedy: bool = False
 
     @property
     def num_tasks(self) -> int:
@@ -77,12 +89,23 @@ class Evaluation:
             "segment_returns": self.segment_returns.mean(0).tolist(),
             "segment_standard_errors": [standard_error(x) if known else None for x in self.segment_returns.T],
             "trajectory_returns": self.trajectory_returns.mean(0).tolist(),
+            "infos": {name: values.mean(0).tolist() for name, values in self.infos.items()},
             "env_steps": self.episode_env_steps.tolist(),
             "segment_env_steps": self.segment_env_steps.tolist(),
             "num_tasks": self.num_tasks,
             "split": self.split,
+            "greedy": self.greedy,
             "protocol": self.protocol._asdict(),
         }
+
+    def save(self, file: str | Path) -> None:
+        """Writes the arrays of every task as NumPy's npz: returns by their names here, "infos/NAME", and "tasks/LEAF"."""
+        returns = ("lifetime_returns", "episode_returns", "segment_returns", "trajectory_returns")
+        arrays = {name: getattr(self, name) for name in returns}
+        arrays |= {f"infos/{name}": values for name, values in self.infos.items()}
+        for path, leaf in jax.tree.leaves_with_path(self.tasks):
+            arrays[f"tasks/{jax.tree_util.keystr(path, simple=True, separator='/')}"] = np.asarray(leaf)
+        np.savez_compressed(file, **arrays)
 
 
 def standard_error(sample: np.ndarray) -> float:
@@ -97,13 +120,16 @@ def evaluate(
     key: jax.Array | int,
     *,
     protocol: Protocol,
-    num_tasks: int = 1000,
+    num_tasks: int | None = None,
+    given: Task | Sequence[Task] | None = None,
+    greedy: bool = False,
+    progress: bool = True,
 ) -> Evaluation:
     """Lives one lifetime in each of ``num_tasks`` tasks and reports what was earned when.
 
-    The learner acts as it does in training, sampling its actions. Works for any inner learner, trained, untrained or
-    hand-written. Tasks are spread over all local devices (the ambient mesh, if there is one) and lived in chunks, so memory
-    does not grow with their number.
+    The learner acts as it does in training, sampling its actions, unless ``greedy``. Works for any inner learner, trained,
+    untrained or hand-written. Tasks are spread over all local devices (the ambient mesh, if there is one) and lived in chunks, so
+    memory does not grow with their number but for the returns.
 
     Args:
       inner: the agent.
@@ -111,15 +137,19 @@ def evaluate(
       theta: its meta-parameters, ``outer.deploy(state)``.
       key: a typed key, a raw key or a seed; consumed. The same key gives the same tasks, whatever the agent.
       protocol: the experience of one lifetime; more segments than in training is allowed.
-      num_tasks: N.
+      num_tasks: N, 1,000 by default.
+      given: the tasks to live in, in place of N drawn ones: a list of tasks, or a batch with leaves [N, ...].
+      greedy: take the most likely action, or the mean of a continuous distribution, at every step. An agent that learns from what
+        it lived then learns from that: one that explores by chance no longer does.
+      progress: show progress on standard error, where it takes long.
 
     Returns:
-      Returns of every task.
+      Returns of every task, and the tasks.
 
     Raises:
       ValueError: if segments are no whole number of episodes, or a count is not positive; if the agent was built for other
         observations or actions than the tasks have; if theta is another agent's, or not finite; if a stream completes fewer
-        episodes than fit into a segment.
+        episodes than fit into a segment; if given tasks are not like those of the distribution; if it does not fit into memory.
       TypeError: for an outer learner, a meta-state or a training's result; for an inner learner made with flax's dataclass rather
         than ``jmeta.struct``'s; inside ``jax.jit``, ``vmap`` or ``grad``.
 
@@ -135,57 +165,156 @@ def evaluate(
     key = as_key(key)
     check_agent(inner, tasks, theta, key)
     check_protocol(tasks, protocol)
+    batch = None if given is None else _batch(tasks, given)
+    if batch is not None:
+        number = jax.tree.leaves(batch)[0].shape[0]
+        if num_tasks not in (None, number):
+            raise ValueError(f"num_tasks={num_tasks}, but {number} tasks are given: leave num_tasks out")
+        num_tasks = number
+    num_tasks = 1000 if num_tasks is None else num_tasks
     if num_tasks < 1:
         raise ValueError(f"num_tasks={num_tasks}: evaluate on at least 1 task")
-    if jax.sharding.get_abstract_mesh().empty:
-        with jax.set_mesh(task_mesh()):
-            return evaluate(inner, tasks, theta, key, protocol=protocol, num_tasks=num_tasks)
-    num_devices = num_task_devices()
-    padded = -(-num_tasks // num_devices) * num_devices
-    results = _live_all((inner, theta), jax.random.split(key, padded), tasks=tasks, protocol=protocol)
-    lifetime, episode, segment, trajectory, begins, completed = (np.asarray(x)[:num_tasks] for x in results)
-    _check_episodes(tasks, protocol, completed)
+    _check_results(tasks, protocol, num_tasks)
+    with contextlib.ExitStack() as stack:
+        if jax.sharding.get_abstract_mesh().empty:
+            stack.enter_context(jax.set_mesh(task_mesh()))
+        report = stack.enter_context(EvaluationProgress(num_tasks, enabled=progress))
+        lived = _live_all((inner, theta), tasks, key, batch, num_tasks, protocol=protocol, greedy=greedy, report=report)
+    _check_episodes(tasks, protocol, lived["completed"])
     return Evaluation(
-        lifetime_returns=lifetime,
-        episode_returns=episode,
-        segment_returns=segment,
-        trajectory_returns=trajectory,
-        episode_env_steps=begins.mean(0),
+        lifetime_returns=lived["lifetime"],
+        episode_returns=lived["episode"],
+        segment_returns=lived["segment"],
+        trajectory_returns=lived["trajectory"],
+        episode_env_steps=lived["begins"].mean(0),
         segment_env_steps=np.arange(protocol.num_segments) * protocol.segment_length * protocol.num_streams,
         protocol=protocol,
-        split=tasks.split,
+        split=tasks.split if given is None else "given",
+        tasks=lived["task"],
+        infos=lived["infos"],
+        greedy=greedy,
     )
 
 
-@partial(jax.jit, static_argnames=("tasks", "protocol"))
-def _live_all(agent: PyTree, keys: jax.Array, *, tasks: TaskDistribution, protocol: Protocol) -> PyTree:
-    per_segment = protocol.segment_length // tasks.horizon
-    at_once = max(1, ENV_STEPS_AT_ONCE // protocol.num_env_steps)
+def _live_all(
+    agent: PyTree,
+    tasks: TaskDistribution,
+    key: jax.Array,
+    batch: Task | None,
+    num_tasks: int,
+    *,
+    protocol: Protocol,
+    greedy: bool,
+    report: EvaluationProgress,
+) -> dict[str, Any]:
+    """Results of every task, leaves [N, ...], from one program that runs for a chunk of them at a time."""
+    num_devices = num_task_devices()
+    most = num_devices * max(1, ENV_STEPS_AT_ONCE // protocol.num_env_steps)
+    num_chunks = -(-num_tasks // most)
+    size = num_devices * -(-num_tasks // (num_devices * num_chunks))
+    keys = jax.random.split(key, num_chunks * size)
+    last = jnp.minimum(jnp.arange(len(keys)), num_tasks - 1)  # the last task again, to fill the last chunk
+    padded = jax.tree.map(lambda leaf: leaf[last], batch)
+    run: Any = partial(_live_chunk, size=size, tasks=tasks, protocol=protocol, greedy=greedy)
+    if protocol.num_env_steps > ENV_STEPS_AT_ONCE:
+        compiled = _live_chunk.lower(
+            agent, keys, padded, jnp.int32(0), size=size, tasks=tasks, protocol=protocol, greedy=greedy
+        ).compile()
+        mesh_devices = list(jax.sharding.get_mesh().devices.flat)
+        check_program("a lifetime", compiled, mesh_devices, "evaluate with fewer segments, streams or steps of a segment")
+        run = compiled
+    parts = []
+    for chunk in range(num_chunks):
+        parts.append(jax.device_get(run(agent, keys, padded, jnp.int32(chunk * size))))
+        report.update(min(num_tasks, (chunk + 1) * size))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:num_tasks], *parts)
 
-    def one_task(agent: PyTree, key: jax.Array) -> PyTree:
+
+@partial(jax.jit, static_argnames=("size", "tasks", "protocol", "greedy"))
+def _live_chunk(
+    agent: PyTree,
+    keys: jax.Array,
+    batch: Task | None,
+    begin: jax.Array,
+    *,
+    size: int,
+    tasks: TaskDistribution,
+    protocol: Protocol,
+    greedy: bool,
+) -> dict[str, Any]:
+    """Results of ``size`` tasks from the one with index ``begin`` on."""
+    per_segment = protocol.segment_length // tasks.horizon
+    by_stream = _over_streams(partial(returns_by_episode, num_episodes=per_segment))
+
+    def one_task(agent: PyTree, key_and_task: PyTree) -> PyTree:
         inner, theta = agent
-        _, (segments, _) = live_in_new_task(inner, tasks, theta, key, protocol=protocol)
+        key, given = key_and_task
+        task, (segments, _) = live_in_new_task(
+            inner,
+            tasks,
+            theta,
+            key,
+            protocol=protocol,
+            given=given,
+            options=RolloutOptions(greedy * protocol.num_streams, keep_info=True),
+        )
         reward, done = segments.reward, segments.terminated | segments.truncated  # [K, T, B]
-        by_stream = _over_streams(partial(returns_by_episode, num_episodes=per_segment))
-        episode_returns = by_stream(reward, done).mean(-1).reshape(-1)
-        ended = _over_streams(finished_later)(done)
-        trajectory_returns = (reward * ended).sum((1, 2)) / done.sum((1, 2))
         begins = _over_streams(partial(episode_begins, num_episodes=per_segment))(done).mean(-1)
         offset = jnp.arange(protocol.num_segments)[:, None] * protocol.segment_length
-        env_steps = ((begins + offset) * protocol.num_streams).reshape(-1)
-        return (
-            reward.sum((0, 1)).mean(),
-            episode_returns,
-            reward.sum(1).mean(-1),
-            trajectory_returns,
-            env_steps,
-            done.sum(1).min(),
+
+        def by_episode(info: jax.Array) -> jax.Array:
+            total = by_stream(info.astype(jnp.float32), done)
+            each = (total > 0).astype(jnp.float32) if info.dtype == bool else total
+            return each.mean(-1).reshape(-1)
+
+        return {
+            "lifetime": reward.sum((0, 1)).mean(),
+            "episode": by_stream(reward, done).mean(-1).reshape(-1),
+            "segment": reward.sum(1).mean(-1),
+            "trajectory": (reward * _over_streams(finished_later)(done)).sum((1, 2)) / done.sum((1, 2)),
+            "begins": ((begins + offset) * protocol.num_streams).reshape(-1),
+            "completed": done.sum(1).min(),
+            "infos": jax.tree.map(by_episode, segments.info),
+            "task": jax.tree.map(jnp.asarray, task),
+        }
+
+    def share(agent: PyTree, chunk: PyTree) -> PyTree:
+        return jax.vmap(partial(one_task, agent))(chunk)
+
+    chunk = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, begin, size), (keys, batch))
+    return over_tasks(share, output=BY_TASK)(agent, chunk)
+
+
+def _batch(tasks: TaskDistribution, given: Task | Sequence[Task]) -> Task:
+    """Given tasks as one batch, leaves [N, ...] of the dtypes that ``tasks.sample`` has."""
+    like = jax.eval_shape(tasks.sample, jax.random.key(0))
+    structure, family = str(jax.tree.structure(like)), type(tasks).__name__
+    if str(jax.tree.structure(given)) != structure:
+        if not isinstance(given, Sequence) or not given or any(str(jax.tree.structure(task)) != structure for task in given):
+            raise ValueError(
+                f"the given tasks are not like those of {family}: give what its sample returns, a list of it or a batch"
+            )
+        given = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *given)
+    for leaf, own in zip(jax.tree.leaves(given), jax.tree.leaves(like), strict=True):
+        if jnp.shape(leaf) == own.shape:
+            raise ValueError("a single task is given: give a list, [task], or a batch with a leading axis")
+        if jnp.shape(leaf)[1:] != own.shape:
+            raise ValueError(
+                f"a given task has a leaf {list(jnp.shape(leaf)[1:])} where those of {family} have {list(own.shape)}: give "
+                "a list of what its sample returns, or a batch with a leading axis"
+            )
+    return jax.tree.map(lambda leaf, own: jnp.asarray(leaf).astype(own.dtype), given, like)
+
+
+def _check_results(tasks: TaskDistribution, protocol: Protocol, num_tasks: int) -> None:
+    """Raises ValueError if the returns of all tasks do not fit into memory."""
+    num_episodes = protocol.num_segments * (protocol.segment_length // tasks.horizon)
+    need = 4 * num_tasks * (2 * num_episodes + 2 * protocol.num_segments)  # float32
+    if need > host_memory():
+        raise ValueError(
+            f"the returns of {num_tasks:,} tasks with {num_episodes:,} episodes each need {need / GIB:.1f} GiB, and there are "
+            f"{host_memory() / GIB:.1f} GiB: evaluate on fewer tasks, or with fewer segments"
         )
-
-    def share(agent: PyTree, keys: jax.Array) -> PyTree:
-        return jax.lax.map(partial(one_task, agent), keys, batch_size=min(at_once, keys.shape[0]))
-
-    return over_tasks(share, output=BY_TASK)(agent, keys)
 
 
 def _over_streams(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:

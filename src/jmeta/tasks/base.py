@@ -31,6 +31,7 @@ class Transition(NamedTuple):
     reward: jax.Array  # []
     terminated: jax.Array  # [] bool, a natural end
     truncated: jax.Array  # [] bool, the time limit and no natural end
+    info: PyTree = ()  # {name: []}, the single numbers in what the environment's step_env said besides, by name
 
 
 class Reference(NamedTuple):
@@ -170,7 +171,7 @@ class TaskDistribution(abc.ABC):
     def step(self, task: Task, state: PyTree, action: jax.Array, key: jax.Array) -> Transition:
         """Takes one step. Continuous actions are clipped to [-1, 1] and scaled to the task's own box."""
         environment = self.environment
-        observation, state, reward, terminated, _ = environment.step_env(key, state, self._scale(task, action), task)
+        observation, state, reward, terminated, info = environment.step_env(key, state, self._scale(task, action), task)
         terminated = jnp.asarray(terminated, bool)
         truncated = jnp.asarray(environment.is_truncated(state, task), bool) & ~terminated
         return Transition(
@@ -179,6 +180,7 @@ class TaskDistribution(abc.ABC):
             jnp.asarray(reward, jnp.float32).reshape(()),
             terminated.reshape(()),
             truncated.reshape(()),
+            _numbers_in(info),
         )
 
     def describe(self, task: Task) -> jax.Array:
@@ -257,3 +259,10 @@ class TaskDistribution(abc.ABC):
 
         fresh, later = jax.eval_shape(both, jax.random.key(0))
         return jax.tree.map(lambda a, b: jax.ShapeDtypeStruct(b.shape, jnp.promote_types(a.dtype, b.dtype)), fresh, later)
+
+
+def _numbers_in(info: PyTree) -> dict[str, jax.Array]:
+    """The single numbers in an environment's info, by name; not the discount that gymnax's own environments put there."""
+    leaves = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in jax.tree.leaves_with_path(info)}
+    numbers = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, (bool, int, float)) or hasattr(leaf, "dtype")}
+    return {name: jnp.asarray(leaf) for name, leaf in numbers.items() if jnp.ndim(leaf) == 0 and name != "discount"}

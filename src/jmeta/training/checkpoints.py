@@ -109,6 +109,24 @@ class Checkpoints:
             )
         return None
 
+    def restore_step(self, template: PyTree, step: int) -> tuple[int, PyTree]:
+        """The checkpoint of that step, like ``restore``.
+
+        Raises:
+          ValueError: if there is none, or it does not fit the template.
+          OSError: if it is damaged.
+        """
+        steps = sorted(self._manager.all_steps())
+        if step not in steps:
+            raise ValueError(
+                f"step={step}: there is no such checkpoint, only those of step {', '.join(map(str, steps)) or '(none)'}"
+            )
+        try:
+            arrays, implementations = self._read(step)
+        except Exception as error:  # whatever a damaged file makes Orbax raise
+            raise OSError(f"checkpoint {step} is damaged: choose another step") from error
+        return step, from_arrays(arrays, template, implementations)
+
     def _read(self, step: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         """Arrays, and the implementation of those that are random keys (not recorded by jmeta 0.1)."""
         args = ocp.args.Composite(state=ocp.args.PyTreeRestore(), layout=ocp.args.JsonRestore())

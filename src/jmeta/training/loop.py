@@ -302,24 +302,25 @@ def _open_loggers(run: RunDirectory | None, first_step: int, wandb_project: str 
     return loggers
 
 
-def restore(outer: OuterLearner, out: str | os.PathLike[str]) -> tuple[int, MetaState]:
-    """The newest sound checkpoint of a run: (outer step, meta-state). It changes nothing, so the run may still be under way.
+def restore(outer: OuterLearner, out: str | os.PathLike[str], *, step: int | None = None) -> tuple[int, MetaState]:
+    """A checkpoint of a run: (outer step, meta-state). It changes nothing, so the run may still be under way.
 
     Args:
       outer: the learner of that run.
       out: its directory.
+      step: outer step of the checkpoint; the newest sound one by default.
 
     Raises:
       FileNotFoundError: if there is no run or no checkpoint.
-      ValueError: if the checkpoint belongs to another learner.
-      OSError: if all checkpoints are damaged.
+      ValueError: if the checkpoint belongs to another learner, or there is none of that step.
+      OSError: if all checkpoints, or the one asked for, are damaged.
     """
     run = RunDirectory(out)
     run.read_config()
     template = jax.eval_shape(outer.init, jax.random.key(0))
     checkpoints = Checkpoints(run.checkpoints, keep=None)
     try:
-        restored = checkpoints.restore(template)
+        restored = checkpoints.restore(template) if step is None else checkpoints.restore_step(template, step)
     finally:
         checkpoints.close()
     if restored is None:

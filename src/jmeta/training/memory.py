@@ -54,20 +54,22 @@ def needed_by(compiled: Any) -> MemoryNeed:
 
 
 def check_memory(compiled: Any, outer: OuterLearner, devices: list[jax.Device]) -> None:
-    """Raises ValueError if the devices can't hold what the program needs, before it runs."""
+    """Raises ValueError if the devices can't hold what an outer step needs, before it runs."""
+    check_program("an outer step", compiled, devices, outer.memory_remedy())
+
+
+def check_program(what: str, compiled: Any, devices: list[jax.Device], remedy: str) -> None:
+    """Raises ValueError if the devices can't hold what a compiled program needs."""
     need = needed_by(compiled).total
     shared = devices[0].platform == "cpu"  # host devices share one memory
-    have = _host_memory() if shared else (devices[0].memory_stats() or {}).get("bytes_limit")
+    have = host_memory() if shared else (devices[0].memory_stats() or {}).get("bytes_limit")
     where = f"{len(devices)} host devices need together" if shared else "each device needs"
     total = need * len(devices) if shared else need
     if have is not None and total > have:
-        raise ValueError(
-            f"an outer step does not fit: {where} {total / GIB:.1f} GiB, and there are {have / GIB:.1f} GiB; "
-            f"{outer.memory_remedy()}"
-        )
+        raise ValueError(f"{what} does not fit: {where} {total / GIB:.1f} GiB, and there are {have / GIB:.1f} GiB; {remedy}")
 
 
-def _host_memory() -> int:
+def host_memory() -> int:
     """Bytes that this process may use."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.exists() else "max"

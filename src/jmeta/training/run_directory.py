@@ -7,7 +7,8 @@
     DIR/tensorboard/     the same, for TensorBoard
     DIR/checkpoints/     whole meta-states, the newest few
     DIR/damaged/         checkpoints that could not be read when the run was continued, if there were any
-    DIR/evaluations/     one JSON file per split and protocol, by ``jmeta evaluate``
+    DIR/evaluations/     by ``jmeta evaluate``, named by split, step, seed, number of tasks and protocol: a summary as JSON, and
+                         tasks and returns as npz
     DIR/.lock            held while a process trains here
 """
 

@@ -1,0 +1,44 @@
+"""How an evaluation looks while it goes: a bar on a terminal, a line now and then elsewhere."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from jmeta.training.progress import SECONDS_BETWEEN_LINES
+
+
+class EvaluationProgress:
+    """Shows on standard error how many of the tasks were lived in, and the time left. An evaluation of seconds says nothing.
+
+    Args:
+      num_tasks: how many there are.
+      enabled: False shows nothing.
+      console: where to; standard error by default.
+    """
+
+    def __init__(self, num_tasks: int, *, enabled: bool = True, console: Console | None = None):
+        self._num_tasks, self._enabled = num_tasks, enabled
+        self._console = console or Console(stderr=True)
+        self._live = enabled and (self._console.is_terminal or self._console.is_jupyter)
+        columns = (TextColumn("evaluation"), BarColumn(), MofNCompleteColumn(), TextColumn("tasks"), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=self._console, transient=True, disable=not self._live)
+        self._task = self._bar.add_task("", total=num_tasks)
+        self._began = self._last_line = time.monotonic()
+
+    def __enter__(self) -> "EvaluationProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def update(self, done: int) -> None:
+        """So many tasks are lived in."""
+        self._bar.update(self._task, completed=done)
+        now = time.monotonic()
+        if self._enabled and not self._live and done < self._num_tasks and now - self._last_line > SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            left = (self._num_tasks - done) * (now - self._began) / done
+            self._console.print(f"evaluated {done:,} of {self._num_tasks:,} tasks, {left:.0f} s left", highlight=False)
