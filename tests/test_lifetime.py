@@ -88,9 +88,9 @@ TASKS, AGENT = Clocks(), Random(2, Continuous(1))
 
 @pytest.fixture(scope="module")
 def lifetime() -> Lifetime:
-    """Two segments of 400 episodes, in three streams."""
+    """Three segments of 400 episodes, in three streams."""
     task = TASKS.sample(KEY)
-    live = partial(live_in, AGENT, TASKS, (), task, ((), ()), protocol=Protocol(2, 400 * HORIZON, 3), key=KEY)
+    live = partial(live_in, AGENT, TASKS, (), task, ((), ()), protocol=Protocol(3, 400 * HORIZON, 3), key=KEY)
     return jax.device_get(jax.jit(live)())
 
 
@@ -126,7 +126,7 @@ def test_what_is_drawn_is_drawn_anew(lifetime: Lifetime) -> None:
         "successive rewards": (drawn["reward"][:, :-1], drawn["reward"][:, 1:]),
         "streams": (drawn["action"][..., :-1], drawn["action"][..., 1:]),
         "streams' rewards": (drawn["reward"][..., :-1], drawn["reward"][..., 1:]),
-        "segments": (drawn["action"][0], drawn["action"][1]),
+        "segments": (drawn["action"][:-1], drawn["action"][1:]),
     }
     for name, (a, b) in pairs.items():
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) * np.sqrt(a.size) < 4.5, name
