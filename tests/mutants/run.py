@@ -66,8 +66,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         every = read_list()
-        for mutant in every:
-            mutant.text()
+        check_texts(every)
         mutants = choose(every, arguments.wanted) if arguments.wanted else every
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -84,6 +83,18 @@ def main() -> int:
         for tree in trees:
             shutil.copytree(ROOT, tree, ignore=LEAVE_OUT)
         return run(mutants, trees, arguments.timeout)
+
+
+def check_texts(mutants: list[Mutant]) -> None:
+    """Raises ValueError that names all whose text is not in the sources as they are now."""
+    wrong = []
+    for mutant in mutants:
+        try:
+            mutant.text()
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError("\n".join(wrong))
 
 
 def run(mutants: list[Mutant], trees: list[Path], timeout: int) -> int:

@@ -1,19 +1,22 @@
 """Evolution strategies: unbiased where they should be, and the same whatever the chunking."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from evosax.algorithms import CMA_ES
 
 import jmeta
 from jmeta.algorithms.variants import fields_for
+from jmeta.lifetime import live_in_new_task
 from jmeta.outer.ask_tell import AskTell
 from jmeta.outer.evolution import OpenAIES, centred_ranks
 from jmeta.tasks import BernoulliBandit, PointNavigation
-from jmeta.types import Metrics, PyTree
+from jmeta.types import MetaState, Metrics, Protocol, PyTree
 from tests.outer.test_meta_gradients import REWARD, THETA
 
 BANDIT = BernoulliBandit(num_arms=3, num_pulls=4)
@@ -67,6 +70,28 @@ def test_a_large_population_finds_the_direction_of_the_exact_meta_gradient() -> 
         learner = with_fitness(adapted_value, ranked=ranked, sigma=0.05, population_size=8192)
         found = learner.gradient(THETA, pairs, pairs)[0]
         assert exact @ found / jnp.linalg.norm(exact) / jnp.linalg.norm(found) > 0.99
+
+
+def test_a_step_goes_up_the_gradient_by_a_rate_that_falls() -> None:
+    """Plain gradient ascent at half of anneal_steps: by half of the rate, 0.05 times the estimate."""
+    learner = with_fitness(lambda x: x @ A @ x + x[0], ranked=False, learning_rate=0.1, anneal_steps=10, optimizer=optax.sgd)
+    theta, pairs = jnp.array([0.4, -1.0, 0.7]), jax.random.split(jax.random.key(0), 4)
+    state = MetaState(theta, learner.optimizer(0.1).init(theta), jnp.int32(5))
+    after, metrics = jax.jit(learner.step_on_device)((state, pairs), pairs)
+    gradient, fitness, _ = learner.gradient(theta, pairs, pairs)
+    np.testing.assert_allclose(after.theta, theta + 0.05 * gradient, rtol=1e-5)
+    assert int(after.extra) == 6
+    assert float(metrics["fitness/best"]) == pytest.approx(float(fitness.max()))
+
+
+def test_fitness_is_the_mean_over_tasks_of_segments_by_their_scores() -> None:
+    outer = dataclasses.replace(small(), protocol=Protocol(3, 4, 2), score=(0.5, 0.0, 2.0))
+    theta, keys = outer.inner.init(jax.random.key(0)), jax.random.split(jax.random.key(1), 5)
+    live = partial(live_in_new_task, outer.inner, outer.tasks, theta, protocol=outer.protocol)
+    reward = np.asarray(jax.jit(jax.vmap(live))(keys)[1].segments.reward)  # [N, K, T, B]
+    by_segment = reward.sum(2).mean((0, 2))
+    fitness = jax.jit(lambda keys: outer.fitness(theta, keys)[0])(keys)
+    assert float(fitness) == pytest.approx(0.5 * by_segment[0] + 2.0 * by_segment[2], rel=1e-5)
 
 
 def test_opposite_members_live_the_same_tasks() -> None:
