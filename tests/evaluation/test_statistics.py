@@ -59,10 +59,11 @@ def test_normalised_and_regret():
 
 
 def test_zero_shot_and_final():
-    """8 episodes end with their last 2; 2 episodes with the last one (a quarter of 2, rounded up); 1 with itself."""
+    """8 episodes end with their last 2; 5 with 2 and 2 with 1 (a quarter, rounded up); 1 with itself."""
     returns = np.arange(16.0).reshape(2, 8)
     assert st.zero_shot(returns).tolist() == [0.0, 8.0]
     assert st.final_performance(returns).tolist() == [6.5, 14.5]
+    assert st.final_performance(returns[:, :5]).tolist() == [3.5, 11.5]
     assert st.final_performance(returns[:, :2]).tolist() == [1.0, 9.0]
     assert st.final_performance(returns[:, :1]).tolist() == [0.0, 8.0]
 
