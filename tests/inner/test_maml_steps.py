@@ -24,13 +24,17 @@ def learner(**fields: Any) -> MAML:
     return MAML(1, Discrete(2), LOGITS, GradientDescent(jnp.array([0.5, 0.1])), moves=("policy",), **fields)
 
 
-def segment(reward: Any, action: Any, truncated: Any) -> Segment:
-    """Rewards, actions and ends [T, B] under observations of 1."""
+START = np.log([0.75, 0.25])
+
+
+def segment(reward: Any, action: Any, truncated: Any, policy: Any = START) -> Segment:
+    """Rewards, actions and ends [T, B] under observations of 1, lived by a policy of these logits."""
     reward, action, truncated = (jnp.asarray(x, dtype) for x, dtype in ((reward, float), (action, int), (truncated, bool)))
     shape = reward.shape
     first = jnp.concatenate([jnp.ones_like(truncated[:1]), truncated[:-1]])
     timestep = Timestep(jnp.ones((*shape, 1)), jnp.zeros((*shape, 2)), jnp.zeros(shape), first)
-    decision = Decision(Categorical(jnp.zeros((*shape, 2))), jnp.zeros(shape))
+    logits = jax.nn.log_softmax(jnp.asarray(policy, jnp.float32))
+    decision = Decision(Categorical(jnp.broadcast_to(logits, (*shape, 2))), jnp.zeros(shape))
     return Segment(timestep, decision, action, reward, jnp.zeros(shape, bool), truncated, jnp.ones((*shape, 1)), ())
 
 
@@ -57,8 +61,9 @@ def test_a_step_makes_the_better_action_likelier() -> None:
 
 
 def test_the_second_step_has_a_rate_of_its_own() -> None:
-    start = LOGITS.init(KEY)["policy"]
-    np.testing.assert_allclose(adapt(learner(), start, TWO_PULLS, TWO_PULLS), start + 1.2 * np.array([0.25, -0.25]), atol=1e-4)
+    start, step = LOGITS.init(KEY)["policy"], np.array([0.25, -0.25])
+    later = segment([[1.0, 0.0]], [[0, 1]], [[True, True]], policy=START + step)
+    np.testing.assert_allclose(adapt(learner(), start, TWO_PULLS, later), start + 1.2 * step, atol=1e-4)
 
 
 @pytest.mark.parametrize("mixed_mode", [True, False])

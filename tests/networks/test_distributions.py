@@ -1,4 +1,4 @@
-"""Heads and critics: what they say of actions, against integrals and arithmetic."""
+"""What heads and critics say of actions, against integrals and arithmetic."""
 
 import jax
 import jax.numpy as jnp
