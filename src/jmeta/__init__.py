@@ -16,7 +16,19 @@ configure()
 from jmeta.types import Protocol  # noqa: E402
 
 if TYPE_CHECKING:
-    from jmeta import algorithms, diagnostics, evaluation, inner, networks, objectives, outer, references, tasks, training
+    from jmeta import (
+        algorithms,
+        diagnostics,
+        evaluation,
+        inner,
+        networks,
+        objectives,
+        outer,
+        references,
+        tasks,
+        testing,
+        training,
+    )
     from jmeta.evaluation.evaluate import evaluate
     from jmeta.keys import as_key
     from jmeta.training import restore, train
@@ -33,6 +45,7 @@ _MODULES = (
     "outer",
     "references",
     "tasks",
+    "testing",
     "training",
 )
 _FUNCTIONS = {"as_key": "jmeta.keys", "evaluate": "jmeta.evaluation", "restore": "jmeta.training", "train": "jmeta.training"}
@@ -51,6 +64,7 @@ __all__ = [
     "references",
     "restore",
     "tasks",
+    "testing",
     "train",
     "training",
 ]

@@ -79,7 +79,7 @@ def start(tasks: TaskDistribution, task: Task, begun: tuple[Phi, Memory], *, num
         previous_reward=jnp.zeros(num_streams, jnp.float32),
         first=jnp.ones(num_streams, bool),
     )
-    return Life(task, phi, memory, state, timestep)
+    return Life(task, phi, memory, state, timestep, time=jnp.zeros(num_streams, jnp.int32))
 
 
 def new_episodes(tasks: TaskDistribution, life: Life, *, key: jax.Array) -> Life:
@@ -87,7 +87,7 @@ def new_episodes(tasks: TaskDistribution, life: Life, *, key: jax.Array) -> Life
     keys = jax.random.split(key, life.timestep.first.shape[0])
     observation, state = jax.vmap(tasks.restart, in_axes=(None, 0, 0))(life.task, life.state, keys)
     timestep = life.timestep._replace(observation=observation, first=jnp.ones_like(life.timestep.first))
-    return life._replace(state=state, timestep=timestep)
+    return life._replace(state=state, timestep=timestep, time=jnp.zeros_like(life.time))
 
 
 def rollout(
@@ -104,6 +104,9 @@ def rollout(
 
     The task is held, phi is held, and memory runs on across episodes: an episode boundary is not a lifetime boundary.
 
+    An episode of ``tasks.horizon`` steps is truncated if the environment has not ended it. So a stream that begins an episode
+    completes at least ``length // tasks.horizon`` of them, whatever the environment does.
+
     Returns:
       The life after the last step, and the segment [length, B] it went through.
     """
@@ -117,32 +120,32 @@ def rollout(
 
     def stream_step(carry: PyTree, inputs: tuple[jax.Array, jax.Array | None]) -> tuple[PyTree, PyTree]:
         key, greedy = inputs
-        memory, state, timestep = carry
+        memory, state, timestep, time = carry
         act_key, step_key, reset_key = jax.random.split(key, 3)
         decision, memory = inner.act(theta, life.phi, memory, timestep)
         action = choose(decision.distribution, act_key, greedy)
         after = tasks.step(life.task, state, action, step_key)
-        done = after.terminated | after.truncated
+        time = time + 1
+        truncated = after.truncated | (time >= tasks.horizon) & ~after.terminated
+        done = after.terminated | truncated
         observation, state = jax.tree.map(
             lambda fresh, running: jnp.where(done, fresh, running),
             tasks.restart(life.task, after.state, reset_key),
             (after.observation, after.state),
         )
         following = Timestep(observation, tasks.action_space.encode(action), after.reward, done)
-        record = Segment(
-            timestep, decision, action, after.reward, after.terminated, after.truncated, after.observation, memory=()
-        )
+        record = Segment(timestep, decision, action, after.reward, after.terminated, truncated, after.observation, memory=())
         record = record._replace(info=after.info) if options.keep_info else record
-        return (memory, state, following), record
+        return (memory, state, following, jnp.where(done, 0, time)), record
 
     step = over_streams(stream_step)
-    carry = (life.memory, life.state, life.timestep)
+    carry = (life.memory, life.state, life.timestep, life.time)
     some = 0 < options.greedy < num_streams
     greedy = jnp.broadcast_to(jnp.arange(num_streams) < options.greedy, (length, num_streams)) if some else None
     keys = jax.random.split(key, (length, num_streams))
-    (memory, state, timestep), record = jax.lax.scan(step, carry, (keys, greedy))
+    (memory, state, timestep, time), record = jax.lax.scan(step, carry, (keys, greedy))
     segment = record._replace(memory=life.memory)
-    return life._replace(memory=memory, state=state, timestep=timestep), segment
+    return life._replace(memory=memory, state=state, timestep=timestep, time=time), segment
 
 
 def most_likely(distribution: Distribution) -> jax.Array:

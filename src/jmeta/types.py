@@ -36,12 +36,20 @@ class Discrete(NamedTuple):
 
 
 class Continuous(NamedTuple):
-    """The action is a vector [size]; -1 and 1 are the ends of the environment's box.
+    """The action is a vector [size]; where the environment's box is finite, -1 and 1 are its ends.
 
-    Task distributions clip to [-1, 1] and scale to the box, so one policy suits any range of torques or displacements.
+    Task distributions clip to [-1, 1] and scale to the box, so one policy suits any range of torques or displacements. An axis
+    of which a side is infinite is not scaled: the policy acts in the environment's own units, clipped at the side that is finite.
+
+    Attributes:
+      size: number of axes.
+      low: smallest action that is carried out, for all axes or for each.
+      high: largest action that is carried out.
     """
 
     size: int
+    low: float | tuple[float, ...] = -1.0
+    high: float | tuple[float, ...] = 1.0
 
     @property
     def encoding_size(self) -> int:
@@ -49,7 +57,7 @@ class Continuous(NamedTuple):
 
     def encode(self, action: jax.Array) -> jax.Array:
         """An action [size] as the agent later remembers it: what was carried out, clipped."""
-        return jnp.clip(action, -1.0, 1.0)
+        return jnp.clip(action, jnp.asarray(self.low, action.dtype), jnp.asarray(self.high, action.dtype))
 
 
 ActionSpace: TypeAlias = Discrete | Continuous
@@ -79,7 +87,7 @@ class Segment(NamedTuple):
     action: jax.Array
     reward: jax.Array
     terminated: jax.Array  # natural end of an episode: what follows is worth nothing
-    truncated: jax.Array  # time limit: the episode would have gone on from next_observation
+    truncated: jax.Array  # time limit, the horizon at the latest: the episode would have gone on from next_observation
     next_observation: jax.Array  # before the episode is reset
     memory: Memory  # [B, ...] what each stream remembered when the segment opened
     info: PyTree = ()  # [T, B] what the environment said besides, by name, where a rollout is asked to keep it
@@ -104,6 +112,7 @@ class Life(NamedTuple):
     memory: Memory  # [B, ...]
     state: PyTree  # [B, ...] environment states
     timestep: Timestep  # [B, ...]
+    time: jax.Array  # [B] int32, environment steps since the episode began
 
 
 class Protocol(NamedTuple):

@@ -18,9 +18,9 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
     [
         (
             ["trian"],
-            "no command is called 'trian'; did you mean 'train'? There are: compare, evaluate, list, plot, resume, train",
+            "no command is called 'trian'; did you mean 'train'? There are: check, compare, evaluate, list, plot, resume, train",
         ),
-        (["xyz"], "no command is called 'xyz'; There are: compare, evaluate"),
+        (["xyz"], "no command is called 'xyz'; There are: check, compare, evaluate"),
         (["train"], "which algorithm? usage: jmeta train ALGORITHM --task TASK"),
         (["train", "--task", "bernoulli-bandit"], "which algorithm?"),
         (

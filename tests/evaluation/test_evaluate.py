@@ -42,6 +42,7 @@ class CountingParams(environment.EnvParams):
 
     bonus: jax.Array = struct.field(default_factory=lambda: jnp.zeros(()))
     length: jax.Array = struct.field(default_factory=lambda: jnp.asarray(HORIZON, jnp.int32))
+    number: jax.Array = struct.field(default_factory=lambda: jnp.zeros(()))  # changes nothing: no two tasks have the same
     max_steps_in_episode: int = HORIZON
 
 
@@ -96,6 +97,7 @@ class Counting(TaskDistribution):
         bonus_key, length_key = jax.random.split(key)
         return CountingParams(
             bonus=self.uniform(bonus_key) * self.has_bonus,
+            number=self.uniform(bonus_key),
             length=jax.random.choice(length_key, jnp.asarray(self.lengths, jnp.int32)),
         )
 
@@ -265,6 +267,21 @@ def test_memory_is_linear_in_the_lifetime():
         return program.compile().memory_analysis().temp_size_in_bytes
 
     assert num_bytes(8_000) < 9 * num_bytes(1_000)
+
+
+@dataclasses.dataclass(frozen=True)
+class Endless(Counting):
+    """Its limit is never reached: only the rollout truncates, at the horizon."""
+
+    def step(self, task: Any, state: Any, action: jax.Array, key: jax.Array) -> Any:
+        after = super().step(task, state, action, key)
+        return after._replace(truncated=jnp.zeros_like(after.truncated))
+
+
+def test_an_episode_that_the_environment_does_not_end_is_cut_at_the_horizon():
+    """Episodes of 7 steps where the horizon is 3: 6 steps are two episodes, of 1 a step, and of 11 after the adaptation."""
+    result = run(Scripted(), Endless(lengths=(7,)), Protocol(2, 6, 4), num_tasks=20)
+    np.testing.assert_array_equal(result.episode_returns, np.tile([3.0, 3.0, 33.0, 33.0], (20, 1)))
 
 
 def test_an_episode_that_is_not_completed_makes_no_number():

@@ -78,6 +78,10 @@ class ProbeTasks(TaskDistribution):
         return self._environment
 
     @property
+    def has_held_out(self) -> bool:
+        return False
+
+    @property
     def horizon(self) -> int:
         return self.episode_length
 

@@ -9,6 +9,7 @@ from jmeta.algorithms.variants import variant_of
 from jmeta.inner.task_inference import TaskInference
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks.base import TaskDistribution
+from jmeta.tasks.checks import check_described
 
 
 @variant_of(belief_learner, without=("belief_size", "make_inner"))
@@ -42,7 +43,6 @@ def task_inference(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
     Deviations from the paper:
       PPO, and a Gaussian over the description whatever kind it is; see ``jmeta.inner.task_inference`` too.
     """
+    check_described(tasks)
     size = jax.eval_shape(lambda key: tasks.describe(tasks.sample(key)), jax.random.key(0)).shape[0]
-    if not size:
-        raise ValueError(f"{type(tasks).__name__} does not describe its tasks: give it a describe(task) that says what differs")
     return belief_learner(tasks, size, TaskInference, **settings)

@@ -1,4 +1,4 @@
-"""The command line: ``jmeta train``, ``resume``, ``evaluate``, ``plot``, ``watch``, ``compare`` and ``list``.
+"""The command line: ``jmeta train``, ``resume``, ``evaluate``, ``plot``, ``watch``, ``compare``, ``check`` and ``list``.
 
 Options of algorithms and tasks are their own keyword arguments and fields; there is no second list of them.
 """
@@ -8,6 +8,7 @@ import inspect
 import json
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,8 @@ from tyro.conf import Positional
 
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.compare import compare_command
-from jmeta.cli.registry import build, fields_of, find_algorithm, find_task, nearest, recipe_of, settings
+from jmeta.cli.errors import is_message, own_frame
+from jmeta.cli.registry import build, fields_of, find_algorithm, find_task, nearest, recipe, recipe_of, settings
 from jmeta.evaluation import Evaluation, evaluate, standard_error
 from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.evaluation.plots import plot_runs
@@ -33,6 +35,7 @@ from jmeta.keys import as_key
 from jmeta.outer.base import OuterLearner
 from jmeta.references import Random
 from jmeta.tasks import TASKS, Split, TaskDistribution
+from jmeta.testing import check_tasks
 from jmeta.training import Recipe, RunDirectory, TrainResult, restore, train
 from jmeta.training.run_directory import device, git_commit, versions
 from jmeta.types import Protocol
@@ -77,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "plot": _plot,
         "watch": _watch,
         "compare": compare_command,
+        "check": _check,
         "list": _list,
     }
     if not args or args[0] in ("-h", "--help"):
@@ -95,10 +99,25 @@ def main(argv: Sequence[str] | None = None) -> None:
         status = 0
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except USER_ERRORS as error:
+    except Exception as error:
+        if not is_message(error) and (own_frame(error) or not isinstance(error, USER_ERRORS) or isinstance(error, ValueError)):
+            traceback.print_exc()
+            _say_whose_it_is(error)
+            sys.exit(FAILURE)
         Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         status = USAGE_ERROR if isinstance(error, ValueError) else FAILURE
     sys.exit(status)
+
+
+def _say_whose_it_is(error: Exception) -> None:
+    """After a traceback: that the error comes from the user's own code, and from where; or else that it is a fault of jmeta's."""
+    console = Console(stderr=True)
+    frame = own_frame(error) or (error.__cause__ and own_frame(error.__cause__))
+    if frame:
+        text = f"in your own code, {frame.filename}, line {frame.lineno}, in {frame.name}: {type(error).__name__}: {error}"
+    else:
+        text = f"{type(error).__name__} inside jmeta, not in your code: please report it with the lines above"
+    console.print(f"[bold red]error[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def _overview(commands: dict[str, Callable[[list[str]], int]]) -> str:
@@ -132,9 +151,8 @@ def _train(args: list[str]) -> int:
     task_class = find_task(task_name)
     options = _parse(algorithm_name, algorithm, task_name, task_class, rest)
     run = options.run
-    recipe = Recipe(algorithm_name, fields_of(options.algorithm), task_name, fields_of(options.task))
-    outer = build(recipe)
-    return _report_training(outer, run, recipe)
+    written = recipe(algorithm_name, options.algorithm, task_name, options.task)
+    return _report_training(build(written), run, written)
 
 
 def _resume(args: list[str]) -> int:
@@ -150,11 +168,11 @@ def _resume(args: list[str]) -> int:
           progress: show progress on standard error.
         """
         config = RunDirectory(run).read_config()
-        recipe = recipe_of(config, str(run))
+        written = recipe_of(config, str(run))
         asked = TrainOptions(out=run, resume=True, progress=progress, **config["options"] or {})
         changes: dict[str, Any] = {"num_steps": num_steps, "num_devices": num_devices}
         options = dataclasses.replace(asked, **{name: value for name, value in changes.items() if value is not None})
-        return _report_training(build(recipe), options, recipe)
+        return _report_training(build(written), options, written)
 
     return tyro.cli(resume, prog="jmeta resume", args=args)
 
@@ -246,9 +264,15 @@ def _as_dataclass(name: str, thing: Callable[..., Any]) -> type:
     fields: list[Any] = []
     for setting, parameter in settings(thing).items():
         annotation: Any = Annotated[parameter.annotation, tyro.conf.arg(help=described.get(setting, ""))]
-        default = dataclasses.MISSING if parameter.default is inspect.Parameter.empty else parameter.default
-        fields.append((setting, annotation, dataclasses.field(default=default)))
+        if parameter.default is inspect.Parameter.empty:
+            fields.append((setting, annotation))
+        else:  # a factory, since a dataclass takes no list as a default
+            fields.append((setting, annotation, dataclasses.field(default_factory=partial(_same, parameter.default))))
     return dataclasses.make_dataclass(name, fields, frozen=True, kw_only=True)
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 # evaluate
@@ -401,6 +425,22 @@ def _watch(args: list[str]) -> int:
         return 0
 
     return tyro.cli(watch_run, prog="jmeta watch", args=args)
+
+
+def _check(args: list[str]) -> int:
+    """Look for mistakes in a task family: jmeta check TASK, one of your own as module:Class."""
+    usage = "usage: jmeta check TASK [--FIELD value]; TASK is a name or, for one of your own, module:Class"
+    if not args or args[0].startswith("-"):
+        if args and args[0] in ("-h", "--help"):
+            print(f"{usage}\n\ntasks: {', '.join(TASKS)}")
+            return 0
+        raise ValueError(f"which task? {usage}")
+    name, *rest = args
+    rest = [f"--{arg.removeprefix('--task.')}" if arg.startswith("--task.") else arg for arg in rest]
+    task_class = find_task(name)
+    chosen: Any = tyro.cli(_as_dataclass("task", task_class), prog=f"jmeta check {name}", args=rest)
+    print(check_tasks(task_class(**fields_of(chosen))))
+    return 0
 
 
 def _list(args: list[str]) -> int:

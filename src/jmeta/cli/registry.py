@@ -2,9 +2,15 @@
 
 import dataclasses
 import difflib
+import enum
 import importlib
 import inspect
+import itertools
+import json
+import types
+import typing
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from jmeta.algorithms import ALGORITHMS
@@ -44,24 +50,162 @@ def find_task(name: str) -> type[TaskDistribution]:
         raise ValueError(f"no task is called {name!r}; {nearest(name, TASKS)}; or one of your own as module:Class")
     module_name, _, class_name = name.partition(":")
     try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"can't find the task {name!r}: {error}; is its module on PYTHONPATH?") from error
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if not (error.name and f"{module_name}.".startswith(f"{error.name}.")):
+            raise  # it was found, and imports something that was not
+        raise ValueError(f"can't find the task {name!r}: {error}; is its module on PYTHONPATH?") from None
+    if not hasattr(module, class_name):
+        raise ValueError(f"can't find the task {name!r}: {module.__file__} has no {class_name!r}; is another one on PYTHONPATH?")
+    found = getattr(module, class_name)
     if not (inspect.isclass(found) and issubclass(found, TaskDistribution)):
         raise ValueError(f"{name!r} is not a TaskDistribution: subclass jmeta.tasks.TaskDistribution")
     return found
 
 
 def settings(thing: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The settings of an algorithm or a task class, by name; the task distribution and the split are not among them."""
+    """The settings of an algorithm or a task class, by name; the task distribution, its split and its environment are none."""
     parameters = inspect.signature(thing, eval_str=True).parameters
-    return {name: p for name, p in parameters.items() if name not in ("tasks", "split")}
+    factories: dict[str, Any] = {}
+    if dataclasses.is_dataclass(thing):
+        fields = dataclasses.fields(thing)
+        factories = {f.name: f.default_factory for f in fields if f.default_factory is not dataclasses.MISSING}
+    return {
+        name: p.replace(default=factories[name]()) if name in factories else p
+        for name, p in parameters.items()
+        if name not in ("tasks", "split", "environment")
+    }
 
 
 def build(recipe: Recipe) -> OuterLearner:
     """The learner that a recipe describes."""
-    tasks = find_task(recipe.task)(**as_tuples(recipe.task_fields))
-    return find_algorithm(recipe.algorithm)(tasks, **as_tuples(recipe.algorithm_fields))
+    tasks = _built(find_task(recipe.task), recipe.task_fields)
+    algorithm = find_algorithm(recipe.algorithm)
+    return algorithm(tasks, **_read(algorithm, recipe.algorithm_fields))
+
+
+def recipe(algorithm: str, algorithm_settings: Any, task: str, task_settings: Any) -> Recipe:
+    """What to write down so that ``build`` makes the same learner again.
+
+    Args:
+      algorithm: its name.
+      algorithm_settings: a dataclass of them.
+      task: the name of the task family, or ``module:Class``.
+      task_settings: a dataclass of them.
+
+    Raises:
+      ValueError: for a setting that JSON can't hold, or that is another one when it is read again.
+    """
+    written = {}
+    for prefix, thing, values in (("", find_algorithm(algorithm), algorithm_settings), ("task.", find_task(task), task_settings)):
+        original = fields_of(values)
+        written[prefix] = {name: to_json(value, f"--{prefix}{name}") for name, value in original.items()}
+        read = _read(thing, json.loads(json.dumps(written[prefix])))
+        for name, value in original.items():
+            if not _same(read[name], value):
+                raise ValueError(
+                    f"--{prefix}{name}={value!r} would be read again as {read[name]!r}, so a run with it could be neither "
+                    f"continued nor evaluated: annotate it as a number, a string, a tuple, an enum, a Path or a "
+                    "dataclass of those"
+                )
+    return Recipe(algorithm, written[""], task, written["task."])
+
+
+def check_round_trip(tasks: TaskDistribution) -> None:
+    """Raises ValueError unless a task distribution can be built again from its settings as JSON.
+
+    It is what the command line does when it evaluates or continues a run.
+    """
+    kind = type(tasks)
+    if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
+        return  # no module:Class names it, so the command line can't be used with it
+    names = settings(kind)
+    written = {name: to_json(getattr(tasks, name), f"the setting {name!r} of {kind.__name__}") for name in names}
+    again = _built(kind, json.loads(json.dumps(written)))
+    if again != tasks.train:
+        changed = [name for name in names if not _same(getattr(again, name), getattr(tasks, name))]
+        raise ValueError(
+            f"{kind.__name__} built again from its settings as JSON is another distribution ({', '.join(changed)}): annotate the "
+            "settings as numbers, strings, tuples, enums, Paths or dataclasses of those, which compare by value"
+        )
+
+
+def _built(kind: type[TaskDistribution], fields: dict[str, Any]) -> TaskDistribution:
+    return kind(**_read(kind, fields))
+
+
+def _read(thing: Callable[..., Any], fields: dict[str, Any]) -> dict[str, Any]:
+    known = settings(thing)
+    return {name: from_json(known[name].annotation if name in known else Any, value) for name, value in fields.items()}
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two settings are equal; lists and tuples of equal things are."""
+    plain = lambda value: as_tuples({"": value})[""]  # noqa: E731
+    return bool(plain(a) == plain(b)) or (a != a and b != b)
+
+
+def to_json(value: Any, name: str) -> Any:
+    """A setting as JSON has it: dataclasses as objects, enums by name, paths as strings, sets as sorted lists.
+
+    Raises:
+      ValueError: for what is none of these, nor a number, a string, None, a tuple, a list or a dictionary.
+    """
+    if isinstance(value, enum.Enum):
+        return value.name
+    if isinstance(value, str | bool | int | float) or value is None:
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name), f"{name}.{field.name}") for field in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [to_json(item, name) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(to_json(item, name) for item in value)
+    if isinstance(value, dict):
+        return {str(key): to_json(item, name) for key, item in value.items()}
+    raise ValueError(
+        f"{name} is a {type(value).__name__}, which can't be written down, so a run with it could be neither continued nor "
+        "evaluated: make it a number, a string, a tuple, an enum, a Path or a dataclass of those"
+    )
+
+
+def from_json(annotation: Any, value: Any) -> Any:
+    """A setting from JSON, as its annotation has it; lists become tuples where it does not say."""
+    if value is None:
+        return None
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return from_json(arguments[0], value)
+    if origin in (typing.Union, types.UnionType):
+        return from_json(next((one for one in arguments if _takes(one, value)), Any), value)
+    kind = origin or annotation
+    if isinstance(kind, type):
+        if issubclass(kind, enum.Enum):
+            return kind[value]
+        if issubclass(kind, Path):
+            return kind(value)
+        if issubclass(kind, set | frozenset):
+            return kind(from_json(arguments[0] if arguments else Any, item) for item in value)
+        if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+            return kind(**_read(kind, value))
+        if issubclass(kind, tuple) and arguments and isinstance(value, list | tuple):
+            each = itertools.repeat(arguments[0]) if arguments[-1] is Ellipsis else iter(arguments)
+            return tuple(from_json(one, item) for one, item in zip(each, value, strict=False))
+    return as_tuples({"": value})[""]
+
+
+def _takes(annotation: Any, value: Any) -> bool:
+    """Whether an annotation of a union is the one that was written as this JSON."""
+    kind = typing.get_origin(annotation) or annotation
+    if not isinstance(kind, type):
+        return False
+    if issubclass(kind, enum.Enum):
+        return isinstance(value, str) and value in kind.__members__
+    if dataclasses.is_dataclass(kind):
+        return isinstance(value, dict) and value.keys() == {field.name for field in dataclasses.fields(kind)}
+    return isinstance(value, str) if issubclass(kind, Path) else isinstance(value, kind)
 
 
 def recipe_of(config: dict[str, Any], where: str) -> Recipe:

@@ -101,7 +101,8 @@ class SAC(QLearner):
         following, log_prob_t = self.policy(parameters, step.x_t).sample_with_log_prob(next_key)
         v_t = self.critic.apply(slow, step.x_t, following).min() - temperature * log_prob_t
         target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
-        critic_loss = 0.5 * jnp.square(self.critic.apply(parameters["critic"], step.x_tm1, step.a_tm1) - target).sum()
+        q_tm1 = self.critic.apply(parameters["critic"], step.x_tm1, self.action_space.encode(step.a_tm1))
+        critic_loss = 0.5 * jnp.square(q_tm1 - target).sum()
 
         critic, cost, x = known
         action, log_prob = self.policy(parameters, x).sample_with_log_prob(action_key)

@@ -11,6 +11,7 @@ from jmeta.inner.base import InnerLearner
 from jmeta.parallel import BY_TASK, SHARED, mean_over_devices
 from jmeta.tasks import TASKS
 from jmeta.tasks.base import TaskDistribution
+from jmeta.tasks.checks import check_distribution
 from jmeta.types import MetaState, Metrics, Protocol, Task, Theta
 
 STATE_LAYOUT = MetaState(theta=SHARED, opt_state=SHARED, extra=SHARED, by_task=BY_TASK)
@@ -74,8 +75,9 @@ def relative_weights(weigh: TaskWeight, tasks: Task) -> jax.Array:
 
 
 def check_protocol(tasks: TaskDistribution, protocol: Protocol) -> None:
-    """Raises ValueError unless segments are whole numbers of episodes and every count is positive."""
+    """Raises ValueError unless segments are whole numbers of episodes, every count is positive and the tasks can be lived in."""
     check_at_least_one(**protocol._asdict())
+    check_distribution(tasks)
     length, horizon = protocol.segment_length, tasks.horizon
     if length % horizon:
         nearest = max(1, round(length / horizon)) * horizon

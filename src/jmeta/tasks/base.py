@@ -1,17 +1,21 @@
 """A distribution over tasks: one gymnax environment whose parameters are the task."""
 
 import abc
+import contextlib
 import dataclasses
 import functools
+import inspect
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from gymnax.environments import spaces
-from gymnax.environments.environment import Environment
+import numpy as np
+from gymnax.environments.environment import Environment, EnvParams
 
 from jmeta.tasks.render import draw_rewards
+from jmeta.tasks.spaces import BoxShape, Count, read_space
 from jmeta.types import ActionSpace, Continuous, Discrete, PyTree, Segment, Task
 
 if TYPE_CHECKING:
@@ -21,6 +25,9 @@ Split: TypeAlias = Literal["train", "held-out", "ood"]
 SPLITS: tuple[Split, ...] = ("train", "held-out", "ood")
 
 GRID = 2**20  # cells of [0, 1) that training and held-out tasks share out between them
+SAMPLED_TASKS = 512  # of each split, to see what differs between tasks
+WIDEST_ONE_HOT = 64  # numbers that describe one integer of a task
+METHODS = ("reset_env", "step_env", "action_space", "observation_space")  # of an environment
 
 
 class Transition(NamedTuple):
@@ -42,25 +49,102 @@ class Reference(NamedTuple):
     per: Literal["lifetime", "episode"]
 
 
+@contextlib.contextmanager
+def outside_of_traces() -> Iterator[None]:
+    """Computes at once and with numbers, whatever is being traced: on the ambient mesh's devices, split over none of its axes."""
+    with jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), ())), jax.ensure_compile_time_eval():
+        yield
+
+
+class constant(functools.cached_property):
+    """A cached property that is computed outside of any trace, so that it never keeps a tracer."""
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        with outside_of_traces():
+            return super().__get__(instance, owner)
+
+
+class _Checked(abc.ABCMeta):
+    """Looks at a distribution when it is made, whatever its class does in ``__post_init__``."""
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """That of ``__init__``, and not of ``__call__`` below."""
+        initialise: Any = cls.__init__  # type: ignore[misc]
+        try:
+            signature = inspect.signature(initialise, eval_str=True)
+        except NameError:  # an annotation that can't be evaluated
+            signature = inspect.signature(initialise)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        missing = sorted(cls.__abstractmethods__)
+        if missing:
+            raise ValueError(f"{cls.__name__} does not define {' and '.join(missing)}: a task distribution needs both {NEEDED}")
+        owner = next(kind for kind in cls.__mro__ if "__init__" in vars(kind))
+        if "__dataclass_fields__" not in vars(owner):
+            raise ValueError(
+                f"{cls.__name__} has an __init__ of its own, so its settings could be neither copied nor compared: make it a "
+                "@dataclasses.dataclass(frozen=True) with a field for each setting, and do what is left to do in __post_init__"
+            )
+        made = super().__call__(*args, **kwargs)
+        for field in dataclasses.fields(made):
+            value = getattr(made, field.name)
+            try:
+                hash(value)
+            except TypeError:
+                raise ValueError(
+                    f"the field {field.name!r} of {cls.__name__} is a {type(value).__name__}, which can't be hashed, and "
+                    "distributions are compared by their fields: give it as a number, a string or a tuple of those, and make the "
+                    "array in sample or in the environment"
+                ) from None
+        return made
+
+
+NEEDED = "`environment`, an instance of a gymnax environment, and `sample(self, key)`, which draws its parameters"
+
+
 @dataclasses.dataclass(frozen=True)
-class TaskDistribution(abc.ABC):
+class TaskDistribution(metaclass=_Checked):
     """p(task) over one environment. Subclass it with an ``environment`` and a ``sample``, and that is a new task family.
 
     A task is data: usually the environment's own ``EnvParams``, so a batch of tasks is a ``vmap``. The task is held for a
     whole lifetime; ``reset`` begins an episode of it and never redraws it. ``step`` does not reset, and keeps natural ends apart
     from time limits.
 
-    A subclass is a frozen dataclass of its settings. Drawing through ``self.uniform`` makes its training and held-out tasks
-    disjoint by construction.
+    A subclass is a frozen dataclass of its settings, each of which can be hashed: compiled programs are found again by them.
+    Drawing through ``self.uniform`` makes its training and held-out tasks disjoint by construction; a family that holds no tasks
+    out says so by a property ``has_held_out`` that is False. ``jmeta.testing.check_tasks`` looks for mistakes.
+
+    The environment is the same object every time. Where no setting changes it, it is an attribute of the class,
+    ``environment = Corridor()``, without an annotation, which would make it a setting. Where one does, it is a cached property::
+
+        @functools.cached_property
+        def environment(self):
+            return Corridor(self.length)
+
+    Cached properties of a subclass are computed outside of any trace, and are not pickled.
 
     Attributes:
       split: which tasks ``sample`` draws. Change it with ``held_out`` and ``out_of_distribution``.
+
+    Raises:
+      ValueError: if ``environment`` or ``sample`` is missing, if a field can't be hashed, or if the class has an ``__init__`` of
+        its own.
 
     Example:
       See ``jmeta.tasks.point_navigation`` for a complete one, and the README for one of your own.
     """
 
     split: Split = dataclasses.field(default="train", kw_only=True)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, value in list(vars(cls).items()):
+            if type(value) is functools.cached_property:
+                kept = constant(value.func)
+                kept.__set_name__(cls, name)
+                setattr(cls, name, kept)
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
@@ -69,6 +153,11 @@ class TaskDistribution(abc.ABC):
             raise ValueError(f"{type(self).__name__} has no out-of-distribution tasks: evaluate on the held-out split instead")
         if self.split == "held-out" and not self.has_held_out:
             raise ValueError(f"{type(self).__name__} {self._why_none_is_held_out}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: no cached property, since each is computed anew from the rest."""
+        cached = lambda name: isinstance(getattr(type(self), name, None), functools.cached_property)  # noqa: E731
+        return {name: value for name, value in vars(self).items() if not cached(name) and name != "_templates"}
 
     @property
     @abc.abstractmethod
@@ -123,36 +212,66 @@ class TaskDistribution(abc.ABC):
 
     @property
     def horizon(self) -> int:
-        """The longest episode, in environment steps."""
-        return int(self.environment.default_params.max_steps_in_episode)
+        """The longest episode of any task, in environment steps; one that the environment does not end is truncated then.
+
+        Raises:
+          ValueError: if the environment's parameters have no ``max_steps_in_episode``, or only inherit gymnax's, which is 1.
+        """
+        with outside_of_traces():
+            params = self._environment_checked.default_params
+            kind, limit = type(params), getattr(params, "max_steps_in_episode", None)
+            if limit is None:
+                raise ValueError(
+                    f"{kind.__name__}, the parameters of {self._environment_name}, has no max_steps_in_episode: declare it as a "
+                    f"field, `max_steps_in_episode: int = 100`, or define the property `horizon` in {type(self).__name__}"
+                )
+            declares = ("max_steps_in_episode" in vars(base).get("__annotations__", {}) for base in kind.__mro__)
+            if int(limit) == 1 and isinstance(params, EnvParams) and sum(declares) == 1:
+                raise ValueError(
+                    f"{kind.__name__}, the parameters of {self._environment_name}, inherits max_steps_in_episode=1 from gymnax, "
+                    "so every episode would be a single step: declare it as a field, `max_steps_in_episode: int = 100`"
+                )
+            return int(limit)
+
+    def time_limit(self, task: Task) -> jax.Array | None:
+        """The longest episode [] of ``task`` in environment steps, at most ``horizon``; None if the task does not say."""
+        return getattr(task, "max_steps_in_episode", None)
 
     @property
     def lifetime_length(self) -> int:
         """Environment steps of a lifetime, where the literature has a custom; else one episode."""
         return self.horizon
 
-    @functools.cached_property
+    @constant
     def action_space(self) -> ActionSpace:
         """What a policy must produce."""
-        space = self.environment.action_space(self.environment.default_params)
-        if isinstance(space, spaces.Discrete):
-            return Discrete(int(space.n))
-        if isinstance(space, spaces.Box) and len(space.shape) <= 1:
-            return Continuous(int(space.shape[0]) if space.shape else 1)
-        raise ValueError(
-            f"{self.environment.name} has action space {space}: policies act in Discrete(n) and in Box with one axis"
-        )
+        found = self._environment_checked.action_space(self._example)
+        space = read_space(found)
+        if isinstance(space, Count):
+            return Discrete(space.n)
+        if not isinstance(space, BoxShape) or len(space.shape) > 1:
+            raise ValueError(
+                f"{self._environment_name} has action space {found}: policies act in Discrete(n) and in Box with one axis; "
+                "flatten it, and take the action apart in step_env"
+            )
+        size = space.shape[0] if space.shape else 1
+        low, high = (side.reshape(-1).astype(float) for side in (space.low, space.high))
+        bounded = np.isfinite(low) & np.isfinite(high)
+        if bounded.all():
+            return Continuous(size)
+        return Continuous(size, tuple(np.where(bounded, -1.0, low).tolist()), tuple(np.where(bounded, 1.0, high).tolist()))
 
-    @functools.cached_property
+    @constant
     def observation_size(self) -> int:
         """Length of the observation vector."""
         observation, _ = jax.eval_shape(lambda key: self.reset(self.sample(key), key), jax.random.key(0))
         return int(observation.shape[0])
 
-    @functools.cached_property
+    @constant
     def image_shape(self) -> tuple[int, int, int] | None:
         """(height, width, channels) of the picture that an observation is, flattened; None if it is none."""
-        shape = getattr(self._observation_space, "shape", ())
+        space = self._observation_space
+        shape = space.shape if isinstance(space, BoxShape) else ()
         shape = (*shape, 1) if len(shape) == 2 else shape
         return shape if len(shape) == 3 and math.prod(shape) == self.observation_size else None
 
@@ -160,8 +279,8 @@ class TaskDistribution(abc.ABC):
 
     def reset(self, task: Task, key: jax.Array) -> tuple[jax.Array, PyTree]:
         """Begins an episode of ``task``: (observation [observation_size], state)."""
-        observation, state = self.environment.reset_env(key, task)
-        return self._vector(observation), self._settle(state)
+        observation, state = self._environment_checked.reset_env(key, task)
+        return self._vector(observation), self._settle(state, task)
 
     def restart(self, task: Task, state: PyTree, key: jax.Array) -> tuple[jax.Array, PyTree]:
         """Begins the next episode of a lifetime, the last one having ended in ``state``: a reset, unless some of it lives on."""
@@ -170,13 +289,14 @@ class TaskDistribution(abc.ABC):
 
     def step(self, task: Task, state: PyTree, action: jax.Array, key: jax.Array) -> Transition:
         """Takes one step. Continuous actions are clipped to [-1, 1] and scaled to the task's own box."""
-        environment = self.environment
-        observation, state, reward, terminated, info = environment.step_env(key, state, self._scale(task, action), task)
+        environment = self._environment_checked
+        outcome = environment.step_env(key, state, self._scale(task, action), task)
+        observation, state, reward, terminated, info = self._five(outcome)
         terminated = jnp.asarray(terminated, bool)
         truncated = jnp.asarray(environment.is_truncated(state, task), bool) & ~terminated
         return Transition(
             self._vector(observation),
-            self._settle(state),
+            self._settle(state, task),
             jnp.asarray(reward, jnp.float32).reshape(()),
             terminated.reshape(()),
             truncated.reshape(()),
@@ -184,10 +304,21 @@ class TaskDistribution(abc.ABC):
         )
 
     def describe(self, task: Task) -> jax.Array:
-        """The task as a vector [D], for an agent that is told it: by default all its floating-point leaves, in order."""
+        """The task as a vector [D], for an agent that is told it: by default all its leaves, in order.
+
+        Floats stand as they are. Integers and booleans are left out where all tasks have the same: a boolean is 0 or 1, an
+        integer is one-hot over the values that it takes, or, where that is long, a number from -1 to 1.
+        """
         leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(task)]
-        floats = [leaf.astype(jnp.float32).reshape(-1) for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
-        return jnp.concatenate([jnp.zeros(0, jnp.float32), *floats])
+        is_float = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
+        ranges = [None] * len(leaves) if all(is_float) else self._integer_ranges
+        told = [jnp.zeros(0, jnp.float32)]
+        for leaf, bounds, floating in zip(leaves, ranges, is_float, strict=True):
+            if floating:
+                told.append(leaf.astype(jnp.float32).reshape(-1))
+            elif bounds is not None:
+                told.append(_tell_integers(leaf, *bounds))
+        return jnp.concatenate(told)
 
     def shaped_reward(
         self, task: Task, observation: jax.Array, reward: jax.Array, next_observation: jax.Array
@@ -226,39 +357,178 @@ class TaskDistribution(abc.ABC):
     def _scale(self, params: PyTree, action: jax.Array) -> jax.Array:
         if isinstance(self.action_space, Discrete):
             return action
-        box = self.environment.action_space(params)
-        low = jnp.broadcast_to(jnp.asarray(box.low, jnp.float32), action.shape)
-        high = jnp.broadcast_to(jnp.asarray(box.high, jnp.float32), action.shape)
+        box = self._environment_checked.action_space(params)
+        low = jnp.broadcast_to(jnp.asarray(box.low, jnp.float32), box.shape).reshape(action.shape)
+        high = jnp.broadcast_to(jnp.asarray(box.high, jnp.float32), box.shape).reshape(action.shape)
         scaled = low + (jnp.clip(action, -1.0, 1.0) + 1.0) * 0.5 * (high - low)
         bounded = jnp.isfinite(low) & jnp.isfinite(high)
-        return jnp.where(bounded, scaled, action).reshape(box.shape)
+        return jnp.where(bounded, scaled, jnp.clip(action, low, high)).reshape(box.shape)
 
     def _vector(self, observation: Any) -> jax.Array:
         space = self._observation_space
-        if isinstance(space, spaces.Discrete):
+        if isinstance(space, Count):
             return jax.nn.one_hot(observation, space.n, dtype=jnp.float32).reshape(space.n)
         leaves = [jnp.asarray(leaf, jnp.float32).reshape(-1) for leaf in jax.tree.leaves(observation)]
         return jnp.concatenate(leaves)
 
-    @functools.cached_property
-    def _observation_space(self) -> Any:
-        return self.environment.observation_space(self.environment.default_params)
+    # What the environment is like, found out once.
 
-    def _settle(self, state: PyTree) -> PyTree:
+    @constant
+    def _environment_checked(self) -> Environment:
+        environment, name = self.environment, type(self).__name__
+        if isinstance(environment, type):
+            raise ValueError(
+                f"the environment of {name} is the class {environment.__name__}: give an instance, {environment.__name__}()"
+            )
+        if not hasattr(environment, "step_env"):
+            kind = type(environment)
+            raise ValueError(
+                f"the environment of {name} is a {kind.__module__}.{kind.__qualname__}, which has no step_env: jmeta compiles "
+                "environments, so it takes those of gymnax (gymnax.environments.environment.Environment) and none that step in "
+                "Python"
+            )
+        for method in METHODS:
+            found = getattr(environment, method, None)
+            if found is None or getattr(found, "__func__", found) is getattr(Environment, method):
+                raise ValueError(f"{type(environment).__name__} does not define {method}: {_HOW_TO[method]}")
+        return environment
+
+    @property
+    def _environment_name(self) -> str:
+        return str(getattr(self._environment_checked, "name", type(self._environment_checked).__name__))
+
+    @constant
+    def _example(self) -> PyTree:
+        """Parameters that have the shapes of this distribution's tasks: the default ones, if they have."""
+        default = self._environment_checked.default_params
+        vars(self)["_example"] = default  # for a sample that resets the environment
+        task = jax.eval_shape(self.sample, jax.random.key(0))
+        if type(task) is not type(default) or _shapes(task) == _shapes(default):
+            return default
+        for name in ("_observation_space", "action_space"):
+            vars(self).pop(name, None)
+        return self.sample(jax.random.key(0))
+
+    @constant
+    def _observation_space(self) -> BoxShape | Count | None:
+        return read_space(self._environment_checked.observation_space(self._example))
+
+    @constant
+    def _integer_ranges(self) -> list[tuple[int, int] | None]:
+        """For each leaf of a task the (lowest, highest) value of integers that differ between tasks, else None."""
+        drawn = [sampled_tasks(split) for split in self._splits]
+
+        def ranged(*parts: Any) -> tuple[int, int] | None:
+            if not isinstance(parts[0], np.ndarray) or parts[0].dtype.kind not in "iub":
+                return None
+            values = np.concatenate(parts)
+            return (int(values.min()), int(values.max())) if (values != values[:1]).any() else None
+
+        return [ranged(*parts) for parts in zip(*map(jax.tree.leaves, drawn), strict=True)]
+
+    @property
+    def _splits(self) -> list[Self]:
+        """The distribution on every split that it has."""
+        has: dict[Split, bool] = {"train": True, "held-out": self.has_held_out, "ood": self.has_out_of_distribution}
+        return [dataclasses.replace(self, split=split) for split in SPLITS if has[split]]
+
+    def _five(self, outcome: Any) -> tuple[Any, ...]:
+        if not isinstance(outcome, tuple) or len(outcome) != 5:
+            what = f"{len(outcome)} values" if isinstance(outcome, tuple) else f"a {type(outcome).__name__}"
+            raise ValueError(
+                f"step_env of {self._environment_name} returns {what}: return (observation, state, reward, terminated, info), "
+                "and leave time limits to max_steps_in_episode and is_truncated"
+            )
+        return outcome
+
+    def _settle(self, state: PyTree, params: PyTree) -> PyTree:
         """Gives every leaf of a state one shape and one dtype, since ``reset_env`` and ``step_env`` need not agree."""
-        return jax.tree.map(lambda leaf, like: jnp.asarray(leaf, like.dtype).reshape(like.shape), state, self._state_template)
 
-    @functools.cached_property
-    def _state_template(self) -> PyTree:
-        environment, params = self.environment, self.environment.default_params
+        def settle(leaf: Any, like: jax.ShapeDtypeStruct) -> jax.Array:
+            if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+                return leaf
+            return jnp.asarray(leaf, like.dtype).reshape(like.shape)
 
-        def both(key: jax.Array) -> tuple[PyTree, PyTree]:
+        return jax.tree.map(settle, state, self._state_template(params))
+
+    def _state_template(self, params: PyTree) -> PyTree:
+        """Shapes and dtypes of a state, for parameters of these shapes."""
+        templates = vars(self).setdefault("_templates", {})
+        shapes = _shapes(params)
+        if shapes not in templates:
+            with outside_of_traces():
+                templates[shapes] = self._make_state_template(params)
+        return templates[shapes]
+
+    def _make_state_template(self, params: PyTree) -> PyTree:
+        environment, name, actions = self._environment_checked, self._environment_name, self.action_space
+        shape = () if isinstance(actions, Discrete) else tuple(environment.action_space(self._example).shape)
+        action = jax.ShapeDtypeStruct(shape, jnp.int32 if isinstance(actions, Discrete) else jnp.float32)
+
+        def both(key: jax.Array, params: PyTree, action: jax.Array) -> tuple[PyTree, PyTree]:
             _, state = environment.reset_env(key, params)
-            action = environment.action_space(params).sample(key)
-            return state, environment.step_env(key, state, action, params)[1]
+            own_limit = getattr(type(environment), "is_truncated", None) is not Environment.is_truncated
+            if not own_limit and not hasattr(state, "time"):
+                raise ValueError(
+                    f"the state of {name} ({type(state).__name__}) has no `time`: add the field `time: jax.Array`, 0 in "
+                    "reset_env and one more in every step_env, or define is_truncated(self, state, params)"
+                )
+            return state, self._five(environment.step_env(key, state, action, params))[1]
 
-        fresh, later = jax.eval_shape(both, jax.random.key(0))
-        return jax.tree.map(lambda a, b: jax.ShapeDtypeStruct(b.shape, jnp.promote_types(a.dtype, b.dtype)), fresh, later)
+        fresh, later = jax.eval_shape(both, jax.random.key(0), params, action)
+        structures: list[Any] = [jax.tree.structure(state) for state in (fresh, later)]
+        if structures[0] != structures[1]:
+            raise ValueError(
+                f"reset_env and step_env of {name} return states of different structure, {structures[0]} and {structures[1]}: "
+                "give both the same fields"
+            )
+        for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(fresh), jax.tree.leaves(later), strict=True):
+            if a.size != b.size:
+                where = jax.tree_util.keystr(path)
+                raise ValueError(
+                    f"state{where} of {name} has shape {a.shape} after reset_env and {b.shape} after step_env: keep one shape"
+                )
+
+        def common(a: jax.ShapeDtypeStruct, b: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+            is_key = jnp.issubdtype(b.dtype, jax.dtypes.prng_key)
+            return jax.ShapeDtypeStruct(b.shape, b.dtype if is_key else jnp.promote_types(a.dtype, b.dtype))
+
+        return jax.tree.map(common, fresh, later)
+
+
+_HOW_TO = {
+    "reset_env": "write reset_env(self, key, params), which returns (observation, state)",
+    "step_env": "write step_env(self, key, state, action, params), which returns (observation, state, reward, terminated, info)",
+    "action_space": "write action_space(self, params), which returns spaces.Discrete(n) or spaces.Box(low, high, (n,))",
+    "observation_space": "write observation_space(self, params), which returns, say, spaces.Box(-jnp.inf, jnp.inf, (n,))",
+}
+
+
+@functools.lru_cache(maxsize=64)
+def sampled_tasks(tasks: TaskDistribution) -> PyTree:
+    """``SAMPLED_TASKS`` tasks of a distribution, as NumPy arrays; the same keys for every split."""
+    with outside_of_traces():
+        keys = jax.random.split(jax.random.key(0), SAMPLED_TASKS)
+        return jax.tree.map(_as_numpy, jax.jit(jax.vmap(tasks.sample))(keys))
+
+
+def _as_numpy(leaf: jax.Array) -> Any:
+    return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.asarray(leaf)
+
+
+def _shapes(tree: PyTree) -> Any:
+    """What tells trees of arrays apart that need different programs; it can be hashed."""
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+
+
+def _tell_integers(leaf: jax.Array, low: int, high: int) -> jax.Array:
+    """Integers or booleans from ``low`` to ``high`` as float32 [D]."""
+    if leaf.dtype == bool:
+        return leaf.astype(jnp.float32).reshape(-1)
+    if leaf.size * (high - low + 1) <= WIDEST_ONE_HOT:
+        return jax.nn.one_hot(leaf.reshape(-1) - low, high - low + 1, dtype=jnp.float32).reshape(-1)
+    return (leaf.astype(jnp.float32).reshape(-1) - low) * (2.0 / (high - low)) - 1.0
 
 
 def _numbers_in(info: PyTree) -> dict[str, jax.Array]:

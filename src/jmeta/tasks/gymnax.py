@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from gymnax.environments.environment import Environment
 
-from jmeta.tasks.base import GRID, SPLITS, TaskDistribution, Transition
+from jmeta.tasks.base import GRID, SPLITS, TaskDistribution, Transition, constant
 from jmeta.types import PyTree
 
 Range: TypeAlias = tuple[float, float]
@@ -168,6 +168,9 @@ class GymnaxTasks(TaskDistribution):
     def step(self, task: GymnaxTask, state: PyTree, action: jax.Array, key: jax.Array) -> Transition:
         return super().step(task.params, state, action, key)
 
+    def time_limit(self, task: GymnaxTask) -> jax.Array | None:
+        return super().time_limit(task.params)
+
     def describe(self, task: GymnaxTask) -> jax.Array:
         """The ranged parameters, as fractions of their range from -1 to 1, and the held fields."""
         ranged = [(getattr(task.params, name) - low) / (high - low) * 2.0 - 1.0 for name, (low, high) in self._pairs]
@@ -176,6 +179,10 @@ class GymnaxTasks(TaskDistribution):
 
     def _make(self) -> Environment:
         return make(self.env_id)
+
+    @constant
+    def _example(self) -> PyTree:
+        return self.environment.default_params
 
     @property
     def _pairs(self) -> tuple[tuple[str, Range], ...]:
@@ -209,7 +216,7 @@ class GymnaxTasks(TaskDistribution):
     def _check_held_fields(self) -> None:
         if not self.held_fields:
             return
-        fields = [field.name for field in dataclasses.fields(self._state_template)]
+        fields = [field.name for field in dataclasses.fields(self._state_template(self._default_params))]
         for name in self.held_fields:
             if name not in fields:
                 raise _unknown("held_fields", name, f"field of {self.env_id}'s state", fields)

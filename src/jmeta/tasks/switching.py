@@ -58,6 +58,10 @@ class Switching(WrappedTasks):
         before_key, after_key = jax.random.split(key)
         return SwitchingTask(self.tasks.sample(before_key), self.tasks.sample(after_key))
 
+    def time_limit(self, task: SwitchingTask) -> jax.Array | None:
+        before, after = self.tasks.time_limit(task.before), self.tasks.time_limit(task.after)
+        return None if before is None or after is None else jnp.maximum(before, after)
+
     def describe(self, task: SwitchingTask) -> jax.Array:
         """Both tasks, the first first."""
         return jnp.concatenate([self.tasks.describe(task.before), self.tasks.describe(task.after)])

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jmeta.tasks.base import Reference, Transition
+from jmeta.tasks.checks import check_described
 from jmeta.tasks.wrapped import WrappedTasks
 from jmeta.types import PyTree, Segment, Task
 
@@ -28,7 +29,14 @@ class ToldTasks(WrappedTasks):
       >>> from jmeta.tasks import BernoulliBandit
       >>> ToldTasks(BernoulliBandit(num_arms=3)).observation_size
       4
+
+    Raises:
+      ValueError: if the other distribution describes all its tasks alike, or not at all.
     """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_described(self.tasks)
 
     def reset(self, task: Task, key: jax.Array) -> tuple[jax.Array, PyTree]:
         observation, state = self.tasks.reset(task, key)

@@ -45,8 +45,15 @@ class WrappedTasks(TaskDistribution):
     def has_out_of_distribution(self) -> bool:
         return self.tasks.has_out_of_distribution
 
+    @property
+    def _example(self) -> PyTree:
+        return self.tasks._example
+
     def sample(self, key: jax.Array) -> Task:
         return self.tasks.sample(key)
+
+    def time_limit(self, task: Task) -> jax.Array | None:
+        return self.tasks.time_limit(task)
 
     def describe(self, task: Task) -> jax.Array:
         return self.tasks.describe(task)

@@ -1,0 +1,166 @@
+"""What must hold of a task distribution before anything is compiled for it."""
+
+import functools
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jmeta.tasks.base import TaskDistribution, outside_of_traces, sampled_tasks
+from jmeta.tasks.spaces import BoxShape, Count
+from jmeta.tasks.wrapped import WrappedTasks
+from jmeta.types import Discrete, PyTree
+
+NEARLY = 0.9  # share of the horizon that the longest sampled limit must reach where limits vary
+
+
+@functools.lru_cache(maxsize=256)
+def check_distribution(tasks: TaskDistribution) -> None:
+    """Raises ValueError if agents can't be trained or evaluated on a distribution. A distribution is looked at once.
+
+    jmeta's own families on gymnax's own environments are checked by the tests, so that their users do not wait for it.
+    """
+    while isinstance(tasks, WrappedTasks) and _is_known(type(tasks)):
+        tasks = tasks.tasks
+    if not (_is_known(type(tasks)) and _is_known(type(tasks.environment))):
+        for check in CHECKS:
+            with outside_of_traces():
+                check(tasks)
+
+
+def _is_known(kind: type) -> bool:
+    return kind.__module__.startswith(("jmeta.", "gymnax."))
+
+
+def check_spaces(tasks: TaskDistribution) -> None:
+    """Raises ValueError unless policies can act in the action space and there is an observation space."""
+    _ = tasks.action_space
+    if tasks._observation_space is None:
+        raise ValueError(
+            f"{tasks._environment_name} has observation space {tasks._environment_checked.observation_space(tasks._example)}: "
+            "give a Box, spaces.Box(-jnp.inf, jnp.inf, (n,)), or a Discrete(n)"
+        )
+
+
+def check_step(tasks: TaskDistribution) -> None:
+    """Raises ValueError unless reset and step return what they should, by their shapes alone."""
+    environment, name, actions = tasks._environment_checked, tasks._environment_name, tasks.action_space
+    example, space = tasks._example, tasks._observation_space
+    shape = () if isinstance(actions, Discrete) else tuple(environment.action_space(example).shape)
+    action = jax.ShapeDtypeStruct(shape, jnp.int32 if isinstance(actions, Discrete) else jnp.float32)
+
+    def both(key: jax.Array, params: PyTree, action: jax.Array) -> PyTree:
+        fresh = environment.reset_env(key, params)
+        if not isinstance(fresh, tuple) or len(fresh) != 2:
+            raise ValueError(f"reset_env of {name} does not return two values: return (observation, state)")
+        observation, state = fresh
+        later, _, reward, terminated, _ = tasks._five(environment.step_env(key, state, action, params))
+        return observation, later, jnp.asarray(reward), jnp.asarray(terminated)
+
+    before, after, reward, terminated = jax.eval_shape(both, jax.random.key(0), example, action)
+    for what, value in (("reward", reward), ("terminated", terminated)):
+        if value.size != 1:
+            raise ValueError(f"step_env of {name} returns {what} of shape {value.shape}: return a single number")
+    if jnp.issubdtype(reward.dtype, jnp.complexfloating):
+        raise ValueError(f"step_env of {name} returns a reward of type {reward.dtype}: return a real number")
+    if isinstance(space, Count):
+        return
+    sizes = [sum(leaf.size for leaf in jax.tree.leaves(seen)) for seen in (before, after)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"reset_env of {name} returns an observation of {sizes[0]} numbers and step_env one of {sizes[1]}: return the same"
+        )
+    if isinstance(space, BoxShape) and space.low.size != sizes[0]:
+        raise ValueError(
+            f"{name} observes {sizes[0]} numbers, but its observation_space has shape {space.shape}: let it say what is observed"
+        )
+
+
+def check_splits(tasks: TaskDistribution) -> None:
+    """Raises ValueError if held-out tasks are training tasks; warns of it before training, which they do not concern yet.
+
+    Where all tasks are the same there is nothing to tell apart.
+    """
+    if not tasks.has_held_out or distinct(sampled_tasks(tasks.train)) == 1:
+        return
+    rows = [_rows(sampled_tasks(split)) for split in (tasks.train, tasks.held_out)]
+    known = set(rows[0])
+    seen = sum(row in known for row in rows[1])
+    if not seen:
+        return
+    message = (
+        f"{seen} of {len(rows[1])} sampled held-out tasks of {type(tasks).__name__} are also drawn for training: draw whatever "
+        "differs between tasks through self.uniform(key, shape), not through jax.random. If there are no tasks to hold out, say "
+        "so by a property `has_held_out` that returns False, and evaluate on the training split"
+    )
+    if tasks.split == "held-out":
+        raise ValueError(message)
+    warnings.warn(message, stacklevel=2)
+
+
+def check_described(tasks: TaskDistribution) -> None:
+    """Raises ValueError if an agent that is told its task would be told nothing."""
+    name = type(tasks).__name__
+    remedy = f"define describe(self, task) in {name} as a vector that says what differs between tasks"
+    with outside_of_traces():
+        described = np.asarray(jax.jit(jax.vmap(tasks.describe))(sampled_tasks(tasks.train)))
+    if not described.size:
+        raise ValueError(f"{name} does not describe its tasks, so an agent that is told its task would be told nothing: {remedy}")
+    if (described == described[:1]).all():
+        raise ValueError(
+            f"{name} describes {len(described)} sampled tasks alike, so an agent that is told its task would be told nothing: "
+            f"{remedy}"
+        )
+
+
+def distinct(drawn: PyTree) -> int:
+    """How many different tasks there are in a batch."""
+    return len(set(_rows(drawn)))
+
+
+def _rows(drawn: PyTree) -> list[bytes]:
+    """The bytes of each task of a batch."""
+    leaves = [leaf if isinstance(leaf, np.ndarray) else np.asarray(jax.random.key_data(leaf)) for leaf in jax.tree.leaves(drawn)]
+    return [b"".join(leaf[index].tobytes() for leaf in leaves) for index in range(len(leaves[0]))] if leaves else []
+
+
+def check_time_limits(tasks: TaskDistribution) -> None:
+    """Raises ValueError unless the horizon is the largest time limit of any task.
+
+    Evaluation and metrics count the first ``T // horizon`` episodes of T environment steps. A task with a longer limit would be
+    cut, and where all limits are shorter, most of its episodes would not be counted.
+    """
+    horizon, name = tasks.horizon, type(tasks).__name__
+    if horizon < 1:
+        raise ValueError(f"the horizon of {name} is {horizon}: an episode has at least 1 environment step")
+    limits = []
+    for split in tasks._splits:
+        with outside_of_traces():
+            limit = jax.vmap(split.time_limit)(sampled_tasks(split))
+        if limit is not None:
+            limits.append(np.asarray(limit))
+    if not limits:
+        return
+    found = np.concatenate(limits)
+    shortest, longest = found.min().item(), found.max().item()
+    remedy = (
+        f"set max_steps_in_episode={longest} in the environment's default_params, or define the property `horizon` of {name} as "
+        "the largest limit of any task"
+    )
+    if shortest < 1:
+        raise ValueError(f"{name} draws tasks with max_steps_in_episode={shortest}: an episode has at least 1 environment step")
+    if longest > horizon:
+        raise ValueError(
+            f"{name} draws tasks with max_steps_in_episode={longest}, but its horizon, which comes from the environment's "
+            f"default_params, is {horizon}: every episode would be cut after {horizon} steps. For longer episodes, {remedy}; for "
+            "shorter ones, draw tasks with a smaller limit"
+        )
+    if longest < (horizon if shortest == longest else NEARLY * horizon):
+        raise ValueError(
+            f"{name} has a horizon of {horizon} steps, but of {len(found)} sampled tasks none has a max_steps_in_episode above "
+            f"{longest}: evaluation would count fewer episodes than are lived. Then {remedy}"
+        )
+
+
+CHECKS = (check_spaces, check_step, check_time_limits, check_splits)

@@ -1,0 +1,310 @@
+"""Task families with one mistake each, as a user might write them, and the sentence that names it and what to do.
+
+Also a sound one, ``Corridors``, which the broken ones are made from. To try one:
+``jmeta check tests.tasks.broken_families:SixValues``.
+"""
+
+import dataclasses
+from typing import Any, ClassVar
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from gymnax.environments import environment, spaces
+
+from jmeta.tasks import TaskDistribution
+
+
+@struct.dataclass
+class State(environment.EnvState):
+    position: jax.Array
+    time: jax.Array
+
+
+@struct.dataclass
+class Params(environment.EnvParams):
+    prize: jax.Array = struct.field(default_factory=lambda: jnp.zeros(()))
+    max_steps_in_episode: int = 8
+
+
+class Corridor(environment.Environment):
+    """README's: one end pays the prize, the other costs it."""
+
+    default_params = Params()
+
+    def reset_env(self, key, params):
+        return jnp.zeros(1), State(position=jnp.zeros(()), time=jnp.zeros((), jnp.int32))
+
+    def step_env(self, key, state, action, params):
+        position = state.position + 2.0 * action - 1.0
+        arrived = jnp.abs(position) >= 3
+        reward = arrived * jnp.sign(position) * params.prize
+        return position[None], State(position=position, time=state.time + 1), reward, arrived, {}
+
+    def action_space(self, params):
+        return spaces.Discrete(2)
+
+    def observation_space(self, params):
+        return spaces.Box(-3.0, 3.0, (1,))
+
+
+@dataclasses.dataclass(frozen=True)
+class Corridors(TaskDistribution):
+    """A sound family."""
+
+    environment = Corridor()
+
+    def sample(self, key):
+        return Params(prize=2.0 * self.uniform(key) - 1.0)
+
+
+# 1. An environment class instead of an instance.
+
+
+class EnvironmentClass(Corridors):
+    environment = Corridor
+
+
+# 2. A Gymnasium environment.
+
+
+class Pole(gymnasium.Env):
+    action_space = gymnasium.spaces.Discrete(2)
+    observation_space = gymnasium.spaces.Box(-1.0, 1.0, (4,))
+
+
+class GymnasiumEnvironment(Corridors):
+    environment = Pole()
+
+
+# 3. No sample.
+
+
+@dataclasses.dataclass(frozen=True)
+class NoSample(TaskDistribution):
+    environment = Corridor()
+
+
+# 4. step_env as gymnasium has it.
+
+
+class SixValuesCorridor(Corridor):
+    def step_env(self, key, state, action, params):
+        observation, state, reward, terminated, info = super().step_env(key, state, action, params)
+        return observation, state, reward, terminated, jnp.array(False), info
+
+
+class SixValues(Corridors):
+    environment = SixValuesCorridor()
+
+
+# 5. No observation space.
+
+
+class BlindCorridor(Corridor):
+    observation_space = environment.Environment.observation_space
+
+
+class NoObservationSpace(Corridors):
+    environment = BlindCorridor()
+
+
+# 6. Actions that policies can't take.
+
+
+class MatrixCorridor(Corridor):
+    def action_space(self, params):
+        return spaces.Box(-1.0, 1.0, (2, 2))
+
+
+class MatrixActions(Corridors):
+    environment = MatrixCorridor()
+
+
+# 7. Parameters that inherit gymnax's limit of 1.
+
+
+@struct.dataclass
+class Unlimited(environment.EnvParams):
+    prize: jax.Array = struct.field(default_factory=lambda: jnp.zeros(()))
+
+
+class UnlimitedCorridor(Corridor):
+    default_params = Unlimited()
+
+
+class InheritedLimit(Corridors):
+    environment = UnlimitedCorridor()
+
+    def sample(self, key):
+        return Unlimited(prize=self.uniform(key))
+
+
+# 8. Tasks that last longer than the horizon.
+
+
+class LongTasks(Corridors):
+    def sample(self, key):
+        return Params(prize=self.uniform(key), max_steps_in_episode=16)
+
+
+# 9. No clock in the state.
+
+
+@struct.dataclass
+class Timeless:
+    position: jax.Array
+
+
+class TimelessCorridor(Corridor):
+    def reset_env(self, key, params):
+        observation, state = super().reset_env(key, params)
+        return observation, Timeless(state.position)
+
+    def step_env(self, key, state, action, params):
+        full = State(position=state.position, time=jnp.zeros((), jnp.int32))
+        observation, full, reward, terminated, info = super().step_env(key, full, action, params)
+        return observation, Timeless(full.position), reward, terminated, info
+
+
+class NoTime(Corridors):
+    environment = TimelessCorridor()
+
+
+# 10. Tasks drawn past self.uniform, so that held-out ones are training tasks.
+
+
+class SameTasksHeldOut(Corridors):
+    def sample(self, key):
+        return Params(prize=jax.random.uniform(key, minval=-1.0))
+
+
+# 11. NaN in the reward.
+
+
+class NanCorridor(Corridor):
+    def step_env(self, key, state, action, params):
+        observation, state, _, terminated, info = super().step_env(key, state, action, params)
+        return observation, state, jnp.log(state.position - 5.0), terminated, info
+
+
+class NanReward(Corridors):
+    environment = NanCorridor()
+
+
+# 12. Random numbers of NumPy's.
+
+
+class NumpyCorridor(Corridor):
+    generator: ClassVar[Any] = np.random.default_rng(0)
+
+    def reset_env(self, key, params):
+        observation, state = super().reset_env(key, params)
+        return observation + self.generator.uniform(), state
+
+
+class NumpyRandom(Corridors):
+    environment = NumpyCorridor()
+
+
+# 13. A setting that can't be hashed.
+
+
+@dataclasses.dataclass(frozen=True)
+class ListSetting(Corridors):
+    prizes: list[float] = dataclasses.field(default_factory=lambda: [0.5, 1.0])
+
+
+# 14. A class with an __init__ of its own.
+
+
+class OwnInit(Corridors):
+    def __init__(self, scale=1.0):
+        object.__setattr__(self, "scale", scale)
+
+
+# 15. Six numbers observed, one announced.
+
+
+class WideCorridor(Corridor):
+    def observation_space(self, params):
+        return spaces.Box(-3.0, 3.0, (6,))
+
+
+class WrongObservationSize(Corridors):
+    environment = WideCorridor()
+
+
+# 16. A reward for each of several agents.
+
+
+class TeamCorridor(Corridor):
+    def step_env(self, key, state, action, params):
+        observation, state, reward, terminated, info = super().step_env(key, state, action, params)
+        return observation, state, jnp.stack([reward, reward]), terminated, info
+
+
+class TwoRewards(Corridors):
+    environment = TeamCorridor()
+
+
+# 17. A value kept in the environment.
+
+
+class LeakyCorridor(Corridor):
+    def step_env(self, key, state, action, params):
+        self.last_position = state.position
+        return super().step_env(key, state, action, params)
+
+
+class Leaky(Corridors):
+    environment = LeakyCorridor()
+
+
+# 18. A setting that the command line can't write down.
+
+
+class Schedule:
+    def __hash__(self):
+        return 1
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectSetting(Corridors):
+    schedule: Any = Schedule()  # noqa: RUF009
+
+
+# An error of the family's own, which is not a mistake that jmeta can name.
+
+
+class RaisingCorridor(Corridor):
+    def step_env(self, key, state, action, params):
+        raise ValueError("no such cell")
+
+
+class Raising(Corridors):
+    environment = RaisingCorridor()
+
+
+BROKEN: dict[type[TaskDistribution], tuple[str, str]] = {  # (cause, remedy)
+    EnvironmentClass: ("is the class Corridor", r"give an instance, Corridor\(\)"),
+    GymnasiumEnvironment: ("has no step_env", "takes those of gymnax"),
+    NoSample: ("NoSample does not define sample", r"needs both .*`sample\(self, key\)`"),
+    SixValues: ("step_env of SixValuesCorridor returns 6 values", r"return \(observation, state, reward, terminated, info\)"),
+    NoObservationSpace: ("BlindCorridor does not define observation_space", r"write observation_space\(self, params\)"),
+    MatrixActions: (r"MatrixCorridor has action space Box.*shape=\(2, 2\)", "flatten it"),
+    InheritedLimit: ("inherits max_steps_in_episode=1 from gymnax", "declare it as a field"),
+    LongTasks: ("tasks with max_steps_in_episode=16, but its horizon.* is 8", "set max_steps_in_episode=16"),
+    NoTime: (r"the state of TimelessCorridor \(Timeless\) has no `time`", "add the field `time"),
+    SameTasksHeldOut: ("512 of 512 sampled held-out tasks of SameTasksHeldOut are also drawn for training", "self.uniform"),
+    NanReward: ("the reward of NanCorridor is nan after 0 random actions", "look for a division by zero"),
+    NumpyRandom: ("reset_env of NumpyCorridor gives different results for the same arguments", "draw from its key"),
+    ListSetting: ("the field 'prizes' of ListSetting is a list, which can't be hashed", "a tuple"),
+    OwnInit: ("OwnInit has an __init__ of its own", r"@dataclasses.dataclass\(frozen=True\)"),
+    WrongObservationSize: (r"WideCorridor observes 1 numbers, but its observation_space has shape \(6,\)", "let it say"),
+    TwoRewards: (r"step_env of TeamCorridor returns reward of shape \(2,\)", "return a single number"),
+    Leaky: ("LeakyCorridor.last_position is set while reset_env or step_env is compiled", "keep what changes in the state"),
+    ObjectSetting: ("the setting 'schedule' of ObjectSetting is a Schedule, which can't be written down", "make it a number"),
+}

@@ -1,0 +1,112 @@
+"""``jmeta.testing.check_tasks`` and ``jmeta check``: what is wrong with a family of one's own, in one sentence each."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import pytest
+
+import jmeta as library
+from jmeta.tasks import TASKS, BernoulliBandit, GymnaxTasks, MinAtar, TabularMDP, TaskDistribution
+from jmeta.testing import check_tasks
+from jmeta.types import Discrete
+from tests.cli.conftest import Said
+from tests.cli.conftest import jmeta as jmeta
+from tests.tasks.broken_families import BROKEN, Corridors, Raising, SameTasksHeldOut
+
+# As in tests/tasks/test_every_task.py: where the default takes long to compile or cannot be split, other settings.
+OTHERWISE = {
+    "gymnax": GymnaxTasks(ranges={"length": (0.3, 0.8)}),
+    "minatar": MinAtar(("breakout",), ("freeway",)),
+    "tabular-mdp": TabularMDP(num_states=4, num_actions=3),
+}
+
+
+@pytest.mark.parametrize("family", BROKEN, ids=lambda family: family.__name__)
+def test_each_mistake_is_named_with_what_to_do(family: type[TaskDistribution]) -> None:
+    cause, remedy = BROKEN[family]
+    with pytest.raises(ValueError, match=rf"(?s){cause}.*{remedy}") as caught:
+        check_tasks(family)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("family", BROKEN, ids=lambda family: family.__name__)
+def test_the_command_names_it_on_one_line(family: type[TaskDistribution], jmeta: Callable[..., Said]) -> None:
+    cause, remedy = BROKEN[family]
+    said = jmeta("check", f"tests.tasks.broken_families:{family.__name__}")
+    assert said.status == 2
+    assert re.search(f"error: .*{cause}.*{remedy}", said.err)
+    assert "Traceback" not in said.err
+
+
+def test_a_sound_family_gets_a_short_report(jmeta: Callable[..., Said]) -> None:
+    report = check_tasks(Corridors)
+    assert (report.observation_size, report.action_space, report.horizon) == (1, Discrete(2), 8)
+    assert report.num_distinct == {"train": 512, "held-out": 512}
+    said = jmeta("check", "tests.tasks.broken_families:Corridors")
+    assert said.status == 0
+    assert said.out.strip() == str(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TASKS)
+def test_every_family_of_ours_is_sound(name: str) -> None:
+    check_tasks(OTHERWISE.get(name) or TASKS[name]())
+
+
+def test_the_command_takes_settings(jmeta: Callable[..., Said]) -> None:
+    said = jmeta("check", "bernoulli-bandit", "--num-arms", "3")
+    assert said.status == 0
+    assert "Discrete(num_actions=3)" in said.out
+
+
+def test_an_error_of_the_family_s_own_keeps_its_traceback_and_is_named_as_such(jmeta: Callable[..., Said]) -> None:
+    with pytest.raises(ValueError, match="no such cell"):
+        check_tasks(Raising)
+    said = jmeta("check", "tests.tasks.broken_families:Raising")
+    assert said.status == 1
+    assert "Traceback" in said.err
+    assert re.search(r"error in your own code, .*broken_families.py, line \d+, in step_env: ValueError: no such cell", said.words)
+
+
+def test_a_class_that_is_no_family_is_refused() -> None:
+    with pytest.raises(ValueError, match="is not a TaskDistribution: subclass"):
+        check_tasks(dict)  # type: ignore[arg-type]
+
+
+# The same at the start of training and evaluation.
+
+AT_THE_START = [family for family in BROKEN if family.__name__ not in ("NanReward", "NumpyRandom", "Leaky", "ObjectSetting")]
+
+
+@pytest.mark.parametrize("family", AT_THE_START, ids=lambda family: family.__name__)
+def test_training_starts_with_the_same_checks(family: Any) -> None:
+    cause, _ = BROKEN[family]
+    expected = (
+        pytest.warns(UserWarning, match=cause) if family is SameTasksHeldOut else pytest.raises(ValueError, match=rf"(?s){cause}")
+    )
+    with expected:
+        library.algorithms.rl2(family(), lifetime_length=16, hidden_size=4, num_tasks=4)
+
+
+def test_evaluation_on_held_out_tasks_that_are_none_is_refused() -> None:
+    agent = library.references.Random(1, Discrete(2))
+    tasks = SameTasksHeldOut()
+    protocol = library.Protocol(1, 8, 1)
+    with pytest.raises(ValueError, match="also drawn for training"):
+        library.evaluate(agent, tasks.held_out, (), jax.random.key(0), protocol=protocol, num_tasks=4)
+
+
+def test_a_family_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jmeta.tasks import checks
+
+    calls: list[TaskDistribution] = []
+    monkeypatch.setattr(checks, "CHECKS", (calls.append,))
+    checks.check_distribution.cache_clear()
+    for _ in range(2):
+        checks.check_distribution(Corridors())
+    assert calls == [Corridors()]
+    checks.check_distribution(BernoulliBandit())  # ours are looked at by the tests
+    assert calls == [Corridors()]
+    checks.check_distribution.cache_clear()
