@@ -31,7 +31,7 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
         (["train", "rl2", "--task"], "which task?"),
         (["train", "rl2", "--task", "bernuli-bandit"], "no task is called 'bernuli-bandit'; did you mean 'bernoulli-bandit'?"),
         (["train", "rl2", "--task", "nowhere:Task"], "can't find the task 'nowhere:Task': No module named 'nowhere'"),
-        (["train", "rl2", "--task", "jmeta.tasks:Bandit"], "is its module on PYTHONPATH?"),
+        (["train", "rl2", "--task", "jmeta.tasks:Bandit"], "__init__.py has no 'Bandit'; is another one on PYTHONPATH?"),
         (["train", "rl2", "--task", "json:JSONDecoder"], "'json:JSONDecoder' is not a TaskDistribution: subclass"),
         (["train", *BANDIT, "--hiden-size", "3"], "Perhaps you meant: --hidden-size INT units of the core"),
         (["train", *BANDIT, "--task.num-arm", "3"], "Perhaps you meant: --task.num-arms INT"),
