@@ -13,6 +13,8 @@ from typing import Any, TypeVar, dataclass_transform
 import jax
 from flax.struct import field as field
 
+from jmeta.ranges import check_setting
+
 Class = TypeVar("Class", bound=type)
 
 
@@ -20,7 +22,12 @@ Class = TypeVar("Class", bound=type)
 def dataclass(cls: Class) -> Class:
     """Makes a class a frozen dataclass and a pytree.
 
-    A field is a child of the tree; ``field(pytree_node=False)`` makes it static, part of the structure, hence hashable.
+    A field is a child of the tree; ``field(pytree_node=False)`` makes it static, part of the structure, hence hashable. Numbers
+    are checked against the ranges in the annotations (``jmeta.ranges``) when somebody makes an instance, and so is what
+    ``__post_init__`` checks; JAX, which puts anything into a tree, makes instances without.
+
+    Raises:
+      ValueError: when an instance is made with a number out of range.
 
     Example:
       >>> from jmeta import struct
@@ -31,6 +38,7 @@ def dataclass(cls: Class) -> Class:
       >>> jax.tree.map(lambda x: 2 * x, Rate(0.5))
       Rate(value=1.0, name='rate')
     """
+    check_first(cls)
     made: Any = dataclasses.dataclass(frozen=True)(cls)
     names: dict[bool, list[str]] = {True: [], False: []}
     for each in dataclasses.fields(made):
@@ -44,8 +52,26 @@ def dataclass(cls: Class) -> Class:
         return tuple(zip(map(jax.tree_util.GetAttrKey, names[True]), children, strict=True)), static
 
     def unflatten(static: Any, children: Any) -> Any:
-        return made(**dict(zip(names[True], children, strict=True)), **dict(zip(names[False], static, strict=True)))
+        tree = object.__new__(made)
+        tree.__dict__.update(zip(names[True], children, strict=True))
+        tree.__dict__.update(zip(names[False], static, strict=True))
+        return tree
 
     jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
     made.replace = dataclasses.replace
     return made
+
+
+def check_first(cls: type) -> None:
+    """Has ``__post_init__`` check the ranges of all fields before it does anything else."""
+    then = cls.__dict__.get("__post_init__")
+    if then is None and hasattr(cls, "__post_init__"):
+        return  # that of a base does
+
+    def __post_init__(self: Any) -> None:
+        for each in dataclasses.fields(self):
+            check_setting(each.name, getattr(self, each.name), each.type, each.default)
+        if then is not None:
+            then(self)
+
+    cls.__post_init__ = __post_init__  # type: ignore[attr-defined]

@@ -183,7 +183,10 @@ def test_variants_of_baselines():
         (["-algorithms.rl2.algorithm"], "[algorithms.rl2]: algorithm is missing: give algorithm = ... with one of anil, average"),
         (['algorithms.rl2.algorithm = "rl3"'], "[algorithms.rl2]: no algorithm is called 'rl3'; did you mean 'rl2'?"),
         (["algorithms.rl2.hiden_size = 3"], "[algorithms.rl2]: no setting is called 'hiden_size'; did you mean 'hidden_size'?"),
-        (["algorithms.rl2.hidden_size = 0"], "[algorithms.rl2] on [tasks.bandit]: hidden_size=0: a core needs at least 1 unit"),
+        (
+            ["algorithms.rl2.hidden_size = 0"],
+            "[algorithms.rl2] on [tasks.bandit]: hidden_size=0: give a whole number of at least 1",
+        ),
         (["algorithms.rl2.hidden_size = 1.5"], "[algorithms.rl2]: hidden_size=1.5 is not a whole number"),
         (["algorithms.rl2.hidden_size = [4, 8]"], "'hidden_size=8' and 'hidden_size=4' differ in more than numbers"),
         (["algorithms.rl2.num_tasks = [16, 32]"], "give each a table of its own"),

@@ -40,7 +40,7 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
         (["train", *BANDIT, "--task.num-arms"], "--task.num-arms"),
         (["train", *BANDIT, "--task.num-arms", "1"], "num_arms=1: a bandit needs at least 2 arms"),
         (["train", *BANDIT, "--num-minibatches", "3"], "num_tasks=16 can't be split evenly over 1 device(s) x 3 minibatch(es)"),
-        (["train", *BANDIT, "--num-epochs", "-1"], "num_epochs=-1: it must be at least 1"),
+        (["train", *BANDIT, "--num-epochs", "-1"], "num_epochs=-1: give a whole number of at least 1"),
         (["train", *BANDIT, "--num-steps", "-5"], "num_steps=-5: it must be at least 1"),
         (["train", *BANDIT, "--checkpoint-every", "0"], "checkpoint_every=0: it must be at least 1"),
         (["train", *BANDIT, "--keep", "0"], "keep=0: it must be at least 1"),
@@ -49,8 +49,10 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
         (["train", *BANDIT, "--num-devices", "99"], "num_devices=99, but this process has"),
         (["train", *MAML, "--segment-length", "7"], "segment_length=7 is not a whole number of episodes of 5 steps"),
         (["train", *MAML, "--segment-length", "8"], "use 10, or change the task's horizon"),
-        (["train", *MAML, "--num-inner-steps", "0"], "num_inner_steps=0: MAML adapts by at least 1 gradient step"),
-        (["train", *MAML, "--num-streams", "-2"], "num_streams=-2: it must be at least 1"),
+        (["train", *MAML, "--num-inner-steps", "0"], "num_inner_steps=0: give a whole number of at least 1"),
+        (["train", *BANDIT, "--learning-rate", "-1e-3"], "learning_rate=-0.001: give a number above 0, such as 0.003"),
+        (["train", *BANDIT, "--discount", "99"], "discount=99.0: give a number from 0 to 1, such as 0.99"),
+        (["train", *MAML, "--num-streams", "-2"], "num_streams=-2: give a whole number of at least 1"),
         (["train", *MAML, "--num-tasks", "0"], "num_tasks=0"),
         (["resume"], "Missing from jmeta resume"),
         (["resume", "somewhere", "--num-step", "3"], "Perhaps you meant: --num-steps"),
@@ -206,7 +208,7 @@ def test_a_missing_task_module_of_a_run(jmeta, rl2_run):
 def test_a_learning_rate_out_of_this_world(jmeta, tmp_path):
     out = tmp_path / "run"
     said = jmeta(
-        "train", *RL2, "--learning-rate", "inf", "--num-steps", 50, "--checkpoint-every", 1, "--out", out, "--no-progress"
+        "train", *RL2, "--learning-rate", "1e38", "--num-steps", 50, "--checkpoint-every", 1, "--out", out, "--no-progress"
     )
     assert said.status == FAILURE
     assert "at outer step 1; no checkpoint was written. Try a lower learning rate" in said.words

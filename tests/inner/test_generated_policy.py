@@ -79,7 +79,7 @@ def test_a_lifetime_is_as_many_policies_as_it_has_episodes() -> None:
     assert jmeta.algorithms.hypernetwork(GridNavi()).protocol == (4, 15, 1)
     with pytest.raises(ValueError, match="num_segments=1: the first policy knows nothing"):
         jmeta.algorithms.hypernetwork(GridNavi(), num_segments=1)
-    with pytest.raises(ValueError, match=r"policy_widths=\(0,\): every hidden layer needs at least 1 unit"):
+    with pytest.raises(ValueError, match=r"policy_widths=\(0,\): give a whole number of at least 1"):
         jmeta.algorithms.hypernetwork(GridNavi(), policy_widths=(0,))
 
 

@@ -133,7 +133,7 @@ def test_the_lstm_sees_the_gradient_as_a_constant() -> None:
 
 
 def test_an_lstm_of_no_use_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"initial_rate=1.5: it is what a sigmoid gives"):
+    with pytest.raises(ValueError, match=r"initial_rate=1.5: give a number above 0 and below 1"):
         LSTMRule.fresh(initial_rate=1.5)
     with pytest.raises(ValueError, match="hidden_size=0"):
         LSTMRule.fresh(hidden_size=0)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jmeta.algorithms import ALGORITHMS
 from jmeta.lifetime import live, live_in, new_episodes, replay, rollout, start
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.belief_ppo import BeliefPPO
@@ -15,15 +16,12 @@ from jmeta.outer.off_policy import OffPolicy
 from jmeta.outer.on_policy import OnPolicy
 from jmeta.outer.trust_region import TrustRegion
 from jmeta.types import TASK_AXES, Life, Lifetime, Protocol, PyTree, Timestep
-from tests.laws.learners import COMMON, OUTER_LEARNERS
+from tests.laws.learners import LEARNERS, OUTER_LEARNERS
 
 KEY = jax.random.key(7)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=() if name in COMMON else pytest.mark.slow) for name in OUTER_LEARNERS],
-)
+@pytest.fixture(scope="module", params=OUTER_LEARNERS)
 def outer(request: pytest.FixtureRequest) -> OuterLearner:
     return OUTER_LEARNERS[request.param]()
 
@@ -45,6 +43,13 @@ def lived(outer: OuterLearner, theta: PyTree) -> tuple[PyTree, Lifetime]:
     return jax.jit(partial(lifetime, outer))(theta, KEY)
 
 
+def test_every_algorithm_is_here() -> None:
+    missing = sorted(set(ALGORITHMS) - set(LEARNERS))
+    assert not missing, f"{missing}: add a case to LEARNERS in tests/laws/learners.py, small tasks and settings"
+    assert set(LEARNERS) == set(ALGORITHMS), "LEARNERS names an algorithm that is not registered"
+    assert all(LEARNERS.values())
+
+
 def lifetime(outer: OuterLearner, theta: PyTree, key: jax.Array, protocol: Protocol | None = None) -> tuple[PyTree, Lifetime]:
     """(what it began with, what happened) in one task."""
     protocol = protocol or outer.protocol
@@ -62,6 +67,7 @@ def log_probs(decision: PyTree, action: jax.Array) -> jax.Array:
     return function(decision, action)
 
 
+@pytest.mark.every_algorithm
 def test_replay_under_the_behaviour_theta_reproduces_the_decisions(outer: OuterLearner, theta: PyTree, lived: PyTree) -> None:
     @jax.jit
     def both(theta: PyTree, begun: PyTree, recorded: Lifetime) -> tuple[jax.Array, ...]:
@@ -92,6 +98,7 @@ def test_replay_under_another_theta_decides_otherwise(outer: OuterLearner, theta
     assert max(difference(jax.tree.map(other, theta), lived[1]) for other in others) > 1e-3
 
 
+@pytest.mark.every_algorithm
 def test_unroll_equals_a_scan_of_act(outer: OuterLearner, theta: PyTree, lived: PyTree) -> None:
     _, recorded = lived
     phi, memory = outer.inner.begin(theta, outer.protocol.num_streams, KEY)
@@ -108,6 +115,7 @@ def test_unroll_equals_a_scan_of_act(outer: OuterLearner, theta: PyTree, lived: 
     chex.assert_trees_all_close(scanned_memory, unrolled_memory, atol=1e-5)
 
 
+@pytest.mark.every_algorithm
 def test_adapt_keeps_structure_shapes_and_dtypes(outer: OuterLearner, theta: PyTree, lived: PyTree) -> None:
     _, recorded = lived
     phi, memory = outer.inner.begin(theta, outer.protocol.num_streams, KEY)
@@ -224,6 +232,7 @@ def test_every_meta_parameter_gets_a_gradient(outer: OuterLearner, theta: PyTree
         assert np.abs(leaf).max() > 0, name
 
 
+@pytest.mark.every_algorithm
 def test_an_outer_step_is_finite_moves_theta_and_keeps_its_types(outer: OuterLearner, theta: PyTree) -> None:
     state = jax.jit(outer.init)(KEY)._replace(theta=theta)
     after, metrics = jax.jit(outer.step)(state, KEY)
@@ -245,6 +254,7 @@ def test_the_second_call_does_not_trace_again(outer: OuterLearner) -> None:
     assert step._cache_size() == 1
 
 
+@pytest.mark.every_algorithm
 def test_no_program_calls_lapack(outer: OuterLearner) -> None:
     """On a CPU its batched routines wait for threads of the pool they run in, and two at once on two threads wait for ever."""
     keys = jax.random.split(KEY, 2)

@@ -8,13 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from evosax.algorithms import CMA_ES
+from evosax.algorithms import CMA_ES, SimpleGA, iAMaLGaM_Full
 
 import jmeta
 from jmeta.algorithms.variants import fields_for
 from jmeta.lifetime import live_in_new_task
 from jmeta.outer.ask_tell import AskTell
 from jmeta.outer.evolution import OpenAIES, centred_ranks
+from jmeta.outer.matrix_cma import MatrixCMA
 from jmeta.tasks import BernoulliBandit, PointNavigation
 from jmeta.types import MetaState, Metrics, Protocol, PyTree
 from tests.outer.test_meta_gradients import REWARD, THETA
@@ -114,7 +115,7 @@ def test_chunks_of_the_population_change_nothing() -> None:
 def test_cma_es_finds_what_pays() -> None:
     """Here on another inner learner than its own composition's."""
     evolved = jmeta.algorithms.es_maml(PointNavigation(horizon=5), widths=(), num_streams=2, num_tasks=16, population_size=16)
-    outer = AskTell(**fields_for(AskTell, evolved), strategy=CMA_ES)
+    outer = AskTell(**fields_for(AskTell, evolved), strategy=MatrixCMA)
     trained = jmeta.train(outer, jax.random.key(0), 40, progress=False)
     assert trained.metrics["fitness"][-5:].mean() > trained.metrics["fitness"][:5].mean() + 0.1
 
@@ -128,11 +129,73 @@ def test_cma_es_steps_are_finite_and_move_theta(covariance: str) -> None:
     assert any((a != b).any() for a, b in zip(jax.tree.leaves(after.theta), jax.tree.leaves(state.theta), strict=True))
 
 
+def searching(size: int, spectrum: np.ndarray) -> tuple[CMA_ES, MatrixCMA, PyTree, PyTree]:
+    """Both kinds of CMA-ES, and a state of theirs whose covariance has these eigenvalues."""
+    theirs, ours = CMA_ES(12, jnp.zeros(size)), MatrixCMA(12, jnp.zeros(size))
+    params = ours.default_params
+    state = ours.init(jax.random.key(0), jnp.linspace(-1.0, 1.0, size), params)
+    axes, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))
+    return theirs, ours, params, state.replace(C=jnp.asarray((axes * spectrum) @ axes.T, jnp.float32), std=0.5)
+
+
+def test_a_population_of_matrix_cma_has_the_covariance() -> None:
+    """Mean and covariance of 40,000 members, every entry within 5 standard errors."""
+    size, number = 4, 40_000
+    ours = MatrixCMA(number, jnp.zeros(size))
+    *_, state = searching(size, np.array([4.0, 1.0, 0.25, 0.01]))
+    population, _ = ours._ask(jax.random.key(1), state, ours.default_params)
+    expected = 0.25 * np.asarray(state.C)  # std**2 C
+    spread = np.sqrt((np.outer(np.diag(expected), np.diag(expected)) + expected**2) / number)  # of a Gaussian's sample covariance
+    assert np.all(np.abs(np.cov(np.asarray(population).T) - expected) < 5 * spread)
+    assert np.all(np.abs(population.mean(0) - state.mean) < 5 * np.sqrt(np.diag(expected) / number))
+
+
+def test_matrix_cma_learns_what_cma_es_learns() -> None:
+    """Told the same fitness of the same members in the same state, it moves mean, step size, paths and covariance alike."""
+    theirs, ours, params, state = searching(6, np.geomspace(0.01, 4.0, 6))
+    asked, our_state = ours.ask(jax.random.key(1), state, params)
+    _, their_state = theirs.ask(jax.random.key(1), state, params)
+    fitness = jnp.sin(jnp.arange(12.0))
+    told = [s.tell(jax.random.key(2), asked, fitness, x, params)[0] for s, x in ((theirs, their_state), (ours, our_state))]
+    for name in ("mean", "std", "p_std", "p_c", "C"):
+        one, other = (np.asarray(getattr(x, name)) for x in told)
+        np.testing.assert_allclose(other, one, rtol=2e-3, atol=2e-4, err_msg=name)
+    assert np.abs(told[1].C - state.C).max() > 0.01
+
+
+def test_the_search_and_the_lifetimes_draw_from_different_keys() -> None:
+    """Other tasks: the same population. Another search: another."""
+    evolved = with_fitness(lambda theta: sum(leaf.sum() for leaf in jax.tree.leaves(theta)))
+    fitness = type(evolved).fitness
+
+    class Known(AskTell):
+        pass
+
+    Known.fitness = fitness
+    outer = Known(**fields_for(AskTell, evolved), strategy=MatrixCMA)
+    state = outer.init(jax.random.key(0))
+    step = jax.jit(lambda live, search: outer.step_on_device((state, jax.random.split(live, 4), search), jnp.arange(4))[1])
+    one, other, search = (jax.random.key(n) for n in (1, 2, 3))
+    np.testing.assert_array_equal(step(one, search)["fitness/best"], step(other, search)["fitness/best"])
+    assert step(one, search)["fitness/best"] != step(one, other)["fitness/best"]
+
+
+@pytest.mark.parametrize("strategy", [CMA_ES, iAMaLGaM_Full])
+def test_strategies_that_call_lapack_are_refused(strategy: type) -> None:
+    with pytest.raises(ValueError, match=f"strategy={strategy.__name__} calls LAPACK.*MatrixCMA"):
+        AskTell(**fields_for(AskTell, small()), strategy=strategy)
+
+
+def test_strategies_without_a_mean_are_refused() -> None:
+    with pytest.raises(ValueError, match="strategy=SimpleGA has no mean to ship"):
+        AskTell(**fields_for(AskTell, small()), strategy=SimpleGA)
+
+
 def test_odd_populations_are_refused() -> None:
     with pytest.raises(ValueError, match="population_size=7 can't be split evenly over pairs on 1 device"):
         small(population_size=7)
 
 
 def test_no_perturbation_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"sigma=0\.0: members must differ"):
+    with pytest.raises(ValueError, match=r"sigma=0\.0: give a number above 0"):
         small(sigma=0.0)

@@ -135,7 +135,7 @@ def test_contexts_are_drawn_from_so_many_of_the_newest_lifetimes() -> None:
         assert {tuple(row) for row in np.asarray(drawn.reward).reshape(100, 10).tolist()} == {
             tuple(row) for row in lived.tolist()
         }
-    with pytest.raises(ValueError, match="num_recent=0: it must be at least 1"):
+    with pytest.raises(ValueError, match="num_recent=0: give a whole number of at least 1"):
         learner(num_recent=0)
 
 

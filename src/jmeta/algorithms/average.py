@@ -2,30 +2,31 @@
 
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.fixed_policy import FixedPolicy
-from jmeta.outer.base import check_widths
 from jmeta.outer.credit import EpisodeCritic
 from jmeta.outer.ppo import PPO
+from jmeta.ranges import Count, Limit, NonNegative, Positive, Share, checked
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
 @takes_tasks
+@checked
 def average(
     tasks: TaskDistribution,
     *,
-    widths: tuple[int, ...] = (64, 64),
-    lifetime_length: int | None = None,
-    num_tasks: int = 1024,
-    num_epochs: int = 4,
-    num_minibatches: int = 4,
-    learning_rate: float = 1e-3,
-    anneal_steps: int | None = None,
-    discount: float = 0.99,
-    trace: float = 0.95,
-    clip_epsilon: float = 0.2,
-    entropy_coefficient: float = 0.01,
-    value_coefficient: float = 0.5,
-    max_gradient_norm: float = 0.5,
+    widths: tuple[Count, ...] = (64, 64),
+    lifetime_length: Count | None = None,
+    num_tasks: Count = 1024,
+    num_epochs: Count = 4,
+    num_minibatches: Count = 4,
+    learning_rate: Positive = 1e-3,
+    anneal_steps: Count | None = None,
+    discount: Share = 0.99,
+    trace: Share = 0.95,
+    clip_epsilon: Positive = 0.2,
+    entropy_coefficient: NonNegative = 0.01,
+    value_coefficient: NonNegative = 0.5,
+    max_gradient_norm: Limit = 0.5,
 ) -> PPO:
     """A feed-forward policy trained by PPO on all tasks together, without being told which.
 
@@ -63,7 +64,6 @@ def average(
     References:
       Schulman et al. 2017, arXiv 1707.06347. The comparison: Finn et al. 2017, arXiv 1703.03400, "pretrained".
     """
-    check_widths(widths=widths)
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     return PPO(
         inner=FixedPolicy.with_mlp(tasks.observation_size, tasks.action_space, widths),

@@ -4,40 +4,41 @@ from collections.abc import Callable
 
 from jmeta.inner.belief import BeliefAgent, BeliefHyperpolicy, BeliefPolicy, belief_encoder
 from jmeta.networks import CoreName, check_core, from_nnx, make_core
-from jmeta.outer.base import check_widths
 from jmeta.outer.belief_ppo import BeliefPPO
 from jmeta.outer.credit import LifetimeCritic
+from jmeta.ranges import Count, Limit, NonNegative, Positive, Share, checked
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
+@checked
 def belief_learner(
     tasks: TaskDistribution,
     belief_size: int,
     make_inner: Callable[..., BeliefAgent],
     *,
     core: CoreName = "gru",
-    hidden_size: int = 64,
-    encoder_widths: tuple[int, ...] = (32,),
-    policy_widths: tuple[int, ...] = (64,),
+    hidden_size: Count = 64,
+    encoder_widths: tuple[Count, ...] = (32,),
+    policy_widths: tuple[Count, ...] = (64,),
     hypernetwork: bool = False,
-    lifetime_length: int | None = None,
-    num_tasks: int = 512,
-    num_belief_updates: int = 4,
-    belief_batch_size: int = 64,
-    belief_learning_rate: float = 1e-3,
-    max_belief_gradient_norm: float = 0.1,
-    buffer_steps: int = 20,
-    num_epochs: int = 2,
-    num_minibatches: int = 8,
-    learning_rate: float = 1e-3,
-    anneal_steps: int | None = None,
-    discount: float = 0.95,
-    trace: float = 0.95,
-    clip_epsilon: float = 0.2,
-    entropy_coefficient: float = 0.02,
-    value_coefficient: float = 0.5,
-    max_gradient_norm: float = 0.5,
+    lifetime_length: Count | None = None,
+    num_tasks: Count = 512,
+    num_belief_updates: Count = 4,
+    belief_batch_size: Count = 64,
+    belief_learning_rate: Positive = 1e-3,
+    max_belief_gradient_norm: Limit = 0.1,
+    buffer_steps: Count = 20,
+    num_epochs: Count = 2,
+    num_minibatches: Count = 8,
+    learning_rate: Positive = 1e-3,
+    anneal_steps: Count | None = None,
+    discount: Share = 0.95,
+    trace: Share = 0.95,
+    clip_epsilon: Positive = 0.2,
+    entropy_coefficient: NonNegative = 0.02,
+    value_coefficient: NonNegative = 0.5,
+    max_gradient_norm: Limit = 0.5,
 ) -> BeliefPPO:
     """PPO for a policy that sees a recurrent belief, which is learned beside it; what it is learned from is the agent's.
 
@@ -78,7 +79,6 @@ def belief_learner(
     """
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     check_core(core, hidden_size, 1, length)
-    check_widths(encoder_widths=encoder_widths, policy_widths=policy_widths)
     encoder = belief_encoder(
         tasks.observation_size,
         tasks.action_space,

@@ -6,6 +6,7 @@ from jmeta.algorithms.maml import maml
 from jmeta.algorithms.variants import variant_of, with_inner
 from jmeta.inner.cavia import context_policy
 from jmeta.outer.base import OuterLearner
+from jmeta.ranges import Count, NonNegative, Positive
 from jmeta.tasks.base import TaskDistribution
 
 
@@ -13,10 +14,10 @@ from jmeta.tasks.base import TaskDistribution
 def cavia(
     tasks: TaskDistribution,
     *,
-    context_size: int = 5,
-    inner_rates: tuple[float, ...] = (10.0,),
-    widths: tuple[int, ...] = (100, 100),
-    initial_std: float = 1.0,
+    context_size: Count = 5,
+    inner_rates: tuple[NonNegative, ...] = (10.0,),
+    widths: tuple[Count, ...] = (100, 100),
+    initial_std: Positive = 1.0,
     compute_dtype: Literal["float32", "bfloat16"] = "float32",
     **settings: Any,
 ) -> OuterLearner:
@@ -50,8 +51,6 @@ def cavia(
     Deviations from the paper:
       The context's initial value is learned, where the paper's is zero; the first layer's bias makes the two alike.
     """
-    if context_size < 1:
-        raise ValueError(f"context_size={context_size}: the context needs at least 1 number to adapt")
     outer = maml(tasks, widths=widths, initial_std=initial_std, inner_rates=inner_rates, **settings)
     network = context_policy(
         tasks.observation_size,

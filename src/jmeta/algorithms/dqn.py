@@ -7,6 +7,7 @@ from jmeta.algorithms.variants import variant_of
 from jmeta.inner.dqn import DQN
 from jmeta.inner.off_policy import Reactive
 from jmeta.outer.base import OuterLearner
+from jmeta.ranges import Count, Positive, PositiveShare, Share
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete
 
@@ -15,13 +16,13 @@ from jmeta.types import Discrete
 def dqn(
     tasks: TaskDistribution,
     *,
-    widths: tuple[int, ...] = (64, 64),
-    discount: float = 0.99,
-    reward_scale: float = 1.0,
-    epsilon: float = 0.01,
-    last_epsilon: float = 0.1,
-    explore_steps: int | None = 50,
-    learning_rate: float = 1e-3,
+    widths: tuple[Count, ...] = (64, 64),
+    discount: Share = 0.99,
+    reward_scale: Positive = 1.0,
+    epsilon: PositiveShare = 0.01,
+    last_epsilon: PositiveShare = 0.1,
+    explore_steps: Count | None = 50,
+    learning_rate: Positive = 1e-3,
     **settings: Any,
 ) -> OuterLearner:
     """Double Q-learning under Huber's loss, epsilon-greedy, from replay; nothing adapts.

@@ -7,11 +7,12 @@ from jmeta.algorithms.maml import maml
 from jmeta.algorithms.variants import fields_for, variant_of
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.credit import Exploration
+from jmeta.ranges import NonNegative
 from jmeta.tasks.base import TaskDistribution
 
 
 @variant_of(maml, without=("baseline", "surrogate"))
-def e_maml(tasks: TaskDistribution, *, exploration_coefficient: float = 1.0, **settings: Any) -> OuterLearner:
+def e_maml(tasks: TaskDistribution, *, exploration_coefficient: NonNegative = 1.0, **settings: Any) -> OuterLearner:
     """``maml`` that also credits the data it adapts to with what came of it: the whole gradient of the return after adaptation.
 
     Inner steps are differentiated with their data held fixed, by the ``naive`` surrogate, and what other data would have made of

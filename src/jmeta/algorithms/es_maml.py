@@ -5,29 +5,31 @@ from typing import Literal
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.zero_order import EvolutionGradient, HillClimbing
 from jmeta.outer.base import check_choice
-from jmeta.outer.evolution import OpenAIES, check_sigma
+from jmeta.outer.evolution import OpenAIES
+from jmeta.ranges import Count, Positive, checked
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
 @takes_tasks
+@checked
 def es_maml(
     tasks: TaskDistribution,
     *,
     adaptation: Literal["gradient", "hill-climbing"] = "gradient",
-    widths: tuple[int, ...] = (32, 32),
-    initial_std: float = 1.0,
-    num_inner_steps: int = 1,
-    inner_rate: float = 0.05,
-    inner_sigma: float = 0.1,
-    num_streams: int = 20,
-    segment_length: int | None = None,
-    num_tasks: int = 20,
-    population_size: int = 32,
-    members_at_once: int | None = None,
-    sigma: float = 0.1,
-    learning_rate: float = 1e-2,
-    anneal_steps: int | None = None,
+    widths: tuple[Count, ...] = (32, 32),
+    initial_std: Positive = 1.0,
+    num_inner_steps: Count = 1,
+    inner_rate: Positive = 0.05,
+    inner_sigma: Positive = 0.1,
+    num_streams: Count = 20,
+    segment_length: Count | None = None,
+    num_tasks: Count = 20,
+    population_size: Count = 32,
+    members_at_once: Count | None = None,
+    sigma: Positive = 0.1,
+    learning_rate: Positive = 1e-2,
+    anneal_steps: Count | None = None,
 ) -> OpenAIES:
     """MAML without a derivative: tasks adapt by trying perturbed weights, and so does what they start from.
 
@@ -68,8 +70,6 @@ def es_maml(
       the best of one batch where the paper moves from one trial to the next.
     """
     check_choice("adaptation", adaptation, ("gradient", "hill-climbing"))
-    if num_inner_steps < 1:
-        raise ValueError(f"num_inner_steps={num_inner_steps}: ES-MAML adapts by at least 1 step")
     kind, rate = (EvolutionGradient, {"rate": inner_rate}) if adaptation == "gradient" else (HillClimbing, {})
     inner = kind.with_mlp(
         tasks.observation_size,
@@ -80,7 +80,6 @@ def es_maml(
         sigma=inner_sigma,
         **rate,
     )
-    check_sigma(sigma)
     length = tasks.lifetime_length if segment_length is None else segment_length
     return OpenAIES(
         inner=inner,

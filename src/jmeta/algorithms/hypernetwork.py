@@ -3,36 +3,37 @@
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.generated_policy import GeneratedPolicy
 from jmeta.networks import CoreName, check_core, make_core
-from jmeta.outer.base import check_widths
 from jmeta.outer.credit import LifetimeCritic
 from jmeta.outer.ppo import PPO
+from jmeta.ranges import Count, Limit, NonNegative, Positive, Share, checked
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
 @takes_tasks
+@checked
 def hypernetwork(
     tasks: TaskDistribution,
     *,
     core: CoreName = "gru",
-    hidden_size: int = 64,
-    encoder_widths: tuple[int, ...] = (32,),
-    hypernetwork_widths: tuple[int, ...] = (),
-    policy_widths: tuple[int, ...] = (32,),
-    num_segments: int | None = None,
-    segment_length: int | None = None,
-    num_streams: int = 1,
-    num_tasks: int = 1024,
-    num_epochs: int = 4,
-    num_minibatches: int = 4,
-    learning_rate: float = 3e-3,
-    anneal_steps: int | None = None,
-    discount: float = 0.99,
-    trace: float = 0.95,
-    clip_epsilon: float = 0.2,
-    entropy_coefficient: float = 0.02,
-    value_coefficient: float = 0.5,
-    max_gradient_norm: float = 0.5,
+    hidden_size: Count = 64,
+    encoder_widths: tuple[Count, ...] = (32,),
+    hypernetwork_widths: tuple[Count, ...] = (),
+    policy_widths: tuple[Count, ...] = (32,),
+    num_segments: Count | None = None,
+    segment_length: Count | None = None,
+    num_streams: Count = 1,
+    num_tasks: Count = 1024,
+    num_epochs: Count = 4,
+    num_minibatches: Count = 4,
+    learning_rate: Positive = 3e-3,
+    anneal_steps: Count | None = None,
+    discount: Share = 0.99,
+    trace: Share = 0.95,
+    clip_epsilon: Positive = 0.2,
+    entropy_coefficient: NonNegative = 0.02,
+    value_coefficient: NonNegative = 0.5,
+    max_gradient_norm: Limit = 0.5,
 ) -> PPO:
     """A network that reads what was lived in a task and writes the weights of the policy for the next episode.
 
@@ -88,7 +89,6 @@ def hypernetwork(
         raise ValueError(f"num_segments={num_segments}: the first policy knows nothing; give at least 2 for one that was adapted")
     window = num_segments * length
     check_core(core, hidden_size, 1, window)
-    check_widths(encoder_widths=encoder_widths, hypernetwork_widths=hypernetwork_widths, policy_widths=policy_widths)
     return PPO(
         inner=GeneratedPolicy.with_core(
             tasks.observation_size,

@@ -7,6 +7,7 @@ from jmeta.algorithms.maml import maml
 from jmeta.algorithms.variants import fields_for, takes_tasks, variant_of
 from jmeta.inner.imaml import IMAML
 from jmeta.outer.base import OuterLearner
+from jmeta.ranges import Count, Positive
 from jmeta.tasks.base import TaskDistribution
 
 
@@ -18,10 +19,10 @@ from jmeta.tasks.base import TaskDistribution
 def imaml(
     tasks: TaskDistribution,
     *,
-    strength: float = 1.0,
-    inner_clip_epsilon: float = 1.0,
-    num_solver_steps: int = 5,
-    num_cg_steps: int = 5,
+    strength: Positive = 1.0,
+    inner_clip_epsilon: Positive = 1.0,
+    num_solver_steps: Count = 5,
+    num_cg_steps: Count = 5,
     **settings: Any,
 ) -> OuterLearner:
     """``maml`` whose inner step solves a proximal problem, and whose meta-gradient is that of the solution.
@@ -49,13 +50,6 @@ def imaml(
     References:
       Rajeswaran et al. 2019, arXiv 1909.04630.
     """
-    if not strength > 0:
-        raise ValueError(f"strength={strength}: the inner problem needs a pull towards the initial weights, a positive number")
-    if not inner_clip_epsilon > 0:
-        raise ValueError(f"inner_clip_epsilon={inner_clip_epsilon}: the interval needs a positive half-width, such as 1")
-    for name, value in (("num_solver_steps", num_solver_steps), ("num_cg_steps", num_cg_steps)):
-        if value < 1:
-            raise ValueError(f"{name}={value}: it must be at least 1")
     outer = maml(tasks, **settings)
     inner = IMAML(
         **fields_for(IMAML, outer.inner),

@@ -9,9 +9,10 @@ from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.objectives import critic_features, linear_features, loaded_dice, low_variance_curvature, naive
-from jmeta.outer.base import check_choice, check_widths
+from jmeta.outer.base import check_choice
 from jmeta.outer.credit import EpisodeBaseline, EpisodeCritic
 from jmeta.outer.ppo import PPO
+from jmeta.ranges import Count, Limit, NonNegative, Positive, Share, checked
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
@@ -21,32 +22,33 @@ SURROGATES = {"low-variance-curvature": low_variance_curvature, "loaded-dice": l
 
 
 @takes_tasks
+@checked
 def maml(
     tasks: TaskDistribution,
     *,
-    widths: tuple[int, ...] = (100, 100),
-    initial_std: float = 1.0,
-    num_inner_steps: int = 1,
-    inner_rates: tuple[float, ...] = (0.5, 0.25),
+    widths: tuple[Count, ...] = (100, 100),
+    initial_std: Positive = 1.0,
+    num_inner_steps: Count = 1,
+    inner_rates: tuple[NonNegative, ...] = (0.5, 0.25),
     baseline: Literal["linear", "critic"] = "linear",
     inner_optimizer: Literal["sgd", "momentum", "adam"] = "sgd",
     surrogate: Literal["low-variance-curvature", "loaded-dice", "naive"] = "low-variance-curvature",
     first_order: bool = False,
     mixed_mode: bool = True,
-    stream_chunks: int = 1,
+    stream_chunks: Count = 1,
     rematerialise: bool = False,
-    microbatch_size: int | None = None,
+    microbatch_size: Count | None = None,
     compute_dtype: Literal["float32", "bfloat16"] = "float32",
-    num_streams: int = 20,
-    segment_length: int | None = None,
-    num_tasks: int = 20,
-    num_epochs: int = 1,
-    learning_rate: float = 1e-3,
-    anneal_steps: int | None = None,
-    discount: float = 0.99,
-    clip_epsilon: float = 0.2,
-    entropy_coefficient: float = 0.0,
-    max_gradient_norm: float = 0.5,
+    num_streams: Count = 20,
+    segment_length: Count | None = None,
+    num_tasks: Count = 20,
+    num_epochs: Count = 1,
+    learning_rate: Positive = 1e-3,
+    anneal_steps: Count | None = None,
+    discount: Share = 0.99,
+    clip_epsilon: Positive = 0.2,
+    entropy_coefficient: NonNegative = 0.0,
+    max_gradient_norm: Limit = 0.5,
 ) -> PPO:
     """An initialisation from which policy-gradient steps on a little experience make a good policy.
 
@@ -111,9 +113,6 @@ def maml(
     check_choice("baseline", baseline, FEATURES)
     check_choice("inner_optimizer", inner_optimizer, TRANSFORMS)
     check_choice("surrogate", surrogate, SURROGATES)
-    if num_inner_steps < 1:
-        raise ValueError(f"num_inner_steps={num_inner_steps}: MAML adapts by at least 1 gradient step")
-    check_widths(widths=widths)
     if not inner_rates:
         raise ValueError("inner_rates is empty: give the rate of the first inner step, for example (0.5,)")
     length = tasks.lifetime_length if segment_length is None else segment_length

@@ -6,7 +6,8 @@ from jmeta.algorithms.off_policy import check_layers, off_policy_learner
 from jmeta.algorithms.variants import variant_of
 from jmeta.inner.dqn import DQN
 from jmeta.inner.maml_dqn import MAMLDQN
-from jmeta.outer.base import OuterLearner, check_at_least_one
+from jmeta.outer.base import OuterLearner
+from jmeta.ranges import Count, Limit, Positive, PositiveShare, Share
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete
 
@@ -15,21 +16,21 @@ from jmeta.types import Discrete
 def maml_dqn(
     tasks: TaskDistribution,
     *,
-    widths: tuple[int, ...] = (64, 64),
-    discount: float = 0.99,
-    reward_scale: float = 1.0,
-    num_updates: int = 3,
-    adapt_batch_size: int = 64,
-    adapt_capacity: int = 1000,
-    inner_rate: float = 0.05,
-    max_inner_norm: float = 1.0,
+    widths: tuple[Count, ...] = (64, 64),
+    discount: Share = 0.99,
+    reward_scale: Positive = 1.0,
+    num_updates: Count = 3,
+    adapt_batch_size: Count = 64,
+    adapt_capacity: Count = 1000,
+    inner_rate: Positive = 0.05,
+    max_inner_norm: Limit = 1.0,
     first_order: bool = False,
-    exploration_epsilon: float = 0.3,
-    epsilon: float = 0.05,
-    last_epsilon: float = 0.1,
-    explore_steps: int | None = 50,
-    num_segments: int = 2,
-    learning_rate: float = 1e-3,
+    exploration_epsilon: Share = 0.3,
+    epsilon: PositiveShare = 0.05,
+    last_epsilon: PositiveShare = 0.1,
+    explore_steps: Count | None = 50,
+    num_segments: Count = 2,
+    learning_rate: Positive = 1e-3,
     **settings: Any,
 ) -> OuterLearner:
     """Initial action values from which a few temporal-difference steps on a task's own replay are enough.
@@ -75,12 +76,6 @@ def maml_dqn(
     check_layers(widths)
     if not isinstance(tasks.action_space, Discrete):
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: DQN needs a few actions; use pearl or mql")
-    check_at_least_one(num_updates=num_updates, adapt_batch_size=adapt_batch_size, adapt_capacity=adapt_capacity)
-    if not 0.0 <= exploration_epsilon <= 1.0:
-        raise ValueError(f"exploration_epsilon={exploration_epsilon}: give a share of actions, 0 to 1")
-    for name, value in {"inner_rate": inner_rate, "max_inner_norm": max_inner_norm}.items():
-        if value <= 0:
-            raise ValueError(f"{name}={value}: give a number above 0")
     sizes = (tasks.observation_size, tasks.action_space)
     learner = DQN.of(*sizes, widths, discount=discount, reward_scale=reward_scale, epsilon=epsilon, last_epsilon=last_epsilon)
     agent = MAMLDQN(

@@ -8,11 +8,14 @@ from jmeta.algorithms.maml import maml
 from jmeta.algorithms.variants import variant_of, with_inner
 from jmeta.inner.update_rules import RatePerStep
 from jmeta.outer.base import OuterLearner
+from jmeta.ranges import NonNegative
 from jmeta.tasks.base import TaskDistribution
 
 
 @variant_of(maml, without=("inner_optimizer",))
-def maml_plus_plus(tasks: TaskDistribution, *, inner_rates: tuple[float, ...] = (0.5, 0.25), **settings: Any) -> OuterLearner:
+def maml_plus_plus(
+    tasks: TaskDistribution, *, inner_rates: tuple[NonNegative, ...] = (0.5, 0.25), **settings: Any
+) -> OuterLearner:
     """``maml`` that learns an inner rate for every layer and inner step along with the initial weights.
 
     Args:

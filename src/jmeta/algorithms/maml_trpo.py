@@ -6,6 +6,7 @@ from jmeta.algorithms.maml import maml
 from jmeta.algorithms.variants import fields_for, takes_tasks, variant_of
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.trust_region import TrustRegion
+from jmeta.ranges import Count, NonNegative, Positive
 from jmeta.tasks.base import TaskDistribution
 
 
@@ -23,7 +24,7 @@ from jmeta.tasks.base import TaskDistribution
 )
 @takes_tasks
 def maml_trpo(
-    tasks: TaskDistribution, *, max_kl: float = 0.01, damping: float = 1e-5, num_cg_steps: int = 10, **settings: Any
+    tasks: TaskDistribution, *, max_kl: Positive = 0.01, damping: NonNegative = 1e-5, num_cg_steps: Count = 10, **settings: Any
 ) -> OuterLearner:
     """``maml`` whose outer steps are natural-gradient steps of a given size, with the adapted policy's divergence as the measure.
 
@@ -52,7 +53,5 @@ def maml_trpo(
     Deviations from the paper:
       The inner surrogate is low-variance curvature by default; the authors' is ``surrogate="naive"``.
     """
-    if not max_kl > 0:
-        raise ValueError(f"max_kl={max_kl}: an outer step needs room, a positive divergence in nats")
     outer = maml(tasks, **settings)
     return TrustRegion(**fields_for(TrustRegion, outer), max_kl=max_kl, damping=damping, num_cg_steps=num_cg_steps)

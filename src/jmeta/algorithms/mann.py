@@ -5,11 +5,12 @@ from typing import Any
 from jmeta.algorithms.rl2 import rl2
 from jmeta.algorithms.variants import variant_of
 from jmeta.outer.base import OuterLearner
+from jmeta.ranges import Count
 from jmeta.tasks.base import TaskDistribution
 
 
 @variant_of(rl2, without=("core", "num_layers"))
-def mann(tasks: TaskDistribution, *, context_length: int | None = 32, **settings: Any) -> OuterLearner:
+def mann(tasks: TaskDistribution, *, context_length: Count | None = 32, **settings: Any) -> OuterLearner:
     """``rl2`` with an external memory: slots that are read by content, and written where they were least used.
 
     Args:

@@ -6,12 +6,13 @@ from jmeta.algorithms.maml import maml
 from jmeta.algorithms.variants import variant_of, with_inner
 from jmeta.inner.meta_lstm import LSTMRule
 from jmeta.outer.base import OuterLearner
+from jmeta.ranges import Count, OpenShare
 from jmeta.tasks.base import TaskDistribution
 
 
 @variant_of(maml, without=("inner_rates", "inner_optimizer"))
 def meta_lstm(
-    tasks: TaskDistribution, *, hidden_size: int = 20, initial_rate: float = 0.5, first_order: bool = True, **settings: Any
+    tasks: TaskDistribution, *, hidden_size: Count = 20, initial_rate: OpenShare = 0.5, first_order: bool = True, **settings: Any
 ) -> OuterLearner:
     """``maml`` whose inner steps are made by a learned LSTM, which reads each weight's gradient and the loss.
 

@@ -6,11 +6,12 @@ from jmeta.algorithms.maml import maml
 from jmeta.algorithms.variants import variant_of, with_inner
 from jmeta.inner.update_rules import RatePerParameter
 from jmeta.outer.base import OuterLearner
+from jmeta.ranges import Positive
 from jmeta.tasks.base import TaskDistribution
 
 
 @variant_of(maml, without=("inner_rates", "inner_optimizer"))
-def meta_sgd(tasks: TaskDistribution, *, initial_rate: float = 0.5, **settings: Any) -> OuterLearner:
+def meta_sgd(tasks: TaskDistribution, *, initial_rate: Positive = 0.5, **settings: Any) -> OuterLearner:
     """``maml`` that learns an inner rate for every single weight along with the initial weights.
 
     Args:

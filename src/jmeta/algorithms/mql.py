@@ -8,7 +8,8 @@ from jmeta.inner.mql import MQL, Context
 from jmeta.inner.rl2 import Perception
 from jmeta.inner.td3 import TD3
 from jmeta.networks import CoreName, check_core, from_nnx, make_core
-from jmeta.outer.base import OuterLearner, check_at_least_one
+from jmeta.outer.base import OuterLearner
+from jmeta.ranges import Count, CountOrZero, NonNegative, Positive, Share
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Continuous
 
@@ -18,23 +19,23 @@ def mql(
     tasks: TaskDistribution,
     *,
     core: CoreName = "gru",
-    hidden_size: int = 32,
-    widths: tuple[int, ...] = (256, 256),
-    discount: float = 0.99,
-    reward_scale: float = 1.0,
-    exploration_noise: float = 0.2,
-    sequence_length: int = 20,
-    burn_in: int = 10,
-    adapt_capacity: int = 1000,
-    num_shipped: int = 2000,
-    num_own_updates: int = 20,
-    num_old_updates: int = 40,
-    adapt_batch_size: int = 64,
-    adapt_rate: float = 3e-4,
-    largest_weight: float = 2.0,
-    num_segments: int | None = None,
-    segment_length: int | None = None,
-    num_tasks: int = 64,
+    hidden_size: Count = 32,
+    widths: tuple[Count, ...] = (256, 256),
+    discount: Share = 0.99,
+    reward_scale: Positive = 1.0,
+    exploration_noise: NonNegative = 0.2,
+    sequence_length: Count = 20,
+    burn_in: CountOrZero = 10,
+    adapt_capacity: Count = 1000,
+    num_shipped: Count = 2000,
+    num_own_updates: CountOrZero = 20,
+    num_old_updates: CountOrZero = 40,
+    adapt_batch_size: Count = 64,
+    adapt_rate: Positive = 3e-4,
+    largest_weight: Positive = 2.0,
+    num_segments: Count | None = None,
+    segment_length: Count | None = None,
+    num_tasks: Count = 64,
     **settings: Any,
 ) -> OuterLearner:
     """TD3 with a recurrent context on all tasks at once, fine-tuned in a new task on its own and on well-weighted old data.
@@ -92,9 +93,8 @@ def mql(
     check_core(core, hidden_size, 1, sequence_length)
     if not isinstance(tasks.action_space, Continuous):
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: MQL needs actions in a box")
-    if not 0 <= burn_in < sequence_length:
+    if burn_in >= sequence_length:
         raise ValueError(f"burn_in={burn_in}: leave at least 1 of the {sequence_length} steps of a row to learn from")
-    check_at_least_one(adapt_capacity=adapt_capacity, num_shipped=num_shipped, adapt_batch_size=adapt_batch_size)
     protocol = protocol_of(tasks, num_segments, segment_length, MQL.least_segments)
     size, space = tasks.observation_size, tasks.action_space
 

@@ -1,33 +1,34 @@
 """What algorithms that learn from replay have in common."""
 
 from jmeta.inner.off_policy import OffPolicyAgent
-from jmeta.outer.base import check_widths
 from jmeta.outer.off_policy import OffPolicy
+from jmeta.ranges import Count, CountOrZero, Limit, Positive, PositiveShare, checked
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
+@checked
 def off_policy_learner(
     tasks: TaskDistribution,
     inner: OffPolicyAgent,
     *,
-    num_segments: int | None = None,
-    segment_length: int | None = None,
-    num_tasks: int = 16,
-    num_collected: int | None = None,
-    num_passes: int = 64,
-    num_minibatches: int = 1,
-    batch_size: int = 16,
-    microbatch_size: int | None = None,
-    capacity: int = 20_000,
-    num_recent: int = 1,
+    num_segments: Count | None = None,
+    segment_length: Count | None = None,
+    num_tasks: Count = 16,
+    num_collected: Count | None = None,
+    num_passes: Count = 64,
+    num_minibatches: Count = 1,
+    batch_size: Count = 16,
+    microbatch_size: Count | None = None,
+    capacity: Count = 20_000,
+    num_recent: Count = 1,
     shaped: bool = False,
-    random_steps: int = 0,
-    explore_steps: int | None = None,
-    learning_rate: float = 3e-4,
-    anneal_steps: int | None = None,
-    slow_rate: float = 0.005,
-    max_gradient_norm: float = 10.0,
+    random_steps: CountOrZero = 0,
+    explore_steps: Count | None = None,
+    learning_rate: Positive = 3e-4,
+    anneal_steps: Count | None = None,
+    slow_rate: PositiveShare = 0.005,
+    max_gradient_norm: Limit = 10.0,
 ) -> OffPolicy:
     """Training tasks that are drawn once, each with replay of its own.
 
@@ -94,7 +95,6 @@ def protocol_of(
 
 
 def check_layers(widths: tuple[int, ...]) -> None:
-    """Raises ValueError unless there is a hidden layer, and each has a unit."""
+    """Raises ValueError unless there is a hidden layer."""
     if not widths:
         raise ValueError("widths=(): give at least one hidden layer")
-    check_widths(widths=widths)

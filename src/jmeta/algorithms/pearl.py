@@ -10,6 +10,7 @@ from jmeta.inner.pearl import PEARL
 from jmeta.inner.sac import SAC, DiscreteSAC
 from jmeta.networks import ContextEncoder, EncoderName, MeanEmbedding, ProductOfGaussians, RecurrentContext, from_nnx, make_core
 from jmeta.outer.base import OuterLearner, check_choice
+from jmeta.ranges import Count, Finite, NonNegative, Positive, Share
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete
 
@@ -19,20 +20,20 @@ def pearl(
     tasks: TaskDistribution,
     *,
     encoder: EncoderName = "product",
-    latent_size: int = 5,
-    encoder_widths: tuple[int, ...] = (200, 200),
-    widths: tuple[int, ...] = (300, 300),
-    kl_weight: float = 0.1,
-    context_size: int | None = None,
+    latent_size: Count = 5,
+    encoder_widths: tuple[Count, ...] = (200, 200),
+    widths: tuple[Count, ...] = (300, 300),
+    kl_weight: NonNegative = 0.1,
+    context_size: Count | None = None,
     sees_reward: bool = False,
     sees_clock: bool = False,
-    discount: float = 0.99,
-    reward_scale: float = 1.0,
-    initial_temperature: float = 1.0,
-    target_entropy: float | None = None,
-    num_segments: int | None = None,
-    segment_length: int | None = None,
-    num_tasks: int = 64,
+    discount: Share = 0.99,
+    reward_scale: Positive = 1.0,
+    initial_temperature: Positive = 1.0,
+    target_entropy: Finite | None = None,
+    num_segments: Count | None = None,
+    segment_length: Count | None = None,
+    num_tasks: Count = 64,
     **settings: Any,
 ) -> OuterLearner:
     """A posterior over a latent task from whatever was lived in it, and a soft actor-critic that sees a sample of it.
@@ -89,11 +90,9 @@ def pearl(
     check_layers(widths)
     check_layers(encoder_widths)
     check_choice("encoder", encoder, get_args(EncoderName))
-    if latent_size < 1:
-        raise ValueError(f"latent_size={latent_size}: a latent task needs at least 1 dimension")
     protocol = protocol_of(tasks, num_segments, segment_length, PEARL.least_segments)
     length = protocol.num_env_steps
-    if context_size is not None and not 1 <= context_size <= length:
+    if context_size is not None and context_size > length:
         raise ValueError(f"context_size={context_size}: draw 1 to {length} steps of a lifetime, or None for its first segments")
     num_seen = context_size or length
     space = tasks.action_space

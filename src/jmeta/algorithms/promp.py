@@ -6,12 +6,18 @@ from jmeta.algorithms.maml import maml
 from jmeta.algorithms.variants import fields_for, variant_of
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.promp import ProMP
+from jmeta.ranges import Count, NonNegative, Positive
 from jmeta.tasks.base import TaskDistribution
 
 
 @variant_of(maml, without=("surrogate", "first_order"))
 def promp(
-    tasks: TaskDistribution, *, kl_coefficient: float = 5e-4, num_epochs: int = 5, clip_epsilon: float = 0.3, **settings: Any
+    tasks: TaskDistribution,
+    *,
+    kl_coefficient: NonNegative = 5e-4,
+    num_epochs: Count = 5,
+    clip_epsilon: Positive = 0.3,
+    **settings: Any,
 ) -> OuterLearner:
     """``maml`` with the low-variance-curvature estimator, several outer updates on the same data, and both policies kept near it.
 

@@ -5,11 +5,12 @@ from typing import Any
 from jmeta.algorithms.rl2 import rl2
 from jmeta.algorithms.variants import variant_of
 from jmeta.outer.base import OuterLearner
+from jmeta.ranges import Count
 from jmeta.tasks.base import TaskDistribution
 
 
 @variant_of(rl2, without=("hypernetwork",))
-def recurrent_hypernetwork(tasks: TaskDistribution, *, head_widths: tuple[int, ...] = (32,), **settings: Any) -> OuterLearner:
+def recurrent_hypernetwork(tasks: TaskDistribution, *, head_widths: tuple[Count, ...] = (32,), **settings: Any) -> OuterLearner:
     """``rl2`` whose memory does not decide but generates, at every step, the weights of the policy that does.
 
     The policy and its critic see the observation alone. What was learned of the task says how they deal with it. At first the

@@ -8,6 +8,7 @@ from jmeta.algorithms.maml import maml
 from jmeta.algorithms.variants import fields_for, variant_of
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.reptile import Reptile
+from jmeta.ranges import Count, Positive
 from jmeta.tasks.base import TaskDistribution
 
 
@@ -27,7 +28,9 @@ from jmeta.tasks.base import TaskDistribution
         "max_gradient_norm",
     ),
 )
-def reptile(tasks: TaskDistribution, *, learning_rate: float = 0.1, num_inner_steps: int = 3, **settings: Any) -> OuterLearner:
+def reptile(
+    tasks: TaskDistribution, *, learning_rate: Positive = 0.1, num_inner_steps: Count = 3, **settings: Any
+) -> OuterLearner:
     """Policy-gradient steps in each task, and initial weights that move towards where those steps lead.
 
     Args:

@@ -7,42 +7,44 @@ import jax.numpy as jnp
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.rl2 import RL2, recurrent_network
 from jmeta.networks import CoreName, check_core, make_core
-from jmeta.outer.base import check_choice, check_widths
+from jmeta.outer.base import check_choice
 from jmeta.outer.credit import LifetimeCritic
 from jmeta.outer.ppo import PPO
+from jmeta.ranges import Count, Limit, NonNegative, Positive, Share, checked
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
 @takes_tasks
+@checked
 def rl2(
     tasks: TaskDistribution,
     *,
     core: CoreName = "gru",
-    hidden_size: int = 64,
-    num_layers: int = 1,
-    context_length: int | None = None,
-    encoder_widths: tuple[int, ...] = (),
-    head_widths: tuple[int, ...] = (),
+    hidden_size: Count = 64,
+    num_layers: Count = 1,
+    context_length: Count | None = None,
+    encoder_widths: tuple[Count, ...] = (),
+    head_widths: tuple[Count, ...] = (),
     hypernetwork: bool = False,
-    conv_filters: tuple[int, ...] = (),
+    conv_filters: tuple[Count, ...] = (),
     memory_span: Literal["lifetime", "episode"] = "lifetime",
     compute_dtype: Literal["float32", "bfloat16"] = "float32",
-    lifetime_length: int | None = None,
-    chunk_length: int | None = None,
+    lifetime_length: Count | None = None,
+    chunk_length: Count | None = None,
     truncate: bool = False,
-    num_tasks: int = 4096,
-    num_epochs: int = 4,
-    num_minibatches: int = 4,
-    microbatch_size: int | None = None,
-    learning_rate: float = 3e-3,
-    anneal_steps: int | None = None,
-    discount: float = 0.99,
-    trace: float = 0.95,
-    clip_epsilon: float = 0.2,
-    entropy_coefficient: float = 0.02,
-    value_coefficient: float = 0.5,
-    max_gradient_norm: float = 0.5,
+    num_tasks: Count = 4096,
+    num_epochs: Count = 4,
+    num_minibatches: Count = 4,
+    microbatch_size: Count | None = None,
+    learning_rate: Positive = 3e-3,
+    anneal_steps: Count | None = None,
+    discount: Share = 0.99,
+    trace: Share = 0.95,
+    clip_epsilon: Positive = 0.2,
+    entropy_coefficient: NonNegative = 0.02,
+    value_coefficient: NonNegative = 0.5,
+    max_gradient_norm: Limit = 0.5,
 ) -> PPO:
     """A recurrent policy whose hidden state is the learning algorithm, trained by PPO over whole lifetimes.
 
@@ -144,31 +146,28 @@ def rl2(
 
 def recurrent_agent(
     tasks: TaskDistribution,
-    lifetime_length: int,
+    lifetime_length: Count,
     *,
     core: CoreName = "gru",
-    hidden_size: int,
-    num_layers: int = 1,
-    context_length: int | None = None,
-    encoder_widths: tuple[int, ...] = (),
-    head_widths: tuple[int, ...] = (),
+    hidden_size: Count,
+    num_layers: Count = 1,
+    context_length: Count | None = None,
+    encoder_widths: tuple[Count, ...] = (),
+    head_widths: tuple[Count, ...] = (),
     hypernetwork: bool = False,
-    conv_filters: tuple[int, ...] = (),
+    conv_filters: tuple[Count, ...] = (),
     memory_span: Literal["lifetime", "episode"] = "lifetime",
     compute_dtype: Literal["float32", "bfloat16"] = "float32",
-    chunk_length: int | None = None,
+    chunk_length: Count | None = None,
     truncate: bool = False,
 ) -> RL2:
     """The agent of ``rl2``, whose settings these are, for lifetimes of that length."""
     window = min(lifetime_length, context_length or lifetime_length)
-    if context_length is not None and context_length < 1:
-        raise ValueError(f"context_length={context_length}: give at least 1 step, or None for a whole lifetime")
     check_core(core, hidden_size, num_layers, window)
     check_choice("memory_span", memory_span, ("lifetime", "episode"))
-    check_widths(encoder_widths=encoder_widths, head_widths=head_widths, conv_filters=conv_filters)
     if conv_filters and tasks.image_shape is None:
         raise ValueError(f"conv_filters={conv_filters}: an observation of {type(tasks).__name__} is no picture; leave it out")
-    if chunk_length is not None and (chunk_length < 1 or lifetime_length % chunk_length):
+    if chunk_length is not None and lifetime_length % chunk_length:
         raise ValueError(f"chunk_length={chunk_length} does not divide the lifetime of {lifetime_length} steps: use a divisor")
     if truncate and chunk_length is None:
         raise ValueError("truncate=True cuts between chunks: give their chunk_length")

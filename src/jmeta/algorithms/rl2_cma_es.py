@@ -6,12 +6,13 @@ from jmeta.algorithms.rl2_es import rl2_es
 from jmeta.algorithms.variants import fields_for, variant_of
 from jmeta.outer.ask_tell import AskTell
 from jmeta.outer.base import OuterLearner, check_choice
+from jmeta.ranges import Count
 from jmeta.tasks.base import TaskDistribution
 
 
 @variant_of(rl2_es, without=("learning_rate", "anneal_steps"))
 def rl2_cma_es(
-    tasks: TaskDistribution, *, hidden_size: int = 8, covariance: Literal["full", "diagonal"] = "full", **settings: Any
+    tasks: TaskDistribution, *, hidden_size: Count = 8, covariance: Literal["full", "diagonal"] = "full", **settings: Any
 ) -> OuterLearner:
     """``rl2_es`` whose perturbations follow a Gaussian that is itself adapted, mean and covariance, to what did well.
 
@@ -35,10 +36,16 @@ def rl2_cma_es(
 
     References:
       Hansen 2016, arXiv 1604.00772; diagonal: Ros and Hansen 2008; both by evosax, Lange 2022, arXiv 2212.04180.
-    """
-    from evosax.algorithms import CMA_ES, Sep_CMA_ES
 
-    strategies = {"full": CMA_ES, "diagonal": Sep_CMA_ES}
+    Deviations from the paper:
+      The population is drawn with the symmetric root of the covariance, which is found by products of matrices; see
+      ``jmeta.outer.matrix_cma``. The distribution is the same.
+    """
+    from evosax.algorithms import Sep_CMA_ES
+
+    from jmeta.outer.matrix_cma import MatrixCMA
+
+    strategies = {"full": MatrixCMA, "diagonal": Sep_CMA_ES}
     check_choice("covariance", covariance, strategies)
     evolved = rl2_es(tasks, hidden_size=hidden_size, **settings)
     return AskTell(**fields_for(AskTell, evolved), strategy=strategies[covariance])

@@ -3,24 +3,26 @@
 from jmeta.algorithms.rl2 import recurrent_agent
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.networks import CoreName
-from jmeta.outer.evolution import OpenAIES, check_sigma
+from jmeta.outer.evolution import OpenAIES
+from jmeta.ranges import Count, Positive, checked
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
 @takes_tasks
+@checked
 def rl2_es(
     tasks: TaskDistribution,
     *,
     core: CoreName = "gru",
-    hidden_size: int = 32,
-    lifetime_length: int | None = None,
-    num_tasks: int = 1024,
-    population_size: int = 128,
-    members_at_once: int | None = None,
-    sigma: float = 0.1,
-    learning_rate: float = 3e-2,
-    anneal_steps: int | None = None,
+    hidden_size: Count = 32,
+    lifetime_length: Count | None = None,
+    num_tasks: Count = 1024,
+    population_size: Count = 128,
+    members_at_once: Count | None = None,
+    sigma: Positive = 0.1,
+    learning_rate: Positive = 3e-2,
+    anneal_steps: Count | None = None,
 ) -> OpenAIES:
     """A recurrent policy whose hidden state is the learning algorithm, found by perturbing its weights.
 
@@ -53,7 +55,6 @@ def rl2_es(
     References:
       Duan et al. 2016, arXiv 1611.02779; Salimans et al. 2017, arXiv 1703.03864.
     """
-    check_sigma(sigma)
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     return OpenAIES(
         inner=recurrent_agent(tasks, length, core=core, hidden_size=hidden_size),

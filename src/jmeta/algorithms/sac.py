@@ -7,6 +7,7 @@ from jmeta.algorithms.variants import variant_of
 from jmeta.inner.off_policy import Reactive
 from jmeta.inner.sac import SAC, DiscreteSAC
 from jmeta.outer.base import OuterLearner
+from jmeta.ranges import Count, Finite, Positive, Share
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete
 
@@ -15,11 +16,11 @@ from jmeta.types import Discrete
 def sac(
     tasks: TaskDistribution,
     *,
-    widths: tuple[int, ...] = (256, 256),
-    discount: float = 0.99,
-    reward_scale: float = 1.0,
-    initial_temperature: float = 1.0,
-    target_entropy: float | None = None,
+    widths: tuple[Count, ...] = (256, 256),
+    discount: Share = 0.99,
+    reward_scale: Positive = 1.0,
+    initial_temperature: Positive = 1.0,
+    target_entropy: Finite | None = None,
     **settings: Any,
 ) -> OuterLearner:
     """A stochastic policy that is paid for its entropy, and twin critics, from replay; nothing adapts.

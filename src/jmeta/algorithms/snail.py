@@ -5,11 +5,12 @@ from typing import Any
 from jmeta.algorithms.rl2 import rl2
 from jmeta.algorithms.variants import variant_of
 from jmeta.outer.base import OuterLearner
+from jmeta.ranges import Count
 from jmeta.tasks.base import TaskDistribution
 
 
 @variant_of(rl2, without=("core", "num_layers"))
-def snail(tasks: TaskDistribution, *, hidden_size: int = 32, **settings: Any) -> OuterLearner:
+def snail(tasks: TaskDistribution, *, hidden_size: Count = 32, **settings: Any) -> OuterLearner:
     """``rl2`` whose memory is all it has lived: temporal convolutions gather it, causal attention finds what matters.
 
     Args:

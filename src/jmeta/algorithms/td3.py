@@ -7,6 +7,7 @@ from jmeta.algorithms.variants import variant_of
 from jmeta.inner.off_policy import Reactive
 from jmeta.inner.td3 import TD3
 from jmeta.outer.base import OuterLearner
+from jmeta.ranges import Count, NonNegative, Positive, Share
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Continuous
 
@@ -15,10 +16,10 @@ from jmeta.types import Continuous
 def td3(
     tasks: TaskDistribution,
     *,
-    widths: tuple[int, ...] = (256, 256),
-    discount: float = 0.99,
-    reward_scale: float = 1.0,
-    exploration_noise: float = 0.2,
+    widths: tuple[Count, ...] = (256, 256),
+    discount: Share = 0.99,
+    reward_scale: Positive = 1.0,
+    exploration_noise: NonNegative = 0.2,
     **settings: Any,
 ) -> OuterLearner:
     """A deterministic policy and twin critics, from replay; nothing adapts.

@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from jmeta.outer.base import OuterLearner, check_tasks
 from jmeta.outer.ppo import PPO
+from jmeta.ranges import check_arguments
 from jmeta.tasks.base import TaskDistribution
 
 Settings = ParamSpec("Settings")
@@ -37,6 +38,7 @@ def variant_of(
             if unknown := set(settings) - set(signature.parameters):
                 raise TypeError(f"{function.__name__}() has no setting {sorted(unknown)[0]!r}")
             check_tasks(tasks)
+            check_arguments(signature, settings)
             return function(tasks, **settings)
 
         build.__signature__ = signature  # type: ignore[attr-defined]

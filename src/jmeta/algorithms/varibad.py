@@ -12,6 +12,7 @@ from jmeta.algorithms.variants import variant_of
 from jmeta.inner.varibad import ArrivalReward, Decoder, OneStateReward, PairMLP, StepReward, VariBAD
 from jmeta.networks import from_nnx
 from jmeta.outer.base import OuterLearner
+from jmeta.ranges import Count, Finite, NonNegative
 from jmeta.tasks.base import TaskDistribution
 
 RewardDecoder: TypeAlias = Literal["step", "arrival", "one-state"]
@@ -21,14 +22,14 @@ RewardDecoder: TypeAlias = Literal["step", "arrival", "one-state"]
 def varibad(
     tasks: TaskDistribution,
     *,
-    latent_size: int = 5,
-    decoder_widths: tuple[int, ...] = (32, 32),
+    latent_size: Count = 5,
+    decoder_widths: tuple[Count, ...] = (32, 32),
     decodes_transitions: bool = True,
-    reward_values: tuple[float, ...] = (),
+    reward_values: tuple[Finite, ...] = (),
     reward_decoder: RewardDecoder = "step",
-    kl_weight: float = 0.1,
-    num_beliefs: int | None = None,
-    num_decoded: int | None = None,
+    kl_weight: NonNegative = 0.1,
+    num_beliefs: Count | None = None,
+    num_decoded: Count | None = None,
     **settings: Any,
 ) -> OuterLearner:
     """A recurrent belief about a latent task, trained to predict all rewards and transitions, and a policy that sees the belief.
@@ -71,17 +72,12 @@ def varibad(
       The belief learns from the first lifetimes as well as from the newest; its gradient is clipped. The policy and its critic
       see how much of the lifetime has passed: what a belief is worth depends on the time left to use it.
     """
-    if latent_size < 1:
-        raise ValueError(f"latent_size={latent_size}: a latent task needs at least 1 dimension")
-    if not decoder_widths or any(width < 1 for width in decoder_widths):
-        raise ValueError(f"decoder_widths={decoder_widths}: give at least one hidden layer, of at least 1 unit")
+    if not decoder_widths:
+        raise ValueError("decoder_widths=(): give at least one hidden layer")
     if len(reward_values) == 1:
         raise ValueError(
             f"reward_values={reward_values}: one value is nothing to predict; give all there are, or none for a mean"
         )
-    for name, value in (("num_beliefs", num_beliefs), ("num_decoded", num_decoded)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name}={value}: give at least 1, or None for all")
     if reward_decoder == "one-state":
         _check_one_state(tasks, reward_values)
     elif reward_decoder not in get_args(RewardDecoder):

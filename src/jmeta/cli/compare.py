@@ -20,6 +20,7 @@ from jmeta.cli.registry import as_tuples, find_task, nearest, settings
 from jmeta.evaluation.compare import Budget, Cell, Comparison, HandWritten, compare
 from jmeta.evaluation.report import write_report
 from jmeta.inner.base import InnerLearner
+from jmeta.ranges import plain
 from jmeta.tasks import TASKS, TaskDistribution
 from jmeta.types import Protocol
 
@@ -182,7 +183,7 @@ def _task(name: str, table: Any) -> TaskDistribution:
     where = f"[tasks.{name}]"
     _check_table(where, name, table, "task", TASKS)
     found = find_task(table["task"])
-    annotations = {key: parameter.annotation for key, parameter in settings(found).items()}
+    annotations = {key: plain(parameter.annotation) for key, parameter in settings(found).items()}
     fields = {key: value for key, value in table.items() if key != "task"}
     for key, value in fields.items():
         _check_key(key, value, annotations, where)
@@ -202,7 +203,7 @@ def _entry(name: str, table: Any, tasks: dict[str, TaskDistribution]) -> _Entry:
     if kind not in known:
         raise ValueError(f"{where}: no algorithm is called {kind!r}; {nearest(kind, known)}")
     parameters = settings(known[kind])
-    annotations = {k: p.annotation for k, p in parameters.items() if k not in ("observation_size", "action_space")}
+    annotations = {k: plain(p.annotation) for k, p in parameters.items() if k not in ("observation_size", "action_space")}
     for key in ("tasks", "evaluation"):
         if key in table:
             _check_key(key, table[key], SPECIAL, where)

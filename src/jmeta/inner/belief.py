@@ -13,6 +13,7 @@ from jmeta.inner.actor_critic import ActorCritic, GeneratedActorCritic, actor_cr
 from jmeta.inner.base import InContextLearner
 from jmeta.inner.rl2 import BuildCore, Perception, RecurrentNetwork
 from jmeta.networks import Linear, Network, from_nnx
+from jmeta.ranges import Count
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Theta, Timestep
 
 
@@ -71,7 +72,7 @@ class BeliefAgent(InContextLearner):
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
-    lifetime_length: int = struct.field(pytree_node=False)
+    lifetime_length: Count = struct.field(pytree_node=False)
     encoder: Network = struct.field(pytree_node=False)
     policy: Network = struct.field(pytree_node=False)
 
@@ -114,7 +115,7 @@ def belief_encoder(
     belief_size: int,
     build_core: BuildCore,
     *,
-    encoder_widths: tuple[int, ...],
+    encoder_widths: tuple[Count, ...],
 ) -> Network:
     """Timesteps to beliefs, through a core."""
 

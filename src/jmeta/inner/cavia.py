@@ -7,6 +7,7 @@ from jax.typing import DTypeLike
 
 from jmeta.inner.maml import FeedForwardPolicy
 from jmeta.networks import Network, from_nnx
+from jmeta.ranges import Count, Positive
 from jmeta.types import ActionSpace, Decision
 
 
@@ -35,10 +36,10 @@ class ContextPolicy(FeedForwardPolicy):
 def context_policy(
     observation_size: int,
     action_space: ActionSpace,
-    widths: tuple[int, ...],
+    widths: tuple[Count, ...],
     *,
-    context_size: int,
-    initial_std: float,
+    context_size: Count,
+    initial_std: Positive,
     dtype: DTypeLike = jnp.float32,
 ) -> Network:
     """As pure functions; its parts are "context", "torso" and "policy"."""

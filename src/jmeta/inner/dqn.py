@@ -11,6 +11,7 @@ from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.networks import MLP, Categorical, Linear, Network, from_nnx
 from jmeta.objectives import double_q_value, one_step_return
+from jmeta.ranges import Positive, PositiveShare, Share
 from jmeta.types import ActionSpace, Decision, Discrete, Metrics, PyTree
 
 
@@ -49,18 +50,15 @@ class DQN(QLearner):
     num_inputs: int = struct.field(pytree_node=False)
     action_space: Discrete = struct.field(pytree_node=False)
     network: Network = struct.field(pytree_node=False)
-    discount: jax.Array | float = 0.99
-    reward_scale: jax.Array | float = 1.0
-    epsilon: jax.Array | float = 0.01
-    first_epsilon: jax.Array | float = 1.0
-    last_epsilon: jax.Array | float = 0.1
+    discount: jax.Array | Share = 0.99
+    reward_scale: jax.Array | Positive = 1.0
+    epsilon: jax.Array | PositiveShare = 0.01
+    first_epsilon: jax.Array | PositiveShare = 1.0
+    last_epsilon: jax.Array | PositiveShare = 0.1
 
     @classmethod
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "DQN":
         """With hidden layers ``widths``."""
-        for name, value in settings.items():
-            if name.endswith("epsilon") and not 0.0 < value <= 1.0:
-                raise ValueError(f"{name}={value}: give a share of actions above 0, at most 1")
         size = action_space.encoding_size
         network = from_nnx(lambda rngs: ActionValues(num_inputs, size, widths, rngs=rngs))
         return cls(num_inputs, action_space, network, **settings)  # type: ignore[arg-type]

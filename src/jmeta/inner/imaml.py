@@ -10,6 +10,7 @@ import optax
 from jmeta import struct
 from jmeta.inner.maml import MAML, InnerData, TaskWeights
 from jmeta.objectives import clipped_surrogate
+from jmeta.ranges import Count, Positive
 from jmeta.types import Memory, Phi, PyTree, Segment, Theta
 
 
@@ -47,10 +48,10 @@ class IMAML(MAML):
       Its inner problems are supervised ones; the loss here is this library's choice.
     """
 
-    strength: jax.Array | float = 1.0
-    clip_epsilon: jax.Array | float = 1.0
-    num_solver_steps: int = struct.field(pytree_node=False, default=10)
-    num_cg_steps: int = struct.field(pytree_node=False, default=5)
+    strength: jax.Array | Positive = 1.0
+    clip_epsilon: jax.Array | Positive = 1.0
+    num_solver_steps: Count = struct.field(pytree_node=False, default=10)
+    num_cg_steps: Count = struct.field(pytree_node=False, default=5)
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         log_prob = jax.vmap(jax.vmap(lambda decision, action: decision.distribution.log_prob(action)))

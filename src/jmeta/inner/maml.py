@@ -22,6 +22,7 @@ from jmeta.objectives import (
     steps_since_first,
 )
 from jmeta.parallel import split_axis
+from jmeta.ranges import Count, Share
 from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
 
 Features = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
@@ -171,13 +172,13 @@ class MAML(InnerLearner):
     action_space: ActionSpace = struct.field(pytree_node=False)
     network: Network = struct.field(pytree_node=False)
     rule: UpdateRule
-    discount: jax.Array | float = 0.99
+    discount: jax.Array | Share = 0.99
     moves: tuple[str, ...] | None = struct.field(pytree_node=False, default=None)
     features: Features = struct.field(pytree_node=False, default=linear_features)
     surrogate: Surrogate = struct.field(pytree_node=False, default=low_variance_curvature)
     first_order: bool = struct.field(pytree_node=False, default=False)
     mixed_mode: bool = struct.field(pytree_node=False, default=True)
-    stream_chunks: int = struct.field(pytree_node=False, default=1)
+    stream_chunks: Count = struct.field(pytree_node=False, default=1)
 
     @classmethod
     def with_mlp(

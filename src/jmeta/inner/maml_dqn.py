@@ -9,6 +9,7 @@ import optax
 from jmeta import struct
 from jmeta.inner.dqn import DQN
 from jmeta.inner.off_policy import OffPolicyAgent, OwnReplay, ReplayStep, mean_loss, observed_steps
+from jmeta.ranges import Count, Limit, Positive, Share
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
@@ -53,12 +54,12 @@ class MAMLDQN(OffPolicyAgent):
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
     q_learner: DQN
-    num_updates: int = struct.field(pytree_node=False, default=3)
-    adapt_batch_size: int = struct.field(pytree_node=False, default=64)
-    capacity: int = struct.field(pytree_node=False, default=1000)
-    inner_rate: jax.Array | float = 0.05
-    max_inner_norm: jax.Array | float = 1.0
-    exploration_epsilon: jax.Array | float = 0.3
+    num_updates: Count = struct.field(pytree_node=False, default=3)
+    adapt_batch_size: Count = struct.field(pytree_node=False, default=64)
+    capacity: Count = struct.field(pytree_node=False, default=1000)
+    inner_rate: jax.Array | Positive = 0.05
+    max_inner_norm: jax.Array | Limit = 1.0
+    exploration_epsilon: jax.Array | Share = 0.3
     first_order: bool = struct.field(pytree_node=False, default=False)
 
     def init(self, key: jax.Array) -> Theta:

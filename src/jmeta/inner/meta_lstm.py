@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jmeta import struct
 from jmeta.inner.update_rules import UpdateRule
 from jmeta.networks import Linear, Network, from_nnx
+from jmeta.ranges import Count, OpenShare, checked
 from jmeta.types import PyTree
 
 
@@ -63,20 +64,16 @@ class LSTMRule(UpdateRule):
     """
 
     network: Network = struct.field(pytree_node=False)
-    hidden_size: int = struct.field(pytree_node=False)
+    hidden_size: Count = struct.field(pytree_node=False)
 
     @classmethod
-    def fresh(cls, hidden_size: int = 20, initial_rate: float = 0.1, initial_keep: float = 0.999) -> "LSTMRule":
+    @checked
+    def fresh(cls, hidden_size: Count = 20, initial_rate: OpenShare = 0.1, initial_keep: OpenShare = 0.999) -> "LSTMRule":
         """A rule that begins as gradient descent at that rate.
 
         Raises:
           ValueError: if a gate's initial value is not inside (0, 1), or there are no hidden units.
         """
-        if hidden_size < 1:
-            raise ValueError(f"hidden_size={hidden_size}: the optimiser's LSTM needs at least 1 unit")
-        for name, value in (("initial_rate", initial_rate), ("initial_keep", initial_keep)):
-            if not 0.0 < value < 1.0:
-                raise ValueError(f"{name}={value}: it is what a sigmoid gives, so it must lie inside (0, 1)")
         network = from_nnx(lambda rngs: CoordinateLSTM(hidden_size, initial_rate, initial_keep, rngs=rngs))
         return cls(network, hidden_size)
 

@@ -17,6 +17,7 @@ from jmeta.inner.rl2 import Perception
 from jmeta.networks import Core, Network
 from jmeta.objectives import density_ratio, effective_sample_size, fit_propensity
 from jmeta.parallel import merge_axis
+from jmeta.ranges import Count, CountOrZero, Positive, PositiveShare
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
@@ -113,16 +114,16 @@ class MQL(OffPolicyAgent):
     action_space: ActionSpace = struct.field(pytree_node=False)
     q_learner: QLearner
     encoder: Network = struct.field(pytree_node=False)
-    sequence_length: int = struct.field(pytree_node=False, default=20)
-    burn_in: int = struct.field(pytree_node=False, default=10)
-    capacity: int = struct.field(pytree_node=False, default=1000)
-    num_shipped: int = struct.field(pytree_node=False, default=2000)
-    num_own_updates: int = struct.field(pytree_node=False, default=20)
-    num_old_updates: int = struct.field(pytree_node=False, default=40)
-    adapt_batch_size: int = struct.field(pytree_node=False, default=64)
-    adapt_rate: jax.Array | float = 3e-4
-    adapt_slow_rate: jax.Array | float = 0.005
-    largest_weight: jax.Array | float = 2.0
+    sequence_length: Count = struct.field(pytree_node=False, default=20)
+    burn_in: CountOrZero = struct.field(pytree_node=False, default=10)
+    capacity: Count = struct.field(pytree_node=False, default=1000)
+    num_shipped: CountOrZero = struct.field(pytree_node=False, default=2000)
+    num_own_updates: CountOrZero = struct.field(pytree_node=False, default=20)
+    num_old_updates: CountOrZero = struct.field(pytree_node=False, default=40)
+    adapt_batch_size: Count = struct.field(pytree_node=False, default=64)
+    adapt_rate: jax.Array | Positive = 3e-4
+    adapt_slow_rate: jax.Array | PositiveShare = 0.005
+    largest_weight: jax.Array | Positive = 2.0
     adapts: bool = struct.field(pytree_node=False, default=True)
 
     def init(self, key: jax.Array) -> Theta:

@@ -11,6 +11,7 @@ from jmeta import struct
 from jmeta.inner.base import InContextLearner, InnerLearner
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.parallel import merge_axis
+from jmeta.ranges import Count, CountOrZero
 from jmeta.types import ActionSpace, Decision, Discrete, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
@@ -56,8 +57,8 @@ class OffPolicyAgent(InnerLearner):
     least_segments: ClassVar[int] = 1
 
     q_learner: QLearner
-    sequence_length: int = 1
-    num_shipped: int = 0
+    sequence_length: Count = 1
+    num_shipped: CountOrZero = 0
 
     @abc.abstractmethod
     def slow(self, theta: Theta) -> PyTree:

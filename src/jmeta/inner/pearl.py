@@ -12,6 +12,7 @@ from jmeta.inner.q_learner import QLearner
 from jmeta.networks import Network
 from jmeta.objectives import gaussian_kl
 from jmeta.parallel import merge_axis
+from jmeta.ranges import Count, NonNegative
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
@@ -60,11 +61,11 @@ class PEARL(OffPolicyAgent):
     action_space: ActionSpace = struct.field(pytree_node=False)
     q_learner: QLearner
     encoder: Network = struct.field(pytree_node=False)
-    latent_size: int = struct.field(pytree_node=False)
-    kl_weight: jax.Array | float = 0.1
-    context_size: int | None = struct.field(pytree_node=False, default=None)
+    latent_size: Count = struct.field(pytree_node=False)
+    kl_weight: jax.Array | NonNegative = 0.1
+    context_size: Count | None = struct.field(pytree_node=False, default=None)
     sees_reward: bool = struct.field(pytree_node=False, default=False)
-    segment_length: int | None = struct.field(pytree_node=False, default=None)
+    segment_length: Count | None = struct.field(pytree_node=False, default=None)
 
     def init(self, key: jax.Array) -> Theta:
         encoder_key, learner_key = jax.random.split(key)

@@ -5,6 +5,7 @@ from typing import NamedTuple, Self
 
 import jax
 
+from jmeta.ranges import Positive, Share
 from jmeta.types import ActionSpace, Decision, Metrics, PyTree
 
 
@@ -30,8 +31,8 @@ class QLearner(abc.ABC):
 
     num_inputs: int
     action_space: ActionSpace
-    discount: jax.Array | float
-    reward_scale: jax.Array | float
+    discount: jax.Array | Share
+    reward_scale: jax.Array | Positive
 
     @abc.abstractmethod
     def init(self, key: jax.Array) -> PyTree:

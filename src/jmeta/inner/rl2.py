@@ -13,6 +13,7 @@ from jmeta import struct
 from jmeta.inner.actor_critic import ActorCritic, GeneratedActorCritic, actor_critic
 from jmeta.inner.base import InContextLearner
 from jmeta.networks import MLP, Convolutions, Core, Network, from_nnx, in_chunks
+from jmeta.ranges import Count
 from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Theta, Timestep
 
 BuildCore = Callable[[int, nnx.Rngs], Core]
@@ -131,7 +132,7 @@ class RL2(InContextLearner):
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
     network: Network = struct.field(pytree_node=False)
-    chunk_length: int | None = struct.field(pytree_node=False, default=None)
+    chunk_length: Count | None = struct.field(pytree_node=False, default=None)
     truncate: bool = struct.field(pytree_node=False, default=False)
 
     def init(self, key: jax.Array) -> Theta:
@@ -155,8 +156,8 @@ def recurrent_network(
     action_space: ActionSpace,
     build_core: BuildCore,
     *,
-    encoder_widths: tuple[int, ...] = (),
-    head_widths: tuple[int, ...] = (),
+    encoder_widths: tuple[Count, ...] = (),
+    head_widths: tuple[Count, ...] = (),
     hypernetwork: bool = False,
     image: tuple[int, int, int] | None = None,
     filters: tuple[int, ...] = (),

@@ -10,6 +10,7 @@ from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.networks import MLP, Categorical, Linear, Network, TanhNormal, TanhNormalHead, TwinActionValues, TwinCritic, from_nnx
 from jmeta.objectives import soft_value, td_target
+from jmeta.ranges import Finite, NonNegative, Positive, Share
 from jmeta.types import ActionSpace, Continuous, Decision, Discrete, Metrics, PyTree
 
 
@@ -54,11 +55,11 @@ class SAC(QLearner):
     action_space: Continuous = struct.field(pytree_node=False)
     actor: Network = struct.field(pytree_node=False)
     critic: Network = struct.field(pytree_node=False)
-    discount: jax.Array | float = 0.99
-    reward_scale: jax.Array | float = 1.0
-    initial_temperature: jax.Array | float = 1.0
-    target_entropy: jax.Array | float | None = None
-    spread: jax.Array | float = 0.05
+    discount: jax.Array | Share = 0.99
+    reward_scale: jax.Array | Positive = 1.0
+    initial_temperature: jax.Array | Positive = 1.0
+    target_entropy: jax.Array | Finite | None = None
+    spread: jax.Array | NonNegative = 0.05
 
     @classmethod
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "SAC":

@@ -11,6 +11,7 @@ from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.networks import MLP, Linear, Network, TwinCritic, from_nnx, orthogonal
 from jmeta.objectives import td_target
+from jmeta.ranges import NonNegative, Positive, Share
 from jmeta.types import ActionSpace, Continuous, Decision, Metrics, PyTree
 
 
@@ -49,12 +50,12 @@ class TD3(QLearner):
     action_space: Continuous = struct.field(pytree_node=False)
     actor: Network = struct.field(pytree_node=False)
     critic: Network = struct.field(pytree_node=False)
-    discount: jax.Array | float = 0.99
-    reward_scale: jax.Array | float = 1.0
-    noise: jax.Array | float = 0.02
-    exploration_noise: jax.Array | float = 0.2
-    smoothing: jax.Array | float = 0.2
-    most_smoothing: jax.Array | float = 0.5
+    discount: jax.Array | Share = 0.99
+    reward_scale: jax.Array | Positive = 1.0
+    noise: jax.Array | NonNegative = 0.02
+    exploration_noise: jax.Array | NonNegative = 0.2
+    smoothing: jax.Array | NonNegative = 0.2
+    most_smoothing: jax.Array | NonNegative = 0.5
 
     @classmethod
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "TD3":

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from jmeta import struct
+from jmeta.ranges import Positive
 from jmeta.types import PyTree
 
 
@@ -86,7 +87,7 @@ class RatePerParameter(UpdateRule):
       Li et al. 2017, arXiv 1707.09835.
     """
 
-    initial_rate: jax.Array | float = 0.5
+    initial_rate: jax.Array | Positive = 0.5
 
     def init(self, weights: PyTree, key: jax.Array) -> PyTree:
         return jax.tree.map(lambda w: jnp.full_like(w, self.initial_rate), weights)

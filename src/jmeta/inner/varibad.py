@@ -8,6 +8,7 @@ from jmeta import struct
 from jmeta.inner.belief import Belief, BeliefAgent, Record, choose, pick
 from jmeta.networks import MLP, Linear, Network
 from jmeta.objectives import gaussian_kl
+from jmeta.ranges import Count, Finite, NonNegative
 from jmeta.types import Metrics, Theta
 
 
@@ -125,11 +126,11 @@ class VariBAD(BeliefAgent):
     """
 
     decoder: Network = struct.field(pytree_node=False)
-    reward_values: tuple[float, ...] = struct.field(pytree_node=False, default=())
-    kl_weight: jax.Array | float = 0.1
-    transition_weight: jax.Array | float = 1.0
-    num_beliefs: int | None = struct.field(pytree_node=False, default=None)
-    num_decoded: int | None = struct.field(pytree_node=False, default=None)
+    reward_values: tuple[Finite, ...] = struct.field(pytree_node=False, default=())
+    kl_weight: jax.Array | NonNegative = 0.1
+    transition_weight: jax.Array | NonNegative = 1.0
+    num_beliefs: Count | None = struct.field(pytree_node=False, default=None)
+    num_decoded: Count | None = struct.field(pytree_node=False, default=None)
 
     def init(self, key: jax.Array) -> Theta:
         agent_key, decoder_key = jax.random.split(key)

@@ -11,6 +11,7 @@ from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.inner.maml import FeedForwardPolicy
 from jmeta.networks import Network, from_nnx
+from jmeta.ranges import Count, Positive
 from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
 
 
@@ -41,8 +42,8 @@ class ZeroOrder(InnerLearner):
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
     network: Network = struct.field(pytree_node=False)
-    num_inner_steps: int = struct.field(pytree_node=False)
-    sigma: jax.Array | float = 0.1
+    num_inner_steps: Count = struct.field(pytree_node=False)
+    sigma: jax.Array | Positive = 0.1
 
     @classmethod
     def with_mlp(
@@ -92,7 +93,7 @@ class EvolutionGradient(ZeroOrder):
       rate: alpha of the paper.
     """
 
-    rate: jax.Array | float = 0.05
+    rate: jax.Array | Positive = 0.05
 
     def perturbations(self, weights: PyTree, num_streams: int, key: jax.Array) -> PyTree:
         def pairs(x: jax.Array) -> jax.Array:

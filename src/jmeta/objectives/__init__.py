@@ -14,6 +14,7 @@ from jmeta.objectives.returns import (
     returns_by_episode,
     steps_since_first,
 )
+from jmeta.objectives.roots import square_roots
 from jmeta.objectives.surrogates import (
     clipped_surrogate,
     dice,
@@ -51,6 +52,7 @@ __all__ = [
     "one_step_return",
     "returns_by_episode",
     "soft_value",
+    "square_roots",
     "steps_since_first",
     "td_target",
 ]

@@ -1,5 +1,6 @@
 """Covariance matrix adaptation, and the other strategies of evosax, as outer learners."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.outer.evolution import Evolution, fitness_metrics
 from jmeta.parallel import device_index, gather_devices, mean_over_devices
+from jmeta.ranges import Positive
 from jmeta.types import MetaState, Metrics, Theta
 
 
@@ -20,15 +22,24 @@ class AskTell(Evolution):
     the mean of its distribution.
 
     Attributes:
-      strategy: ``(population_size, theta) -> `` an evosax algorithm, such as ``evosax.algorithms.CMA_ES``; it minimises.
+      strategy: ``(population_size, theta) -> `` an evosax algorithm; it minimises. ``jmeta.outer.matrix_cma.MatrixCMA`` is its
+        CMA-ES. Strategies that call LAPACK are refused: on a CPU two of its batched calls can wait for each other for ever.
       sigma: standard deviation of the first population.
+
+    Raises:
+      ValueError: for a strategy that calls LAPACK, or that has no mean to ship.
 
     References:
       Hansen 2016, arXiv 1604.00772 (CMA-ES); Lange 2022, arXiv 2212.04180 (evosax).
     """
 
     strategy: Callable[[int, Theta], Any] = struct.field(pytree_node=False, kw_only=True)
-    sigma: jax.Array | float = 0.1
+    sigma: jax.Array | Positive = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        leaves, structure = jax.tree.flatten(jax.eval_shape(self.inner.init, jax.random.key(0)))
+        _check_strategy(self.strategy, self.population_size, structure, tuple((x.shape, x.dtype) for x in leaves))
 
     def init(self, key: jax.Array) -> MetaState:
         theta_key, key = jax.random.split(key)
@@ -37,10 +48,10 @@ class AskTell(Evolution):
         searching = strategy.init(key, theta, params)
         return MetaState(theta, jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), searching), ())
 
-    def step_on_device(self, shared: tuple[MetaState, jax.Array], pairs: jax.Array) -> tuple[MetaState, Metrics]:
-        state, keys = shared
+    def step_on_device(self, shared: tuple[MetaState, jax.Array, jax.Array], pairs: jax.Array) -> tuple[MetaState, Metrics]:
+        state, keys, search_key = shared
         strategy, params = self._strategy(state.theta)
-        ask_key, tell_key = jax.random.split(keys[0])
+        ask_key, tell_key = jax.random.split(search_key)
         population, searching = strategy.ask(ask_key, state.opt_state, params)
         number = 2 * len(pairs)
         mine = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, device_index() * number, number), population)
@@ -56,3 +67,25 @@ class AskTell(Evolution):
         like = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), theta)
         strategy = self.strategy(self.population_size, like)
         return strategy, strategy.default_params.replace(std_init=self.sigma)
+
+
+@functools.lru_cache
+def _check_strategy(make: Callable[[int, Theta], Any], population_size: int, structure: Any, leaves: tuple[Any, ...]) -> None:
+    """Raises ValueError for a strategy that has no mean, or whose ``ask`` or ``tell`` calls LAPACK on a CPU."""
+    theta = jax.tree.unflatten(structure, [jnp.zeros(shape, dtype) for shape, dtype in leaves])
+    strategy = make(population_size, theta)
+    name = getattr(make, "__name__", repr(make))
+    if not hasattr(strategy, "get_mean"):
+        raise ValueError(f"strategy={name} has no mean to ship: use one that is distribution-based, such as Sep_CMA_ES")
+
+    def generation(key: jax.Array) -> Any:
+        state = strategy.init(key, theta, strategy.default_params)
+        population, state = strategy.ask(key, state, strategy.default_params)
+        return strategy.tell(key, population, jnp.zeros(population_size), state, strategy.default_params)
+
+    text = jax.jit(generation).trace(jax.random.key(0)).lower(lowering_platforms=("cpu",)).as_text()
+    if "lapack" in text:
+        raise ValueError(
+            f"strategy={name} calls LAPACK, of which two batched calls at once can wait for each other for ever on a CPU: use "
+            "one that does not, such as jmeta.outer.matrix_cma.MatrixCMA (CMA-ES) or Sep_CMA_ES"
+        )

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jmeta.inner.base import InnerLearner
 from jmeta.parallel import BY_TASK, SHARED, mean_over_devices
+from jmeta.ranges import Count
 from jmeta.tasks import TASKS
 from jmeta.tasks.base import TaskDistribution
 from jmeta.tasks.checks import check_distribution
@@ -40,7 +41,7 @@ class OuterLearner(abc.ABC):
     inner: InnerLearner
     tasks: TaskDistribution
     protocol: Protocol
-    num_tasks: int
+    num_tasks: Count
 
     @abc.abstractmethod
     def init(self, key: jax.Array) -> MetaState:
@@ -128,23 +129,10 @@ def check_at_least_one(**numbers: int) -> None:
             raise ValueError(f"{name}={value}: it must be at least 1")
 
 
-def check_anneal_steps(anneal_steps: int | None) -> None:
-    """Raises ValueError unless a rate falls over at least one outer step, or not at all."""
-    if anneal_steps is not None and anneal_steps < 1:
-        raise ValueError(f"anneal_steps={anneal_steps}: give at least 1 outer step, or None for a constant rate")
-
-
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:
     """Raises ValueError unless a setting's value is one of its choices."""
     if value not in choices:
         raise ValueError(f"{name}={value!r}: choose from {', '.join(choices)}")
-
-
-def check_widths(**widths: tuple[int, ...]) -> None:
-    """Raises ValueError unless every hidden layer has a unit."""
-    for name, layers in widths.items():
-        if any(width < 1 for width in layers):
-            raise ValueError(f"{name}={layers}: every hidden layer needs at least 1 unit")
 
 
 def use_smaller(name: str, size: int) -> str:

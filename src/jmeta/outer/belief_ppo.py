@@ -10,10 +10,11 @@ import optax
 from jmeta import struct
 from jmeta.inner.belief import BeliefAgent, Record
 from jmeta.lifetime import live_in_new_task
-from jmeta.outer.base import check_at_least_one, check_divides, left_of_share, remaining_rate
+from jmeta.outer.base import check_divides, left_of_share, remaining_rate
 from jmeta.outer.on_policy import Experience, split_each
 from jmeta.outer.ppo import PPO
 from jmeta.parallel import mean_over_devices
+from jmeta.ranges import Count, Limit, Positive
 from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, PyTree, Task, Theta
 
 
@@ -47,22 +48,17 @@ class BeliefPPO(PPO):
     """
 
     inner: BeliefAgent
-    belief_learning_rate: jax.Array | float = 1e-3
-    max_belief_gradient_norm: jax.Array | float = 0.1
-    num_belief_updates: int = struct.field(pytree_node=False, default=3)
-    belief_batch_size: int = struct.field(pytree_node=False, default=64)
-    buffer_steps: int = struct.field(pytree_node=False, default=20)
+    belief_learning_rate: jax.Array | Positive = 1e-3
+    max_belief_gradient_norm: jax.Array | Limit = 0.1
+    num_belief_updates: Count = struct.field(pytree_node=False, default=3)
+    belief_batch_size: Count = struct.field(pytree_node=False, default=64)
+    buffer_steps: Count = struct.field(pytree_node=False, default=20)
 
     learns_for: ClassVar[float] = 0.85
     """The share of ``anneal_steps`` in which the belief's learning rate falls to zero."""
     tries_for: ClassVar[float] = 0.75
 
     def __post_init__(self) -> None:
-        check_at_least_one(
-            num_belief_updates=self.num_belief_updates,
-            belief_batch_size=self.belief_batch_size,
-            buffer_steps=self.buffer_steps,
-        )
         if self.protocol.num_segments != 1 or self.protocol.num_streams != 1:
             raise ValueError(f"{self.protocol}: a belief is learned from lifetimes of one segment and one stream")
         super().__post_init__()

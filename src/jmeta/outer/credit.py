@@ -17,6 +17,7 @@ from jmeta import struct
 from jmeta.inner.maml import episodic_advantages, raw_advantages, spread
 from jmeta.objectives import generalized_advantages
 from jmeta.parallel import mean_over_devices, num_task_devices
+from jmeta.ranges import NonNegative, Share
 from jmeta.types import TASK_AXES, Lifetime, PyTree, Segment
 
 
@@ -81,10 +82,10 @@ class LifetimeCritic(CreditAssignment):
 
     has_critic: ClassVar[bool] = True
 
-    discount: jax.Array | float = 0.99
-    trace: jax.Array | float = 0.95
-    value_coefficient: jax.Array | float = 0.5
-    scale_rate: jax.Array | float = 0.02
+    discount: jax.Array | Share = 0.99
+    trace: jax.Array | Share = 0.95
+    value_coefficient: jax.Array | NonNegative = 0.5
+    scale_rate: jax.Array | Share = 0.02
 
     def init(self) -> PyTree:
         zero = jnp.zeros((), jnp.float32)
@@ -149,7 +150,7 @@ class EpisodeBaseline(CreditAssignment):
       discount: in [0, 1], per environment step.
     """
 
-    discount: jax.Array | float = 0.99
+    discount: jax.Array | Share = 0.99
 
     def init(self) -> PyTree:
         return ()
@@ -188,7 +189,7 @@ class Exploration(EpisodeBaseline):
       Stadie et al. 2018, arXiv 1803.01118 (E-MAML); Al-Shedivat et al. 2018, arXiv 1710.03641.
     """
 
-    coefficient: jax.Array | float = 1.0
+    coefficient: jax.Array | NonNegative = 1.0
 
     def assign(self, statistics: PyTree, lifetimes: Lifetime) -> tuple[Credit, PyTree]:
         credit, statistics = super().assign(statistics, lifetimes)

@@ -14,7 +14,6 @@ from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in_new_task
 from jmeta.outer.base import (
     OuterLearner,
-    check_anneal_steps,
     check_divides,
     check_fit,
     check_protocol,
@@ -24,6 +23,7 @@ from jmeta.outer.base import (
 )
 from jmeta.outer.on_policy import lifetime_metrics
 from jmeta.parallel import device_index, gather_devices, mean_over_devices, num_task_devices, over_tasks
+from jmeta.ranges import Count, Finite, Positive
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, MetaState, Metrics, Protocol, PyTree, Theta
 
@@ -44,17 +44,15 @@ class Evolution(OuterLearner):
     inner: InnerLearner
     tasks: TaskDistribution = struct.field(pytree_node=False)
     protocol: Protocol = struct.field(pytree_node=False)
-    score: tuple[float, ...] = struct.field(pytree_node=False)
-    num_tasks: int = struct.field(pytree_node=False)
-    population_size: int = struct.field(pytree_node=False)
-    members_at_once: int | None = struct.field(pytree_node=False, default=None)
+    score: tuple[Finite, ...] = struct.field(pytree_node=False)
+    num_tasks: Count = struct.field(pytree_node=False)
+    population_size: Count = struct.field(pytree_node=False)
+    members_at_once: Count | None = struct.field(pytree_node=False, default=None)
 
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
         check_fit(self.inner, self.tasks)
         check_score(self.score, self.protocol)
-        if self.num_tasks < 1:
-            raise ValueError(f"num_tasks={self.num_tasks}: a lifetime needs at least 1 task")
         self.check_devices(1)
 
     def check_devices(self, num_devices: int) -> None:
@@ -71,16 +69,16 @@ class Evolution(OuterLearner):
     def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
         self.check_devices(num_task_devices())
         live_key, search_key = jax.random.split(key)
-        pairs = jax.random.split(search_key, self.population_size // 2)
-        return over_tasks(self.step_on_device)((state, jax.random.split(live_key, self.num_tasks)), pairs)
+        shared = (state, jax.random.split(live_key, self.num_tasks), search_key)
+        return over_tasks(self.step_on_device)(shared, jnp.arange(self.population_size // 2))
 
     @abc.abstractmethod
-    def step_on_device(self, shared: tuple[MetaState, jax.Array], pairs: jax.Array) -> tuple[MetaState, Metrics]:
+    def step_on_device(self, shared: tuple[MetaState, jax.Array, jax.Array], pairs: jax.Array) -> tuple[MetaState, Metrics]:
         """The outer step on one device.
 
         Args:
-          shared: the state, and keys [num_tasks] of the lifetimes that all members live.
-          pairs: keys of this device's share of the population's pairs.
+          shared: the state, keys [num_tasks] of the lifetimes that all members live, and the key of the search.
+          pairs: the indices of this device's share of the population's pairs.
         """
 
     def fitness(self, theta: Theta, keys: jax.Array) -> tuple[jax.Array, Metrics]:
@@ -117,24 +115,21 @@ class OpenAIES(Evolution):
       Salimans et al. 2017, arXiv 1703.03864.
     """
 
-    sigma: jax.Array | float = 0.1
-    learning_rate: jax.Array | float = 1e-2
-    anneal_steps: int | None = struct.field(pytree_node=False, default=None)
+    sigma: jax.Array | Positive = 0.1
+    learning_rate: jax.Array | Positive = 1e-2
+    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
     ranked: bool = struct.field(pytree_node=False, default=True)
     optimizer: Callable[[Any], optax.GradientTransformation] = struct.field(pytree_node=False, default=optax.adam)
-
-    def __post_init__(self) -> None:
-        check_anneal_steps(self.anneal_steps)
-        super().__post_init__()
 
     def init(self, key: jax.Array) -> MetaState:
         theta = self.inner.init(key)
         return MetaState(theta, self.optimizer(self.learning_rate).init(theta), jnp.zeros((), jnp.int32))
 
-    def step_on_device(self, shared: tuple[MetaState, jax.Array], pairs: jax.Array) -> tuple[MetaState, Metrics]:
-        state, keys = shared
+    def step_on_device(self, shared: tuple[MetaState, jax.Array, jax.Array], pairs: jax.Array) -> tuple[MetaState, Metrics]:
+        state, keys, search_key = shared
         theta = state.theta
-        gradient, fitness, metrics = self.gradient(theta, keys, pairs)
+        pair_keys = jax.random.split(search_key, self.population_size // 2)
+        gradient, fitness, metrics = self.gradient(theta, keys, pair_keys[pairs])
         updates, opt_state = self.optimizer(self.learning_rate).update(optax.tree.scale(-1.0, gradient), state.opt_state, theta)
         theta = optax.apply_updates(theta, optax.tree.scale(remaining_rate(state.extra, self.anneal_steps), updates))
         metrics |= fitness_metrics(fitness, theta) | {"gradient_norm": optax.tree.norm(gradient)}
@@ -176,9 +171,3 @@ def fitness_metrics(fitness: jax.Array, theta: Theta) -> Metrics:
 def centred_ranks(fitness: jax.Array) -> jax.Array:
     """Ranks of [n] values, spread evenly over [-1/2, 1/2]; equal values share the mean of their ranks."""
     return (jax.scipy.stats.rankdata(fitness) - 1.0) / max(len(fitness) - 1, 1) - 0.5
-
-
-def check_sigma(sigma: float) -> None:
-    """Raises ValueError unless perturbations are of some size."""
-    if not sigma > 0:
-        raise ValueError(f"sigma={sigma}: members must differ, by a positive standard deviation such as 0.1")

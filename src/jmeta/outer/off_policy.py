@@ -16,8 +16,6 @@ from jmeta.outer.base import (
     STATE_LAYOUT,
     OuterLearner,
     TaskWeight,
-    check_anneal_steps,
-    check_at_least_one,
     check_divides,
     check_fit,
     check_protocol,
@@ -38,6 +36,7 @@ from jmeta.parallel import (
     split_axis,
     tasks_at_once,
 )
+from jmeta.ranges import Count, CountOrZero, Limit, Positive, PositiveShare
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree, Segment, Task, Theta
 
@@ -96,22 +95,22 @@ class OffPolicy(OuterLearner):
     inner: OffPolicyAgent
     tasks: TaskDistribution = struct.field(pytree_node=False)
     protocol: Protocol = struct.field(pytree_node=False)
-    num_tasks: int = struct.field(pytree_node=False)
-    num_collected: int = struct.field(pytree_node=False)
-    num_passes: int = struct.field(pytree_node=False)
-    num_minibatches: int = struct.field(pytree_node=False)
-    batch_size: int = struct.field(pytree_node=False)
-    capacity: int = struct.field(pytree_node=False)
-    microbatch_size: int | None = struct.field(pytree_node=False, default=None)
-    num_recent: int = struct.field(pytree_node=False, default=1)
+    num_tasks: Count = struct.field(pytree_node=False)
+    num_collected: Count = struct.field(pytree_node=False)
+    num_passes: Count = struct.field(pytree_node=False)
+    num_minibatches: Count = struct.field(pytree_node=False)
+    batch_size: Count = struct.field(pytree_node=False)
+    capacity: Count = struct.field(pytree_node=False)
+    microbatch_size: Count | None = struct.field(pytree_node=False, default=None)
+    num_recent: Count = struct.field(pytree_node=False, default=1)
     shaped: bool = struct.field(pytree_node=False, default=False)
     task_weight: TaskWeight | None = struct.field(pytree_node=False, default=None)
-    random_steps: int = struct.field(pytree_node=False, default=0)
-    explore_steps: int | None = struct.field(pytree_node=False, default=None)
-    learning_rate: jax.Array | float = 3e-4
-    anneal_steps: int | None = struct.field(pytree_node=False, default=None)
-    slow_rate: jax.Array | float = 0.005
-    max_gradient_norm: jax.Array | float = 10.0
+    random_steps: CountOrZero = struct.field(pytree_node=False, default=0)
+    explore_steps: Count | None = struct.field(pytree_node=False, default=None)
+    learning_rate: jax.Array | Positive = 3e-4
+    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
+    slow_rate: jax.Array | PositiveShare = 0.005
+    max_gradient_norm: jax.Array | Limit = 10.0
 
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
@@ -121,17 +120,11 @@ class OffPolicy(OuterLearner):
                 f"num_segments={self.protocol.num_segments}: {type(self.inner).__name__} adapts between segments, so in a "
                 f"lifetime of one it learns nothing of the task; use num_segments={self.inner.least_segments} or more"
             )
-        check_at_least_one(num_passes=self.num_passes, batch_size=self.batch_size, num_recent=self.num_recent)
         if self.protocol.num_streams != 1:
             raise ValueError(f"num_streams={self.protocol.num_streams}: replay keeps one stream of steps for each task; use 1")
         length = self.protocol.num_env_steps
         if self.capacity < max(length, self.inner.sequence_length):
             raise ValueError(f"capacity={self.capacity}: a task's replay must hold a lifetime, {length} steps")
-        if self.random_steps < 0:
-            raise ValueError(f"random_steps={self.random_steps}: give 0 outer steps of random actions, or more")
-        if self.explore_steps is not None and self.explore_steps < 1:
-            raise ValueError(f"explore_steps={self.explore_steps}: give at least 1 outer step, or None for no fall")
-        check_anneal_steps(self.anneal_steps)
         if self.shaped and not self.inner.takes_shaped:
             raise ValueError(
                 f"shaped=True: {type(self.inner).__name__} fine-tunes its values on a new task's own reward, which values of a "

@@ -27,6 +27,7 @@ from jmeta.outer.base import (
 )
 from jmeta.outer.credit import Credit, CreditAssignment
 from jmeta.parallel import SHARED, deal_axis, mean_over_chunks, num_task_devices, over_tasks, tasks_at_once
+from jmeta.ranges import Count, Finite
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Decision, Lifetime, MetaState, Metrics, Protocol, PyTree, Task, Theta
 
@@ -73,11 +74,11 @@ class OnPolicy(OuterLearner):
     tasks: TaskDistribution = struct.field(pytree_node=False)
     credit: CreditAssignment
     protocol: Protocol = struct.field(pytree_node=False)
-    score: tuple[float, ...] = struct.field(pytree_node=False)
-    num_tasks: int = struct.field(pytree_node=False)
-    microbatch_size: int | None = struct.field(pytree_node=False, default=None)
+    score: tuple[Finite, ...] = struct.field(pytree_node=False)
+    num_tasks: Count = struct.field(pytree_node=False)
+    microbatch_size: Count | None = struct.field(pytree_node=False, default=None)
     rematerialise: bool = struct.field(pytree_node=False, default=False)
-    stream_chunks: int = struct.field(pytree_node=False, default=1)
+    stream_chunks: Count = struct.field(pytree_node=False, default=1)
     task_weight: TaskWeight | None = struct.field(pytree_node=False, default=None)
 
     def __post_init__(self) -> None:
@@ -87,7 +88,7 @@ class OnPolicy(OuterLearner):
             raise ValueError(f"score={self.score} gives no segment any weight: nothing would be learned")
         check_fit(self.inner, self.tasks)
         num_streams = self.protocol.num_streams
-        if self.stream_chunks < 1 or num_streams % self.stream_chunks:
+        if num_streams % self.stream_chunks:
             raise ValueError(
                 f"stream_chunks={self.stream_chunks} does not divide num_streams={num_streams}: use a divisor, such as 1"
             )
@@ -97,10 +98,10 @@ class OnPolicy(OuterLearner):
         share = num_devices * self.num_groups
         check_divides("num_tasks", self.num_tasks, share, f"{num_devices} device(s) x {self.num_groups} minibatch(es)")
         group = self.num_tasks // share
-        if self.microbatch_size is not None and (self.microbatch_size < 1 or group % self.microbatch_size):
+        if self.microbatch_size is not None and group % self.microbatch_size:
             raise ValueError(
                 f"microbatch_size={self.microbatch_size} does not divide the {group} tasks of a minibatch on one device: use "
-                f"{math.gcd(group, max(1, self.microbatch_size))}, or None"
+                f"{math.gcd(group, self.microbatch_size)}, or None"
             )
 
     @property

@@ -10,7 +10,7 @@ import optax
 
 from jmeta import struct
 from jmeta.objectives import clipped_surrogate
-from jmeta.outer.base import check_anneal_steps, left_of_share, remaining_rate
+from jmeta.outer.base import left_of_share, remaining_rate
 from jmeta.outer.credit import Credit
 from jmeta.outer.on_policy import (
     Experience,
@@ -23,6 +23,7 @@ from jmeta.outer.on_policy import (
     take_segments,
 )
 from jmeta.parallel import mean_over_devices
+from jmeta.ranges import Count, Limit, NonNegative, Positive
 from jmeta.types import Decision, MetaState, Metrics, PyTree, Theta
 
 MakeOptimizer = Callable[[Any], optax.GradientTransformation]
@@ -54,25 +55,17 @@ class PPO(OnPolicy):
       Schulman et al. 2017, arXiv 1707.06347.
     """
 
-    num_epochs: int = struct.field(pytree_node=False, default=1)
-    num_minibatches: int = struct.field(pytree_node=False, default=1)
-    anneal_steps: int | None = struct.field(pytree_node=False, default=None)
-    learning_rate: jax.Array | float = 1e-3
-    max_gradient_norm: jax.Array | float = 0.5
-    clip_epsilon: jax.Array | float = 0.2
-    entropy_coefficient: jax.Array | float = 0.0
+    num_epochs: Count = struct.field(pytree_node=False, default=1)
+    num_minibatches: Count = struct.field(pytree_node=False, default=1)
+    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
+    learning_rate: jax.Array | Positive = 1e-3
+    max_gradient_norm: jax.Array | Limit = 0.5
+    clip_epsilon: jax.Array | Positive = 0.2
+    entropy_coefficient: jax.Array | NonNegative = 0.0
     optimizer: MakeOptimizer = struct.field(pytree_node=False, default=partial(optax.adam, eps=1e-5))
 
     tries_for: ClassVar[float] = 0.5
     """The share of ``anneal_steps`` in which the entropy coefficient falls to zero."""
-
-    def __post_init__(self) -> None:
-        if self.num_epochs < 1:
-            raise ValueError(f"num_epochs={self.num_epochs}: it must be at least 1")
-        if self.num_minibatches < 1:
-            raise ValueError(f"num_minibatches={self.num_minibatches}: it must be at least 1")
-        check_anneal_steps(self.anneal_steps)
-        super().__post_init__()
 
     @property
     def num_groups(self) -> int:

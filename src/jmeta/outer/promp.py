@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.outer.on_policy import Experience, divergence, take_segments
 from jmeta.outer.ppo import PPO
+from jmeta.ranges import NonNegative
 from jmeta.types import Metrics, Theta
 
 
@@ -25,7 +26,7 @@ class ProMP(PPO):
       Rothfuss et al. 2019, arXiv 1810.06784, equation 13.
     """
 
-    kl_coefficient: jax.Array | float = 5e-4
+    kl_coefficient: jax.Array | NonNegative = 5e-4
 
     def __post_init__(self) -> None:
         super().__post_init__()

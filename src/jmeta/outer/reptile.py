@@ -10,9 +10,10 @@ import optax
 from jmeta import struct
 from jmeta.inner.maml import MAML
 from jmeta.lifetime import live, start
-from jmeta.outer.base import OuterLearner, check_anneal_steps, check_divides, check_fit, check_protocol, remaining_rate
+from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol, remaining_rate
 from jmeta.outer.on_policy import lifetime_metrics
 from jmeta.parallel import mean_over_devices, num_task_devices, over_tasks
+from jmeta.ranges import Count, Positive
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree
 
@@ -37,13 +38,12 @@ class Reptile(OuterLearner):
     inner: MAML
     tasks: TaskDistribution = struct.field(pytree_node=False)
     protocol: Protocol = struct.field(pytree_node=False)
-    num_tasks: int = struct.field(pytree_node=False)
-    learning_rate: jax.Array | float = 0.1
-    anneal_steps: int | None = struct.field(pytree_node=False, default=None)
+    num_tasks: Count = struct.field(pytree_node=False)
+    learning_rate: jax.Array | Positive = 0.1
+    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
     optimizer: Callable[[Any], optax.GradientTransformation] = struct.field(pytree_node=False, default=optax.sgd)
 
     def __post_init__(self) -> None:
-        check_anneal_steps(self.anneal_steps)
         check_protocol(self.tasks, self.protocol)
         check_fit(self.inner, self.tasks)
         if not isinstance(self.inner, MAML):

@@ -20,6 +20,7 @@ from jmeta.outer.on_policy import (
     take_segments,
 )
 from jmeta.parallel import mean_over_devices
+from jmeta.ranges import Count, NonNegative, OpenShare, Positive
 from jmeta.types import Decision, MetaState, Metrics, PyTree, Theta
 
 
@@ -57,11 +58,11 @@ class TrustRegion(OnPolicy):
       max_backtracks: trials of the line search.
     """
 
-    max_kl: jax.Array | float = 0.01
-    damping: jax.Array | float = 1e-5
-    num_cg_steps: int = struct.field(pytree_node=False, default=10)
-    backtrack_ratio: jax.Array | float = 0.8
-    max_backtracks: int = struct.field(pytree_node=False, default=15)
+    max_kl: jax.Array | Positive = 0.01
+    damping: jax.Array | NonNegative = 1e-5
+    num_cg_steps: Count = struct.field(pytree_node=False, default=10)
+    backtrack_ratio: jax.Array | OpenShare = 0.8
+    max_backtracks: Count = struct.field(pytree_node=False, default=15)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,9 +70,6 @@ class TrustRegion(OnPolicy):
             raise ValueError(
                 f"credit={type(self.credit).__name__} has a critic, which a trust region does not train: use EpisodeBaseline"
             )
-        for name in ("num_cg_steps", "max_backtracks"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: it must be at least 1")
 
     def init(self, key: jax.Array) -> MetaState:
         return MetaState(self.inner.init(key), (), OnPolicyExtra(self.credit.init(), jnp.zeros((), jnp.int32)))

@@ -1,0 +1,134 @@
+"""Ranges of settings: stated once, in the annotation, and checked before anything compiles.
+
+    learning_rate: Positive = 1e-3
+
+says that a learning rate is above 0. ``jmeta.struct.dataclass`` checks the fields of a learner when somebody makes one, and
+``checked`` the arguments of a function. A traced value has no number yet and passes.
+"""
+
+import dataclasses
+import functools
+import inspect
+import math
+import types
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, ParamSpec, TypeAlias, TypeVar, Union, get_args, get_origin
+
+import jax
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """An interval of numbers; in ``Annotated``, beside ``int`` it holds whole numbers only.
+
+    Attributes:
+      low: its lower end.
+      high: its upper end.
+      has_low: whether the lower end belongs to it.
+      has_high: whether the upper end does.
+
+    Example:
+      >>> str(Range(0.0, 1.0)), str(Range(0.0, has_low=False)), 1.5 in Range(0.0, 1.0)
+      ('from 0 to 1', 'above 0', False)
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    has_low: bool = True
+    has_high: bool = True
+
+    def __contains__(self, value: Any) -> bool:
+        above = value >= self.low if self.has_low else value > self.low
+        below = value <= self.high if self.has_high else value < self.high
+        return bool(np.all(above & below))
+
+    def __str__(self) -> str:
+        if self.low == -math.inf and self.high == math.inf:
+            return "finite"
+        if self.high == math.inf:
+            return f"of at least {self.low:g}" if self.has_low else f"above {self.low:g}"
+        if self.has_low and self.has_high:
+            return f"from {self.low:g} to {self.high:g}"
+        return f"{Range(self.low, has_low=self.has_low)!s} and {'at most' if self.has_high else 'below'} {self.high:g}"
+
+
+Count: TypeAlias = Annotated[int, Range(1)]
+"""At least 1 of something."""
+CountOrZero: TypeAlias = Annotated[int, Range(0)]
+"""Of something that need not be."""
+Finite: TypeAlias = Annotated[float, Range(has_low=False, has_high=False)]
+Positive: TypeAlias = Annotated[float, Range(0.0, has_low=False, has_high=False)]
+NonNegative: TypeAlias = Annotated[float, Range(0.0, has_high=False)]
+Limit: TypeAlias = Annotated[float, Range(0.0, has_low=False)]
+"""Above 0; infinity is no limit."""
+Share: TypeAlias = Annotated[float, Range(0.0, 1.0)]
+PositiveShare: TypeAlias = Annotated[float, Range(0.0, 1.0, has_low=False)]
+OpenShare: TypeAlias = Annotated[float, Range(0.0, 1.0, has_low=False, has_high=False)]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, whose arguments are checked against the ranges in its annotations.
+
+    Raises:
+      ValueError: when called with a number out of range, with its name, the range and the default.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        check_arguments(signature, signature.bind(*args, **kwargs).arguments)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def check_arguments(signature: inspect.Signature, arguments: dict[str, Any]) -> None:
+    """Raises ValueError unless every argument lies in the range that its annotation has."""
+    for name, value in arguments.items():
+        if name in signature.parameters:
+            parameter = signature.parameters[name]
+            check_setting(name, value, parameter.annotation, parameter.default)
+
+
+def check_setting(name: str, value: Any, annotation: Any, default: Any = None) -> None:
+    """Raises ValueError unless a value lies in the range that an annotation has; what is no number passes, and what is traced."""
+    for kind, allowed in ranges(annotation):
+        for number in _numbers(value):
+            if number in allowed and (kind is not int or np.issubdtype(number.dtype, np.integer)):
+                continue
+            noun = "whole number" if kind is int else "number"
+            usual = isinstance(default, int | float) and not isinstance(default, bool) and default in allowed
+            raise ValueError(f"{name}={value!r}: give a {noun} {allowed}{f', such as {default!r}' if usual else ''}")
+
+
+def ranges(annotation: Any) -> Iterator[tuple[Any, Range]]:
+    """The ranges in an annotation, of a number, of one that may be missing, or of each of several, with the type beside it."""
+    if get_origin(annotation) is Annotated:
+        kind, *metadata = get_args(annotation)
+        yield from ((kind, each) for each in metadata if isinstance(each, Range))
+        yield from ranges(kind)
+    elif get_origin(annotation) in (Union, types.UnionType, tuple):
+        for member in get_args(annotation):
+            yield from ranges(member)
+
+
+def plain(annotation: Any) -> Any:
+    """The annotation without ranges."""
+    origin, members = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return plain(members[0])
+    if origin in (Union, types.UnionType):
+        return Union[tuple(plain(member) for member in members)]  # noqa: UP007
+    return tuple[tuple(plain(member) for member in members)] if origin is tuple else annotation  # type: ignore[misc]
+
+
+def _numbers(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple | list):
+        for each in value:
+            yield from _numbers(each)
+    elif not isinstance(value, jax.core.Tracer) and isinstance(value, jax.Array | np.ndarray | np.number | int | float):
+        yield np.asarray(value)
