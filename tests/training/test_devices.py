@@ -41,6 +41,9 @@ OUTER_LEARNERS = {
     "rl2-es": lambda: jmeta.algorithms.rl2_es(
         BernoulliBandit(num_pulls=8), hidden_size=4, num_tasks=8, population_size=16, sigma=1.0
     ),
+    "maml-normalised": lambda: jmeta.algorithms.maml(
+        PointNavigation(horizon=3), widths=(4,), num_streams=2, num_tasks=16, normalize_observations=True, normalize_rewards=True
+    ),
 }
 
 

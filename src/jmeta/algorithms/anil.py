@@ -3,11 +3,13 @@
 from typing import Any
 
 from jmeta.algorithms.maml import maml
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import variant_of, with_inner
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks.base import TaskDistribution
 
 
+@normalisable
 @variant_of(maml, without=("baseline",))
 def anil(tasks: TaskDistribution, *, moves: tuple[str, ...] = ("policy",), **settings: Any) -> OuterLearner:
     """``maml`` in which only the policy's last layer adapts; the features below are the same in every task.

@@ -1,5 +1,6 @@
 """The average policy: one policy for all tasks, which does not adapt. A rung of the baseline ladder."""
 
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.fixed_policy import FixedPolicy
 from jmeta.outer.credit import EpisodeCritic
@@ -9,6 +10,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
+@normalisable
 @takes_tasks
 @checked
 def average(

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from jmeta.algorithms.maml import maml
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import variant_of, with_inner
 from jmeta.inner.cavia import context_policy
 from jmeta.outer.base import OuterLearner
@@ -10,6 +11,7 @@ from jmeta.ranges import Count, NonNegative, Positive
 from jmeta.tasks.base import TaskDistribution
 
 
+@normalisable
 @variant_of(maml, without=("baseline",))
 def cavia(
     tasks: TaskDistribution,

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from jmeta.algorithms.maml import maml
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import fields_for, variant_of
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.credit import Exploration
@@ -11,6 +12,7 @@ from jmeta.ranges import NonNegative
 from jmeta.tasks.base import TaskDistribution
 
 
+@normalisable
 @variant_of(maml, without=("baseline", "surrogate"))
 def e_maml(tasks: TaskDistribution, *, exploration_coefficient: NonNegative = 1.0, **settings: Any) -> OuterLearner:
     """``maml`` that also credits the data it adapts to with what came of it: the whole gradient of the return after adaptation.

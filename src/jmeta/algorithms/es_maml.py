@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.zero_order import EvolutionGradient, HillClimbing
 from jmeta.outer.base import check_choice
@@ -11,6 +12,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
+@normalisable
 @takes_tasks
 @checked
 def es_maml(

@@ -3,11 +3,13 @@
 from typing import Any
 
 from jmeta.algorithms.maml import maml
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import variant_of
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks.base import TaskDistribution
 
 
+@normalisable
 @variant_of(maml, without=("surrogate", "first_order", "mixed_mode", "stream_chunks", "rematerialise"))
 def fomaml(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
     """``maml`` whose inner gradients count as constants: the gradient at the adapted weights, applied to the initial ones.

@@ -1,5 +1,6 @@
 """A policy generated from what was lived in the task, episode by episode."""
 
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.generated_policy import GeneratedPolicy
 from jmeta.networks import CoreName, check_core, make_core
@@ -10,6 +11,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
+@normalisable
 @takes_tasks
 @checked
 def hypernetwork(

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from jmeta.algorithms.maml import maml
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import fields_for, takes_tasks, variant_of
 from jmeta.inner.imaml import IMAML
 from jmeta.outer.base import OuterLearner
@@ -11,6 +12,7 @@ from jmeta.ranges import Count, Positive
 from jmeta.tasks.base import TaskDistribution
 
 
+@normalisable
 @variant_of(
     maml,
     without=("surrogate", "mixed_mode", "stream_chunks"),

@@ -5,6 +5,7 @@ from typing import Literal
 import jax.numpy as jnp
 import optax
 
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import GradientDescent
@@ -21,6 +22,7 @@ TRANSFORMS = {"sgd": optax.identity(), "momentum": optax.trace(0.9), "adam": opt
 SURROGATES = {"low-variance-curvature": low_variance_curvature, "loaded-dice": loaded_dice, "naive": naive}
 
 
+@normalisable
 @takes_tasks
 @checked
 def maml(

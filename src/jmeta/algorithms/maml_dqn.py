@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.off_policy import check_layers, off_policy_learner
 from jmeta.algorithms.variants import variant_of
 from jmeta.inner.dqn import DQN
@@ -12,6 +13,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete
 
 
+@normalisable
 @variant_of(off_policy_learner, without=("inner",))
 def maml_dqn(
     tasks: TaskDistribution,

@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jmeta.algorithms.maml import maml
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import variant_of, with_inner
 from jmeta.inner.update_rules import RatePerStep
 from jmeta.outer.base import OuterLearner
@@ -12,6 +13,7 @@ from jmeta.ranges import NonNegative
 from jmeta.tasks.base import TaskDistribution
 
 
+@normalisable
 @variant_of(maml, without=("inner_optimizer",))
 def maml_plus_plus(
     tasks: TaskDistribution, *, inner_rates: tuple[NonNegative, ...] = (0.5, 0.25), **settings: Any

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.rl2 import rl2
 from jmeta.algorithms.variants import variant_of
 from jmeta.outer.base import OuterLearner
@@ -9,6 +10,7 @@ from jmeta.ranges import Count
 from jmeta.tasks.base import TaskDistribution
 
 
+@normalisable
 @variant_of(rl2, without=("core", "num_layers"))
 def mann(tasks: TaskDistribution, *, context_length: Count | None = 32, **settings: Any) -> OuterLearner:
     """``rl2`` with an external memory: slots that are read by content, and written where they were least used.

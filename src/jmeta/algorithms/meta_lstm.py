@@ -3,6 +3,7 @@
 from typing import Any
 
 from jmeta.algorithms.maml import maml
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import variant_of, with_inner
 from jmeta.inner.meta_lstm import LSTMRule
 from jmeta.outer.base import OuterLearner
@@ -10,6 +11,7 @@ from jmeta.ranges import Count, OpenShare
 from jmeta.tasks.base import TaskDistribution
 
 
+@normalisable
 @variant_of(maml, without=("inner_rates", "inner_optimizer"))
 def meta_lstm(
     tasks: TaskDistribution, *, hidden_size: Count = 20, initial_rate: OpenShare = 0.5, first_order: bool = True, **settings: Any

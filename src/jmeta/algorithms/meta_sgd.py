@@ -3,6 +3,7 @@
 from typing import Any
 
 from jmeta.algorithms.maml import maml
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import variant_of, with_inner
 from jmeta.inner.update_rules import RatePerParameter
 from jmeta.outer.base import OuterLearner
@@ -10,6 +11,7 @@ from jmeta.ranges import Positive
 from jmeta.tasks.base import TaskDistribution
 
 
+@normalisable
 @variant_of(maml, without=("inner_rates", "inner_optimizer"))
 def meta_sgd(tasks: TaskDistribution, *, initial_rate: Positive = 0.5, **settings: Any) -> OuterLearner:
     """``maml`` that learns an inner rate for every single weight along with the initial weights.

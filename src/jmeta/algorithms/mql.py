@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.off_policy import check_layers, off_policy_learner, protocol_of
 from jmeta.algorithms.variants import variant_of
 from jmeta.inner.mql import MQL, Context
@@ -14,6 +15,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Continuous
 
 
+@normalisable
 @variant_of(off_policy_learner, without=("inner", "explore_steps"))
 def mql(
     tasks: TaskDistribution,

@@ -3,12 +3,14 @@
 from typing import Any
 
 from jmeta.algorithms.average import average
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import variant_of
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks.base import TaskDistribution
 from jmeta.tasks.told import ToldTasks
 
 
+@normalisable
 @variant_of(average)
 def oracle(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
     """``average`` with the task in the observation: what is to be had by one who need not find out.

@@ -4,6 +4,7 @@ from typing import Any, get_args
 
 from flax import nnx
 
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.off_policy import check_layers, off_policy_learner, protocol_of
 from jmeta.algorithms.variants import variant_of
 from jmeta.inner.pearl import PEARL
@@ -15,6 +16,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete
 
 
+@normalisable
 @variant_of(off_policy_learner, without=("inner", "explore_steps"))
 def pearl(
     tasks: TaskDistribution,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from jmeta.algorithms.maml import maml
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import fields_for, variant_of
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.promp import ProMP
@@ -10,6 +11,7 @@ from jmeta.ranges import Count, NonNegative, Positive
 from jmeta.tasks.base import TaskDistribution
 
 
+@normalisable
 @variant_of(maml, without=("surrogate", "first_order"))
 def promp(
     tasks: TaskDistribution,

@@ -5,6 +5,7 @@ from typing import Any
 import optax
 
 from jmeta.algorithms.maml import maml
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import fields_for, variant_of
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.reptile import Reptile
@@ -12,6 +13,7 @@ from jmeta.ranges import Count, Positive
 from jmeta.tasks.base import TaskDistribution
 
 
+@normalisable
 @variant_of(
     maml,
     without=(

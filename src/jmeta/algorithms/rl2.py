@@ -4,6 +4,7 @@ from typing import Literal
 
 import jax.numpy as jnp
 
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.rl2 import RL2, recurrent_network
 from jmeta.networks import CoreName, check_core, make_core
@@ -15,6 +16,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
+@normalisable
 @takes_tasks
 @checked
 def rl2(

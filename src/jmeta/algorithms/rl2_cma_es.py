@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.rl2_es import rl2_es
 from jmeta.algorithms.variants import fields_for, variant_of
 from jmeta.outer.ask_tell import AskTell
@@ -10,6 +11,7 @@ from jmeta.ranges import Count
 from jmeta.tasks.base import TaskDistribution
 
 
+@normalisable
 @variant_of(rl2_es, without=("learning_rate", "anneal_steps"))
 def rl2_cma_es(
     tasks: TaskDistribution, *, hidden_size: Count = 8, covariance: Literal["full", "diagonal"] = "full", **settings: Any

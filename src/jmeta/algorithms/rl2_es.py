@@ -1,5 +1,6 @@
 """RL² trained by evolution strategies (Salimans et al. 2017, arXiv 1703.03864)."""
 
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.rl2 import recurrent_agent
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.networks import CoreName
@@ -9,6 +10,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
+@normalisable
 @takes_tasks
 @checked
 def rl2_es(

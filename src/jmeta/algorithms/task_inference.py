@@ -5,6 +5,7 @@ from typing import Any
 import jax
 
 from jmeta.algorithms.belief import belief_learner
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import variant_of
 from jmeta.inner.task_inference import TaskInference
 from jmeta.outer.base import OuterLearner
@@ -12,6 +13,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.tasks.checks import check_described
 
 
+@normalisable
 @variant_of(belief_learner, without=("belief_size", "make_inner"))
 def task_inference(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
     """A recurrent belief about the task, trained on what the task was, and a policy that sees the belief.

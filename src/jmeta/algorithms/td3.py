@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.off_policy import check_layers, off_policy_learner
 from jmeta.algorithms.variants import variant_of
 from jmeta.inner.off_policy import Reactive
@@ -12,6 +13,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Continuous
 
 
+@normalisable
 @variant_of(off_policy_learner, without=("inner", "explore_steps", "num_segments"))
 def td3(
     tasks: TaskDistribution,

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from jmeta.algorithms.normalisation import SETTINGS
 from jmeta.outer.base import OuterLearner, check_tasks
 from jmeta.outer.ppo import PPO
 from jmeta.ranges import check_arguments
@@ -29,7 +30,7 @@ def variant_of(
 
     def mark(function: Callable[..., OuterLearner]) -> Callable[..., OuterLearner]:
         own = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        taken = {p.name for p in own} | set(without)
+        taken = {p.name for p in own} | set(without) | set(SETTINGS)
         inherited = [p for p in inspect.signature(base, eval_str=True).parameters.values() if p.name not in taken]
         signature = inspect.Signature([*own, *inherited], return_annotation=OuterLearner)
 

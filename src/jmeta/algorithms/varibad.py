@@ -8,6 +8,7 @@ import numpy as np
 from flax import nnx
 
 from jmeta.algorithms.belief import belief_learner
+from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import variant_of
 from jmeta.inner.varibad import ArrivalReward, Decoder, OneStateReward, PairMLP, StepReward, VariBAD
 from jmeta.networks import from_nnx
@@ -18,6 +19,7 @@ from jmeta.tasks.base import TaskDistribution
 RewardDecoder: TypeAlias = Literal["step", "arrival", "one-state"]
 
 
+@normalisable
 @variant_of(belief_learner, without=("belief_size", "make_inner"))
 def varibad(
     tasks: TaskDistribution,
@@ -105,6 +107,7 @@ def varibad(
         kl_weight=kl_weight,
         num_beliefs=num_beliefs,
         num_decoded=num_decoded,
+        one_hot_states=reward_decoder == "one-state",
     )
     return belief_learner(tasks, latent_size, make_inner, **settings)
 

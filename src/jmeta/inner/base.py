@@ -1,11 +1,14 @@
 """The inner learner: how experience in one task becomes behaviour in that task."""
 
 import abc
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 
-from jmeta.types import ActionSpace, Decision, Memory, Phi, Segment, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Lifetime, Memory, Metrics, Phi, Segment, Theta, Timestep
+
+Lived = TypeVar("Lived", bound=NamedTuple)
 
 
 class InnerLearner(abc.ABC):
@@ -61,6 +64,24 @@ class InnerLearner(abc.ABC):
 
         memory, decisions = jax.lax.scan(step, memory, timesteps)
         return decisions, memory
+
+    # What differs only where observations or rewards are normalised: see ``jmeta.inner.normalised``.
+
+    @property
+    def unwrapped(self) -> "InnerLearner":
+        """The learner itself, without what normalises for it."""
+        return self
+
+    def see(self, lived: Lived) -> Lived:
+        """What was lived, as the learner sees it."""
+        return lived
+
+    def measure(self, lifetimes: Lifetime) -> Metrics:
+        """What is to be known of the lifetimes lived [K, T, N, B] beside how they went: means over all their steps."""
+        return {}
+
+    def check_normalisable(self, observations: bool, rewards: bool) -> None:  # noqa: B027
+        """Raises ValueError if the learner can't do with normalised observations, or rewards."""
 
 
 class InContextLearner(InnerLearner):

@@ -120,6 +120,7 @@ class VariBAD(BeliefAgent):
       transition_weight: weight of the second term.
       num_beliefs: posteriors t, drawn at random, that enter at each update; None for all.
       num_decoded: steps i, likewise.
+      one_hot_states: whether the decoder needs observations that show states one-hot, as ``OneStateReward`` does.
 
     References:
       Zintgraf et al. 2020, arXiv 1910.08348.
@@ -131,6 +132,19 @@ class VariBAD(BeliefAgent):
     transition_weight: jax.Array | NonNegative = 1.0
     num_beliefs: Count | None = struct.field(pytree_node=False, default=None)
     num_decoded: Count | None = struct.field(pytree_node=False, default=None)
+    one_hot_states: bool = struct.field(pytree_node=False, default=False)
+
+    def check_normalisable(self, observations: bool, rewards: bool) -> None:
+        if rewards and self.reward_values:
+            raise ValueError(
+                f"normalize_rewards=True with reward_values={self.reward_values}: rewards that are told apart by their values "
+                "must keep them; leave out one of the two"
+            )
+        if observations and self.one_hot_states:
+            raise ValueError(
+                "normalize_observations=True with reward_decoder='one-state': its states must be observed one-hot; leave out "
+                "normalize_observations, which one-hot observations do not need"
+            )
 
     def init(self, key: jax.Array) -> Theta:
         agent_key, decoder_key = jax.random.split(key)

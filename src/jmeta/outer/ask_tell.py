@@ -60,7 +60,7 @@ class AskTell(Evolution):
         searching, _ = strategy.tell(tell_key, population, -everyone, searching, params)
         searching = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), searching, state.opt_state)
         theta = strategy.get_mean(searching)
-        metrics = mean_over_devices(jax.tree.map(jnp.mean, metrics))
+        metrics = mean_over_devices(jax.tree.map(lambda x: x.mean(0), metrics))
         return MetaState(theta, searching, ()), metrics | fitness_metrics(everyone, theta)
 
     def _strategy(self, theta: Theta) -> tuple[Any, Any]:

@@ -86,7 +86,8 @@ class Evolution(OuterLearner):
         live = partial(live_in_new_task, self.inner, self.tasks, theta, protocol=self.protocol)
         _, lifetimes = jax.vmap(live, out_axes=(0, TASK_AXES))(keys)
         earned = lifetimes.segments.reward.sum(1).mean((1, 2))  # [K]
-        return earned @ jnp.asarray(self.score, jnp.float32), lifetime_metrics(self.tasks, self.protocol, lifetimes)
+        metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes) | self.inner.measure(lifetimes)
+        return earned @ jnp.asarray(self.score, jnp.float32), metrics
 
     def over_members(self, function: Callable[[PyTree], PyTree], members: PyTree) -> PyTree:
         """``function`` of each member, leaves [n, ...], as many at once as memory is to hold."""
@@ -155,7 +156,7 @@ class OpenAIES(Evolution):
 
         total, _ = jax.lax.scan(add, optax.tree.zeros_like(theta), (pairs, weight))
         mean = mean_over_devices(optax.tree.scale(1.0 / (2 * len(pairs) * self.sigma), total))
-        return mean, everyone.reshape(-1), mean_over_devices(jax.tree.map(jnp.mean, metrics))
+        return mean, everyone.reshape(-1), mean_over_devices(jax.tree.map(lambda x: x.mean(0), metrics))
 
 
 def fitness_metrics(fitness: jax.Array, theta: Theta) -> Metrics:

@@ -190,7 +190,7 @@ class OffPolicy(OuterLearner):
 
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
         records, lifetimes = self.collect(state, keys)
-        metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes)
+        metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes) | self.inner.measure(lifetimes)
         learner = (state.theta, state.opt_state, state.extra.slow)
         turns_for_a_row = -(-self.inner.sequence_length // self.protocol.num_env_steps)
         everywhere = (state.extra.num_steps + 1) * self.num_collected >= turns_for_a_row * self.num_tasks

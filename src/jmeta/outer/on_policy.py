@@ -142,7 +142,7 @@ class OnPolicy(OuterLearner):
 
         task_keys, begin_keys = split_each(keys)
         tasks, lifetimes = jax.vmap(one_lifetime, out_axes=(0, TASK_AXES))(task_keys, begin_keys)
-        credit, statistics = self.credit.assign(state.extra.statistics, lifetimes)
+        credit, statistics = self.credit.assign(state.extra.statistics, self.inner.see(lifetimes))
         if self.task_weight is not None:
             credit = credit._replace(weight=credit.weight * relative_weights(self.task_weight, tasks)[:, None])
         behaviour = over_axes(log_prob, 4)(lifetimes.segments.decision, lifetimes.segments.action)

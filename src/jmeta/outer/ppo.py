@@ -100,7 +100,7 @@ class PPO(OnPolicy):
         carry = (state.theta, state.opt_state)
         (theta, opt_state), metrics = jax.lax.scan(epoch, carry, None, length=self.num_epochs)
         metrics = jax.tree.map(jnp.mean, metrics)
-        metrics |= lifetime_metrics(self.tasks, self.protocol, experience.lifetimes)
+        metrics |= lifetime_metrics(self.tasks, self.protocol, experience.lifetimes) | self.inner.measure(experience.lifetimes)
         metrics = mean_over_devices(metrics)
         metrics["theta_norm"] = optax.tree.norm(theta)
         extra = OnPolicyExtra(statistics, state.extra.num_steps + 1)

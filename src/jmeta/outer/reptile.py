@@ -46,7 +46,7 @@ class Reptile(OuterLearner):
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
         check_fit(self.inner, self.tasks)
-        if not isinstance(self.inner, MAML):
+        if not isinstance(self.inner.unwrapped, MAML):
             raise ValueError(f"Reptile moves theta towards phi, and {type(self.inner).__name__}'s are not alike: use MAML")
         if self.protocol.num_segments < 2:
             raise ValueError(
@@ -75,7 +75,8 @@ class Reptile(OuterLearner):
         updates, opt_state = self.optimizer(self.learning_rate).update(difference, state.opt_state, theta)
         left = remaining_rate(state.extra, self.anneal_steps)
         theta = optax.apply_updates(theta, optax.tree.scale(left, updates))
-        metrics = mean_over_devices(lifetime_metrics(self.tasks, self.protocol, lifetimes))
+        metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes) | self.inner.measure(lifetimes)
+        metrics = mean_over_devices(metrics)
         metrics |= {"distance": optax.tree.norm(difference), "theta_norm": optax.tree.norm(theta)}
         return MetaState(theta, opt_state, state.extra + 1), metrics
 

@@ -101,7 +101,8 @@ class TrustRegion(OnPolicy):
         trial = jax.lax.while_loop(search_on, lambda trial: attempt(trial.number + 1), attempt(jnp.zeros((), jnp.int32)))
         stays = refused(trial)
         new = jax.tree.map(lambda old, moved: jnp.where(stays, old, moved), theta, trial.theta)
-        metrics = mean_over_devices(lifetime_metrics(self.tasks, self.protocol, experience.lifetimes))
+        lived = experience.lifetimes
+        metrics = mean_over_devices(lifetime_metrics(self.tasks, self.protocol, lived) | self.inner.measure(lived))
         metrics |= {
             "loss": -surrogate,
             "policy/gain": jnp.where(stays, 0.0, trial.gain),

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from jmeta.keys import as_key
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner
+from jmeta.outer.normalised import check_scale
 from jmeta.parallel import SHARED, task_mesh
 from jmeta.training.checkpoints import Checkpoints, num_bytes
 from jmeta.training.loggers import JsonLines, Logger, TensorBoard, WeightsAndBiases, require_wandb
@@ -132,6 +133,7 @@ def train(
         )
     mesh = task_mesh(num_devices)
     outer.check_devices(mesh.size)
+    check_scale(outer)
 
     template = jax.eval_shape(outer.init, key)
     run = None if out is None else RunDirectory(out)

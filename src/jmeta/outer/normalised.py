@@ -1,0 +1,135 @@
+"""Any outer learner, with running normalisation of observations and rewards."""
+
+import warnings
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jmeta import struct
+from jmeta.inner.normalised import MEASURED, Normalised, NormalisedTheta, Statistics, WithStatistics
+from jmeta.lifetime import live_in_new_task
+from jmeta.outer.base import OuterLearner
+from jmeta.references.classical import Random
+from jmeta.tasks.base import TaskDistribution
+from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, Theta
+
+NUM_SAMPLED = 64
+"""Tasks that random actions are taken in, for the first statistics."""
+MOST_SAMPLED = 100
+"""Steps that are taken in each to warn of a scale."""
+LARGEST_UNWARNED, LEAST_UNWARNED = 100.0, 0.02
+"""Observations beyond the one, or none of whose features has a standard deviation of the other, are warned of."""
+
+
+@struct.dataclass
+class Normalising(OuterLearner):
+    """Another outer learner whose agent sees observations, and rewards, in the units of running statistics.
+
+    The statistics begin with random actions in a few tasks. At each outer step the other learner is handed its inner learner
+    under the statistics so far (``jmeta.inner.normalised``), with which it lives, replays and learns, and what was lived is then
+    merged into them. So they are constants within a step, equal on all devices, saved with theta, and shipped with it; what is
+    shipped no longer moves them. Metrics and fitness are of the rewards that the tasks gave.
+
+    Attributes:
+      learner: the other learner.
+      observations: whether observations are normalised.
+      rewards: whether rewards are.
+
+    Raises:
+      ValueError: if there is nothing to normalise, or the inner learner can't do with it.
+    """
+
+    learner: Any  # an OuterLearner
+    observations: bool = struct.field(pytree_node=False)
+    rewards: bool = struct.field(pytree_node=False)
+
+    def __post_init__(self) -> None:
+        if not (self.observations or self.rewards):
+            raise ValueError("observations=False and rewards=False: there is nothing to normalise; use the learner itself")
+        self.learner.inner.check_normalisable(self.observations, self.rewards)
+
+    @property
+    def inner(self) -> WithStatistics:  # type: ignore[override]
+        return WithStatistics(self.learner.inner, self.observations, self.rewards)
+
+    @property
+    def tasks(self) -> TaskDistribution:  # type: ignore[override]
+        return self.learner.tasks
+
+    @property
+    def protocol(self) -> Protocol:  # type: ignore[override]
+        return self.learner.protocol
+
+    @property
+    def num_tasks(self) -> int:  # type: ignore[override]
+        return self.learner.num_tasks
+
+    @property
+    def num_env_steps(self) -> int:
+        return self.learner.num_env_steps
+
+    def memory_remedy(self) -> str:
+        return self.learner.memory_remedy()
+
+    def check_devices(self, num_devices: int) -> None:
+        self.learner.check_devices(num_devices)
+
+    def under(self, statistics: Statistics) -> OuterLearner:
+        """The other learner with its agent under given statistics; its theta is the plain one."""
+        inner: Normalised = self.inner.under(statistics)
+        return self.learner.replace(inner=inner)
+
+    def init(self, key: jax.Array) -> MetaState:
+        state = self.learner.init(key)
+        random = live_randomly(self.tasks, self.protocol.segment_length, NUM_SAMPLED, jax.random.fold_in(key, 1))
+        return state._replace(theta=NormalisedTheta(state.theta, Statistics.of(random)))
+
+    def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
+        theta, statistics = state.theta
+        after, metrics = self.under(statistics).step(state._replace(theta=theta), key)
+        measured = {name: metrics.pop(name) for name in MEASURED}
+        statistics = statistics.merge(measured, self.num_env_steps)
+        metrics |= {"normalisation/reward_scale": statistics.reward_scale} if self.rewards else {}
+        return after._replace(theta=NormalisedTheta(after.theta, statistics)), metrics
+
+    def deploy(self, state: MetaState) -> Theta:
+        theta, statistics = state.theta
+        return NormalisedTheta(self.under(statistics).deploy(state._replace(theta=theta)), statistics)
+
+
+def live_randomly(tasks: TaskDistribution, length: int, num_tasks: int, key: jax.Array) -> Lifetime:
+    """``length`` steps of random actions in each of so many tasks, [1, length, num_tasks, 1]."""
+    agent = Random(tasks.observation_size, tasks.action_space)
+
+    def live(key: jax.Array) -> Lifetime:
+        return live_in_new_task(agent, tasks, (), key, protocol=Protocol(1, length, 1))[1]
+
+    return jax.vmap(live, out_axes=TASK_AXES)(jax.random.split(key, num_tasks))
+
+
+def check_scale(outer: OuterLearner) -> None:
+    """Warns where observations, as random actions meet them, are far from unit scale and nothing normalises them.
+
+    Networks are initialised for inputs of about unit size: of larger ones hidden units saturate, of smaller ones they notice
+    nothing. A feature may be small beside others, as velocities are beside positions, so smallness is judged of the largest.
+    """
+    if isinstance(outer, Normalising) and outer.observations:
+        return
+    largest, std = (float(x) for x in _sampled_scale(outer.tasks, min(outer.protocol.segment_length, MOST_SAMPLED)))
+    if largest > LARGEST_UNWARNED or 0.0 < std < LEAST_UNWARNED:
+        found = f"reach {largest:.4g}" if largest > LARGEST_UNWARNED else f"vary by {std:.2g} at most"
+        warnings.warn(
+            f"observations of {type(outer.tasks).__name__} {found}, which is far from the unit scale that networks are made for: "
+            "use normalize_observations=True (--normalize-observations), or scale them in the environment",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+@partial(jax.jit, static_argnames=("tasks", "length"))
+def _sampled_scale(tasks: TaskDistribution, length: int) -> tuple[jax.Array, jax.Array]:
+    """The largest observation, and the largest standard deviation of a feature, under random actions."""
+    observation = live_randomly(tasks, length, NUM_SAMPLED, jax.random.key(0)).segments.timestep.observation
+    return jnp.abs(observation).max(), observation.std(tuple(range(observation.ndim - 1))).max()
