@@ -289,7 +289,8 @@ def test_observations_far_from_unit_scale_are_warned_of_where_nothing_normalises
     check_scale(jmeta.algorithms.maml(far, widths=(8,), normalize_observations=True))  # warnings are errors
 
 
-@pytest.mark.parametrize("name", [name for name in TASKS if name != "gymnax"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TASKS)
 def test_no_shipped_task_is_warned_of(name: str) -> None:
     tasks = TASKS[name]()
     check_scale(jmeta.algorithms.average(tasks, widths=(8,)))

@@ -6,15 +6,16 @@ Options of algorithms and tasks are their own keyword arguments and fields; ther
 import dataclasses
 import inspect
 import json
+import re
 import shlex
+import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import docstring_parser
 import jax
 import numpy as np
 import tyro
@@ -26,7 +27,8 @@ from tyro.conf import Positional
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.compare import compare_command
 from jmeta.cli.errors import is_message, own_frame
-from jmeta.cli.registry import build, fields_of, find_algorithm, find_task, nearest, recipe, recipe_of, settings
+from jmeta.cli.help import KINDS, about, details, flag, overview, setting_texts
+from jmeta.cli.registry import OTHER_NAMES, build, fields_of, find_algorithm, find_task, nearest, recipe, recipe_of, settings
 from jmeta.evaluation import Evaluation, evaluate, standard_error
 from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.evaluation.plots import plot_runs
@@ -82,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "compare": compare_command,
         "check": _check,
         "list": _list,
+        "help": _help,
     }
     if not args or args[0] in ("-h", "--help"):
         print(_overview(commands))
@@ -226,8 +229,9 @@ def _parse(
     algorithm_name: str, algorithm: Callable[..., Any], task_name: str, task_class: Callable[..., Any], args: list[str]
 ) -> _Parsed:
     """Parses the settings of algorithm (--FIELD), task (--task.FIELD) and run (--FIELD)."""
+    _check_known(args, algorithm_name, ("--", TrainOptions), ("--", algorithm), ("--task.", task_class))
     algorithm_settings = _as_dataclass("algorithm", algorithm)
-    task_settings = _as_dataclass("task", task_class)
+    task_settings = _as_dataclass("task", task_class, "--task.")
     flat = tyro.conf.arg(name="")
     joined = dataclasses.make_dataclass(
         "Settings",
@@ -238,32 +242,24 @@ def _parse(
         ],
         frozen=True,
     )
-    described = inspect.getdoc(algorithm) or ""
+    described = about(algorithm)
+    if inspect.isclass(task_class):
+        described += f"\n\nThe task, {task_name}: {about(task_class, '--task.')}"
     parsed: Any = tyro.cli(
         joined,
         prog=f"jmeta train {algorithm_name} --task {task_name}",
-        description=described.split("Args:")[0].strip(),
+        description=described,
         args=args,
     )
     return _Parsed(parsed.algorithm, parsed.task, parsed.run)
 
 
-def _wrapped(thing: Callable[..., Any] | None) -> Iterator[Callable[..., Any]]:
-    """It, what it is a variant of, what that is a variant of, ..."""
-    while thing is not None:
-        yield thing
-        thing = getattr(thing, "__wrapped__", None)
-
-
-def _as_dataclass(name: str, thing: Callable[..., Any]) -> type:
+def _as_dataclass(name: str, thing: Callable[..., Any], prefix: str = "--") -> type:
     """Keyword arguments of a function, or fields of a class, as a dataclass with the same help texts."""
-    described: dict[str, str] = {}
-    for link in _wrapped(thing):
-        documented = docstring_parser.parse(inspect.getdoc(link) or "").params
-        described = {p.arg_name: p.description or "" for p in documented} | described
+    described = setting_texts(thing, prefix)
     fields: list[Any] = []
     for setting, parameter in settings(thing).items():
-        annotation: Any = Annotated[parameter.annotation, tyro.conf.arg(help=described.get(setting, ""))]
+        annotation: Any = Annotated[parameter.annotation, tyro.conf.arg(help=described[setting])]
         if parameter.default is inspect.Parameter.empty:
             fields.append((setting, annotation))
         else:  # a factory, since a dataclass takes no list as a default
@@ -273,6 +269,23 @@ def _as_dataclass(name: str, thing: Callable[..., Any]) -> type:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _check_known(args: list[str], algorithm_name: str, *kinds: tuple[str, Any]) -> None:
+    """Raises ValueError for an option that is none, where it is clear which was meant."""
+    known = {flag(name, prefix)[2:] for prefix, thing in kinds for name in settings(thing)}
+    for arg in args:
+        option = arg.partition("=")[0]
+        name = re.sub(r"^(task\.)?no-", r"\1", option[2:])
+        spelled = {option[2:], name, option[2:].replace("_", "-"), name.replace("_", "-")}
+        if not option.startswith("--") or spelled & {*known, "help"}:
+            continue
+        called = OTHER_NAMES.get(option[2:].lower().replace("_", "-"), ())
+        if meant := [f"--{each}" for each in called if each in known]:
+            raise ValueError(
+                f"no option is called {option!r}; did you mean {' or '.join(meant)}? "
+                f"`jmeta list {algorithm_name}` lists the settings"
+            )
 
 
 # evaluate
@@ -438,34 +451,31 @@ def _check(args: list[str]) -> int:
     name, *rest = args
     rest = [f"--{arg.removeprefix('--task.')}" if arg.startswith("--task.") else arg for arg in rest]
     task_class = find_task(name)
-    chosen: Any = tyro.cli(_as_dataclass("task", task_class), prog=f"jmeta check {name}", args=rest)
+    chosen: Any = tyro.cli(_as_dataclass("task", task_class, "--"), prog=f"jmeta check {name}", args=rest)
     print(check_tasks(task_class(**fields_of(chosen))))
     return 0
 
 
 def _list(args: list[str]) -> int:
-    """List algorithms and tasks with their settings."""
+    """List algorithms and tasks, one a line; or the settings of one: jmeta list [NAME]."""
 
-    def list_all(what: Positional[Literal["all", "algorithms", "tasks"]] = "all") -> int:
-        """Lists algorithms and tasks.
+    def list_them(what: Positional[str] = "all") -> int:
+        """Lists algorithms and tasks, or says what one is and lists its settings.
 
         Args:
-          what: which of them.
+          what: "all", "algorithms", "tasks", or the name of one.
         """
-        groups: dict[str, dict[str, Any]] = {"algorithms": dict(ALGORITHMS), "tasks": dict(TASKS)}
-        console = Console(width=None if sys.stdout.isatty() else 160)
-        for group, members in groups.items():
-            if what not in ("all", group):
-                continue
-            table = Table(group[:-1], "what it is", "settings", title=group, show_lines=True)
-            for name, thing in sorted(members.items()):
-                prefix = "task." if group == "tasks" else ""
-                chosen = ", ".join(f"{prefix}{s}={p.default!r}" for s, p in settings(thing).items())
-                table.add_row(name, (inspect.getdoc(thing) or "").splitlines()[0], escape(chosen))
-            console.print(table)
+        width = shutil.get_terminal_size((100, 24)).columns
+        print(overview(what, width) if what in ("all", *KINDS) else details(what, min(width, 100)))
         return 0
 
-    return tyro.cli(list_all, prog="jmeta list", args=args)
+    return tyro.cli(list_them, prog="jmeta list", args=args)
+
+
+def _help(args: list[str]) -> int:
+    """Show this, or the help of a command: jmeta help [COMMAND]."""
+    main([*args[:1], "--help"])
+    return 0
 
 
 if __name__ == "__main__":

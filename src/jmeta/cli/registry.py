@@ -18,13 +18,61 @@ from jmeta.outer.base import OuterLearner
 from jmeta.tasks import TASKS, TaskDistribution
 from jmeta.training import Recipe
 
+OTHER_NAMES: dict[str, tuple[str, ...]] = {
+    # What other libraries and papers call things, in lower case and with hyphens, and what is nearest to it here.
+    "a2c": ("average", "rl2"),
+    "ppo": ("average", "rl2"),
+    "policy-gradient": ("average", "rl2"),
+    "ddpg": ("td3",),
+    "trpo": ("maml-trpo",),
+    "cma-es": ("rl2-cma-es",),
+    "es": ("rl2-es", "es-maml"),
+    "rl²": ("rl2",),
+    "rl^2": ("rl2",),
+    "rl-squared": ("rl2",),
+    "gru": ("rl2",),
+    "lstm": ("rl2",),
+    "lr": ("learning-rate",),
+    "outer-lr": ("learning-rate",),
+    "inner-lr": ("inner-rates", "inner-rate"),
+    "alpha": ("inner-rates", "inner-rate"),
+    "gamma": ("discount",),
+    "lambda": ("trace",),
+    "gae-lambda": ("trace",),
+    "entropy": ("entropy-coefficient",),
+    "ent-coef": ("entropy-coefficient",),
+    "clip": ("clip-epsilon",),
+    "clip-range": ("clip-epsilon",),
+    "steps": ("num-steps",),
+    "iterations": ("num-steps",),
+    "num-iterations": ("num-steps",),
+    "meta-batch-size": ("num-tasks",),
+    "batch-size": ("num-tasks",),
+    "buffer-size": ("capacity",),
+    "normalize": ("normalize-observations", "normalize-rewards"),
+    "output": ("out",),
+    "out-dir": ("out",),
+}
+
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """The nearest name, as a question, and all of them."""
+    """The nearest name, as a question, and all of them; whatever is written in capitals or with underscores."""
     names = list(names)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if (close := close_names(name, names)) else ""
     return f"{hint}There are: {', '.join(sorted(names))}"
+
+
+def close_names(name: str, names: Iterable[str]) -> list[str]:
+    """Those of some names that ``name`` may have meant: what it is called here, or the nearest in spelling, if any is near."""
+    spelled = {_spelled(each): each for each in names}
+    asked = _spelled(name)
+    if other := [spelled[each] for each in OTHER_NAMES.get(asked, ()) if each in spelled]:
+        return other
+    return [spelled[each] for each in difflib.get_close_matches(asked, spelled, n=1, cutoff=0.4)]
+
+
+def _spelled(name: str) -> str:
+    return name.lower().replace("_", "-")
 
 
 def find_algorithm(name: str) -> Callable[..., OuterLearner]:

@@ -1,0 +1,141 @@
+"""What the command line says of algorithms, tasks and their settings: docstrings, in the command line's own words."""
+
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import docstring_parser
+
+from jmeta.algorithms import ALGORITHMS
+from jmeta.cli.registry import nearest, settings
+from jmeta.tasks import TASKS
+
+KINDS: dict[str, dict[str, Any]] = {"algorithms": dict(ALGORITHMS), "tasks": dict(TASKS)}
+PREFIXES = {"algorithms": "--", "tasks": "--task."}
+
+
+def flag(name: str, prefix: str = "--") -> str:
+    """The option that a setting is on the command line: ``num_tasks`` is ``--num-tasks``."""
+    return prefix + name.replace("_", "-")
+
+
+def plain(text: str, names: Iterable[str] = (), prefix: str = "--") -> str:
+    """A docstring's text for a terminal: paragraphs unwrapped, no markup, settings as options.
+
+    Args:
+      text: paragraphs are parted by empty lines; indented ones, such as equations, are kept as they are.
+      names: settings that the text may mention, as ``name`` or ``name=value``; one without an underscore only where it is marked
+        up or has a value, since it may be an ordinary word.
+      prefix: of their options.
+    """
+    for name in names:
+        option = flag(name, prefix)
+        text = re.sub(rf"``{name}``|(?<![\w.-]){name}(?!\.?\w|=|-\w)" if "_" in name else rf"``{name}``", option, text)
+        text = re.sub(rf"``{name}=([^`]+)``|(?<![\w.-]){name}=(\"[^\"]*\"|'[^']*'|[\w.-]*\w)", partial_option(option), text)
+    for name in ALGORITHMS:
+        text = re.sub(rf"(?<![\w.]){name.replace('-', '_')}(?!\w)", name, text)
+    text = re.sub(r"such as \(([^()]+)\)", lambda found: f"such as {found[1].replace(',', '')}", text)
+    text = re.sub(r"``(.+?)``", r"\1", text, flags=re.DOTALL)
+    text = re.sub(r"(?<![\w*])\*(\w[^*]*\w)\*(?![\w*])", r"\1", text)
+    paragraphs = re.split(r"\n\s*\n", text.strip())
+    return "\n\n".join(p.rstrip() if p.startswith(" ") else " ".join(p.split()) for p in paragraphs)
+
+
+def partial_option(option: str) -> Callable[[re.Match[str]], str]:
+    """A replacement of ``name=value`` by ``option value``; True and False are the option and its opposite."""
+
+    def replace(found: re.Match[str]) -> str:
+        value = (found[1] or found[2]).strip("\"'")
+        if value in ("True", "False"):
+            return option if value == "True" else re.sub(r"^(--(?:task\.)?)", r"\1no-", option)
+        return f"{option} {value}"
+
+    return replace
+
+
+def about(thing: Callable[..., Any], prefix: str = "--") -> str:
+    """What an algorithm or a task family is, without the parts of its docstring that list settings, results and papers."""
+    described = re.split(r"\n(?:Args|Attributes|Returns|Raises|Example|References)[^\n]*:", inspect.getdoc(thing) or "")[0]
+    return plain(described, settings(thing), prefix)
+
+
+def headline(thing: Callable[..., Any]) -> str:
+    """The first sentence of it, on one line."""
+    return plain((inspect.getdoc(thing) or "").split("\n\n")[0])
+
+
+def setting_texts(thing: Callable[..., Any], prefix: str = "--") -> dict[str, str]:
+    """What each setting of an algorithm or a task family is, each on one line."""
+    described: dict[str, str] = {}
+    for link in _wrapped(thing):
+        documented = docstring_parser.parse(inspect.getdoc(link) or "").params
+        described = {p.arg_name: p.description or "" for p in documented} | described
+    names = settings(thing)
+    return {name: " ".join(plain(described.get(name, ""), names, prefix).split()) for name in names}
+
+
+def overview(what: str, width: int) -> str:
+    """One line for each algorithm and task family, or for those of one kind."""
+    lines: list[str] = []
+    for kind, members in KINDS.items():
+        if what in ("all", kind):
+            indent = max(map(len, members)) + 4
+            lines += ["", f"{kind}:"] if lines else [f"{kind}:"]
+            for name, thing in sorted(members.items()):
+                lines.append(textwrap.shorten(headline(thing), width - indent, placeholder=" ..."))
+                lines[-1] = f"  {name:<{indent - 2}}{lines[-1]}"
+    return "\n".join([*lines, "", "jmeta list NAME says more of one, and lists its settings."])
+
+
+def details(name: str, width: int) -> str:
+    """What an algorithm or a task family is, and its settings with their defaults.
+
+    Raises:
+      ValueError: if there is none of that name, with the nearest.
+    """
+    for kind, members in KINDS.items():
+        if name in members:
+            thing, prefix = members[name], PREFIXES[kind]
+            texts = setting_texts(thing, prefix)
+            parameters = settings(thing)
+            body = [_filled(paragraph, width) for paragraph in about(thing, prefix).split("\n\n")]
+            if texts:
+                body.append(f"settings, of which `jmeta train {'ALGORITHM --task ' if kind == 'tasks' else ''}{name}` takes:")
+            for setting, text in texts.items():
+                default = _default(parameters[setting].default)
+                body.append(f"  {flag(setting, prefix)}  ({default})\n" + textwrap.indent(_filled(text, width - 6), " " * 6))
+            return f"{name}\n\n" + "\n\n".join(body)
+    names = [*KINDS, *(name for members in KINDS.values() for name in members)]
+    raise ValueError(f"nothing is called {name!r}; {nearest(name, names)}")
+
+
+def _default(value: Any) -> str:
+    if value is inspect.Parameter.empty:
+        return "required"
+    if isinstance(value, bool):
+        return "default: on" if value else "default: off"
+    if value is None:
+        return "optional"
+    return f"default: {' '.join(_flat(value)) or 'none'}"
+
+
+def _flat(value: Any) -> Iterator[str]:
+    """A value as the words that the command line takes for it."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield str(value)
+
+
+def _filled(paragraph: str, width: int) -> str:
+    return paragraph if paragraph.startswith(" ") else textwrap.fill(paragraph, width)
+
+
+def _wrapped(thing: Callable[..., Any] | None) -> Iterator[Callable[..., Any]]:
+    """It, what it is a variant of, what that is a variant of, ..."""
+    while thing is not None:
+        yield thing
+        thing = getattr(thing, "__wrapped__", None)
