@@ -7,9 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 
-import docstring_parser
 import jax
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ import pytest
 import jmeta as package
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli import main as cli
+from jmeta.cli.help import flag, headline, plain, setting_texts
 from jmeta.cli.registry import build, recipe_of, settings
 from jmeta.evaluation import plots
 from jmeta.tasks import TASKS
@@ -315,13 +314,6 @@ def test_the_curves(monkeypatch, tmp_path, rl2_trained):
 # help
 
 
-def described(thing: Callable[..., object]) -> dict[str, str]:
-    """Settings by name; what is a variant of another has that one's, unless it says something else."""
-    base = described(thing.__wrapped__) if hasattr(thing, "__wrapped__") else {}
-    own = docstring_parser.parse(inspect.getdoc(thing) or "").params
-    return base | {p.arg_name: p.description or "" for p in own}
-
-
 @pytest.mark.parametrize(
     ("algorithm", "task"), [*((name, "bernoulli-bandit") for name in ALGORITHMS), *(("rl2", name) for name in TASKS)]
 )
@@ -331,12 +323,27 @@ def test_help_lists_every_setting_as_its_docstring_has_it(jmeta, algorithm, task
     for prefix, thing in (("", ALGORITHMS[algorithm]), ("task.", TASKS[task])):
         for name in settings(thing):
             assert f"--{prefix}{name.replace('_', '-')}" in said.words, name
-            text = " ".join(described(thing)[name].split())
+            text = setting_texts(thing, f"--{prefix}")[name]
             assert text, f"{thing} does not say what {name} is"
             assert text in said.words, name
     for option in ("--seed", "--num-steps", "--out", "--resume", "--num-devices", "--checkpoint-every", "--keep"):
         assert option in said.words
-    assert (inspect.getdoc(ALGORITHMS[algorithm]) or "").splitlines()[0] in said.words
+    assert headline(ALGORITHMS[algorithm]) in said.words
+    assert headline(TASKS[task]) in said.words
+    assert "``" not in said.out
+
+
+def test_help_speaks_the_language_of_the_command_line(jmeta):
+    """Settings are options in it, values are as they are typed, and lines are broken by width alone."""
+    text = (
+        'Must divide num_tasks; see ``core="gru"``, or *all* of\n  ``rl2_es``: 3 num_tasks.\n\n    a  =  b\n\nwith greedy=False.'
+    )
+    said = plain(text, ("num_tasks", "core", "greedy"))
+    assert said == (
+        "Must divide --num-tasks; see --core gru, or all of rl2-es: 3 --num-tasks.\n\n    a  =  b\n\nwith --no-greedy."
+    )
+    assert plain("of ``num_arms`` arms", ("num_arms",), "--task.") == "of --task.num-arms arms"
+    assert "groups of lifetimes in a pass; must divide --num-tasks." in jmeta("train", "rl2", "--help").words
 
 
 def test_help_of_an_algorithm_needs_no_task(jmeta):
@@ -360,15 +367,36 @@ def test_overview_and_version(jmeta):
     assert jmeta("--version").out == f"jmeta {package.__version__}\n"
 
 
-def test_list(jmeta):
+def test_list_is_one_screen(jmeta, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     said = jmeta("list")
     assert said.status == 0
-    for name, thing in (ALGORITHMS | TASKS).items():
-        assert name in said.out
-        for setting in settings(thing):
-            assert setting in said.out
-    assert "maml" not in jmeta("list", "tasks").out
-    assert "bernoulli-bandit" not in jmeta("list", "algorithms").out
+    lines = said.out.splitlines()
+    assert len(lines) <= len(ALGORITHMS) + len(TASKS) + 12  # titles, comparisons and how to see more
+    assert max(map(len, lines)) <= 80
+    for name in ALGORITHMS | TASKS:
+        assert sum(line.startswith(f"  {name} ") for line in lines) == 1
+    assert " first, ladder, memory, " in " ".join(jmeta("list", "specs").out.split())
+    assert "  maml " not in jmeta("list", "tasks").out
+    assert "  bernoulli-bandit " not in jmeta("list", "algorithms").out
+
+
+@pytest.mark.parametrize("name", [*ALGORITHMS, *TASKS])
+def test_list_says_what_each_setting_of_one_is(jmeta, name):
+    said = jmeta("list", name)
+    assert said.status == 0
+    prefix, thing = ("--", ALGORITHMS[name]) if name in ALGORITHMS else ("--task.", TASKS[name])
+    assert headline(thing) in said.words
+    for setting, text in setting_texts(thing, prefix).items():
+        assert text
+        assert f"  {flag(setting, prefix)}  (" in said.out
+        assert text in said.words
+    assert "``" not in said.out
+
+
+def test_help_is_a_command(jmeta):
+    assert jmeta("help").out == jmeta("--help").out
+    assert jmeta("help", "evaluate").out == jmeta("evaluate", "--help").out
 
 
 def test_the_script_is_installed():

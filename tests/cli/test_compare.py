@@ -12,11 +12,11 @@ import pytest
 
 import jmeta as package
 from jmeta.cli import compare as cli
-from jmeta.cli.compare import BASELINES, parse_spec, read_spec
+from jmeta.cli.compare import BASELINES, SPECS, find_spec, parse_spec, read_spec
 from jmeta.evaluation.compare import Budget, Variants
 from jmeta.types import Protocol
 
-FIRST = Path(__file__).parents[2] / "benchmarks" / "specs" / "first.toml"
+FIRST = SPECS / "first.toml"
 USAGE, FAILURE = 2, 1
 
 SPEC = """
@@ -59,7 +59,7 @@ def spec(*changes: str, base: str = SPEC) -> dict[str, Any]:
 
 
 def test_the_first_spec_is_sound():
-    """Every learner of benchmarks/specs/first.toml is built, and none is trained."""
+    """Every learner of first.toml is built, and none is trained."""
     comparison = read_spec(FIRST)
     assert (comparison.num_seeds, comparison.budget, comparison.num_test_tasks) == (3, Budget(env_steps=200_000), 1000)
     cells = {(cell.algorithm, cell.task): cell for cell in comparison.cells}
@@ -286,3 +286,14 @@ def test_an_interrupted_comparison_says_so(jmeta, tmp_path, monkeypatch):
     assert said.status == 143
     assert "stopped by SIGTERM; the same command goes on from here" in said.words
     assert "Ended early by SIGTERM." in said.out
+
+
+def test_a_comparison_that_comes_with_jmeta_is_found_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_spec(Path("first")) == FIRST
+    assert find_spec(Path("first.toml")) == Path("first.toml")  # a file of one's own, there or not
+    (tmp_path / "first").write_text("")
+    assert find_spec(Path("first")) == Path("first")
+    with pytest.raises(FileNotFoundError, match="no comparison of that name comes with jmeta; did you mean 'ladder'"):
+        find_spec(Path("lader"))
+    assert (Path(__file__).parents[2] / "benchmarks" / "specs").resolve() == SPECS.resolve()  # one place

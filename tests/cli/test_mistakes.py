@@ -18,7 +18,7 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
     [
         (
             ["trian"],
-            "no command is called 'trian'; did you mean 'train'? There are: check, compare, evaluate, list, plot, resume, train",
+            "no command is called 'trian'; did you mean 'train'? There are: check, compare, evaluate, help, list, plot, resume, train",
         ),
         (["xyz"], "no command is called 'xyz'; There are: check, compare, evaluate"),
         (["train"], "which algorithm? usage: jmeta train ALGORITHM --task TASK"),
@@ -60,7 +60,14 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
         (["evaluate", "somewhere", "--num-task", "3"], "Perhaps you meant: --num-tasks"),
         (["evaluate", "somewhere", "--split", "test"], "Expected one of ('train', 'held-out', 'ood')"),
         (["plot"], "which runs? usage: jmeta plot DIR"),
-        (["list", "task"], "Expected one of ('all', 'algorithms', 'tasks')"),
+        (["list", "task"], "nothing is called 'task'; did you mean 'tasks'?"),
+        (["list", "RL2"], "nothing is called 'RL2'; did you mean 'rl2'?"),
+        (["help", "trian"], "no command is called 'trian'; did you mean 'train'?"),
+        (["train", "RL2", "--task", "bernoulli-bandit"], "no algorithm is called 'RL2'; did you mean 'rl2'?"),
+        (["train", "ppo", "--task", "bernoulli-bandit"], "no algorithm is called 'ppo'; did you mean 'average' or 'rl2'?"),
+        (["train", "rl2", "--task", "BernoulliBandit"], "no task is called 'BernoulliBandit'; did you mean 'bernoulli-bandit'?"),
+        (["train", *BANDIT, "--lr", "1e-3"], "no option is called '--lr'; did you mean --learning-rate? `jmeta list rl2`"),
+        (["train", *BANDIT, "--gamma=0.9"], "no option is called '--gamma'; did you mean --discount?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

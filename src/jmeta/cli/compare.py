@@ -1,6 +1,7 @@
 """``jmeta compare``: a comparison as a TOML file, checked in full before anything is compiled."""
 
 import dataclasses
+import importlib.resources
 import itertools
 import re
 import tomllib
@@ -69,11 +70,11 @@ def compare_command(args: list[str]) -> int:
         interrupted, or adds algorithms and tasks that the file has gained.
 
         Args:
-          spec: a TOML file, see benchmarks/specs/first.toml.
+          spec: a TOML file, or the name of one that comes with jmeta, such as first; `jmeta list specs` has them all.
           out: results directory.
           num_devices: local devices to spread tasks over; all by default.
         """
-        comparison = read_spec(spec)
+        comparison = read_spec(find_spec(spec))
         console = Console(stderr=True, quiet=not progress)
 
         def say(message: str) -> None:
@@ -125,6 +126,26 @@ class _Entry(NamedTuple):
     evaluation: dict[str, int]
 
 
+SPECS = Path(str(importlib.resources.files("jmeta"))) / "specs"
+"""Comparisons that come with jmeta, ``benchmarks/specs`` in its repository."""
+
+
+def find_spec(spec: Path) -> Path:
+    """The file itself, or the one that comes with jmeta under that name.
+
+    Raises:
+      FileNotFoundError: if there is neither, with the nearest name.
+    """
+    if spec.exists() or spec.suffix or len(spec.parts) != 1:
+        return spec
+    shipped = {file.stem: file for file in SPECS.glob("*.toml")}
+    if spec.name not in shipped:
+        raise FileNotFoundError(
+            f"there is no file {spec}, and no comparison of that name comes with jmeta; {nearest(spec.name, shipped)}"
+        )
+    return shipped[spec.name]
+
+
 def read_spec(file: Path) -> Comparison:
     """The comparison that a TOML file describes, every learner of it built.
 
@@ -135,7 +156,9 @@ def read_spec(file: Path) -> Comparison:
     try:
         spec = tomllib.loads(file.read_text())
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"there is no file {file}: give a TOML file, see benchmarks/specs/first.toml") from error
+        raise FileNotFoundError(
+            f"there is no file {file}: give a TOML file, or the name of one that comes with jmeta, such as first"
+        ) from error
     except ValueError as error:
         raise ValueError(f"{file} is not TOML: {error}") from error
     try:

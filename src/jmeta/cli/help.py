@@ -9,10 +9,12 @@ from typing import Any
 import docstring_parser
 
 from jmeta.algorithms import ALGORITHMS
+from jmeta.cli.compare import SPECS
 from jmeta.cli.registry import nearest, settings
 from jmeta.tasks import TASKS
 
 KINDS: dict[str, dict[str, Any]] = {"algorithms": dict(ALGORITHMS), "tasks": dict(TASKS)}
+LISTS = ("all", *KINDS, "specs")
 PREFIXES = {"algorithms": "--", "tasks": "--task."}
 
 
@@ -77,7 +79,7 @@ def setting_texts(thing: Callable[..., Any], prefix: str = "--") -> dict[str, st
 
 
 def overview(what: str, width: int) -> str:
-    """One line for each algorithm and task family, or for those of one kind."""
+    """One line for each algorithm and task family, and the names of comparisons that come with jmeta; or those of one kind."""
     lines: list[str] = []
     for kind, members in KINDS.items():
         if what in ("all", kind):
@@ -86,7 +88,11 @@ def overview(what: str, width: int) -> str:
             for name, thing in sorted(members.items()):
                 lines.append(textwrap.shorten(headline(thing), width - indent, placeholder=" ..."))
                 lines[-1] = f"  {name:<{indent - 2}}{lines[-1]}"
-    return "\n".join([*lines, "", "jmeta list NAME says more of one, and lists its settings."])
+    if what in ("all", "specs"):
+        names = ", ".join(sorted(file.stem for file in SPECS.glob("*.toml")))
+        title = ["", "specs, for jmeta compare:"] if lines else ["specs, for jmeta compare:"]
+        lines += [*title, *textwrap.wrap(names, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)]
+    return "\n".join([*lines, "", "jmeta list NAME says more of an algorithm or a task, and lists its settings."])
 
 
 def details(name: str, width: int) -> str:
@@ -107,7 +113,7 @@ def details(name: str, width: int) -> str:
                 default = _default(parameters[setting].default)
                 body.append(f"  {flag(setting, prefix)}  ({default})\n" + textwrap.indent(_filled(text, width - 6), " " * 6))
             return f"{name}\n\n" + "\n\n".join(body)
-    names = [*KINDS, *(name for members in KINDS.values() for name in members)]
+    names = [*LISTS, *(name for members in KINDS.values() for name in members)]
     raise ValueError(f"nothing is called {name!r}; {nearest(name, names)}")
 
 

@@ -27,7 +27,7 @@ from tyro.conf import Positional
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.compare import compare_command
 from jmeta.cli.errors import is_message, own_frame
-from jmeta.cli.help import KINDS, about, details, flag, overview, setting_texts
+from jmeta.cli.help import LISTS, about, details, flag, overview, setting_texts
 from jmeta.cli.registry import OTHER_NAMES, build, fields_of, find_algorithm, find_task, nearest, recipe, recipe_of, settings
 from jmeta.evaluation import Evaluation, evaluate, standard_error
 from jmeta.evaluation.evaluate import EVALUATION_FOLD
@@ -463,10 +463,10 @@ def _list(args: list[str]) -> int:
         """Lists algorithms and tasks, or says what one is and lists its settings.
 
         Args:
-          what: "all", "algorithms", "tasks", or the name of one.
+          what: "all", "algorithms", "tasks", "specs" (comparisons that come with jmeta), or the name of an algorithm or a task.
         """
         width = shutil.get_terminal_size((100, 24)).columns
-        print(overview(what, width) if what in ("all", *KINDS) else details(what, min(width, 100)))
+        print(overview(what, width) if what in LISTS else details(what, min(width, 100)))
         return 0
 
     return tyro.cli(list_them, prog="jmeta list", args=args)
