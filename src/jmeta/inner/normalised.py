@@ -206,14 +206,25 @@ class NormalisedOffPolicy(Normalised, OffPolicyAgent):
     def num_shipped(self) -> int:  # type: ignore[override]
         return self.inner.num_shipped
 
+    @property
+    def takes_shaped(self) -> bool:  # type: ignore[override]
+        return self.inner.takes_shaped
+
+    @property
+    def least_segments(self) -> int:  # type: ignore[override]
+        return self.inner.least_segments
+
     def slow(self, theta: Theta) -> PyTree:
         return self.inner.slow(theta)
 
     def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
         return self.inner.loss(theta, slow, self.see(newest), self.see(batch), key)
 
-    def ship(self, theta: Theta, rows: ReplayStep) -> Theta:
-        return self.inner.ship(theta, self.see(rows))
+    def ship(self, theta: Theta, rows: ReplayStep, is_lived: jax.Array) -> Theta:
+        return self.inner.ship(theta, self.see(rows), is_lived)
+
+    def parts(self, theta: Theta) -> PyTree:
+        return self.inner.parts(theta)
 
     def explorer(self, remaining: jax.Array | float) -> Self:
         return self.replace(inner=self.inner.explorer(remaining))  # type: ignore[attr-defined]
