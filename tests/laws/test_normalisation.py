@@ -111,6 +111,21 @@ def test_every_algorithm_has_the_two_settings_off_by_default_and_explained(name:
     assert type(on.learner) is type(off)
 
 
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_takes_a_step_with_both(name: str) -> None:
+    """Traced, not compiled: the statistics are measured, merged and nothing but that; the agent's theta is its own."""
+    outer = built(name, **BOTH)
+    state = jax.eval_shape(outer.init, KEY)
+    after, metrics = jax.eval_shape(outer.step, state, KEY)
+    chex.assert_trees_all_equal_shapes_and_dtypes(state, after)
+    assert all(value.shape == () for value in metrics.values())
+    assert not set(MEASURED) & set(metrics)
+    own = jax.eval_shape(outer.learner.init, KEY).theta
+    chex.assert_trees_all_equal_shapes_and_dtypes(state.theta.parameters, own)
+    shipped = jax.eval_shape(outer.deploy, after)
+    assert shipped.statistics.mean.shape == (outer.tasks.observation_size,) == (outer.inner.observation_size,)
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_who_normalises_does_not_notice_the_units(name: str) -> None:
     """An outer step in other units is the same step: adaptation, replay, credit, losses and what is shipped all normalise.
