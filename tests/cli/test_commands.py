@@ -329,7 +329,7 @@ def test_help_lists_every_setting_as_its_docstring_has_it(jmeta, algorithm, task
     for option in ("--seed", "--num-steps", "--out", "--resume", "--num-devices", "--checkpoint-every", "--keep"):
         assert option in said.words
     assert headline(ALGORITHMS[algorithm]) in said.words
-    assert headline(TASKS[task]) in said.words
+    assert headline(TASKS[task], "--task.") in said.words
     assert "``" not in said.out
 
 
@@ -386,7 +386,7 @@ def test_list_says_what_each_setting_of_one_is(jmeta, name):
     said = jmeta("list", name)
     assert said.status == 0
     prefix, thing = ("--", ALGORITHMS[name]) if name in ALGORITHMS else ("--task.", TASKS[name])
-    assert headline(thing) in said.words
+    assert headline(thing, prefix) in said.words
     for setting, text in setting_texts(thing, prefix).items():
         assert text
         assert f"  {flag(setting, prefix)}  (" in said.out

@@ -63,9 +63,9 @@ def about(thing: Callable[..., Any], prefix: str = "--") -> str:
     return plain(described, settings(thing), prefix)
 
 
-def headline(thing: Callable[..., Any]) -> str:
-    """The first sentence of it, on one line."""
-    return plain((inspect.getdoc(thing) or "").split("\n\n")[0])
+def headline(thing: Callable[..., Any], prefix: str = "--") -> str:
+    """The first paragraph of ``about``, one sentence on one line."""
+    return about(thing, prefix).split("\n\n")[0]
 
 
 def setting_texts(thing: Callable[..., Any], prefix: str = "--") -> dict[str, str]:
@@ -86,7 +86,7 @@ def overview(what: str, width: int) -> str:
             indent = max(map(len, members)) + 4
             lines += ["", f"{kind}:"] if lines else [f"{kind}:"]
             for name, thing in sorted(members.items()):
-                lines.append(textwrap.shorten(headline(thing), width - indent, placeholder=" ..."))
+                lines.append(textwrap.shorten(headline(thing, PREFIXES[kind]), width - indent, placeholder=" ..."))
                 lines[-1] = f"  {name:<{indent - 2}}{lines[-1]}"
     if what in ("all", "specs"):
         names = ", ".join(sorted(file.stem for file in SPECS.glob("*.toml")))
