@@ -10,6 +10,7 @@ import numpy as np
 import jmeta
 from jmeta import struct
 from jmeta.outer.base import OuterLearner
+from jmeta.tasks import BernoulliBandit
 from jmeta.training import RunDirectory, TrainResult, restore
 from jmeta.training.checkpoints import to_arrays
 from jmeta.types import MetaState, Metrics, Protocol
@@ -31,7 +32,7 @@ class Walk(OuterLearner):
     nan_at: int = struct.field(pytree_node=False, default=-1)
     nan_in_theta: int = struct.field(pytree_node=False, default=-1)
     inner: Any = struct.field(pytree_node=False, default=None)
-    tasks: Any = struct.field(pytree_node=False, default=None)
+    tasks: Any = struct.field(pytree_node=False, default=BernoulliBandit(num_pulls=5))  # nothing is lived in them
     protocol: Protocol = struct.field(pytree_node=False, default=Protocol(1, 5, 1))
 
     def init(self, key: jax.Array) -> MetaState:
