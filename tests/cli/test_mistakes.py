@@ -18,7 +18,7 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
     [
         (
             ["trian"],
-            "no command is called 'trian'; did you mean 'train'? There are: check, compare, evaluate, help, list, plot, resume, train",
+            "no command is called 'trian'; did you mean 'train'? There are: check, compare, evaluate, help, list, plot, resume",
         ),
         (["xyz"], "no command is called 'xyz'; There are: check, compare, evaluate"),
         (["train"], "which algorithm? usage: jmeta train ALGORITHM --task TASK"),
