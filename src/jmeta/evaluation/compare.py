@@ -34,10 +34,12 @@ from jmeta.evaluation.evaluate import EVALUATION_FOLD, evaluate
 from jmeta.inner.base import InnerLearner
 from jmeta.keys import as_key
 from jmeta.outer.base import OuterLearner, check_fit, check_protocol
-from jmeta.parallel import task_mesh
+from jmeta.parallel import SHARED, TASK_AXIS, task_mesh
 from jmeta.tasks.base import TaskDistribution
 from jmeta.training.checkpoints import Checkpoints
 from jmeta.training.loop import SECONDS_PER_CHUNK
+from jmeta.training.memory import check_memory
+from jmeta.training.placement import made_on, moved_to, shapes_on
 from jmeta.training.run_directory import describe, device, differences, git_commit, versions
 from jmeta.training.supervision import Supervision, supervised
 from jmeta.types import MetaState, Protocol, Theta
@@ -349,6 +351,14 @@ class Trainings(NamedTuple):
     failed_metric: jax.Array  # [R] int32, which metric, in alphabetical order
 
 
+TRAININGS_LAYOUT = Trainings(
+    MetaState(SHARED, SHARED, SHARED, by_task=PartitionSpec(None, TASK_AXIS)),
+    SHARED,  # type: ignore[arg-type]
+    SHARED,  # type: ignore[arg-type]
+)
+"""How trainings [R, ...] lie on devices: what has a task axis is spread over them, as in one training."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Trained:
     """What training left.
@@ -386,15 +396,17 @@ def _train(
     num_steps, limit = budget.num_steps(cell.learner), budget.wall_clock_seconds or math.inf
     with store.checkpoints() as checkpoints:
         template = (jax.eval_shape(init, values, keys), jax.ShapeDtypeStruct((), jnp.float32))
-        step, (trainings, spent) = checkpoints.restore(template) or (0, (init(values, keys), 0.0))
+        step, (read, spent) = checkpoints.restore(template) or (0, (None, 0.0))
         if step:
             say(f"{cell.name}: continuing at outer step {step}")
-        everywhere = NamedSharding(mesh, PartitionSpec())
-        copy = jax.jit(partial(jax.tree.map, jnp.copy), out_shardings=everywhere)
-        trainings, keys, values = copy((trainings, keys, values))  # the state is now ours to donate
+        layout = jax.tree.map(partial(NamedSharding, mesh), TRAININGS_LAYOUT)
+        keys, values = moved_to(NamedSharding(mesh, SHARED), (keys, values))
         supervision.doing(f"the compilation of {cell.name}")
         started = time.perf_counter()
-        run = chunk.lower(trainings, keys, values, jnp.int32(0), jnp.int32(1)).compile()
+        chunk = jax.jit(chunk, donate_argnums=0, out_shardings=layout)
+        run = chunk.lower(shapes_on(layout, template[0]), keys, values, jnp.int32(0), jnp.int32(1)).compile()
+        check_memory(run, cell.learner, list(mesh.devices.flat))
+        trainings = made_on(layout, init, values, keys) if read is None else moved_to(layout, read)  # ours to donate
         compile_seconds = time.perf_counter() - started
         say(f"{cell.name}: compiled {num_variants} x {num_seeds} trainings in {compile_seconds:.1f} s")
 
@@ -468,7 +480,6 @@ def _programs(variants: Variants) -> tuple[Any, Any, list[str]]:
             jnp.where(fails, jnp.argmax(bad, -1).astype(jnp.int32), old.failed_metric),
         )
 
-    @partial(jax.jit, donate_argnums=0)
     def chunk(
         trainings: Trainings, keys: jax.Array, values: dict[int, jax.Array], first_step: jax.Array, count: jax.Array
     ) -> Trainings:

@@ -21,10 +21,11 @@ from jmeta.parallel import SHARED, task_mesh
 from jmeta.training.checkpoints import Checkpoints, num_bytes
 from jmeta.training.loggers import JsonLines, Logger, TensorBoard, WeightsAndBiases, require_wandb
 from jmeta.training.memory import check_memory
+from jmeta.training.placement import made_on, moved_to, shapes_on
 from jmeta.training.progress import ProgressReport
 from jmeta.training.run_directory import Recipe, RunDirectory, differences, run_config
 from jmeta.training.supervision import Supervision, supervised
-from jmeta.types import MetaState, Theta
+from jmeta.types import MetaState, PyTree, Theta
 
 SECONDS_PER_CHUNK = 1.0  # how often metrics, signals and the progress bar are attended to
 MAX_CHUNK = 256  # outer steps
@@ -153,10 +154,7 @@ def train(
         report = ProgressReport(first_step, num_steps, outer.num_env_steps, enabled=progress, console=console)
         if state is not None and first_step == num_steps:
             report.note(f"{run and run.path} is finished: it is at step {first_step} of {num_steps}")
-            return _finished(outer, jax.device_put(state, _layout(mesh)), first_step)
-        if state is None:
-            supervision.doing("making theta")
-            state = jax.jit(outer.init)(key)
+            return _finished(outer, moved_to(_layout(mesh), state), first_step)
         if resume and run is not None:
             run.record_resume(options)
         loggers = _open_loggers(run, first_step, wandb_project, config)
@@ -194,14 +192,16 @@ class _Loop:
     checkpoint_every: int
     where: str
 
-    def run(self, state: MetaState, step: int, num_steps: int) -> TrainResult:
-        layout = (_layout(self.mesh), NamedSharding(self.mesh, SHARED))
-        copy = jax.jit(partial(jax.tree.map, jnp.copy), out_shardings=layout)
-        state, key = copy((state, self.key))  # the state is now ours to donate
+    def run(self, state: MetaState | None, step: int, num_steps: int) -> TrainResult:
+        """From a state read from a checkpoint, or a fresh one if that is None; nothing is allocated before memory is checked."""
+        layout, everywhere = _layout(self.mesh), NamedSharding(self.mesh, SHARED)
+        key = moved_to(everywhere, self.key)
         self.supervision.doing("compiling")
         started = time.perf_counter()
-        chunk = self._compile(state, key)
+        chunk = self._compile(shapes_on(layout, jax.eval_shape(self.outer.init, key)), key)
         check_memory(chunk, self.outer, list(self.mesh.devices.flat))
+        self.supervision.doing("making theta")
+        state = made_on(layout, self.outer.init, key) if state is None else moved_to(layout, state)  # ours to donate
         compile_seconds = time.perf_counter() - started
         self.report.note(f"compiled in {compile_seconds:.1f} s for {self.mesh.size} device(s)")
         env_steps = self.outer.num_env_steps
@@ -240,8 +240,8 @@ class _Loop:
             compile_seconds=compile_seconds,
         )
 
-    def _compile(self, state: MetaState, key: jax.Array) -> Any:
-        """The program ``chunk(state, key, first_step, count)``, which takes ``count`` steps whatever the count."""
+    def _compile(self, state: PyTree, key: jax.Array) -> Any:
+        """The program ``chunk(state, key, first_step, count)``, which takes ``count`` steps; of the state shapes are enough."""
         step = jax.jit(self.outer.step)  # traced once, though it is named twice below
         _, metrics = jax.eval_shape(step, state, key)
 
@@ -255,7 +255,8 @@ class _Loop:
             return jax.lax.fori_loop(0, count, body, (state, buffer))
 
         example = (state, key, jnp.int32(0), jnp.int32(1))
-        return jax.jit(chunk, donate_argnums=0).lower(*example).compile()
+        layout = (_layout(self.mesh), NamedSharding(self.mesh, SHARED))
+        return jax.jit(chunk, donate_argnums=0, out_shardings=layout).lower(*example).compile()
 
     def _check_finite(self, step: int, metrics: dict[str, np.ndarray]) -> None:
         bad = {name: int(np.argmin(np.isfinite(values))) for name, values in metrics.items() if not np.isfinite(values).all()}
