@@ -1,6 +1,8 @@
 """Agents, thetas and tasks that do not belong together are refused before anything is compiled, and told apart by name."""
 
 import dataclasses
+import json
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,7 +14,8 @@ from jmeta.evaluation.checks import check_agent
 from jmeta.evaluation.compare import Cell, HandWritten
 from jmeta.evaluation.watch import watch
 from jmeta.references import Random
-from jmeta.tasks import BernoulliBandit, GridNavi
+from jmeta.tasks import BernoulliBandit, GridNavi, PointNavigation, SparsePointNavigation
+from jmeta.training.run_directory import run_config
 from jmeta.types import Discrete, Protocol
 
 TASKS = BernoulliBandit(num_arms=5, num_pulls=4)
@@ -115,6 +118,30 @@ def test_evaluation_inside_a_transformation_is_refused() -> None:
         jax.vmap(lambda theta: run(theta=theta).lifetime_returns)(jax.tree.map(lambda x: x[None], STATE.theta))
     with pytest.raises(TypeError, match=message):
         jax.jit(lambda key: jmeta.evaluate(OUTER.inner, TASKS, STATE.theta, key, protocol=OUTER.protocol))(KEY)
+
+
+def test_a_run_of_another_agent_or_of_other_tasks_is_not_restored(tmp_path: Path) -> None:
+    """Point navigation and its sparse relative have equal shapes, so a checkpoint of one would fit the other."""
+    tasks, sparse = PointNavigation(horizon=4), SparsePointNavigation(horizon=4)
+    settings = {"hidden_size": 4, "num_tasks": 16, "lifetime_length": 4}
+    outer = jmeta.algorithms.rl2(tasks, **settings)
+    tmp_path.joinpath("config.json").write_text(json.dumps(run_config(outer, KEY, None, None)))
+    for other, name in (
+        (
+            jmeta.algorithms.rl2(sparse, **settings),
+            r"RL2 for 2 observations and Continuous\(2\) actions on SparsePointNavigation",
+        ),
+        (
+            jmeta.algorithms.maml(tasks, widths=(4,), num_tasks=2),
+            r"MAML for 2 observations and Continuous\(2\) actions on PointNavigation",
+        ),
+        (OUTER, r"RL2 for 1 observations and Discrete\(5\) actions on BernoulliBandit"),
+    ):
+        message = rf"trained RL2 for 2 observations and Continuous\(2\) actions on PointNavigation, but this learner is {name}"
+        with pytest.raises(ValueError, match=message):
+            jmeta.restore(other, tmp_path)
+    with pytest.raises(FileNotFoundError, match="no checkpoint yet"):
+        jmeta.restore(jmeta.algorithms.rl2(tasks, learning_rate=0.5, **settings), tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(jmeta.algorithms.ALGORITHMS))

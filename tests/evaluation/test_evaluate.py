@@ -355,6 +355,11 @@ def test_evaluation_of_given_tasks(tmp_path):
         ([(1.0, 2)], None, "the given tasks are not like those of Counting"),
         (CountingParams(), None, r"a single task is given: give a list, \[task\]"),
         ([CountingParams(bonus=jnp.zeros(2))], None, r"a given task has a leaf \[2\] where those of Counting have \[\]"),
+        (
+            [CountingParams(max_steps_in_episode=4)],
+            None,
+            r"a given task has episodes of 4 steps, but the horizon of Counting is 3",
+        ),
         ([CountingParams()], 2, "num_tasks=2, but 1 tasks are given: leave num_tasks out"),
     ],
 )

@@ -1,11 +1,13 @@
 """Plots: what is attainable, and what acting at random earns, beside the curves."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from jmeta.evaluation import plots
 from jmeta.evaluation.plots import _reference_lines, adaptation_curve, finish, show_all_spans
 
 
@@ -51,3 +53,35 @@ def test_a_legend_has_a_ground_of_its_own() -> None:
     assert legend is not None
     assert legend.get_frame_on()
     assert legend.get_frame().get_alpha() > 0.8
+
+
+class Run:
+    """A run directory with a metric, and an evaluation of two episodes."""
+
+    def __init__(self, name: str, infos: dict[str, list[float]]):
+        self.path, self.infos = Path(name), infos
+
+    def read_config(self) -> None:
+        pass
+
+    def read_metrics(self) -> list[dict[str, float]]:
+        return [{"env_steps": 1.0, "return/before": 0.0, "return/after": 1.0}]
+
+
+def test_infos_have_curves_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One run says success, the other success and cost: two more panels, with a curve for each that has a number."""
+    shown = {}
+    evaluation = {
+        "env_steps": [0.0, 5.0],
+        "episode_returns": [0.6, 0.7],
+        "episode_standard_errors": [0.1, 0.1],
+        "num_tasks": 3,
+        "split": "held-out",
+    }
+    monkeypatch.setattr(plots, "_newest_evaluation", lambda run: evaluation | {"infos": run.infos})
+    monkeypatch.setattr(plots, "save", lambda figure, out: shown.update({axes.get_title(): axes for axes in figure.axes}))
+    runs = Run("one", {"success": [0.2, 0.9]}), Run("two", {"success": [0.3, 0.4], "cost": [2.0, 1.0]})
+    plots.plot_runs(runs, tmp_path / "plot.png")  # type: ignore[arg-type]
+    assert list(shown) == ["Learning to learn", "Learning, in a task not seen before", "success", "cost"]
+    curves = {name: [np.asarray(line.get_ydata()).tolist() for line in shown[name].get_lines()] for name in ("success", "cost")}
+    assert curves == {"success": [[0.2, 0.9], [0.3, 0.4]], "cost": [[2.0, 1.0]]}

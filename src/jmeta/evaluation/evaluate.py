@@ -303,7 +303,14 @@ def _batch(tasks: TaskDistribution, given: Task | Sequence[Task]) -> Task:
                 f"a given task has a leaf {list(jnp.shape(leaf)[1:])} where those of {family} have {list(own.shape)}: give "
                 "a list of what its sample returns, or a batch with a leading axis"
             )
-    return jax.tree.map(lambda leaf, own: jnp.asarray(leaf).astype(own.dtype), given, like)
+    batch = jax.tree.map(lambda leaf, own: jnp.asarray(leaf).astype(own.dtype), given, like)
+    limit = jax.vmap(tasks.time_limit)(batch)
+    if limit is not None and int(limit.max()) > tasks.horizon:
+        raise ValueError(
+            f"a given task has episodes of {int(limit.max())} steps, but the horizon of {family} is {tasks.horizon}, where they "
+            "would be cut: give tasks with a smaller limit"
+        )
+    return batch
 
 
 def _check_results(tasks: TaskDistribution, protocol: Protocol, num_tasks: int) -> None:

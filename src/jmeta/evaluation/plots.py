@@ -64,7 +64,9 @@ def adaptation_curve(
 
 
 def plot_runs(runs: Sequence[RunDirectory], out: Path) -> Path:
-    """Learning curves of runs beside the adaptation curves of their evaluations, as a PNG.
+    """Learning curves of runs beside the adaptation curves of their newest evaluations, as a PNG.
+
+    What the environment put into its info, such as success, has a curve of its own.
 
     Args:
       runs: at least one.
@@ -77,7 +79,8 @@ def plot_runs(runs: Sequence[RunDirectory], out: Path) -> Path:
       ValueError: if a run has no metrics yet.
     """
     evaluations = [_newest_evaluation(run) for run in runs]
-    columns = 2 if any(evaluations) else 1
+    infos = list(dict.fromkeys(name for evaluation in evaluations if evaluation for name in evaluation.get("infos", {})))
+    columns = (2 if any(evaluations) else 1) + len(infos)
     figure = Figure(figsize=(6.2 * columns, 4.2), layout="constrained")
     panels = figure.subplots(1, columns, squeeze=False)[0]
     for index, (run, evaluation) in enumerate(zip(runs, evaluations, strict=True)):
@@ -97,6 +100,12 @@ def plot_runs(runs: Sequence[RunDirectory], out: Path) -> Path:
                 colour=colour,
             )
             _reference_lines(panels[1], evaluation, label=run.path.name, colour=colour)
+            for panel, name in zip(panels[2:], infos, strict=True):
+                values = evaluation.get("infos", {}).get(name)
+                if values is not None:
+                    unknown = [np.nan] * len(values)
+                    adaptation_curve(panel, evaluation["env_steps"], values, unknown, label=run.path.name, colour=colour)
+                panel.set(title=name, ylabel=f"{name} of an episode")
     for panel in panels:
         finish(panel)
     save(figure, out)

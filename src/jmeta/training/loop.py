@@ -23,7 +23,7 @@ from jmeta.training.loggers import JsonLines, Logger, TensorBoard, WeightsAndBia
 from jmeta.training.memory import check_memory
 from jmeta.training.placement import made_on, moved_to, shapes_on
 from jmeta.training.progress import ProgressReport
-from jmeta.training.run_directory import Recipe, RunDirectory, differences, run_config
+from jmeta.training.run_directory import Recipe, RunDirectory, describe, differences, run_config
 from jmeta.training.supervision import Supervision, supervised
 from jmeta.types import MetaState, PyTree, Theta
 
@@ -315,11 +315,11 @@ def restore(outer: OuterLearner, out: str | os.PathLike[str], *, step: int | Non
 
     Raises:
       FileNotFoundError: if there is no run or no checkpoint.
-      ValueError: if the checkpoint belongs to another learner, or there is none of that step.
+      ValueError: if the run trained another agent, or on tasks of another kind; if there is no checkpoint of that step.
       OSError: if all checkpoints, or the one asked for, are damaged.
     """
     run = RunDirectory(out)
-    run.read_config()
+    _check_agent_of(run, outer)
     template = jax.eval_shape(outer.init, jax.random.key(0))
     checkpoints = Checkpoints(run.checkpoints, keep=None)
     try:
@@ -329,3 +329,17 @@ def restore(outer: OuterLearner, out: str | os.PathLike[str], *, step: int | Non
     if restored is None:
         raise FileNotFoundError(f"{run.path} has no checkpoint yet")
     return restored
+
+
+def _check_agent_of(run: RunDirectory, outer: OuterLearner) -> None:
+    """Raises ValueError if the run trained another kind of agent, or on another kind of tasks, though all shapes may agree."""
+
+    def said(learner: dict[str, Any]) -> str:
+        inner, tasks = learner["inner"], learner["tasks"]
+        action = inner.get("action_space", {})
+        space = f"{action.get('type')}({action.get('num_actions', action.get('size'))})"
+        return f"{inner['type']} for {inner.get('observation_size')} observations and {space} actions on {tasks['type']}"
+
+    trained, asked = said(run.read_config()["learner"]), said(describe(outer))
+    if trained != asked:
+        raise ValueError(f"{run.path} trained {trained}, but this learner is {asked}: build it with the settings of the run")
