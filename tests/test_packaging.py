@@ -42,17 +42,17 @@ def test_a_comparison_is_found_by_name_where_there_is_only_the_wheel(dist: Path,
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     program = (
         "from pathlib import Path; import jmeta; from jmeta.cli.compare import find_spec, read_spec; "
-        "spec = find_spec(Path('first')); print(jmeta.__file__, spec, read_spec(spec).name)"
+        "spec = find_spec(Path('first')); print(jmeta.__file__, spec, read_spec(spec).name, sep='\\n')"
     )
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250
     )
     assert ran.returncode == 0, ran.stderr
-    package, spec, name = ran.stdout.split()
+    package, spec, name = ran.stdout.splitlines()
     assert Path(package).is_relative_to(tmp_path)
     assert Path(spec).is_relative_to(tmp_path)
-    assert name == "first"
+    assert name == "first comparison"
 
 
 def test_the_sdist_has_everything_that_its_tests_need(dist: Path) -> None:
