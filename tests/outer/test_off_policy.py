@@ -289,6 +289,23 @@ def test_each_part_s_gradient_is_clipped_by_its_own_norm() -> None:
     np.testing.assert_allclose(clipped["torso"], part(0.6), rtol=1e-5)
 
 
+def test_theta_has_the_same_shapes_however_many_tasks_it_was_trained_on() -> None:
+    """So that what was learned on few tasks can be trained on with more; the old steps that MQL ships are no exception."""
+    small: dict[str, Any] = {"widths": (8,), "num_segments": 2, "capacity": 40}
+    builds: dict[str, Any] = {
+        "pearl": partial(jmeta.algorithms.pearl, TASKS, encoder_widths=(8,), **small),
+        "mql": partial(jmeta.algorithms.mql, TASKS, hidden_size=4, num_shipped=10, **small),
+    }
+    for name, build in builds.items():
+        found = []
+        for num_tasks in (2, 3, 16):
+            outer = build(num_tasks=num_tasks)
+            state = jax.eval_shape(outer.init, jax.random.key(0))
+            found.append(jax.tree.map(lambda x: (x.shape, x.dtype), (state.theta, jax.eval_shape(outer.deploy, state))))
+        assert found[0] == found[1] == found[2], name
+        assert ("old" in found[0][1]) == (name == "mql")
+
+
 def test_what_is_refused() -> None:
     for fields, said in (
         ({"capacity": 4}, "capacity=4: a task's replay must hold a lifetime, 5 steps"),

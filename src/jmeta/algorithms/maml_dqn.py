@@ -74,6 +74,10 @@ def maml_dqn(
 
     References:
       Finn et al. 2017, arXiv 1703.03400. Mnih et al. 2015, Nature 518.
+
+    Deviations from the paper:
+      The paper adapts policies by policy gradients; here action values adapt by temporal differences on replay. See
+      ``jmeta.inner.maml_dqn``.
     """
     check_layers(widths)
     if not isinstance(tasks.action_space, Discrete):

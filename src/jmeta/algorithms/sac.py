@@ -54,6 +54,10 @@ def sac(
 
     References:
       Haarnoja et al. 2018, arXiv 1812.05905.
+
+    Deviations from the paper:
+      Replay is of several tasks, and a batch has as much of each; what is shipped samples from a narrow policy and does not act
+      by the mean; actions are not random at first unless ``random_steps`` says so. See ``jmeta.inner.sac``.
     """
     check_layers(widths)
     kind = DiscreteSAC if isinstance(tasks.action_space, Discrete) else SAC

@@ -46,6 +46,10 @@ class MAMLDQN(OffPolicyAgent):
 
     References:
       Finn et al. 2017, arXiv 1703.03400. Mnih et al. 2015, Nature 518.
+
+    Deviations from the paper:
+      The paper adapts policies by policy gradients; here action values adapt by temporal differences on replay. Inner gradients
+      are clipped, and the outer loss is of steps that any policy lived.
     """
 
     takes_shaped: ClassVar[bool] = False

@@ -49,6 +49,10 @@ class SAC(QLearner):
 
     References:
       Haarnoja et al. 2018, arXiv 1812.05905.
+
+    Deviations from the paper:
+      What is shipped samples from a narrow policy (``spread``), where the paper evaluates by the mean. The temperature's loss is
+      linear in its logarithm, as in the authors' code, and not in itself. Log standard deviations are within [-5, 2].
     """
 
     num_inputs: int = struct.field(pytree_node=False)
