@@ -1,5 +1,6 @@
 """The command line, used as it is meant to be."""
 
+import builtins
 import importlib.metadata
 import inspect
 import json
@@ -13,10 +14,12 @@ import numpy as np
 import pytest
 
 import jmeta as package
+from jmeta import __main__ as entry
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli import main as cli
 from jmeta.cli.help import flag, headline, plain, setting_texts
 from jmeta.cli.registry import build, recipe_of, settings
+from jmeta.cli.runs import learner_of
 from jmeta.evaluation import plots
 from jmeta.tasks import TASKS
 from jmeta.training import RunDirectory, TrainResult, restore
@@ -96,8 +99,9 @@ def test_settings_reach_learner_task_and_run(jmeta, would_train, tmp_path):
     recipe = asked.pop("recipe")
     assert (recipe.algorithm, recipe.task, recipe.task_fields) == ("maml", "point-navigation", {"horizon": 7})
     run = {"num_steps": 11, "num_devices": 2, "checkpoint_every": 4, "keep": 5, "wandb_project": None}
+    run["continue_without_checkpoints"] = False
     assert asked.pop("options") == run | {"seed": 9}
-    assert asked == run | {"out": tmp_path / "run", "resume": False, "progress": False}
+    assert asked == run | {"out": tmp_path / "run", "resume": False, "progress": False, "theta": None}
 
 
 def test_a_recipe_builds_the_learner_again(rl2_trained):
@@ -113,6 +117,7 @@ def test_a_recipe_builds_the_learner_again(rl2_trained):
         "num_devices": None,
         "checkpoint_every": 2,
         "keep": 2,
+        "continue_without_checkpoints": False,
         "wandb_project": None,
     }
     assert config["command"]
@@ -135,6 +140,7 @@ def test_resume_asks_for_what_was_asked_for_before(jmeta, would_train, rl2_run):
     assert jmeta("resume", rl2_run, "--num-steps", 9, "--num-devices", 1, "--no-progress").status == 0
     first, second = would_train
     run = {"num_steps": 6, "num_devices": None, "checkpoint_every": 2, "keep": 2, "wandb_project": None}
+    run["continue_without_checkpoints"] = False
     assert first["options"] == run | {"seed": 3}
     assert (first["out"], first["resume"], first["progress"]) == (rl2_run, True, True)
     assert jax.random.key_data(first["key"]).tolist() == [0, 3]
@@ -401,7 +407,65 @@ def test_help_is_a_command(jmeta):
 
 def test_the_script_is_installed():
     (script,) = (point for point in importlib.metadata.entry_points(group="console_scripts") if point.name == "jmeta")
-    assert script.load() is cli.main
+    assert script.load() is entry.main
+
+
+def test_the_version_is_said_before_the_rest_is_imported(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["jmeta", "--version"])
+    monkeypatch.setitem(sys.modules, "jmeta.cli.main", None)  # importing it is an error
+    entry.main()
+    assert capsys.readouterr().out == f"jmeta {package.__version__}\n"
+
+
+def test_ctrl_c_while_importing_is_no_traceback(monkeypatch):
+    original = builtins.__import__
+
+    def interrupted(name, *rest):
+        if name == "jmeta.cli.main":
+            raise KeyboardInterrupt
+        return original(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        entry.main()
+    assert caught.value.code == 130
+
+
+def test_as_a_module_tasks_in_the_current_directory_are_found(tmp_path):
+    (tmp_path / "casino.py").write_text(OWN_TASK)
+    command = [sys.executable, "-m", "jmeta", "train", "rl2", "--task", "casino:Slots", "--help"]
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert process.returncode == 0, process.stderr
+    assert "--task.num-arms INT" in process.stdout
+
+
+def test_the_installed_script_finds_them_too(tmp_path, monkeypatch, jmeta):
+    """Its sys.path begins with the script's directory, not with the current one."""
+    (tmp_path / "hall.py").write_text(OWN_TASK)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path not in ("", str(tmp_path))])
+    assert jmeta("train", "rl2", "--task", "hall:Slots", "--help").status == 0
+
+
+def test_a_run_goes_on_with_a_longer_annealing(jmeta, tmp_path):
+    out = tmp_path / "run"
+    short = [*RL2, "--num-steps", 2, "--anneal-steps", 2, "--no-progress", "--out", out]
+    assert jmeta("train", *short).status == 0
+    assert "from outer step 3 on nothing is learned" in jmeta("resume", out, "--num-steps", 3, "--no-progress").words
+    said = jmeta("resume", out, "--num-steps", 4, "--anneal-steps", 8, "--no-progress")
+    assert said.status == 0
+    assert "nothing is learned" not in said.words
+    config = RunDirectory(out).read_config()
+    assert config["recipe"]["algorithm_fields"]["anneal_steps"] == 8
+    assert config["learner"]["anneal_steps"] == 8
+
+
+def test_fine_tuning_from_a_run(jmeta, rl2_run, tmp_path):
+    tuned = [*RL2, "--learning-rate", 0.0, "--num-steps", 1, "--from", rl2_run, "--no-progress", "--out", tmp_path / "tuned"]
+    assert jmeta("train", *tuned).status == 0
+    (_, before), (_, after) = (restore(learner_of(run)[0], run) for run in (rl2_run, tmp_path / "tuned"))
+    for a, b in zip(*map(jax.tree.leaves, (before.theta, after.theta)), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 # A task of one's own

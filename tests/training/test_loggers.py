@@ -1,10 +1,13 @@
 """What can be watched while a run is under way: files that grow, and a progress bar that tells the truth."""
 
+import errno
 import io
 import json
 import struct
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -179,3 +182,55 @@ def test_progress_is_on_standard_error(capfd):
     assert out == ""
     assert "compiled in" in err
     assert "step 20/20" in err
+
+
+def test_a_resume_goes_on_with_the_same_run_of_weights_and_biases(tmp_path, monkeypatch):
+    asked = []
+
+    class Run:
+        def log(self, point, step):
+            pass
+
+        def finish(self):
+            pass
+
+    def init(**options):
+        asked.append(options)
+        return Run()
+
+    monkeypatch.setattr("jmeta.training.loop.require_wandb", lambda: None)
+    monkeypatch.setattr("jmeta.training.loggers.require_wandb", lambda: None)
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init))
+    walk(tmp_path / "run", 5, wandb_project="mine")
+    walk(tmp_path / "run", 8, resume=True, wandb_project="mine")
+    walk(tmp_path / "other", 5, wandb_project="mine")
+    first, second, other = asked
+    assert first["id"] == second["id"] != other["id"]
+    assert first["resume"] == "allow"
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_curves_that_can_not_be_written_end_no_thread(tmp_path):
+    """TensorBoard's writer holds ten events; with its thread gone, whoever writes the eleventh would wait for ever."""
+    logger = TensorBoard(tmp_path, purge_step=1)
+    logger._writer.file_writer.event_writer._ev_writer._py_recordio_writer._writer.write = full
+    told = 0
+    for step in range(40):
+        try:
+            logger.write(step, 1, {"loss": np.asarray([1.0], np.float32)})
+        except OSError as error:
+            told += str(error) == f"curves could not be written to {tmp_path} (No space left on device)"
+        time.sleep(0.01)
+    logger.close()
+    assert told > 0
+
+
+def test_metrics_that_can_not_be_written(tmp_path, monkeypatch):
+    logger = JsonLines(tmp_path / "metrics.jsonl")
+    logger._file = SimpleNamespace(write=lambda line: None, flush=full, close=full)
+    with pytest.raises(OSError, match=r"metrics up to outer step 2 could not be written to .* \(No space left on device\)"):
+        logger.write(0, 1, {"loss": np.asarray([1.0, 1.0], np.float32)})
+    logger.close()

@@ -131,6 +131,23 @@ def test_counts_are_positive(setting, value, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((None, KEY, 3), "outer=None is no outer learner: give one, such as jmeta.algorithms.rl2"),
+        ((Walk, KEY, 3), "is no outer learner"),
+        ((Walk(), KEY, 3.0), r"num_steps=3\.0: it must be a whole number"),
+        ((Walk(), KEY, "3"), "num_steps='3': it must be a whole number"),
+        ((Walk(), KEY, True), "num_steps=True: it must be a whole number"),
+        ((Walk(), "0", 3), "key='0' is no key"),
+    ],
+    ids=str,
+)
+def test_arguments_of_another_kind_are_refused(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        jmeta.train(*arguments, progress=False)
+
+
 # Continued runs
 
 

@@ -5,11 +5,10 @@ import importlib.resources
 import itertools
 import re
 import tomllib
-import types
 import typing
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, get_origin
 
 import tyro
 from rich.console import Console
@@ -23,6 +22,7 @@ from jmeta.evaluation.report import write_report
 from jmeta.inner.base import InnerLearner
 from jmeta.ranges import plain
 from jmeta.tasks import TASKS, TaskDistribution
+from jmeta.training.schema import fits, say_type
 from jmeta.types import Protocol
 
 BASELINES: dict[str, Callable[..., InnerLearner]] = {
@@ -235,9 +235,9 @@ def _entry(name: str, table: Any, tasks: dict[str, TaskDistribution]) -> _Entry:
         if key in SPECIAL:
             continue
         annotation = annotations.get(key)
-        if isinstance(value, list) and annotation is not None and not _fits(tuple(value), annotation):
-            if not (value and all(_fits(item, annotation) for item in value)):
-                raise ValueError(f"{where}: {key}={value!r} is not {_say_type(annotation)}, nor a list of such values")
+        if isinstance(value, list) and annotation is not None and not fits(tuple(value), annotation):
+            if not (value and all(fits(item, annotation) for item in value)):
+                raise ValueError(f"{where}: {key}={value!r} is not {say_type(annotation)}, nor a list of such values")
             if twice := [item for index, item in enumerate(value) if item in value[:index]]:
                 raise ValueError(f"{where}: {key} has {twice[0]} twice: give each value once")
             varied[key] = value
@@ -294,46 +294,8 @@ def _check_key(key: str, value: Any, annotations: dict[str, Any], where: str) ->
     prefix = f"{where}: " if where else ""
     if key not in annotations:
         raise ValueError(f"{prefix}no setting is called {key!r}; {nearest(key, annotations)}")
-    if not _fits(value, annotations[key]):
-        raise ValueError(f"{prefix}{key}={value!r} is not {_say_type(annotations[key])}")
-
-
-def _fits(value: Any, annotation: Any) -> bool:
-    """Whether a value of a TOML file is of this type; types that TOML does not have pass."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, argument) for argument in arguments)
-    if origin is Literal:
-        return value in arguments
-    if origin is Annotated:
-        return _fits(value, arguments[0])
-    if origin is dict:
-        return isinstance(value, dict) and all(_fits(item, arguments[1]) for item in value.values())
-    if origin in (tuple, list):
-        if isinstance(value, dict):  # a table is a list of pairs
-            value = list(value.items())
-        if not isinstance(value, list | tuple):
-            return False
-        if origin is list or (len(arguments) == 2 and arguments[1] is Ellipsis):
-            return all(_fits(item, arguments[0]) for item in value)
-        return len(value) == len(arguments) and all(_fits(v, a) for v, a in zip(value, arguments, strict=True))
-    if annotation is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if annotation is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if annotation in (str, bool):
-        return isinstance(value, annotation)
-    if annotation is types.NoneType:
-        return value is None
-    return getattr(annotation, "__module__", "").partition(".")[0] not in ("jax", "jaxlib", "numpy")
-
-
-def _say_type(annotation: Any) -> str:
-    names = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
-    members = [x for x in get_args(annotation) if x in names] if get_origin(annotation) in (typing.Union, types.UnionType) else []
-    if annotation in names or members:
-        return names[annotation] if annotation in names else names[members[0]]
-    return f"of type {annotation}".replace("typing.", "")
+    if not fits(value, annotations[key]):
+        raise ValueError(f"{prefix}{key}={value!r} is not {say_type(annotations[key])}")
 
 
 def _example(key: str) -> str:

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import jax
 import numpy as np
@@ -29,6 +29,7 @@ from jmeta.cli.compare import compare_command
 from jmeta.cli.errors import is_message, own_frame
 from jmeta.cli.help import LISTS, about, details, flag, overview, setting_texts
 from jmeta.cli.registry import OTHER_NAMES, build, fields_of, find_algorithm, find_task, nearest, recipe, recipe_of, settings
+from jmeta.cli.runs import learner_of, remember
 from jmeta.evaluation import Evaluation, evaluate, standard_error
 from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.evaluation.plots import plot_runs
@@ -40,11 +41,13 @@ from jmeta.tasks import TASKS, Split, TaskDistribution
 from jmeta.testing import check_tasks
 from jmeta.training import Recipe, RunDirectory, TrainResult, restore, train
 from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.training.schema import misfit
 from jmeta.types import Protocol
 
 USAGE_ERROR, FAILURE = 2, 1
 INTERRUPTED, TERMINATED = 130, 143  # 128 + the signal's number, as shells have it
 
+OF_ONE_CALL = ("out", "resume", "from_run", "progress")  # options that no resume takes over
 USER_ERRORS = (ValueError, OSError, ModuleNotFoundError, FloatingPointError)
 
 
@@ -60,12 +63,16 @@ class TrainOptions:
     """outer steps in all"""
     resume: bool = False
     """continue the run in --out from its newest sound checkpoint"""
+    from_run: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """begin with the meta-parameters of this run's newest sound checkpoint, to fine-tune them"""
     num_devices: int | None = None
     """local devices to spread tasks over; all by default"""
     checkpoint_every: int = 100
     """outer steps between checkpoints"""
     keep: int = 3
     """checkpoints kept"""
+    continue_without_checkpoints: bool = False
+    """warn and go on where a checkpoint can't be written"""
     wandb_project: str | None = None
     """also log to this Weights & Biases project (needs the wandb extra)"""
     progress: bool = True
@@ -94,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(0)
     name, *rest = args
     try:
+        if (here := str(Path.cwd())) not in sys.path:
+            sys.path.append(here)  # last, for tasks of one's own: an installed script does not have it
         if name not in commands:
             raise ValueError(f"no command is called {name!r}; {nearest(name, commands)}")
         status = commands[name](rest)
@@ -155,45 +164,82 @@ def _train(args: list[str]) -> int:
     options = _parse(algorithm_name, algorithm, task_name, task_class, rest)
     run = options.run
     written = recipe(algorithm_name, options.algorithm, task_name, options.task)
+    remember(RunDirectory(run.out), written)  # the command has named the code
     return _report_training(build(written), run, written)
 
 
 def _resume(args: list[str]) -> int:
     """Continue a run from its newest sound checkpoint: jmeta resume DIR [--num-steps N]."""
 
-    def resume(run: Positional[Path], num_steps: int | None = None, num_devices: int | None = None, progress: bool = True) -> int:
+    def resume(
+        run: Positional[Path],
+        num_steps: int | None = None,
+        num_devices: int | None = None,
+        anneal_steps: int | None = None,
+        progress: bool = True,
+        trust: bool = False,
+    ) -> int:
         """Continues a run as if it had never stopped.
 
         Args:
           run: the run directory.
           num_steps: outer steps in all; as many as were asked for last by default.
           num_devices: local devices to spread tasks over; as many as last by default.
+          anneal_steps: outer steps, counted from the run's first, over which the learning rate falls to zero; as before by
+            default.
           progress: show progress on standard error.
+          trust: run the code that the directory names, if it is no task of jmeta's and was not trained by you on this machine.
         """
-        config = RunDirectory(run).read_config()
-        written = recipe_of(config, str(run))
-        asked = TrainOptions(out=run, resume=True, progress=progress, **config["options"] or {})
+        directory = RunDirectory(run)
+        outer, written = learner_of(run, trust=trust)
+        asked = dataclasses.replace(recorded_options(directory), out=run, progress=progress)
         changes: dict[str, Any] = {"num_steps": num_steps, "num_devices": num_devices}
-        options = dataclasses.replace(asked, **{name: value for name, value in changes.items() if value is not None})
-        return _report_training(build(written), options, written)
+        chosen = dataclasses.replace(asked, **{name: value for name, value in changes.items() if value is not None})
+        if anneal_steps is not None:
+            fields = written.algorithm_fields | {"anneal_steps": anneal_steps}
+            written = dataclasses.replace(written, algorithm_fields=fields)
+            outer = build(written)
+        return _report_training(outer, chosen, written)
 
     return tyro.cli(resume, prog="jmeta resume", args=args)
 
 
+def recorded_options(run: RunDirectory) -> TrainOptions:
+    """The options to continue a run with: those of the command that trained it last.
+
+    Raises:
+      ValueError: if config.json is damaged.
+    """
+    options = run.read_config()["options"] or {}
+    types = {name: kind for name, kind in get_type_hints(TrainOptions).items() if name not in OF_ONE_CALL}
+    odd = sorted(options.keys() - types.keys())
+    if wrong := misfit(options, types, set(), "options.") or (f"options has {odd[0]!r}" if odd else None):
+        raise run.damaged_config(wrong)
+    return TrainOptions(out=run.path, resume=True, **options)
+
+
 def _report_training(outer: OuterLearner, options: TrainOptions, recipe: Recipe) -> int:
+    theta = None
+    if options.from_run is not None:
+        named = recipe_of(RunDirectory(options.from_run).read_config(), str(options.from_run)).task == recipe.task
+        before, _ = learner_of(options.from_run, trust=named)  # this command has named the same code
+        _, state = restore(before, options.from_run)
+        theta = state.theta
     result = train(
         outer,
-        options.seed,
+        as_key(options.seed),
         options.num_steps,
         out=options.out,
         resume=options.resume,
         num_devices=options.num_devices,
         checkpoint_every=options.checkpoint_every,
         keep=options.keep,
+        continue_without_checkpoints=options.continue_without_checkpoints,
         wandb_project=options.wandb_project,
         progress=options.progress,
+        theta=theta,
         recipe=recipe,
-        options={name: value for name, value in fields_of(options).items() if name not in ("out", "resume", "progress")},
+        options={name: value for name, value in fields_of(options).items() if name not in OF_ONE_CALL},
     )
     return _say_what_next(result, options)
 
@@ -306,6 +352,7 @@ def _evaluate(args: list[str]) -> int:
         greedy: bool = False,
         step: int | None = None,
         progress: bool = True,
+        trust: bool = False,
     ) -> int:
         """Evaluates a checkpoint of a run, the newest sound one by default.
 
@@ -321,9 +368,10 @@ def _evaluate(args: list[str]) -> int:
           greedy: take the most likely action at every step, instead of a sampled one.
           step: outer step of the checkpoint; the newest sound one by default.
           progress: show progress on standard error.
+          trust: run the code that the directory names, if it is no task of jmeta's and was not trained by you on this machine.
         """
         directory = RunDirectory(run)
-        outer = build(recipe_of(directory.read_config(), str(run)))
+        outer, _ = learner_of(run, trust=trust)
         changes = {"num_segments": num_segments, "segment_length": segment_length, "num_streams": num_streams}
         protocol = outer.protocol._replace(**{name: value for name, value in changes.items() if value is not None})
         tasks = _split(outer.tasks, split)
@@ -421,7 +469,9 @@ def _plot(args: list[str]) -> int:
 def _watch(args: list[str]) -> int:
     """Write a GIF of a trained agent's lifetime in one task: jmeta watch DIR [--out FILE]."""
 
-    def watch_run(run: Positional[Path], out: Path | None = None, split: Split = "held-out", seed: int = 0) -> int:
+    def watch_run(
+        run: Positional[Path], out: Path | None = None, split: Split = "held-out", seed: int = 0, trust: bool = False
+    ) -> int:
         """Draws the first episode of a lifetime beside the last, by the newest sound checkpoint of a run.
 
         Args:
@@ -429,8 +479,9 @@ def _watch(args: list[str]) -> int:
           out: the GIF; watch.gif in the run by default.
           split: which tasks.
           seed: chooses the task, and what happens in it.
+          trust: run the code that the directory names, if it is no task of jmeta's and was not trained by you on this machine.
         """
-        outer = build(recipe_of(RunDirectory(run).read_config(), str(run)))
+        outer, _ = learner_of(run, trust=trust)
         tasks = _split(outer.tasks, split)
         _, state = restore(outer, run)
         key = jax.random.fold_in(as_key(seed), EVALUATION_FOLD)

@@ -17,6 +17,10 @@ from jmeta.algorithms import ALGORITHMS
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks import TASKS, TaskDistribution
 from jmeta.training import Recipe
+from jmeta.training.schema import misfit
+
+RECIPE: dict[str, Any] = {"algorithm": str, "algorithm_fields": dict[str, Any], "task": str, "task_fields": dict[str, Any]}
+"""What a recipe in config.json holds, by key."""
 
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
     # What other libraries and papers call things, in lower case and with hyphens, and what is nearest to it here.
@@ -260,14 +264,19 @@ def recipe_of(config: dict[str, Any], where: str) -> Recipe:
     """The recipe in a run's configuration.
 
     Raises:
-      ValueError: if the run was started from Python, where no recipe is known.
+      ValueError: if it is damaged, or the run was started from Python, where no recipe is known.
     """
-    if config.get("recipe") is None:
+    recipe = config.get("recipe")
+    if recipe is None:
         raise ValueError(
             f"{where} was started from Python, so only Python knows how to build its learner: "
             "use jmeta.restore(outer, DIR) and jmeta.evaluate(...)"
         )
-    return Recipe(**config["recipe"])
+    if wrong := misfit(recipe, RECIPE, set(RECIPE), "recipe."):
+        raise ValueError(f"the config.json of {where} is damaged ({wrong}): restore it from a copy")
+    if odd := recipe.keys() - RECIPE.keys():
+        raise ValueError(f"the config.json of {where} is damaged (recipe has {min(odd)!r}): restore it from a copy")
+    return Recipe(**recipe)
 
 
 def as_tuples(fields: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from jmeta.outer.base import OuterLearner, check_fit, check_protocol
 from jmeta.parallel import SHARED, TASK_AXIS, task_mesh
 from jmeta.tasks.base import TaskDistribution
 from jmeta.training.checkpoints import Checkpoints
-from jmeta.training.loop import SECONDS_PER_CHUNK
+from jmeta.training.loop import SECONDS_PER_CHUNK, annealing_note
 from jmeta.training.memory import check_memory
 from jmeta.training.placement import made_on, moved_to, shapes_on
 from jmeta.training.run_directory import describe, device, differences, git_commit, versions
@@ -392,6 +392,11 @@ def _train(
     seeds = jnp.asarray(np.arange(comparison.seed, comparison.seed + num_seeds, dtype=np.uint32))
     keys = jnp.tile(jax.vmap(jax.random.key)(seeds), num_variants)
     init, chunk, metrics = _programs(variants)
+    if budget.env_steps is not None:
+        for learner in cell.variants.values():
+            if isinstance(learner, OuterLearner) and (note := annealing_note(learner, budget.num_steps(learner))):
+                say(f"{cell.name}: {note}")
+                break
 
     num_steps, limit = budget.num_steps(cell.learner), budget.wall_clock_seconds or math.inf
     with store.checkpoints() as checkpoints:

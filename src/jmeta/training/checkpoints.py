@@ -1,10 +1,12 @@
 """Checkpoints of whole meta-states: asynchronous, the last few kept, verified when read."""
 
+import contextlib
 import json
 import logging
 import shutil
 import warnings
 import zlib
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ class Checkpoints:
         self.directory = directory.resolve()  # Orbax takes no relative path
         self._damaged = self.directory.parent / "damaged"
         self._keep = keep
+        self._saving = (0, 0)  # step and bytes
         self._manager = self._open()
 
     def _open(self) -> ocp.CheckpointManager:
@@ -55,7 +58,9 @@ class Checkpoints:
 
         Raises:
           FloatingPointError: if the state holds NaN or infinity; nothing is written.
+          OSError: if the state, or the one saved before it, could not be written; the older checkpoints are still there.
         """
+        self.wait()
         arrays = to_arrays(state)
         for path, array in arrays.items():
             if jnp.issubdtype(array.dtype, jnp.inexact) and not np.isfinite(array).all():
@@ -66,20 +71,44 @@ class Checkpoints:
             for path, array in arrays.items()
         ]
         content = b"".join(array.tobytes() for array in arrays.values())
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.PyTreeSave({"bytes": np.frombuffer(content, np.uint8)}),
-                layout=ocp.args.JsonSave({"arrays": layout, "checksum": checksum(layout, content)}),
-            ),
+        args = ocp.args.Composite(
+            state=ocp.args.PyTreeSave({"bytes": np.frombuffer(content, np.uint8)}),
+            layout=ocp.args.JsonSave({"arrays": layout, "checksum": checksum(layout, content)}),
         )
+        self._saving = (step, len(content))
+        with self._explained():
+            self._manager.save(step, args=args)
 
     def wait(self) -> None:
-        """Returns when everything saved is on disk; raises what went wrong in writing."""
-        self._manager.wait_until_finished()
+        """Returns when everything saved is on disk.
+
+        Raises:
+          OSError: if the last one could not be written; it says which, and which is the newest that was.
+        """
+        with self._explained():
+            self._manager.wait_until_finished()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Says in a sentence what could not be saved, and clears away what was half-written."""
+        try:
+            yield
+        except Exception as error:  # OSError, or whatever Orbax and TensorStore make of it
+            step, size = self._saving
+            with contextlib.suppress(Exception):
+                self._manager.close()
+            self._manager = self._open()
+            good = self.last_step
+            kept = f"the newest one there is of step {good}" if good is not None else "there is none yet"
+            raise OSError(
+                f"the checkpoint of step {step} could not be saved in {self.directory} ({_reason(error)}): {kept}. It needs "
+                f"{size / 2**20:.1f} MiB: free some space, and continue with `jmeta resume`"
+            ) from error
 
     def close(self) -> None:
         """Waits, then lets go of the directory."""
+        with contextlib.suppress(OSError):  # whoever wants to know what was saved calls wait()
+            self.wait()
         self._manager.close()
 
     def restore(self, template: PyTree) -> tuple[int, PyTree] | None:
@@ -96,8 +125,7 @@ class Checkpoints:
             try:
                 arrays, implementations = self._read(step)
             except Exception as error:  # whatever a damaged file makes Orbax raise
-                reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-                warnings.warn(f"checkpoint {step} is damaged and was passed over: {reason}", RuntimeWarning, stacklevel=2)
+                warnings.warn(f"checkpoint {step} is damaged and was passed over: {_reason(error)}", RuntimeWarning, stacklevel=2)
                 self._set_aside(step)
                 continue
             return step, from_arrays(arrays, template, implementations)
@@ -154,6 +182,16 @@ class Checkpoints:
             shutil.rmtree(target)
         shutil.move(self.directory / str(step), target)
         self._manager = self._open()
+
+
+def _reason(error: BaseException) -> str:
+    """An error in a line."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if "No space left" in str(seen):
+            return "no space left on the device"
+        seen = seen.__cause__ or seen.__context__
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
 def to_arrays(state: PyTree) -> dict[str, np.ndarray]:

@@ -1,8 +1,10 @@
 """Where metrics go while a run is under way."""
 
 import abc
+import contextlib
 import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,11 @@ class Logger(abc.ABC):
 
     @abc.abstractmethod
     def write(self, first_step: int, env_steps_per_step: int, metrics: dict[str, np.ndarray]) -> None:
-        """Metrics [n] of the outer steps ``first_step + 1 ... first_step + n``."""
+        """Metrics [n] of the outer steps ``first_step + 1 ... first_step + n``.
+
+        Raises:
+          OSError: if they, or earlier ones, could not be written.
+        """
 
     def close(self) -> None:
         """Flushes."""
@@ -25,7 +31,8 @@ class JsonLines(Logger):
     """One JSON object per outer step, appended to a file."""
 
     def __init__(self, path: Path):
-        self._file = path.open("a")
+        self._path = path
+        self._file = path.open("a", encoding="utf-8")
 
     def write(self, first_step: int, env_steps_per_step: int, metrics: dict[str, np.ndarray]) -> None:
         count = len(next(iter(metrics.values())))
@@ -34,10 +41,14 @@ class JsonLines(Logger):
             row: dict[str, float] = {"step": step, "env_steps": step * env_steps_per_step}
             row |= {name: float(values[index]) for name, values in metrics.items()}
             self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise OSError(f"metrics up to outer step {step} could not be written to {self._path} ({error.strerror})") from error
 
     def close(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # told of by write()
+            self._file.close()
 
 
 class TensorBoard(Logger):
@@ -50,8 +61,25 @@ class TensorBoard(Logger):
         # within a second would share a file.
         suffix = f".from-step-{purge_step}"
         self._writer = SummaryWriter(str(path), purge_step=purge_step, flush_secs=1, filename_suffix=suffix)
+        self._path, self._problem = path, ""
+        # An error would end the thread, and whoever writes then waits for it for ever.
+        events = self._writer.file_writer.event_writer._ev_writer
+        for name in ("write_event", "flush", "close"):
+            setattr(events, name, self._noting(getattr(events, name)))
+
+    def _noting(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(*args: Any) -> Any:
+            try:
+                return function(*args)
+            except OSError as error:
+                self._problem = error.strerror or str(error)
+
+        return noting
 
     def write(self, first_step: int, env_steps_per_step: int, metrics: dict[str, np.ndarray]) -> None:
+        if self._problem:
+            problem, self._problem = self._problem, ""
+            raise OSError(f"curves could not be written to {self._path} ({problem})")
         for name, values in metrics.items():
             self._writer.add_scalar(name, float(values.mean()), first_step + len(values))
 
@@ -65,13 +93,14 @@ class WeightsAndBiases(Logger):
     Args:
       project: name of the W&B project.
       config: the run's configuration.
+      run_id: of the W&B run; a resume with the same one goes on with its curves.
     """
 
-    def __init__(self, project: str, config: dict[str, Any]):
+    def __init__(self, project: str, config: dict[str, Any], run_id: str | None = None):
         require_wandb()
         import wandb
 
-        self._run = wandb.init(project=project, config=config)
+        self._run = wandb.init(project=project, config=config, id=run_id, resume=None if run_id is None else "allow")
 
     def write(self, first_step: int, env_steps_per_step: int, metrics: dict[str, np.ndarray]) -> None:
         step = first_step + len(next(iter(metrics.values())))

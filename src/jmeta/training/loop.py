@@ -1,6 +1,7 @@
 """The host loop: compiled chunks of outer steps, and around them logs, checkpoints, signals and a progress bar."""
 
 import contextlib
+import copy
 import dataclasses
 import os
 import time
@@ -14,11 +15,13 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from rich.console import Console
 
+from jmeta.inner.base import InContextLearner
 from jmeta.keys import as_key
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner
 from jmeta.outer.normalised import check_scale
 from jmeta.parallel import SHARED, task_mesh
 from jmeta.training.checkpoints import Checkpoints, num_bytes
+from jmeta.training.diagnosis import first_cause
 from jmeta.training.loggers import JsonLines, Logger, TensorBoard, WeightsAndBiases, require_wandb
 from jmeta.training.memory import check_memory
 from jmeta.training.placement import made_on, moved_to, shapes_on
@@ -29,6 +32,8 @@ from jmeta.types import MetaState, PyTree, Theta
 
 SECONDS_PER_CHUNK = 1.0  # how often metrics, signals and the progress bar are attended to
 MAX_CHUNK = 256  # outer steps
+MAX_STEPS = 2**31 - 2  # steps are counted in 32 bits
+GIVEN = "given"  # in config.json, where a run did not begin with a fresh theta
 
 
 class NonFiniteError(FloatingPointError):
@@ -38,17 +43,19 @@ class NonFiniteError(FloatingPointError):
       step: the outer step, counted from 1.
       metric: the first metric that was not finite.
       last_good_step: the newest checkpoint, or None.
+      cause: what was found to be wrong before any learning (theta, an observation, a reward), or None.
     """
 
-    def __init__(self, step: int, metric: str, value: float, last_good_step: int | None, where: str):
-        self.step, self.metric, self.last_good_step = step, metric, last_good_step
+    def __init__(self, step: int, metric: str, value: float, last_good_step: int | None, where: str, cause: str | None = None):
+        self.step, self.metric, self.last_good_step, self.cause = step, metric, last_good_step, cause
         good = (
             "no checkpoint was written"
             if last_good_step is None
             else f"the last good checkpoint is step {last_good_step} in {where}"
         )
         super().__init__(
-            f"{metric} is {value} at outer step {step}; {good}. Try a lower learning rate or a smaller gradient norm"
+            f"{metric} is {value} at outer step {step}; {good}. "
+            + (cause[0].upper() + cause[1:] if cause else "Try a lower learning rate or a smaller gradient norm")
         )
 
 
@@ -84,7 +91,9 @@ def train(
     checkpoint_every: int = 100,
     keep: int = 3,
     wandb_project: str | None = None,
+    continue_without_checkpoints: bool = False,
     progress: bool = True,
+    theta: Theta | None = None,
     recipe: Recipe | None = None,
     options: dict[str, Any] | None = None,
 ) -> TrainResult:
@@ -99,12 +108,15 @@ def train(
       key: seeds the run, its initial theta too; a typed key, a raw key or a seed.
       num_steps: outer steps in all, those before a resume included.
       out: run directory for metrics, checkpoints and configuration; nothing is written without one.
-      resume: continue the run in ``out`` from its newest sound checkpoint.
+      resume: continue the run in ``out`` from its newest sound checkpoint. The learner must be the same but for ``anneal_steps``.
       num_devices: how many local devices to use; all by default.
       checkpoint_every: outer steps between checkpoints; one is also written at the end and on interruption.
       keep: how many checkpoints are kept.
+      continue_without_checkpoints: where a checkpoint or metrics can't be written, because the disk is full say, warn and go on
+        instead of ending the run.
       wandb_project: also log to this Weights & Biases project.
       progress: show progress on standard error.
+      theta: meta-parameters to begin with, of ``restore(...)[1].theta`` say, instead of fresh ones; everything else begins anew.
       recipe: how the command line built ``outer``, recorded so that it can build it again.
       options: the command line's options of this call, recorded for its ``resume``.
 
@@ -114,18 +126,27 @@ def train(
       is returned as it is, and nothing is compiled.
 
     Raises:
+      TypeError: for what is no outer learner, no key or no number.
       ValueError: for settings that can't work, or a resume with another configuration, before anything is compiled.
       FileExistsError: if ``out`` holds something already and ``resume`` is not set. (A start that trained nothing does not count:
         where it failed its directory is removed, and where it was killed the next one takes its place.)
       NonFiniteError: if a metric becomes NaN or infinite.
       OSError: if ``out`` can't be written.
     """
+    if not isinstance(outer, OuterLearner):
+        raise TypeError(f"outer={outer!r:.100} is no outer learner: give one, such as jmeta.algorithms.rl2(tasks)")
     key = as_key(key)
     for name, value in (("num_steps", num_steps), ("checkpoint_every", checkpoint_every), ("keep", keep)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise TypeError(f"{name}={value!r}: it must be a whole number")
         if value < 1:
             raise ValueError(f"{name}={value}: it must be at least 1")
     if resume and out is None:
         raise ValueError("resume=True needs out=DIR, the run to continue")
+    if resume and theta is not None:
+        raise ValueError("theta is what a new run begins with: leave it out, or resume=True")
+    if num_steps > MAX_STEPS:
+        raise ValueError(f"num_steps={num_steps}: at most {MAX_STEPS}, which steps are counted in")
     if wandb_project is not None:
         require_wandb()
     if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
@@ -139,6 +160,9 @@ def train(
     template = jax.eval_shape(outer.init, key)
     run = None if out is None else RunDirectory(out)
     config = run_config(outer, key, recipe, options)
+    if theta is not None:
+        theta = _checked_theta(outer, theta, template.theta)
+        config["theta"] = GIVEN
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
         say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
@@ -155,20 +179,87 @@ def train(
         if state is not None and first_step == num_steps:
             report.note(f"{run and run.path} is finished: it is at step {first_step} of {num_steps}")
             return _finished(outer, moved_to(_layout(mesh), state), first_step)
+        if resume and state is None and run is not None and run.read_config().get("theta") == GIVEN:
+            raise ValueError(f"{run.path} began with a theta that was given, and has no checkpoint: start it again")
         if resume and run is not None:
-            run.record_resume(options)
+            run.record_resume(options, config)
         loggers = _open_loggers(run, first_step, wandb_project, config)
         for logger in loggers:
             stack.callback(logger.close)
+        for note in (annealing_note(outer, num_steps), single_episode_note(outer, template.theta)):
+            if note is not None:
+                report.warn(f"warning: {note}")
         with report:
             if resume:
                 report.note(f"continuing {run and run.path} from step {first_step}")
-            loop = _Loop(outer, key, mesh, checkpoints, loggers, report, supervision, checkpoint_every, str(run and run.path))
+            loop = _Loop(
+                outer,
+                key,
+                mesh,
+                checkpoints,
+                loggers,
+                report,
+                supervision,
+                checkpoint_every,
+                where=str(run and run.path),
+                go_on=continue_without_checkpoints,
+                theta=theta,
+            )
             result = loop.run(state, first_step, num_steps)
         if result.interrupted_by and run is not None:
             saved = f"saved in {run.path}" if result.step else "nothing was trained, so nothing was saved"
             report.note(f"stopped by {result.interrupted_by} at step {result.step}; {saved}")
         return result
+
+
+def beginning_with(outer: OuterLearner, theta: Theta, key: jax.Array) -> MetaState:
+    """A fresh meta-state around given meta-parameters: what ``outer.init`` makes if the inner learner's ``init`` gives them."""
+    inner = copy.copy(outer.inner)
+    object.__setattr__(inner, "init", lambda key: theta)
+    return outer.replace(inner=inner).init(key)  # type: ignore[attr-defined]
+
+
+def _checked_theta(outer: OuterLearner, theta: Theta, template: Theta) -> Theta:
+    """Raises ValueError unless it is of this learner's shapes and finite."""
+    if isinstance(theta, MetaState):
+        raise TypeError("theta is a meta-state: give its .theta")
+    name = f"theta is another agent's than {type(outer.inner).__name__}'s"
+    if str(jax.tree.structure(theta)) != str(jax.tree.structure(template)):
+        raise ValueError(f"{name}: it has other parts")
+    for (path, leaf), like in zip(jax.tree_util.tree_leaves_with_path(theta), jax.tree.leaves(template), strict=True):
+        where = jax.tree_util.keystr(path, simple=True, separator=".")
+        if np.shape(leaf) != like.shape or leaf.dtype != like.dtype:
+            expected = f"{like.dtype}{list(like.shape)}"
+            raise ValueError(f"{name}: {where} is {leaf.dtype}{list(np.shape(leaf))}, and {expected} there")
+        if jnp.issubdtype(leaf.dtype, jnp.inexact) and not np.isfinite(leaf).all():
+            raise ValueError(f"theta can't be begun with: {where} is not finite")
+    return jax.tree.map(jnp.asarray, theta)
+
+
+def annealing_note(outer: OuterLearner, num_steps: int) -> str | None:
+    """From which outer step on a learning rate is zero, and what to do about it; None where it is not."""
+    anneal_steps = getattr(outer, "anneal_steps", None)
+    if anneal_steps is None or num_steps <= anneal_steps:
+        return None
+    return (
+        f"from outer step {anneal_steps + 1} on nothing is learned, since the learning rate has fallen to 0 (anneal_steps="
+        f"{anneal_steps}, num_steps={num_steps}): give anneal_steps={num_steps}; a run that exists goes on with jmeta resume DIR "
+        f"--num-steps {num_steps} --anneal-steps {num_steps}, or resume=True and an outer learner with that setting"
+    )
+
+
+def single_episode_note(outer: OuterLearner, theta: Theta) -> str | None:
+    """That what is remembered of a task can't help a later episode where there is none; None where there is one."""
+    inner, protocol = outer.inner, outer.protocol
+    if not isinstance(inner, InContextLearner) or not jax.tree.leaves(jax.eval_shape(inner.initial_memory, theta)):
+        return None
+    horizon = outer.tasks.horizon
+    if horizon == 1 or protocol.num_segments * protocol.segment_length > horizon:
+        return None
+    return (
+        f"a lifetime is a single episode of {horizon} steps, so {type(inner).__name__} can't use in a later episode what "
+        f"it learned in an earlier one: for lifetimes of four episodes give lifetime_length={4 * horizon}"
+    )
 
 
 def _layout(mesh: Mesh) -> MetaState:
@@ -191,6 +282,8 @@ class _Loop:
     supervision: Supervision
     checkpoint_every: int
     where: str
+    go_on: bool  # where nothing can be written
+    theta: Theta | None  # to begin with, where it is given
 
     def run(self, state: MetaState | None, step: int, num_steps: int) -> TrainResult:
         """From a state read from a checkpoint, or a fresh one if that is None; nothing is allocated before memory is checked."""
@@ -201,9 +294,11 @@ class _Loop:
         chunk = self._compile(shapes_on(layout, jax.eval_shape(self.outer.init, key)), key)
         check_memory(chunk, self.outer, list(self.mesh.devices.flat))
         self.supervision.doing("making theta")
-        state = made_on(layout, self.outer.init, key) if state is None else moved_to(layout, state)  # ours to donate
+        state = made_on(layout, self._begin, key) if state is None else moved_to(layout, state)  # ours to donate
         compile_seconds = time.perf_counter() - started
         self.report.note(f"compiled in {compile_seconds:.1f} s for {self.mesh.size} device(s)")
+        if self.theta is not None:
+            self._save(step, state)  # what the run begins with can't be made again
         env_steps = self.outer.num_env_steps
         history: list[dict[str, np.ndarray]] = []
         count, last_saved, seconds = 1, step, 0.0
@@ -212,13 +307,15 @@ class _Loop:
             count = min(count, MAX_CHUNK, next_save - step, num_steps - step)
             self.supervision.doing(f"outer step {step + count}", usual_seconds=seconds)
             started = time.perf_counter()
+            theta = jax.device_get(state.theta)  # of before, should a cause be looked for
             state, buffer = chunk(state, key, jnp.int32(step), jnp.int32(count))
             metrics = {name: values[:count] for name, values in jax.device_get(buffer).items()}
             seconds = time.perf_counter() - started
             for logger in self.loggers:
-                logger.write(step, env_steps, metrics)
+                with self._writing():
+                    logger.write(step, env_steps, metrics)
             history.append(metrics)
-            self._check_finite(step, metrics)
+            self._check_finite(step, metrics, theta)
             step += count
             self.report.update(step, seconds, metrics)
             count = max(1, round(SECONDS_PER_CHUNK * count / seconds))
@@ -229,7 +326,8 @@ class _Loop:
             self.supervision.doing(f"writing the checkpoint of step {step}")
             if step != last_saved:
                 self._save(step, state)
-            self.checkpoints.wait()
+            with self._writing():
+                self.checkpoints.wait()
         names = history[0] if history else {}
         return TrainResult(
             state=state,
@@ -239,6 +337,9 @@ class _Loop:
             interrupted_by=self.supervision.caught[0] if self.supervision.caught else None,
             compile_seconds=compile_seconds,
         )
+
+    def _begin(self, key: jax.Array) -> MetaState:
+        return self.outer.init(key) if self.theta is None else beginning_with(self.outer, self.theta, key)
 
     def _compile(self, state: PyTree, key: jax.Array) -> Any:
         """The program ``chunk(state, key, first_step, count)``, which takes ``count`` steps; of the state shapes are enough."""
@@ -258,20 +359,37 @@ class _Loop:
         layout = (_layout(self.mesh), NamedSharding(self.mesh, SHARED))
         return jax.jit(chunk, donate_argnums=0, out_shardings=layout).lower(*example).compile()
 
-    def _check_finite(self, step: int, metrics: dict[str, np.ndarray]) -> None:
+    def _check_finite(self, step: int, metrics: dict[str, np.ndarray], theta: Theta) -> None:
         bad = {name: int(np.argmin(np.isfinite(values))) for name, values in metrics.items() if not np.isfinite(values).all()}
         if not bad:
             return
         metric = min(bad, key=lambda name: bad[name])
         last_good = None
         if self.checkpoints is not None:
-            self.checkpoints.wait()
+            with contextlib.suppress(OSError):  # the metric is what is to be told of
+                self.checkpoints.wait()
             last_good = self.checkpoints.last_step
-        raise NonFiniteError(step + bad[metric] + 1, metric, float(metrics[metric][bad[metric]]), last_good, self.where)
+        failed, value = step + bad[metric], float(metrics[metric][bad[metric]])
+        self.supervision.doing("looking for the cause")
+        cause = None
+        if self.outer.inner is not None:
+            cause = first_cause(self.outer, theta, jax.random.fold_in(self.key, failed))
+        raise NonFiniteError(failed + 1, metric, value, last_good, self.where, cause)
 
     def _save(self, step: int, state: MetaState) -> None:
         if self.checkpoints is not None:
-            self.checkpoints.save(step, state)
+            with self._writing():
+                self.checkpoints.save(step, state)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Makes a warning of what can't be written, if that was asked for."""
+        try:
+            yield
+        except OSError as error:
+            if not self.go_on:
+                raise
+            self.report.warn(f"{error}. Training goes on")
 
 
 @contextlib.contextmanager
@@ -283,7 +401,11 @@ def _opened(run: RunDirectory, config: dict[str, Any], *, resume: bool, bytes_ne
         return
     old = run.read_config()
     decisive = {"learner", "key", "key_implementation"} & old.keys()  # jmeta 0.1 recorded no implementation
-    changed = differences({k: old[k] for k in decisive}, {k: config[k] for k in decisive})
+    changed = [
+        line
+        for line in differences({k: old[k] for k in decisive}, {k: config[k] for k in decisive})
+        if not line.startswith("learner.anneal_steps: ")  # how fast rates fall from here on
+    ]
     if changed:
         raise ValueError(
             f"{run.path} was run with another configuration, so it can't be continued with this one:\n  "
@@ -301,7 +423,7 @@ def _open_loggers(run: RunDirectory | None, first_step: int, wandb_project: str 
         run.forget_metrics_after(first_step)
         loggers += [JsonLines(run.metrics_file), TensorBoard(run.tensorboard, purge_step=first_step + 1)]
     if wandb_project is not None:
-        loggers.append(WeightsAndBiases(wandb_project, config))
+        loggers.append(WeightsAndBiases(wandb_project, config, None if run is None else run.wandb_id()))
     return loggers
 
 

@@ -65,6 +65,10 @@ class ProgressReport:
         if self._enabled:
             self._console.print(message, highlight=False, markup=False, soft_wrap=True)
 
+    def warn(self, message: str) -> None:
+        """Says something even where progress is not shown."""
+        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+
     def update(self, step: int, seconds: float, metrics: dict[str, np.ndarray]) -> None:
         """A chunk that ended at ``step`` took ``seconds``."""
         count = len(metrics["return/after"])

@@ -6,6 +6,7 @@
     DIR/metrics.jsonl    one line per outer step
     DIR/tensorboard/     the same, for TensorBoard
     DIR/checkpoints/     whole meta-states, the newest few
+    DIR/metrics.damaged.jsonl  lines of it that could not be read when the run was continued, if there were any
     DIR/damaged/         checkpoints that could not be read when the run was continued, if there were any
     DIR/evaluations/     by ``jmeta evaluate``, named by split, step, seed, number of tasks and protocol: a summary as JSON, and
                          tasks and returns as npz
@@ -16,15 +17,18 @@ import contextlib
 import dataclasses
 import functools
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
+import secrets
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import filelock
 import jax
@@ -32,8 +36,25 @@ import numpy as np
 
 from jmeta.networks import Network
 from jmeta.outer.base import OuterLearner
+from jmeta.training.schema import fits, misfit
 
 FORMAT = 1
+CONFIG: dict[str, Any] = {
+    "recipe": dict[str, Any] | None,
+    "options": dict[str, Any] | None,
+    "learner": dict[str, Any],
+    "key": list[int],
+    "key_implementation": str,
+    "versions": dict[str, str],
+    "git_commit": str | None,
+    "device": str,
+    "command": list[str],
+    "resumed_with": list[dict[str, str]],
+    "theta": str,
+    "wandb_id": str,
+}
+"""What config.json holds, by key."""
+REQUIRED = {"recipe", "options", "learner", "key"}
 PACKAGES = ("jmeta", "jax", "jaxlib", "flax", "optax", "gymnax", "numpyro", "orbax-checkpoint", "numpy")
 
 
@@ -61,6 +82,7 @@ class RunDirectory:
         self.tensorboard = self.path / "tensorboard"
         self.checkpoints = self.path / "checkpoints"
         self.damaged = self.path / "damaged"
+        self.damaged_metrics = self.path / "metrics.damaged.jsonl"
         self._lock_file = self.path / ".lock"
 
     @contextlib.contextmanager
@@ -156,7 +178,7 @@ class RunDirectory:
     def write_config(self, config: dict[str, Any]) -> None:
         """Replaces config.json in one move, so that it is never half-written."""
         temporary = self.config_file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(config, indent=2) + "\n")
+        temporary.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
         temporary.replace(self.config_file)
 
     def read_config(self) -> dict[str, Any]:
@@ -169,44 +191,101 @@ class RunDirectory:
         if not self.config_file.is_file():
             raise FileNotFoundError(f"{self.path} is not a run directory: it has no config.json")
         try:
-            config = json.loads(self.config_file.read_text())
-            written = int(config["format"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{self.config_file} is damaged ({error}): restore it from a copy") from error
-        if written > FORMAT:
-            author = config.get("versions", {}).get("jmeta", "?")
+            config = json.loads(self.config_file.read_bytes())
+        except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or nested thousands deep
+            raise self.damaged_config(str(error)) from error
+        if wrong := misfit(config, {"format": int}, {"format"}):
+            raise self.damaged_config(wrong)
+        if config["format"] > FORMAT:
+            named = config.get("versions")
+            author = named.get("jmeta", "?") if isinstance(named, dict) else "?"
             raise ValueError(
-                f"{self.path} was written by jmeta {author} in format {written}; this jmeta reads formats up to {FORMAT}: "
-                "upgrade jmeta"
+                f"{self.path} was written by jmeta {author} in format {config['format']}; this jmeta reads formats up to "
+                f"{FORMAT}: upgrade jmeta"
             )
-        if lost := {"recipe", "options", "learner", "key"} - config.keys():
-            raise ValueError(f"{self.config_file} is damaged (it has no {min(lost)!r}): restore it from a copy")
+        if wrong := misfit(config, CONFIG, REQUIRED):
+            raise self.damaged_config(wrong)
         return config
 
-    def record_resume(self, options: dict[str, Any] | None) -> None:
-        """Notes with which versions a run goes on, and the command line's options for the next ``jmeta resume``."""
+    def damaged_config(self, reason: str) -> ValueError:
+        """The error to raise where config.json says what can't be."""
+        return ValueError(f"{self.config_file} is damaged ({reason}): restore it from a copy")
+
+    def record_resume(self, options: dict[str, Any] | None, config: dict[str, Any]) -> None:
+        """Notes with which versions and settings a run goes on, and the command line's options for the next ``jmeta resume``."""
         old = self.read_config()
         resumed_with = [*old.get("resumed_with", []), versions()]
-        self.write_config(old | {"options": options or old["options"], "resumed_with": resumed_with})
+        now = {"learner": config["learner"], "recipe": config["recipe"] or old["recipe"]}
+        self.write_config(old | now | {"options": options or old["options"], "resumed_with": resumed_with})
 
-    def read_metrics(self) -> list[dict[str, float]]:
-        """All complete lines of metrics.jsonl; a last line cut short by a kill is left out."""
-        if not self.metrics_file.is_file():
-            return []
-        rows = []
-        for line in self.metrics_file.read_text().splitlines():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
-        return rows
+    def wandb_id(self) -> str:
+        """The id of this run's run in Weights & Biases, the same whenever it goes on."""
+        config = self.read_config()
+        if "wandb_id" not in config:
+            config["wandb_id"] = secrets.token_hex(4)
+            self.write_config(config)
+        return str(config["wandb_id"])
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The whole lines of metrics.jsonl by step, each step once; a last line cut short by a kill is left out.
+
+        Lines that are damaged, steps that are there twice (the later line counts) and steps that are missing are told of in a
+        RuntimeWarning each. Nothing is changed on disk.
+        """
+        lines = self._scan_metrics()
+        return [lines.whole[step][1] for step in sorted(lines.whole)]
 
     def forget_metrics_after(self, step: int) -> None:
-        """Drops the lines of steps that will be taken again."""
-        rows = [row for row in self.read_metrics() if row["step"] <= step]
+        """Drops the lines of steps that will be taken again, and sets damaged lines aside, in metrics.damaged.jsonl."""
+        lines = self._scan_metrics()
+        if lines.damaged:
+            with self.damaged_metrics.open("ab") as file:
+                file.writelines(line + b"\n" for line in lines.damaged)
         temporary = self.metrics_file.with_suffix(".tmp")
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        with temporary.open("wb") as file:
+            file.writelines(lines.whole[number][0] + b"\n" for number in sorted(lines.whole) if number <= step)
         temporary.replace(self.metrics_file)
+
+    def _scan_metrics(self) -> "_MetricLines":
+        """Reads metrics.jsonl and warns of what is wrong in it."""
+        found = _MetricLines({}, [])
+        if not self.metrics_file.is_file():
+            return found
+        *lines, last = self.metrics_file.read_bytes().split(b"\n")  # JSON strings may hold other line separators
+        twice = []
+        for line in [*lines, last]:
+            row = _metric_row(line)
+            if row is not None:
+                if row["step"] in found.whole:
+                    twice.append(row["step"])
+                    found.damaged.append(found.whole[row["step"]][0])
+                found.whole[row["step"]] = (line, row)
+            elif line is not last:  # the last one was cut short
+                found.damaged.append(line)
+        num_damaged = len(found.damaged) - len(twice)
+        gaps = [(a + 1, b - 1) for a, b in itertools.pairwise([0, *sorted(found.whole)]) if b > a + 1]
+        for wrong in (
+            f"{num_damaged} lines are damaged" if num_damaged else "",
+            f"steps are there twice, {min(twice)} first: the later line counts" if twice else "",
+            f"steps {gaps[0][0]} to {gaps[0][1]} are missing, in the first of {len(gaps)} gaps" if gaps else "",
+        ):
+            if wrong:
+                warnings.warn(f"{self.metrics_file}: {wrong}", RuntimeWarning, stacklevel=4)
+        return found
+
+
+class _MetricLines(NamedTuple):
+    whole: dict[int, tuple[bytes, dict[str, Any]]]  # by step
+    damaged: list[bytes]
+
+
+def _metric_row(line: bytes) -> dict[str, Any] | None:
+    """A line of metrics.jsonl; None unless it is an object with a step."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and fits(row.get("step"), int) and row["step"] > 0 else None
 
 
 def run_config(outer: OuterLearner, key: jax.Array, recipe: Recipe | None, options: dict[str, Any] | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from rich.console import Console
 
@@ -108,7 +109,7 @@ def supervised(say: Callable[[str], None] | None = None) -> Iterator[Supervision
     receiver.setblocking(False)
     sender.setblocking(False)
     handles = threading.current_thread() is threading.main_thread()
-    forward, previous = -1, {}
+    forward, previous = -1, dict[int, Any]()
     if handles:
         forward = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
         previous = {number: signal.signal(number, supervision._handle) for number in SIGNALS}

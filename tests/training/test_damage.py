@@ -1,0 +1,424 @@
+"""What lies on disk may be damaged in any way: a sentence says so, and nothing that was whole is lost."""
+
+import contextlib
+import errno
+import json
+import math
+import pickle
+import random
+import shutil
+import warnings
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jmeta.cli.main import main, recorded_options
+from jmeta.cli.registry import build
+from jmeta.cli.runs import learner_of
+from jmeta.training import RunDirectory, restore
+from jmeta.training.checkpoints import Checkpoints
+from jmeta.training.schema import fits, misfit
+from tests.training.walk import Walk, assert_same_run, steps, walk
+
+CONFIG = {
+    "format": 1,
+    "recipe": {
+        "algorithm": "rl2",
+        "algorithm_fields": {"hidden_size": 4, "num_tasks": 16, "learning_rate": 0.001, "core": "gru"},
+        "task": "bernoulli-bandit",
+        "task_fields": {"num_arms": 3, "num_pulls": 3},
+    },
+    "options": {"seed": 3, "num_steps": 6, "num_devices": None, "checkpoint_every": 2, "keep": 2, "wandb_project": None},
+    "learner": {"type": "PPO"},
+    "key": [0, 3],
+    "versions": {"jmeta": "0.1.0"},
+    "git_commit": None,
+    "device": "2 x cpu",
+    "command": ["jmeta", "train"],
+}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    run = RunDirectory(tmp_path / "run")
+    run.path.mkdir()
+    run.config_file.write_text(json.dumps(CONFIG))
+    return run
+
+
+# config.json
+
+
+def read_all(run: RunDirectory) -> None:
+    """Everything that ``jmeta resume`` reads off config.json."""
+    learner_of(run.path)
+    recorded_options(run)
+
+
+def test_a_sound_config_is_read(directory):
+    read_all(directory)
+
+
+PLACES = [
+    ("format",),
+    ("recipe",),
+    *(("recipe", name) for name in CONFIG["recipe"]),
+    *(("recipe", "algorithm_fields", name) for name in CONFIG["recipe"]["algorithm_fields"]),
+    *(("recipe", "task_fields", name) for name in CONFIG["recipe"]["task_fields"]),
+    ("recipe", "unknown"),
+    ("recipe", "algorithm_fields", "unknown"),
+    ("recipe", "task_fields", "unknown"),
+    ("options",),
+    *(("options", name) for name in CONFIG["options"]),
+    ("options", "unknown"),
+    ("options", "out"),
+    ("learner",),
+    ("key",),
+    ("versions",),
+    ("command",),
+    ("resumed_with",),
+]
+VALUES = [
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    10**30,
+    math.nan,
+    math.inf,
+    "",
+    "x",
+    "3",
+    "a:b",
+    [],
+    [1],
+    [[]],
+    {},
+    {"a": 1},
+    "deleted",
+    "nested",
+]
+
+
+def damage(config: dict, place: tuple[str, ...], value: object) -> str:
+    config = json.loads(json.dumps(config))
+    *way, name = place
+    table = config
+    for key in way:
+        table = table[key]
+    if value == "deleted":
+        table.pop(name, None)
+    else:
+        table[name] = value
+    return json.dumps(config).replace('"nested"', "[" * 5000 + "]" * 5000)
+
+
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype:UserWarning")  # for sizes that no machine holds
+def test_fuzz_config(directory):
+    """250 of the damaged forms, chosen with a seed: read, or refused in a sentence that names the file or the run."""
+    chosen = random.Random(22).sample([(place, value) for place in PLACES for value in VALUES], 250)
+    refused = 0
+    for place, value in chosen:
+        written = damage(CONFIG, place, value)
+        directory.config_file.write_text(written)
+        with contextlib.suppress(ValueError):
+            read_all(directory)
+            continue
+        refused += 1
+        with pytest.raises(ValueError, match=r"^[^\n]*run[^\n]*$"):  # a sentence that names the run
+            read_all(directory)
+        assert directory.config_file.read_text() == written
+    assert 100 < refused < 250  # most values are wrong in most places, some are right in some
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("recipe",), ["rl2"], r"config\.json is damaged \(recipe=\['rl2'\] is not of type dict"),
+        (("recipe", "task"), 3, "recipe.task=3 is not a string"),
+        (("recipe", "algorithm_fields", "hidden_size"), "4", "hidden_size='4' is not a whole number"),
+        (("recipe", "algorithm_fields", "hiden_size"), 4, "no setting is called 'hiden_size'; did you mean 'hidden_size'"),
+        (("recipe", "task_fields", "num_arms"), None, "num_arms=None is not a whole number"),
+        (("options",), [], r"options=\[\] is not of type"),
+        (("options", "num_steps"), math.inf, "options.num_steps=inf is not a whole number"),
+        (("options", "nmu_steps"), 3, "options has 'nmu_steps'"),
+        (("key",), [0.5], r"key=\[0\.5\] is not of type list\[int\]"),
+        (("format",), "1", "format='1' is not a whole number"),
+        (("learner",), "deleted", "it has no 'learner'"),
+        (("recipe", "task_fields"), "nested", r"config\.json is damaged \(.*recursion"),
+    ],
+    ids=str,
+)
+def test_a_damaged_config_is_told_of_by_name(directory, place, value, message):
+    directory.config_file.write_text(damage(CONFIG, place, value))
+    with pytest.raises(ValueError, match=message):
+        read_all(directory)
+
+
+def test_the_schema():
+    assert fits(3, int | None)
+    assert not fits(True, int)
+    assert misfit({"a": 1}, {"a": str}, set(), "there.") == "there.a=1 is not a string"
+    assert misfit([], {}, set()) == "it is no object"
+    assert misfit({}, {"a": str}, {"a"}) == "it has no 'a'"
+
+
+# metrics.jsonl
+
+
+def lines(count: int) -> list[bytes]:
+    return [json.dumps({"step": i, "env_steps": 20 * i, "return/after": i / 7}).encode() for i in range(1, count + 1)]
+
+
+def test_separators_within_strings_cost_nothing(directory):
+    """JSON may hold U+2028 and NEL in strings, at which ``str.splitlines`` cuts: 30 lines of 40 were lost."""
+    rows = lines(40)
+    rows[29] = '{"step": 30, "env_steps": 600, "note": "a\u2028b\x85c\u2029d"}'.encode()
+    directory.metrics_file.write_bytes(b"\n".join(rows) + b"\n")
+    assert [row["step"] for row in directory.read_metrics()] == list(range(1, 41))
+    directory.forget_metrics_after(40)
+    assert directory.metrics_file.read_bytes() == b"\n".join(rows) + b"\n"
+
+
+@pytest.mark.parametrize("bad", [b"{}", b'{"step": "7"}', b'{"step": 7.0}', b"[7]", b"\xff\xfe", b"{", b"\x00" * 9, b"[" * 9999])
+def test_a_damaged_line_is_set_aside_and_told_of(directory, bad):
+    rows = lines(9)
+    directory.metrics_file.write_bytes(b"\n".join([*rows[:6], bad, *rows[7:]]) + b"\n")
+    with pytest.warns(RuntimeWarning) as warned:
+        assert [row["step"] for row in directory.read_metrics()] == [1, 2, 3, 4, 5, 6, 8, 9]
+    said = [str(warning.message) for warning in warned]
+    wrong = ["1 lines are damaged", "steps 7 to 7 are missing, in the first of 1 gaps"]
+    assert said == [f"{directory.metrics_file}: {what}" for what in wrong]
+    with pytest.warns(RuntimeWarning):
+        directory.forget_metrics_after(8)
+    assert directory.metrics_file.read_bytes() == b"\n".join([*rows[:6], rows[7]]) + b"\n"
+    assert directory.damaged_metrics.read_bytes() == bad + b"\n"
+
+
+def test_a_step_that_is_there_twice(directory):
+    rows = lines(4)
+    directory.metrics_file.write_bytes(b"\n".join([*rows, b'{"step": 2, "again": 1}']) + b"\n")
+    with pytest.warns(RuntimeWarning, match="steps are there twice, 2 first: the later line counts"):
+        assert directory.read_metrics()[1] == {"step": 2, "again": 1}
+    with pytest.warns(RuntimeWarning):
+        directory.forget_metrics_after(9)
+    assert directory.damaged_metrics.read_bytes() == rows[1] + b"\n"
+
+
+def test_a_run_goes_on_over_damaged_metrics(tmp_path):
+    walk(tmp_path / "run", 10)
+    walk(tmp_path / "other", 15)
+    run = RunDirectory(tmp_path / "run")
+    whole = run.metrics_file.read_bytes()
+    run.metrics_file.write_bytes(whole.replace(b'{"step": 4,', b'{"stop": 4,'))
+    with pytest.warns(RuntimeWarning) as warned:
+        walk(tmp_path / "run", 15, resume=True)
+    assert "1 lines are damaged" in str(warned[0].message)
+    expected = (tmp_path / "other" / "metrics.jsonl").read_bytes().split(b"\n")
+    assert run.metrics_file.read_bytes().split(b"\n") == expected[:3] + expected[4:]
+    assert run.damaged_metrics.read_bytes().startswith(b'{"stop": 4,')
+
+
+def test_fuzz_metrics(directory):
+    """150 files, damaged with a seed at up to five places: every line that was not touched is read, and none is thrown away."""
+    generator = random.Random(7)
+    whole = lines(40)
+    for case in range(150):
+        content = bytearray(b"\n".join(whole) + b"\n")
+        for _ in range(generator.randint(1, 5)):
+            at = generator.randrange(len(content))
+            kind = generator.choice(["flip", "insert", "delete", "repeat", "zero"])
+            if kind == "flip":
+                content[at] ^= 1 << generator.randrange(8)
+            elif kind == "insert":
+                content[at:at] = generator.choice([b"\n", b"\r", "\u2028".encode(), b"{}", b"\xff", b'"', b"null\n", b"[[[["])
+            elif kind == "delete":
+                del content[at : at + generator.randint(1, 60)]
+            elif kind == "repeat":
+                content[at:at] = content[at : at + generator.randint(1, 120)]
+            else:
+                content[at : at + 16] = b"\x00" * 16
+        directory.metrics_file.write_bytes(bytes(content))
+        directory.damaged_metrics.unlink(missing_ok=True)
+        *found, _ = bytes(content).split(b"\n")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            rows = directory.read_metrics()
+            directory.forget_metrics_after(10**18)
+        kept = directory.metrics_file.read_bytes().split(b"\n")
+        aside = directory.damaged_metrics.read_bytes().split(b"\n") if directory.damaged_metrics.exists() else []
+        assert {line for line in found if line in whole} <= {json.dumps(row).encode() for row in rows} | set(aside), case
+        assert set(found) - {b""} <= {*kept, *aside}, case  # on disk, in one file or the other
+        assert [row["step"] for row in rows] == sorted({row["step"] for row in rows}), case
+
+
+# Checkpoints
+
+
+def test_fuzz_checkpoints(tmp_path):
+    """100 times, one file of the newest of two is damaged with a seed: what is restored is one of the two, to the bit."""
+    generator = random.Random(3)
+    state = {step: {"w": jax.random.normal(jax.random.key(step), (40,)), "k": jax.random.key(step)} for step in (1, 2)}
+    original = tmp_path / "original"
+    with contextlib.closing(Checkpoints(original / "checkpoints", keep=2)) as checkpoints:
+        for step in (1, 2):
+            checkpoints.save(step, state[step])
+    template = jax.eval_shape(lambda: state[1])
+    newest = []
+    for case in range(100):
+        copy = shutil.copytree(original, tmp_path / str(case))
+        file = generator.choice(sorted(path for path in (copy / "checkpoints" / "2").rglob("*") if path.is_file()))
+        content = bytearray(file.read_bytes())
+        kind = generator.choice(["flip", "truncate", "empty", "delete", "zero"])
+        if kind == "flip" and content:
+            content[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
+        elif kind == "truncate":
+            content = content[: generator.randrange(len(content) + 1)]
+        elif kind == "empty":
+            content = bytearray()
+        elif kind == "zero":
+            content = bytearray(len(content))
+        file.unlink() if kind == "delete" else file.write_bytes(bytes(content))
+        with warnings.catch_warnings(), contextlib.closing(Checkpoints(copy / "checkpoints", keep=2)) as checkpoints:
+            warnings.simplefilter("ignore", RuntimeWarning)
+            step, restored = checkpoints.restore(template)
+        newest.append(step)
+        np.testing.assert_array_equal(restored["w"], state[step]["w"])
+        assert jax.random.key_data(restored["k"]).tolist() == jax.random.key_data(state[step]["k"]).tolist()
+        shutil.rmtree(copy)
+    assert set(newest) == {1, 2}  # some damage is noticed, and some is to files that nobody needs
+
+
+# The disk is full
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_told_of_in_a_sentence(tmp_path, monkeypatch):
+    """Walk's state is 3 + 4 floats, a counter and two keys of 8 bytes: 48 bytes, 0.0 MiB."""
+    original = Checkpoints.save
+
+    def save(self, step, state):
+        if step == 15:
+            monkeypatch.setattr(self._manager, "save", full)
+        original(self, step, state)
+
+    monkeypatch.setattr(Checkpoints, "save", save)
+    message = (
+        r"the checkpoint of step 15 could not be saved in .* \(no space left on the device\): the newest one there is of step 10"
+        r"\. It needs 0\.0 MiB: free some space, and continue with `jmeta resume`"
+    )
+    with pytest.raises(OSError, match=message) as caught:
+        walk(tmp_path / "run", 20)
+    assert "\n" not in str(caught.value)
+    assert steps(tmp_path / "run") == [5, 10]
+    monkeypatch.undo()
+    walk(tmp_path / "run", 20, resume=True)
+    walk(tmp_path / "other", 20)
+    assert_same_run(tmp_path / "run", tmp_path / "other", Walk())
+
+
+def test_training_goes_on_where_told_to(tmp_path, monkeypatch, capfd):
+    original = Checkpoints.save
+
+    def save(self, step, state):
+        if step == 10:
+            monkeypatch.setattr(self._manager, "save", full)
+        original(self, step, state)
+
+    monkeypatch.setattr(Checkpoints, "save", save)
+    result = walk(tmp_path / "run", 20, continue_without_checkpoints=True)
+    assert result.step == 20
+    assert "the checkpoint of step 10 could not be saved" in capfd.readouterr().err
+    assert steps(tmp_path / "run") == [5, 15, 20]  # there was space again
+
+
+# Code
+
+
+def test_nothing_is_unpickled(tmp_path, monkeypatch):
+    """Unpickling runs code that the file names."""
+    walk(tmp_path / "run", 5)
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, lambda *_, **__: pytest.fail("unpickled"))
+    assert restore(Walk(), tmp_path / "run")[0] == 5
+    assert walk(tmp_path / "run", 7, resume=True).step == 7
+    assert RunDirectory(tmp_path / "run").read_metrics()
+
+
+@pytest.fixture
+def evil(directory, tmp_path, monkeypatch) -> Path:
+    """A run directory that names a module which leaves a trace when it is imported."""
+    trace = tmp_path / "trace"
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "evil_tasks.py").write_text(
+        f"import pathlib\n\nimport jmeta\n\npathlib.Path({str(trace)!r}).write_text('ran')\n\n\n"
+        "class Thing(jmeta.tasks.BernoulliBandit):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(str(code))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    recipe = CONFIG["recipe"] | {"task": "evil_tasks:Thing"}
+    directory.config_file.write_text(json.dumps(CONFIG | {"recipe": recipe}))
+    return trace
+
+
+@pytest.mark.parametrize("command", ["resume", "evaluate", "watch"])
+def test_a_directory_runs_no_code_that_nobody_named(command, directory, evil, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([command, str(directory.path)])
+    assert caught.value.code == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "was trained on 'evil_tasks:Thing', so this command would run the code of" in said
+    assert f"{evil.parent / 'code' / 'evil_tasks.py'}: add --trust if you trust that code" in said
+    assert not evil.exists()
+
+
+def test_trust_is_remembered_for_this_run_and_this_file(directory, evil, tmp_path, monkeypatch):
+    learner_of(directory.path, trust=True)
+    learner_of(directory.path)
+    other = shutil.copytree(directory.path, tmp_path / "copy")
+    with pytest.raises(ValueError, match="add --trust"):
+        learner_of(other)
+    recipe = CONFIG["recipe"] | {"task": "evil_tasks:Other"}
+    directory.config_file.write_text(json.dumps(CONFIG | {"recipe": recipe}))
+    with pytest.raises(ValueError, match="add --trust"):
+        learner_of(directory.path)
+
+
+def test_another_file_of_the_same_name_is_not_trusted(directory, evil, tmp_path, monkeypatch):
+    learner_of(directory.path, trust=True)
+    monkeypatch.delitem(__import__("sys").modules, "evil_tasks")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(tmp_path / "code" / "evil_tasks.py", elsewhere)
+    monkeypatch.syspath_prepend(str(elsewhere))
+    with pytest.raises(ValueError, match=f"{elsewhere}/evil_tasks.py: add --trust"):
+        learner_of(directory.path)
+
+
+def test_a_task_that_the_command_named_is_remembered(evil, tmp_path):
+    out = tmp_path / "trained"
+    options = "--hidden-size 4 --num-tasks 16 --num-epochs 1 --num-minibatches 2 --num-steps 1 --no-progress"
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "rl2", "--task", "evil_tasks:Thing", "--task.num-pulls", "3", *options.split(), "--out", str(out)])
+    assert not caught.value.code
+    assert isinstance(learner_of(out)[0], type(build(learner_of(out)[1])))
+
+
+def test_a_store_that_is_damaged_or_can_not_be_written_asks_again(directory, evil, tmp_path):
+    store = tmp_path / "state" / "jmeta" / "trusted-runs.json"
+    learner_of(directory.path, trust=True)
+    store.write_text("[1, 2")
+    with pytest.raises(ValueError, match="add --trust"):
+        learner_of(directory.path)
+    store.unlink()
+    store.mkdir()
+    learner_of(directory.path, trust=True)
+    with pytest.raises(ValueError, match="add --trust"):
+        learner_of(directory.path)
