@@ -159,7 +159,7 @@ def test_a_resume_is_resumed_as_it_was_asked_for(jmeta, rl2_run, monkeypatch):
     monkeypatch.setattr("jmeta.training.loop._Loop.run", run)
     for args in (["--num-steps", 9, "--num-devices", 1], [], ["--num-steps", 10], []):
         said = jmeta("resume", rl2_run, *args)
-        assert (said.status, "error: power failure" in said.err) == (1, True)
+        assert (said.status, "power failure" in said.err) == (1, True)
     assert asked == [(9, 1), (9, 1), (10, 1), (10, 1)]
 
 
@@ -461,11 +461,11 @@ def test_a_run_goes_on_with_a_longer_annealing(jmeta, tmp_path):
 
 
 def test_fine_tuning_from_a_run(jmeta, rl2_run, tmp_path):
-    tuned = [*RL2, "--learning-rate", 0.0, "--num-steps", 1, "--from", rl2_run, "--no-progress", "--out", tmp_path / "tuned"]
+    tuned = [*RL2, "--learning-rate", 1e-9, "--num-steps", 1, "--from", rl2_run, "--no-progress", "--out", tmp_path / "tuned"]
     assert jmeta("train", *tuned).status == 0
     (_, before), (_, after) = (restore(learner_of(run)[0], run) for run in (rl2_run, tmp_path / "tuned"))
     for a, b in zip(*map(jax.tree.leaves, (before.theta, after.theta)), strict=True):
-        np.testing.assert_array_equal(a, b)
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8)
 
 
 # A task of one's own

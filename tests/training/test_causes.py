@@ -158,9 +158,9 @@ def test_fine_tuning(tmp_path):
     """The first step begins where the other run ended, on other tasks; and it resumes like any run."""
     train(rl2(), 2, out=tmp_path / "first")
     _, state = restore(rl2(), tmp_path / "first")
-    still = train(rl2(learning_rate=0.0), 1, theta=state.theta)
+    still = train(rl2(learning_rate=1e-9), 1, theta=state.theta)  # Adam's steps are no longer than the rate
     for a, b in zip(*map(jax.tree.leaves, (state.theta, still.theta)), strict=True):
-        np.testing.assert_array_equal(a, b)
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8)
     other = rl2(learning_rate=0.01)
     train(other, 2, out=tmp_path / "tuned", theta=state.theta)
     again = train(other, 4, out=tmp_path / "tuned", resume=True)

@@ -37,6 +37,8 @@ def fits(value: Any, annotation: Any) -> bool:
 
 def say_type(annotation: Any) -> str:
     """In words."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     names = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
     members = [x for x in get_args(annotation) if x in names] if get_origin(annotation) in (typing.Union, types.UnionType) else []
     if annotation in names or members:
