@@ -140,6 +140,12 @@ def test_a_run_of_another_agent_or_of_other_tasks_is_not_restored(tmp_path: Path
         message = rf"trained RL2 for 2 observations and Continuous\(2\) actions on PointNavigation, but this learner is {name}"
         with pytest.raises(ValueError, match=message):
             jmeta.restore(other, tmp_path)
+    config = json.loads(tmp_path.joinpath("config.json").read_text())
+    for damage in ({"inner": 3}, {"tasks": None}):
+        tmp_path.joinpath("config.json").write_text(json.dumps(config | {"learner": config["learner"] | damage}))
+        with pytest.raises(ValueError, match=r"config\.json of .* is damaged: its learner has no inner learner or no tasks"):
+            jmeta.restore(outer, tmp_path)
+    tmp_path.joinpath("config.json").write_text(json.dumps(config))
     with pytest.raises(FileNotFoundError, match="no checkpoint yet"):
         jmeta.restore(jmeta.algorithms.rl2(tasks, learning_rate=0.5, **settings), tmp_path)
 

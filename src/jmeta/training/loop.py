@@ -457,10 +457,13 @@ def _check_agent_of(run: RunDirectory, outer: OuterLearner) -> None:
     """Raises ValueError if the run trained another kind of agent, or on another kind of tasks, though all shapes may agree."""
 
     def said(learner: dict[str, Any]) -> str:
-        inner, tasks = learner["inner"], learner["tasks"]
-        action = inner.get("action_space", {})
+        inner, tasks = (learner.get(name) for name in ("inner", "tasks"))
+        if not isinstance(inner, dict) or not isinstance(tasks, dict):
+            raise ValueError(f"config.json of {run.path} is damaged: its learner has no inner learner or no tasks")
+        action = inner.get("action_space")
+        action = action if isinstance(action, dict) else {}
         space = f"{action.get('type')}({action.get('num_actions', action.get('size'))})"
-        return f"{inner['type']} for {inner.get('observation_size')} observations and {space} actions on {tasks['type']}"
+        return f"{inner.get('type')} for {inner.get('observation_size')} observations and {space} actions on {tasks.get('type')}"
 
     trained, asked = said(run.read_config()["learner"]), said(describe(outer))
     if trained != asked:
