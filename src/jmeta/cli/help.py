@@ -86,7 +86,9 @@ def overview(what: str, width: int) -> str:
             indent = max(map(len, members)) + 4
             lines += ["", f"{kind}:"] if lines else [f"{kind}:"]
             for name, thing in sorted(members.items()):
-                lines.append(textwrap.shorten(headline(thing, PREFIXES[kind]), width - indent, placeholder=" ..."))
+                lines.append(
+                    textwrap.shorten(headline(thing, PREFIXES[kind]), width - indent, placeholder=" ...", break_on_hyphens=False)
+                )
                 lines[-1] = f"  {name:<{indent - 2}}{lines[-1]}"
     if what in ("all", "specs"):
         names = ", ".join(sorted(file.stem for file in SPECS.glob("*.toml")))
@@ -137,7 +139,7 @@ def _flat(value: Any) -> Iterator[str]:
 
 
 def _filled(paragraph: str, width: int) -> str:
-    return paragraph if paragraph.startswith(" ") else textwrap.fill(paragraph, width)
+    return paragraph if paragraph.startswith(" ") else textwrap.fill(paragraph, width, break_on_hyphens=False)
 
 
 def _wrapped(thing: Callable[..., Any] | None) -> Iterator[Callable[..., Any]]:
