@@ -17,6 +17,7 @@ import jmeta
 from jmeta import struct
 from jmeta.evaluation import standard_error
 from jmeta.inner.base import InnerLearner
+from jmeta.inner.update_rules import GradientDescent
 from jmeta.lifetime import live_in_new_task, most_likely
 from jmeta.networks.heads import TanhNormal
 from jmeta.outer.on_policy import lifetime_metrics
@@ -597,3 +598,14 @@ def test_a_learner_that_jit_could_take_for_another_is_refused():
 
     with pytest.raises(TypeError, match=r"Flax is a flax\.struct\.dataclass.*decorate it with jmeta\.struct\.dataclass"):
         jmeta.evaluate(Flax(), Counting().held_out, (), KEY, protocol=Protocol(1, 3, 1))
+
+
+def test_an_agent_whose_inner_steps_diverge_is_refused() -> None:
+    """Actions sampled from NaN are some action or other, which earns what chance earns."""
+    outer = jmeta.algorithms.maml(BernoulliBandit(3, 2), widths=(), num_streams=2, num_tasks=2)
+    inner = outer.inner.replace(rule=GradientDescent(jnp.array([jnp.nan])))
+    live = (inner, outer.tasks, inner.init(jax.random.key(0)), jax.random.key(1))
+    with pytest.raises(
+        FloatingPointError, match=r"in 8 of 8 tasks .* of this MAML are NaN, in task 0 from segment 1 on: adapting"
+    ):
+        jmeta.evaluate(*live, protocol=outer.protocol, num_tasks=8)

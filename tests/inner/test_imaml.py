@@ -61,3 +61,15 @@ def test_conjugate_gradients_stop_where_the_matrix_is_not_positive() -> None:
     np.testing.assert_allclose(solve_where_positive(lambda v: jnp.array([-3.0, 1.0]) * v, vector, 5), vector)
     # From (1, 1) along diag(3, -1): curvature 2, length 2 / 2 = 1; the next direction is of negative curvature.
     np.testing.assert_allclose(solve_where_positive(lambda v: jnp.array([3.0, -1.0]) * v, vector, 5), vector)
+
+
+def test_its_numbers_can_be_traced() -> None:
+    """Two strengths at once: (A + strength I)^-1 strength, the derivative in the centre."""
+
+    def derivative(strength: jax.Array) -> jax.Array:
+        inner = learner().replace(strength=strength, clip_epsilon=strength)
+        return jax.jacrev(lambda c: solve(inner, c, jnp.zeros(2)))(jnp.array([0.3, 0.4]))
+
+    found = jax.jit(jax.vmap(derivative))(jnp.array([2.0, 3.0]))
+    expected = [strength * np.linalg.inv(CURVATURE + strength * np.eye(2)) for strength in (2.0, 3.0)]
+    np.testing.assert_allclose(found, expected, atol=1e-5)

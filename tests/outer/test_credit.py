@@ -6,8 +6,10 @@ import numpy as np
 import numpyro.distributions as dist
 import pytest
 
+import jmeta
 from jmeta.inner.maml import episodic_advantages
-from jmeta.outer.credit import EpisodeBaseline, LifetimeCritic, ReturnScale
+from jmeta.outer.credit import EpisodeBaseline, EpisodeCritic, LifetimeCritic, ReturnScale, SharedCritic
+from jmeta.tasks import BernoulliBandit
 from jmeta.types import Decision, Lifetime, Segment, Timestep
 
 
@@ -41,7 +43,7 @@ def test_lifetime_credit_crosses_episodes_and_segments_and_stops_at_the_lifetime
 
 def test_the_critic_speaks_normalised_units() -> None:
     """A critic that says 1 means location + scale: advantages use that, and a right critic has targets equal to itself."""
-    scale = ReturnScale(mean=jnp.float32(10.0), square=jnp.float32(104.0), weight=jnp.float32(1.0))  # std 2
+    scale = ReturnScale(mean=jnp.float32(10.0), variance=jnp.float32(4.0), weight=jnp.float32(1.0))  # std 2
     critic = LifetimeCritic(discount=0.0, trace=0.0, scale_rate=0.0)
     reward = jnp.array([12.0, 16.0]).reshape(1, 2, 1, 1)
     credit, _ = critic.assign(scale, lifetimes(reward, value=1.0))
@@ -91,3 +93,63 @@ def test_episodic_advantages_are_standardised_and_judge_streams_against_each_oth
     assert advantage.std() == pytest.approx(1.0, abs=1e-3)
     assert (np.diff(advantage, axis=1) > 0).all()
     assert float(baseline.value_loss(jnp.float32(3.0), jnp.float32(0.0))) == 0.0
+
+
+def raw_targets(critic: LifetimeCritic, batch: Lifetime) -> tuple[np.ndarray, np.ndarray]:
+    """Value targets in units of reward, and weights, [K, T, N, B]."""
+    credit, statistics = critic.assign(critic.init(), batch)
+    location, scale = statistics.location_and_scale()
+    return np.asarray(credit.value_target * scale + location), np.asarray(credit.weight)
+
+
+def test_credit_of_an_episode_does_not_reach_into_the_segment_before() -> None:
+    # Two segments of one episode of two steps; 100 for the first step of the second. Discount and lambda 1, critic 0: returns
+    # 0, 0 and 100, 0, where credit that ran on had 100, 100 and 100, 0.
+    reward = jnp.zeros((2, 2, 1, 1)).at[1, 0].set(100.0)
+    done = jnp.zeros((2, 2, 1, 1), bool).at[:, 1].set(True)
+    target, weight = raw_targets(EpisodeCritic(discount=1.0, trace=1.0), lifetimes(reward, done=done))
+    np.testing.assert_allclose(target.reshape(2, 2), [[0.0, 0.0], [100.0, 0.0]], atol=1e-3)
+    assert (weight == 1.0).all()
+
+
+def test_an_episode_that_a_segment_cuts_off_is_worth_what_the_critic_says_of_its_last_observation() -> None:
+    # Two segments of four steps: an episode of two steps, and two steps of another. Rewards 1, discount .5, lambda 1, and a
+    # fresh critic, in units of reward, that says 6 everywhere. Returns: 1 + .5 = 1.5, 1; then 1 + .5 * 6 = 4, and the last does
+    # not count.
+    done = jnp.zeros((2, 4, 1, 1), bool).at[:, 1].set(True)
+    target, weight = raw_targets(EpisodeCritic(discount=0.5, trace=1.0), lifetimes(jnp.ones((2, 4, 1, 1)), value=6.0, done=done))
+    np.testing.assert_allclose(target.reshape(2, 4)[:, :3], [[1.5, 1.0, 4.0]] * 2, rtol=1e-5)
+    np.testing.assert_array_equal(weight.reshape(2, 4), [[1.0, 1.0, 1.0, 0.0]] * 2)
+
+
+def test_streams_that_learn_from_one_another_share_what_they_earn() -> None:
+    # Two segments of one step, two streams; the second segment pays 8 in the second stream alone. Both streams of the first
+    # segment get the mean, 4.
+    reward = jnp.zeros((2, 1, 1, 2)).at[1, 0, 0, 1].set(8.0)
+    batch = lifetimes(reward, done=jnp.ones((2, 1, 1, 2), bool))
+    target, _ = raw_targets(SharedCritic(discount=1.0, trace=1.0), batch)
+    np.testing.assert_allclose(target.reshape(2, 2), [[4.0, 4.0], [4.0, 4.0]], rtol=1e-5)
+    alone, _ = raw_targets(LifetimeCritic(discount=1.0, trace=1.0), batch)
+    np.testing.assert_allclose(alone.reshape(2, 2), [[0.0, 8.0], [0.0, 8.0]], atol=1e-5)
+
+
+def test_the_scale_of_returns_is_right_far_from_zero() -> None:
+    """Returns 10,000 +- 1: squares of 1e8 have a resolution of 8 in float32, so E[x^2] - E[x]^2 would be anything."""
+    critic = LifetimeCritic(discount=0.0, scale_rate=0.1)
+    statistics = critic.init()
+    for offset in (0.0, 0.0, 2.0):
+        reward = offset + jnp.array([9_999.0, 10_001.0]).reshape(1, 2, 1, 1)
+        _, statistics = critic.assign(statistics, lifetimes(reward))
+    # weights .1 * .9^2, .1 * .9, .1 of the three batches: shares .271 = .081 + .09 + .1; the last has .1 / .271 = .369.
+    # mean 10,000 + 2 * .369; variance 1 + .369 * .631 * 2^2 = 1.931
+    location, scale = statistics.location_and_scale()
+    assert float(location) == pytest.approx(10_000.738, abs=2e-3)
+    assert float(scale) == pytest.approx(np.sqrt(1.9314), rel=1e-3)
+
+
+def test_credit_reaches_as_far_as_memory_does() -> None:
+    tasks = BernoulliBandit(3, 2)
+    build = jmeta.algorithms.rl2
+    assert type(build(tasks, hidden_size=4, num_tasks=4).credit) is LifetimeCritic
+    assert type(build(tasks, hidden_size=4, num_tasks=4, memory_span="episode").credit) is EpisodeCritic
+    assert type(jmeta.algorithms.hypernetwork(tasks, hidden_size=4, num_tasks=4, num_streams=2).credit) is SharedCritic

@@ -10,9 +10,10 @@ import optax
 import pytest
 
 from jmeta.algorithms import ALGORITHMS
+from jmeta.inner.maml import episodic_advantages
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.ppo import PPO
-from jmeta.tasks import PointNavigation
+from jmeta.tasks import BernoulliBandit, GridNavi, PointNavigation, TabularMDP
 from jmeta.types import PyTree
 
 POINTS = PointNavigation(horizon=5)
@@ -182,3 +183,112 @@ def test_the_surrogate_decides_the_meta_gradient():
         return float(of_gradient())
 
     assert len({norm(name) for name in ("low-variance-curvature", "loaded-dice", "naive")}) == 3
+
+
+SINGULAR = {
+    "random MDP": TabularMDP(num_states=4, num_actions=2, horizon=10, num_episodes=2),
+    "one-hot grid": GridNavi(size=3, horizon=5, sight="one-hot"),
+    "long bandit": BernoulliBandit(5, 100),
+}
+"""Where features of the linear baseline determine each other; 20 streams are more than 255 steps of the bandit."""
+
+
+@pytest.mark.parametrize(
+    ("name", "tasks"),
+    [("maml", tasks) for tasks in SINGULAR]
+    + [
+        pytest.param(name, tasks, marks=pytest.mark.slow)
+        for name in ("reptile", "imaml", "e-maml", "maml-trpo", "promp")
+        for tasks in SINGULAR
+    ],
+)
+def test_one_hot_and_constant_observations_train(name: str, tasks: str) -> None:
+    outer = ALGORITHMS[name](SINGULAR[tasks], widths=(4,), num_streams=20, num_tasks=2)
+    state = outer.init(jax.random.key(0))
+    after, metrics = jax.jit(outer.step)(state, jax.random.key(1))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((after.theta, metrics)))
+    moved = jax.tree.map(lambda new, old: float(jnp.abs(new - old).max()), after.theta.weights, state.theta.weights)
+    assert max(jax.tree.leaves(moved)) > 1e-6 or metrics.get("policy/refused")  # a trust region may refuse a step
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["promp", "maml"])
+def test_later_epochs_follow_the_gradient_of_the_papers_objective(name: str) -> None:
+    """ProMP's equation 12, written out: inner steps ascend ratios to the *recorded* probabilities, wherever theta has gone."""
+    outer = build(name, num_epochs=3, **({"kl_coefficient": 0.0} if name == "promp" else {}))
+    state = outer.init(jax.random.key(0))
+    group, _ = jax.jit(outer.gather)(state, jax.random.split(jax.random.key(1), 4))
+    network, rate = outer.inner.network, outer.inner.rule.rates[0]
+    segments = group.lifetimes.segments
+
+    def log_probs(weights: PyTree, k: int, task: int) -> jax.Array:
+        one = lambda o, a: network.apply(weights, o).distribution.log_prob(a)  # noqa: E731
+        return jax.vmap(jax.vmap(one))(segments.timestep.observation[k, :, task], segments.action[k, :, task])
+
+    def objective(theta: PyTree, task: int) -> jax.Array:
+        first = jax.tree.map(lambda x: x[0, :, task], segments._replace(memory=()))
+        advantage, _ = episodic_advantages(first, outer.inner.discount)
+        inner = lambda w: jnp.mean(jnp.exp(log_probs(w, 0, task) - group.behaviour[0, :, task]) * advantage)  # noqa: E731
+        adapted = jax.tree.map(lambda w, g: w + rate * g, theta, jax.grad(inner)(theta))
+        ratio = jnp.exp(log_probs(adapted, 1, task) - group.behaviour[1, :, task])
+        judged = group.credit.advantage[1, :, task]
+        epsilon = outer.clip_epsilon
+        return jnp.mean(jnp.minimum(ratio * judged, jnp.clip(ratio, 1 - epsilon, 1 + epsilon) * judged))
+
+    def flat(tree: PyTree) -> np.ndarray:
+        return np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
+
+    papers = jax.jit(jax.grad(lambda w: sum(objective(w, task) for task in range(4)) / 4))
+    ours = jax.jit(lambda theta: outer.gradient(theta, group)[0])
+    for size in (0.0, 0.02, 0.1, 0.3):
+        theta = state.theta._replace(weights=perturbed(state.theta.weights, size))
+        expected, found = flat(papers(theta.weights)), -flat(ours(theta).weights)
+        cosine = expected @ found / np.linalg.norm(expected) / np.linalg.norm(found)
+        assert cosine > 0.9999, (size, cosine)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.slow
+def test_promps_coefficient_follows_the_divergence() -> None:
+    """It doubles where the divergence exceeds 1.5 times its target, halves below two thirds of it, and else stays."""
+    key, coefficients = jax.random.key(1), {}
+    for target in (1e-9, 1e3, None):
+        outer = build("promp", num_epochs=2, target_kl=target, learning_rate=0.05)
+        state, metrics = jax.jit(outer.step)(outer.init(jax.random.key(0)), key)
+        assert float(metrics["policy/kl_coefficient"]) == pytest.approx(5e-4)
+        coefficients[target] = float(state.extra.kl_coefficient)
+    assert coefficients == pytest.approx({1e-9: 1e-3, 1e3: 2.5e-4, None: 5e-4})
+    with pytest.raises(ValueError, match="target_kl=0: give a number above 0"):
+        build("promp", target_kl=0)
+
+
+def test_the_schedules_of_maml_plus_plus() -> None:
+    outer = build("maml-plus-plus", num_inner_steps=4, multi_step_steps=10, first_order_steps=3)
+    # at first 1 / 4 each; after 4 of 10 steps .6 / 4 = .15 each and 1 - 3 * .15 = .55; after 10 and later the last alone
+    for step, expected in {0: [0, 0.25, 0.25, 0.25, 0.25], 4: [0, 0.15, 0.15, 0.15, 0.55], 10: [0, 0, 0, 0, 1]}.items():
+        np.testing.assert_allclose(outer.segment_weights(jnp.int32(step)), expected, atol=1e-6)
+    np.testing.assert_allclose(outer.replace(multi_step_steps=0).segment_weights(jnp.int32(0)), [0, 0, 0, 0, 1])
+    # a cosine: 1 at first, 1 / 2 half-way, (1 - cos(pi / 4)) / 2 after three quarters, 0 at the end
+    left = jax.vmap(outer.schedule)(jnp.array([1.0, 0.5, 0.25, 0.0]))
+    np.testing.assert_allclose(left, [1.0, 0.5, 0.1464466, 0.0], atol=1e-6)
+    with pytest.raises(ValueError, match="first_order_steps=-1: give a whole number of at least 0"):
+        build("maml-plus-plus", first_order_steps=-1)
+
+
+@pytest.mark.slow
+def test_maml_plus_plus_weighs_segments_and_leaves_second_derivatives_out_at_first() -> None:
+    outer = build("maml-plus-plus", num_inner_steps=2, multi_step_steps=4, first_order_steps=2, learning_rate=0.1)
+    state = outer.init(jax.random.key(0))
+    group, statistics = jax.jit(outer.gather)(state, jax.random.split(jax.random.key(1), 4))
+    by_hand = PPO(**{field.name: getattr(outer, field.name) for field in dataclasses.fields(PPO)})
+
+    for number, first_order, weights in (
+        (1, True, (0.0, 0.375, 0.625)),
+        (2, False, (0.0, 0.25, 0.75)),
+        (5, False, (0.0, 0.0, 1.0)),
+    ):
+        now = state._replace(extra=state.extra._replace(num_steps=jnp.int32(number)))
+        _, metrics = jax.jit(outer.improve)(now, group, statistics)
+        plain = by_hand.replace(score=weights, inner=outer.inner.replace(first_order=first_order))
+        gradient, _ = jax.jit(plain.gradient)(state.theta, group)
+        np.testing.assert_allclose(metrics["gradient_norm"], optax.tree.norm(gradient), rtol=1e-4)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jmeta import struct
-from jmeta.inner.maml import MAML, Initialisation, InnerData, Surrogate
+from jmeta.inner.maml import MAML, Initialisation, InnerData, Surrogate, behaviour_of, raw_advantages, spread
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.networks import Network
 from jmeta.networks.heads import Categorical
@@ -54,8 +54,9 @@ class PlainMAML(MAML):
     """REINFORCE without a baseline."""
 
     def judge(self, segment: Segment) -> InnerData:
+        ones = jnp.ones_like(segment.reward)
         first = segment.timestep.first
-        return InnerData(segment.timestep.observation, segment.action, first, segment.reward, jnp.ones_like(segment.reward))
+        return InnerData(segment.timestep.observation, segment.action, first, segment.reward, ones, behaviour_of(segment))
 
 
 def plain_credit(lifetimes: Lifetime) -> Credit:
@@ -128,21 +129,50 @@ def test_surrogates_that_are_right_twice_estimate_another_gradient(surrogate: Su
     assert_expectation(estimates(learner(surrogate), 60), expected)
 
 
+def exact(number: int, *, total: bool) -> np.ndarray:
+    """The derivative of E[V(theta + .7 mean over pulls of r grad log pi)], with that of the pulls' probability or without."""
+    pulls = jnp.array(list(itertools.product(range(3), repeat=number)))
+
+    def value(theta: jax.Array) -> jax.Array:
+        log_pi = jax.nn.log_softmax(theta)
+        likely = jnp.exp(log_pi[pulls].sum(1))
+        gain = lambda theta, pulls: (jax.nn.log_softmax(theta)[pulls] * REWARD[pulls]).mean()  # noqa: E731
+        adapted = theta + 0.7 * jax.vmap(jax.grad(gain), (None, 0))(theta, pulls)
+        return jnp.sum((likely if total else jax.lax.stop_gradient(likely)) * (jax.nn.softmax(adapted) @ REWARD))
+
+    return np.asarray(jax.grad(value)(THETA))
+
+
+def test_enumeration_has_the_numbers_of_the_fixture() -> None:
+    np.testing.assert_allclose(exact(2, total=False), PATHWISE, atol=1e-6)
+    np.testing.assert_allclose(exact(2, total=True), TOTAL, atol=1e-6)
+
+
+@struct.dataclass
+class InUnitsOfReward(Exploration):
+    """``Exploration`` with plain rewards in the last segment, and what it credits earlier ones with in units of reward too."""
+
+    def assign(self, statistics: PyTree, lifetimes: Lifetime) -> tuple[Credit, PyTree]:
+        last = jax.tree.map(lambda x: x[-1], lifetimes.segments._replace(memory=()))
+
+        def unit(segment: Segment) -> jax.Array:
+            _, advantage, weight = raw_advantages(segment, self.discount)
+            return spread(advantage, weight)[1]
+
+        earned = super().assign(statistics, lifetimes)[0].advantage[:-1] * jax.vmap(unit, in_axes=1)(last)[:, None]
+        credit = plain_credit(lifetimes)
+        return credit._replace(advantage=jnp.concatenate([earned, credit.advantage[1:]])), statistics
+
+
 @pytest.mark.slow
-def test_e_maml_estimates_the_whole_gradient() -> None:
-    """The credit of ``Exploration``, with this test's plain rewards in place of advantages."""
-
-    @struct.dataclass
-    class PlainExploration(Exploration):
-        def assign(self, statistics: PyTree, lifetimes: Lifetime) -> tuple[Credit, PyTree]:
-            earned = super().assign(statistics, lifetimes)[0].advantage[:-1]
-            credit = plain_credit(lifetimes)
-            return credit._replace(advantage=jnp.concatenate([earned, credit.advantage[1:]])), statistics
-
-        def _worth(self, segment: Segment) -> tuple[jax.Array, jax.Array]:
-            return segment.reward.mean(), jnp.ones(())
-
-    whole = estimates(learner(naive, credit=PlainExploration(), score=(1.0, 1.0)), 200)
-    assert_expectation(whole, TOTAL)
-    without = estimates(learner(naive, credit=PlainExploration(coefficient=0.0), score=(1.0, 1.0)), 60)
-    assert_expectation(without, PATHWISE)
+@pytest.mark.parametrize(("episodes", "streams"), [(1, 2), (2, 1), (5, 1)])
+def test_e_maml_estimates_the_whole_gradient(episodes: int, streams: int) -> None:
+    """However many episodes a stream's segment has; the part with data held fixed alone is rejected."""
+    protocol = Protocol(2, episodes, streams)
+    whole = estimates(learner(naive, credit=InUnitsOfReward(), score=(1.0, 1.0)).replace(protocol=protocol), 200)
+    assert_expectation(whole, exact(episodes * streams, total=True))
+    pathwise = exact(episodes * streams, total=False)
+    error = whole.std(0, ddof=1) / np.sqrt(len(whole))
+    assert (np.abs(whole.mean(0) - pathwise) > Z * error).any()
+    without = learner(naive, credit=InUnitsOfReward(coefficient=0.0), score=(1.0, 1.0)).replace(protocol=protocol)
+    assert_expectation(estimates(without, 60), pathwise)

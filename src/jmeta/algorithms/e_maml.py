@@ -36,6 +36,11 @@ def e_maml(tasks: TaskDistribution, *, exploration_coefficient: NonNegative = 1.
 
     References:
       Stadie et al. 2018, arXiv 1803.01118.
+
+    Deviations from the paper:
+      The second term is that of all decisions before the last adaptation, with a baseline from the other tasks of the batch. The
+      paper's experiments use one inner step on the same footing, and its code adds the likelihood of the exploratory episodes to
+      one objective with the trust region of ``maml_trpo``; the outer optimiser here is PPO with Adam.
     """
     outer = maml(tasks, surrogate="naive", **settings)
     credit = Exploration(**fields_for(Exploration, outer.credit), coefficient=exploration_coefficient)

@@ -4,7 +4,7 @@ from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.generated_policy import GeneratedPolicy
 from jmeta.networks import CoreName, check_core, make_core
-from jmeta.outer.credit import LifetimeCritic
+from jmeta.outer.credit import SharedCritic
 from jmeta.outer.ppo import PPO
 from jmeta.ranges import Count, Limit, NonNegative, Positive, Share, checked
 from jmeta.tasks.base import TaskDistribution
@@ -43,6 +43,7 @@ def hypernetwork(
 
     While it acts the policy is fixed and sees the observation alone, as an adapted MAML policy does; but how experience becomes
     weights is learned, and takes one pass forward. Credit runs across episodes, so the first is lived for what it tells the rest.
+    With several streams each is credited with the mean reward of all, since what one explores serves all.
 
     Args:
       tasks: the distribution to meta-train on.
@@ -83,6 +84,11 @@ def hypernetwork(
 
     References:
       Ha et al. 2016, arXiv 1609.09106. Initialisation, and hypernetworks in meta-RL: Beck et al. 2022, arXiv 2210.11348.
+
+    Deviations from the papers:
+      Beck et al. generate the policy at every step, from VariBAD's belief or a recurrent state; that is
+      ``recurrent_hypernetwork`` and ``varibad(hypernetwork=True)``. Here it is generated when a segment ends, and an observation
+      passes through the generated weights alone. The optimiser is PPO.
     """
     length = tasks.horizon if segment_length is None else segment_length
     if num_segments is None:
@@ -101,7 +107,7 @@ def hypernetwork(
             policy_widths=policy_widths,
         ),
         tasks=tasks,
-        credit=LifetimeCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),
+        credit=SharedCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),
         protocol=Protocol(num_segments=num_segments, segment_length=length, num_streams=num_streams),
         score=(1.0,) * num_segments,
         num_tasks=num_tasks,

@@ -1,4 +1,4 @@
-"""Learned rates per layer and step (Antoniou et al. 2019, arXiv 1810.09502)."""
+"""MAML++ (Antoniou et al. 2019, arXiv 1810.09502)."""
 
 from typing import Any
 
@@ -6,28 +6,43 @@ import jax.numpy as jnp
 
 from jmeta.algorithms.maml import maml
 from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.variants import variant_of, with_inner
+from jmeta.algorithms.variants import fields_for, variant_of, with_inner
 from jmeta.inner.update_rules import RatePerStep
 from jmeta.outer.base import OuterLearner
-from jmeta.ranges import NonNegative
+from jmeta.outer.maml_plus_plus import MAMLPlusPlus
+from jmeta.ranges import CountOrZero, NonNegative
 from jmeta.tasks.base import TaskDistribution
 
 
 @normalisable
 @variant_of(maml, without=("inner_optimizer",))
 def maml_plus_plus(
-    tasks: TaskDistribution, *, inner_rates: tuple[NonNegative, ...] = (0.5, 0.25), **settings: Any
+    tasks: TaskDistribution,
+    *,
+    inner_rates: tuple[NonNegative, ...] = (0.5, 0.25),
+    multi_step_steps: CountOrZero = 100,
+    first_order_steps: CountOrZero = 50,
+    **settings: Any,
 ) -> OuterLearner:
-    """``maml`` that learns an inner rate for every layer and inner step along with the initial weights.
+    """``maml`` that learns an inner rate for every layer and inner step, with schedules that steady its training.
+
+    At first the return after *every* inner step counts, later only that after the last; the first outer steps leave out second
+    derivatives; and the learning rate falls by a cosine.
 
     Args:
       tasks: the distribution to meta-train on.
       inner_rates: of the first, second, ... inner step at first; the last one serves all later steps. Steps beyond those of
         training keep the rates they began with.
-      settings: as for ``maml``.
+      multi_step_steps: outer steps over which the weight of what follows earlier inner steps falls linearly to zero; it has no
+        effect with one inner step.
+      first_order_steps: outer steps at the beginning that leave out second derivatives.
+      settings: as for ``maml``; ``anneal_steps`` is the length of the cosine.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
+
+    Raises:
+      ValueError: for no inner rate, or a negative number of steps.
 
     Example:
       >>> import jax, jmeta
@@ -39,11 +54,13 @@ def maml_plus_plus(
       Antoniou et al. 2019, arXiv 1810.09502.
 
     Deviations from the paper:
-      Of its six parts this is the one that carries over to reinforcement learning (learned rates per layer and step); its losses
-      after every step are ``score``, its annealing of first into second order and its batch-normalisation statistics are left
-      out.
+      It is about supervised tasks. Of its six parts four are here: the losses after every step, the annealing of first into
+      second order, learned rates per layer and step, and the cosine. The other two are statistics and biases of batch
+      normalisation for each inner step; the policies here have no batch normalisation. The defaults of the schedules are numbers
+      of outer steps; the paper's are 15 and 50 of its 100 epochs.
     """
     if not inner_rates:
         raise ValueError("inner_rates is empty: give the rate of the first inner step, for example (0.5,)")
-    outer = maml(tasks, **settings)
-    return with_inner(outer, rule=RatePerStep(jnp.asarray(inner_rates, jnp.float32)))
+    outer = with_inner(maml(tasks, **settings), rule=RatePerStep(jnp.asarray(inner_rates, jnp.float32)))
+    fields = fields_for(MAMLPlusPlus, outer) | {"score": (0.0, *(1.0 for _ in outer.score[1:]))}
+    return MAMLPlusPlus(**fields, multi_step_steps=multi_step_steps, first_order_steps=first_order_steps)

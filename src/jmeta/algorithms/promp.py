@@ -17,6 +17,7 @@ def promp(
     tasks: TaskDistribution,
     *,
     kl_coefficient: NonNegative = 5e-4,
+    target_kl: Positive | None = None,
     num_epochs: Count = 5,
     clip_epsilon: Positive = 0.3,
     **settings: Any,
@@ -26,6 +27,8 @@ def promp(
     Args:
       tasks: the distribution to meta-train on.
       kl_coefficient: of the divergence before adaptation, eta of the paper.
+      target_kl: divergence before adaptation, in nats, towards which the coefficient is doubled or halved after an outer step;
+        None keeps it.
       num_epochs: outer updates on the same data.
       clip_epsilon: half-width of PPO's ratio interval, after adaptation.
       settings: as for ``maml``.
@@ -39,8 +42,15 @@ def promp(
       >>> agent = jmeta.algorithms.promp(tasks, widths=(8,), num_streams=4, num_tasks=4)
       >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
 
+    Raises:
+      ValueError: for a target_kl that is not positive.
+
     References:
       Rothfuss et al. 2019, arXiv 1810.06784.
+
+    Deviations from the paper:
+      Minibatches of tasks are possible. The norm of the meta-gradient is clipped. The coefficient of the divergence is one for
+      all inner steps, where the authors' code has one for each; the paper's experiments keep it, as is the default here.
     """
     outer = maml(tasks, num_epochs=num_epochs, clip_epsilon=clip_epsilon, **settings)
-    return ProMP(**fields_for(ProMP, outer), kl_coefficient=kl_coefficient)
+    return ProMP(**fields_for(ProMP, outer), kl_coefficient=kl_coefficient, target_kl=target_kl)

@@ -9,7 +9,7 @@ from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.rl2 import RL2, recurrent_network
 from jmeta.networks import CoreName, check_core, make_core
 from jmeta.outer.base import check_choice
-from jmeta.outer.credit import LifetimeCritic
+from jmeta.outer.credit import EpisodeCritic, LifetimeCritic
 from jmeta.outer.ppo import PPO
 from jmeta.ranges import Count, Limit, NonNegative, Positive, Share, checked
 from jmeta.tasks.base import TaskDistribution
@@ -71,7 +71,7 @@ def rl2(
         ``recurrent_hypernetwork``.
       conv_filters: of convolutions of 3 by 3 cells, for tasks whose observation is a picture; none by default.
       memory_span: ``episode`` forgets everything when an episode begins: a policy with memory that does not learn from
-        one episode to the next.
+        one episode to the next, and is not credited with what later episodes earn.
       compute_dtype: of matrix products; weights and memory are float32 in any case.
       lifetime_length: environment steps of a lifetime, whole episodes; the task's own custom by default.
       chunk_length: steps whose activations are held at once in training, which bounds its memory; divides the lifetime; all by
@@ -85,7 +85,7 @@ def rl2(
       learning_rate: of Adam.
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
         constant by default.
-      discount: per environment step, in [0, 1]; it runs on across episodes.
+      discount: per environment step, in [0, 1]; it runs on across episodes, unless memory_span is ``episode``.
       trace: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.
       entropy_coefficient: weight of the policy's entropy.
@@ -113,6 +113,7 @@ def rl2(
       targets.
     """
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
+    critic = EpisodeCritic if memory_span == "episode" else LifetimeCritic
     return PPO(
         inner=recurrent_agent(
             tasks,
@@ -131,7 +132,7 @@ def rl2(
             truncate=truncate,
         ),
         tasks=tasks,
-        credit=LifetimeCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),
+        credit=critic(discount=discount, trace=trace, value_coefficient=value_coefficient),
         protocol=Protocol(num_segments=1, segment_length=length, num_streams=1),
         score=(1.0,),
         num_tasks=num_tasks,

@@ -56,6 +56,10 @@ def rl2_es(
 
     References:
       Duan et al. 2016, arXiv 1611.02779; Salimans et al. 2017, arXiv 1703.03864.
+
+    Deviations from the papers:
+      Duan et al. train by TRPO. Of Salimans et al. there are mirrored perturbations, centred ranks and Adam, but no weight decay
+      and no virtual batch normalisation.
     """
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     return OpenAIES(

@@ -21,7 +21,7 @@ from jmeta.outer.base import check_protocol
 from jmeta.parallel import BY_TASK, num_task_devices, over_tasks, task_mesh
 from jmeta.tasks.base import TaskDistribution
 from jmeta.training.memory import GIB, check_program, host_memory
-from jmeta.types import Protocol, PyTree, RolloutOptions, Task, Theta
+from jmeta.types import Decision, Protocol, PyTree, RolloutOptions, Task, Theta
 
 EVALUATION_FOLD = 2**31 - 1  # draw evaluations from fold_in(key, this), which no outer step of training does
 ENV_STEPS_AT_ONCE = 200_000  # per device; bounds memory, and keeps the working set near the caches
@@ -152,6 +152,7 @@ def evaluate(
         episodes than fit into a segment; if given tasks are not like those of the distribution; if it does not fit into memory.
       TypeError: for an outer learner, a meta-state or a training's result; for an inner learner made with flax's dataclass rather
         than ``jmeta.struct``'s; inside ``jax.jit``, ``vmap`` or ``grad``.
+      FloatingPointError: if decisions are NaN, as those of diverged inner steps are.
 
     Example:
       >>> import jax, jmeta
@@ -181,6 +182,7 @@ def evaluate(
         report = stack.enter_context(EvaluationProgress(num_tasks, enabled=progress))
         lived = _live_all((inner, theta), tasks, key, batch, num_tasks, protocol=protocol, greedy=greedy, report=report)
     _check_episodes(tasks, protocol, lived["completed"])
+    _check_decisions(inner, lived["undefined"])
     return Evaluation(
         lifetime_returns=lived["lifetime"],
         episode_returns=lived["episode"],
@@ -274,6 +276,7 @@ def _live_chunk(
             "trajectory": (reward * _over_streams(finished_later)(done)).sum((1, 2)) / done.sum((1, 2)),
             "begins": ((begins + offset) * protocol.num_streams).reshape(-1),
             "completed": done.sum(1).min(),
+            "undefined": _undefined(segments.decision).any((1, 2)),
             "infos": jax.tree.map(by_episode, segments.info),
             "task": jax.tree.map(jnp.asarray, task),
         }
@@ -327,6 +330,26 @@ def _check_results(tasks: TaskDistribution, protocol: Protocol, num_tasks: int) 
 def _over_streams(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
     """A function of one stream [T], over [K, T, B]."""
     return jax.vmap(jax.vmap(function, 1, 1))
+
+
+def _undefined(decision: Decision) -> jax.Array:
+    """Whether a number of a decision [K, T, B] is NaN: so are its samples, and environments take them for actions."""
+    shape = decision.value.shape
+    leaves = [jnp.isnan(leaf).reshape(*shape, -1).any(-1) for leaf in jax.tree.leaves(decision) if leaf.shape[:3] == shape]
+    return jnp.stack(leaves).any(0)
+
+
+def _check_decisions(inner: InnerLearner, undefined: np.ndarray) -> None:
+    """Raises FloatingPointError if decisions were NaN, by task and segment [N, K]."""
+    wrong = np.asarray(undefined.any(1))
+    if wrong.any():
+        task = int(wrong.argmax())
+        segment = int(undefined[task].argmax())
+        cause = "adapting made its weights so; use smaller inner rates" if segment else "its weights are too large"
+        raise FloatingPointError(
+            f"in {wrong.sum()} of {len(wrong)} tasks the decisions of this {type(inner).__name__} are NaN, in task {task} from "
+            f"segment {segment} on: {cause}"
+        )
 
 
 def _check_episodes(tasks: TaskDistribution, protocol: Protocol, completed: np.ndarray) -> None:

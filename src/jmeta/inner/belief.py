@@ -12,7 +12,7 @@ from jmeta import struct
 from jmeta.inner.actor_critic import ActorCritic, GeneratedActorCritic, actor_critic
 from jmeta.inner.base import InContextLearner
 from jmeta.inner.rl2 import BuildCore, Perception, RecurrentNetwork
-from jmeta.networks import Linear, Network, from_nnx
+from jmeta.networks import Linear, Network, from_nnx, soft_clip
 from jmeta.ranges import Count
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Theta, Timestep
 
@@ -46,14 +46,14 @@ class BeliefMemory(NamedTuple):
 
 
 class BeliefHead(nnx.Module):
-    """Features -> Belief; log-variances are held between -10 and 4."""
+    """Features -> Belief; log-variances are held to about [-10, 4]."""
 
     def __init__(self, num_features: int, size: int, *, rngs: nnx.Rngs):
         self.mean = Linear(num_features, size, rngs=rngs)
         self.log_variance = Linear(num_features, size, rngs=rngs)
 
     def __call__(self, features: jax.Array) -> Belief:
-        return Belief(self.mean(features), jnp.clip(self.log_variance(features), -10.0, 4.0))
+        return Belief(self.mean(features), soft_clip(self.log_variance(features), -10.0, 4.0))
 
 
 @struct.dataclass

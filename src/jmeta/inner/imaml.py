@@ -14,13 +14,6 @@ from jmeta.ranges import Count, Positive
 from jmeta.types import Memory, Phi, PyTree, Segment, Theta
 
 
-class ProximalData(NamedTuple):
-    """A judged segment, and how likely its actions were."""
-
-    judged: InnerData
-    behaviour: jax.Array  # [T, B] log-probabilities of the actions when they were taken
-
-
 @struct.dataclass
 class IMAML(MAML):
     """Adaptation to a minimiser, whose derivative does not depend on how it was found.
@@ -54,9 +47,7 @@ class IMAML(MAML):
     num_cg_steps: Count = struct.field(pytree_node=False, default=5)
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
-        log_prob = jax.vmap(jax.vmap(lambda decision, action: decision.distribution.log_prob(action)))
-        behaviour = log_prob(segment.decision, segment.action)
-        data = ProximalData(self.shared_out(self.judge(segment)), jax.lax.stop_gradient(behaviour))
+        data = self.shared_out(self.judge(segment))
         began = jax.lax.stop_gradient((phi.weights, theta.rule, phi.rule_state))
         centre, resting = self.moving(theta.weights), self.resting(theta.weights)
         if self.first_order:
@@ -66,18 +57,17 @@ class IMAML(MAML):
             weights, state = self._implicit(centre, resting, began, data)
         return TaskWeights(weights, jax.lax.stop_gradient(state), phi.num_updates + 1), memory
 
-    def proximal_loss(self, weights: PyTree, resting: PyTree, data: ProximalData) -> jax.Array:
+    def proximal_loss(self, weights: PyTree, resting: PyTree, data: InnerData) -> jax.Array:
         """L of the weights that move."""
-        every, judged = resting | weights, data.judged
+        every = resting | weights
 
         def one(observation: jax.Array, action: jax.Array, behaviour: jax.Array, advantage: jax.Array) -> jax.Array:
             now = self.network.apply(every, observation).distribution.log_prob(action)
             return clipped_surrogate(now, behaviour, advantage, self.clip_epsilon)
 
-        ratios = jax.vmap(jax.vmap(one))(judged.observation, judged.action, data.behaviour, judged.advantage)
-        return -ratios.sum()
+        return -jax.vmap(jax.vmap(one))(data.observation, data.action, data.behaviour, data.advantage).sum()
 
-    def _solve(self, centre: PyTree, resting: PyTree, began: PyTree, data: ProximalData) -> tuple[PyTree, PyTree]:
+    def _solve(self, centre: PyTree, resting: PyTree, began: PyTree, data: InnerData) -> tuple[PyTree, PyTree]:
         def step(carry: PyTree, number: jax.Array) -> tuple[PyTree, None]:
             weights, state = carry
             gradient = jax.grad(self.proximal_loss)(weights, resting, data)
@@ -89,27 +79,33 @@ class IMAML(MAML):
         return carry
 
     def _implicit(self, *args: Any) -> tuple[PyTree, PyTree]:
-        @jax.custom_vjp
-        def solution(centre: PyTree, resting: PyTree, began: PyTree, data: ProximalData) -> tuple[PyTree, PyTree]:
-            return self._solve(centre, resting, began, data)
+        return _solution(self, *args)
 
-        def forward(centre: PyTree, resting: PyTree, began: PyTree, data: ProximalData) -> tuple[PyTree, PyTree]:
-            weights, state = self._solve(centre, resting, began, data)
-            return (weights, state), (weights, resting, data)
 
-        def backward(residuals: PyTree, cotangents: PyTree) -> tuple[PyTree, PyTree, None, None]:
-            weights, resting, data = residuals
+@jax.custom_vjp
+def _solution(inner: IMAML, centre: PyTree, resting: PyTree, began: PyTree, data: InnerData) -> tuple[PyTree, PyTree]:
+    """The minimiser, differentiable in the centre and the resting parts, and the rule's state; numbers may be traced."""
+    return inner._solve(centre, resting, began, data)
 
-            def along(vector: PyTree) -> tuple[PyTree, PyTree]:
-                both = lambda w: jax.grad(self.proximal_loss, argnums=(0, 1))(w, resting, data)  # noqa: E731
-                return jax.jvp(both, (weights,), (vector,))[1]
 
-            matrix = lambda v: optax.tree.add_scale(v, 1.0 / self.strength, along(v)[0])  # noqa: E731
-            pulled = solve_where_positive(matrix, cotangents[0], self.num_cg_steps)
-            return pulled, optax.tree.scale(-1.0 / self.strength, along(pulled)[1]), None, None
+def _forward(inner: IMAML, centre: PyTree, resting: PyTree, began: PyTree, data: InnerData) -> tuple[PyTree, PyTree]:
+    weights, state = inner._solve(centre, resting, began, data)
+    return (weights, state), (inner, weights, resting, data)
 
-        solution.defvjp(forward, backward)
-        return solution(*args)
+
+def _backward(residuals: PyTree, cotangents: PyTree) -> tuple[None, PyTree, PyTree, None, None]:
+    inner, weights, resting, data = residuals
+
+    def along(vector: PyTree) -> tuple[PyTree, PyTree]:
+        both = lambda w: jax.grad(inner.proximal_loss, argnums=(0, 1))(w, resting, data)  # noqa: E731
+        return jax.jvp(both, (weights,), (vector,))[1]
+
+    matrix = lambda v: optax.tree.add_scale(v, 1.0 / inner.strength, along(v)[0])  # noqa: E731
+    pulled = solve_where_positive(matrix, cotangents[0], inner.num_cg_steps)
+    return None, pulled, optax.tree.scale(-1.0 / inner.strength, along(pulled)[1]), None, None
+
+
+_solution.defvjp(_forward, _backward)
 
 
 class _Iterate(NamedTuple):

@@ -95,6 +95,12 @@ class InnerData(NamedTuple):
     first: jax.Array  # [T, B]
     advantage: jax.Array  # [T, B]
     weight: jax.Array  # [T, B], 0 where a decision does not count
+    behaviour: jax.Array  # [T, B] log-probabilities of the actions when they were taken
+
+
+def behaviour_of(segment: Segment) -> jax.Array:
+    """Log-probabilities [T, B] of a segment's actions when they were taken."""
+    return jax.vmap(jax.vmap(lambda decision, action: decision.distribution.log_prob(action)))(segment.decision, segment.action)
 
 
 def raw_advantages(
@@ -152,6 +158,10 @@ class MAML(InnerLearner):
     An adaptation moves the weights by an update rule, ``weights <- weights - rate * grad L(weights)`` for the simplest, with L
     minus the surrogate of the segment's advantages, averaged over its steps. The surrogate decides whether the *second*
     derivative is right too, which is what the meta-gradient consists of: see ``jmeta.objectives.surrogates``.
+
+    Each decision is weighted by its likelihood ratio to the policy that took it, pi(a|s) / behaviour(a|s). The ratio is 1 while
+    the policy is that policy, in a life and in the first outer update on its record. Later updates replay the record under
+    weights that did not act (Rothfuss et al. 2019, arXiv 1810.06784, equation 12).
 
     Attributes:
       network: observation [observation_size] -> ``Decision``; its parameters are a dictionary of parts.
@@ -240,7 +250,8 @@ class MAML(InnerLearner):
     def judge(self, segment: Segment) -> InnerData:
         """What the inner loss needs of a segment [T, B]."""
         advantage, weight = episodic_advantages(segment, self.discount, self.features)
-        return InnerData(segment.timestep.observation, segment.action, segment.timestep.first, advantage, weight)
+        first = segment.timestep.first
+        return InnerData(segment.timestep.observation, segment.action, first, advantage, weight, behaviour_of(segment))
 
     def shared_out(self, data: InnerData) -> InnerData:
         """Constants, with each step's advantage a share of the mean over the steps that count: sums over parts add up to it."""
@@ -257,7 +268,10 @@ class MAML(InnerLearner):
         length, num_streams = data.advantage.shape
         flat = [x.reshape(length * num_streams, *x.shape[2:]) for x in (data.observation, data.action)]
         log_probs = jax.vmap(log_prob)(*flat).reshape(data.advantage.shape)
-        per_stream = jax.vmap(self.surrogate, in_axes=1)(log_probs, data.advantage, data.first)
+        ratio = jax.lax.stop_gradient(
+            jnp.exp(log_probs - data.behaviour)
+        )  # exp(w - behaviour) = ratio * exp(w - stop_gradient(w))
+        per_stream = jax.vmap(self.surrogate, in_axes=1)(log_probs, ratio * data.advantage, data.first)
         return -per_stream.sum()
 
     def moving(self, weights: PyTree) -> PyTree:

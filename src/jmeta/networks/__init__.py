@@ -14,6 +14,7 @@ from jmeta.networks.linear_recurrence import LRU
 from jmeta.networks.network import Network, from_nnx
 from jmeta.networks.recurrent import GRU, LSTM
 from jmeta.networks.snail import SNAIL
+from jmeta.networks.soft_clip import inverse_soft_clip, soft_clip
 from jmeta.networks.torsos import MLP, Convolutions
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "check_core",
     "from_nnx",
     "in_chunks",
+    "inverse_soft_clip",
     "make_core",
     "orthogonal",
+    "soft_clip",
 ]

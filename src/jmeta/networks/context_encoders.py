@@ -14,6 +14,7 @@ from flax import nnx
 
 from jmeta.networks.core import Core
 from jmeta.networks.linear import Linear
+from jmeta.networks.soft_clip import soft_clip
 from jmeta.networks.torsos import MLP
 from jmeta.types import PyTree
 
@@ -73,7 +74,7 @@ class ProductOfGaussians(ContextEncoder):
     def factors(self, steps: jax.Array) -> tuple[jax.Array, jax.Array]:
         """(means [m, D], variances [m, D])."""
         features = self.torso(steps)
-        return self.mean(features), jnp.exp(jnp.clip(self.log_variance(features), -10.0, 10.0))
+        return self.mean(features), jnp.exp(soft_clip(self.log_variance(features), -10.0, 10.0))
 
     def add(self, evidence: NaturalParameters, steps: jax.Array) -> NaturalParameters:
         mean, variance = self.factors(steps)

@@ -9,7 +9,11 @@ from flax import nnx
 
 from jmeta.networks.initializers import orthogonal
 from jmeta.networks.linear import Linear
+from jmeta.networks.soft_clip import inverse_soft_clip, soft_clip
 from jmeta.types import ActionSpace, Discrete
+
+LOG_STD_RANGE = (-5.0, 2.0)
+"""Of log standard deviations, softly: see ``soft_clip``."""
 
 
 class Categorical(dist.CategoricalLogits):
@@ -48,13 +52,14 @@ class PolicyHead(nnx.Module):
         size = action_space.encoding_size
         self.linear = Linear(num_features, size, kernel_init=orthogonal(gain), rngs=rngs)
         if not self.is_discrete:
-            self.log_std = nnx.Param(jnp.full(size, jnp.log(initial_std), jnp.float32))
+            initial = inverse_soft_clip(jnp.log(initial_std), *LOG_STD_RANGE)
+            self.log_std = nnx.Param(jnp.full(size, initial, jnp.float32))
 
     def __call__(self, features: jax.Array) -> dist.Distribution:
         outputs = self.linear(features.astype(jnp.float32))
         if self.is_discrete:
             return Categorical(jax.nn.log_softmax(outputs))
-        std = jnp.exp(jnp.clip(self.log_std[...], -5.0, 2.0))
+        std = jnp.exp(soft_clip(self.log_std[...], *LOG_STD_RANGE))
         return dist.Normal(outputs, jnp.broadcast_to(std, outputs.shape)).to_event(1)
 
 
@@ -103,11 +108,11 @@ class TanhNormal(dist.Distribution):
 
 
 class TanhNormalHead(nnx.Module):
-    """Features [F] to a ``TanhNormal`` whose spread depends on the features too; log standard deviations in [-5, 2]."""
+    """Features [F] to a ``TanhNormal`` whose spread depends on the features too; log standard deviations in about [-5, 2]."""
 
     def __init__(self, num_features: int, size: int, *, rngs: nnx.Rngs):
         self.mean = Linear(num_features, size, kernel_init=orthogonal(0.01), rngs=rngs)
         self.log_std = Linear(num_features, size, kernel_init=orthogonal(0.01), rngs=rngs)
 
     def __call__(self, features: jax.Array) -> TanhNormal:
-        return TanhNormal(self.mean(features), jnp.clip(self.log_std(features), -5.0, 2.0))
+        return TanhNormal(self.mean(features), soft_clip(self.log_std(features), *LOG_STD_RANGE))

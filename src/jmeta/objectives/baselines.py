@@ -6,7 +6,9 @@ import jax.numpy as jnp
 
 from jmeta.objectives.linear import solve_positive_definite
 
-RIDGE = 1e-5
+RIDGE = 1e-5  # relative to the mean square of a feature
+NUM_SOLVES = 3  # later solves correct what rounding in the Gram matrix does to the first
+ROWS_AT_ONCE = 128  # of a sum over rows
 
 
 def critic_features(observation: jax.Array, step: jax.Array, value: jax.Array) -> jax.Array:
@@ -41,15 +43,44 @@ def linear_features(observation: jax.Array, step: jax.Array, value: jax.Array) -
 def fit_linear_baseline(features: jax.Array, target: jax.Array, weight: jax.Array) -> jax.Array:
     """Weighted ridge regression of ``target`` on ``features``.
 
+        minimise  mean (target - features c)^2  +  RIDGE * sum_f s_f^2 c_f^2,   s_f^2 the mean square of feature f
+
+    The penalty is relative to each feature, so neither the number of rows nor the units of a feature matter, and features that
+    are constant, repeated or always zero are no difficulty.
+
     Args:
       features: [M, F].
       target: [M].
-      weight: [M], non-negative; rows of weight 0 do not count.
+      weight: [M], non-negative; rows of weight 0 do not count. If all are 0 the prediction is 0.
 
     Returns:
       The prediction for every row [M].
+
+    References:
+      Duan et al. 2016, arXiv 1604.06778; their code raises the ridge until the solution is finite.
     """
     chex.assert_rank([features, target, weight], [2, 1, 1])
-    gram = (features * weight[:, None]).T @ features + RIDGE * jnp.eye(features.shape[1], dtype=features.dtype)
-    moment = features.T @ (target * weight)
-    return features @ solve_positive_definite(gram, moment)
+    total = weight.sum()
+    share = weight / jnp.where(total > 0, total, 1.0)
+    size = jnp.sqrt(_over_rows(jnp.square(features), share[:, None])[:, 0])
+    features = features / jnp.where(size > 0, size, 1.0)
+    gram = _over_rows(features, features * share[:, None]) + RIDGE * jnp.eye(features.shape[1], dtype=features.dtype)
+
+    def predict(c: jax.Array) -> jax.Array:
+        return jnp.matmul(features, c, precision=jax.lax.Precision.HIGHEST)
+
+    def refine(_: int, c: jax.Array) -> jax.Array:
+        slope = _over_rows(features, (share * (target - predict(c)))[:, None])[:, 0] - RIDGE * c
+        return c + solve_positive_definite(gram, slope)
+
+    return predict(jax.lax.fori_loop(0, NUM_SOLVES, refine, jnp.zeros_like(features[0])))
+
+
+def _over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
+    """The transpose of a [M, F] times b [M, G], in full precision.
+
+    By blocks of rows: a long sum of float32, taken term by term, would be coarser than the ridge.
+    """
+    blocks = -(-len(a) // ROWS_AT_ONCE)
+    whole = [jnp.pad(x, ((0, blocks * ROWS_AT_ONCE - len(x)), (0, 0))).reshape(blocks, ROWS_AT_ONCE, -1) for x in (a, b)]
+    return jnp.einsum("bmf,bmg->bfg", *whole, precision=jax.lax.Precision.HIGHEST).sum(0)

@@ -8,12 +8,17 @@ import jax.numpy as jnp
 def solve_positive_definite(matrix: jax.Array, vector: jax.Array) -> jax.Array:
     """The x [F] with ``matrix`` [F, F] x = ``vector`` [F], by Gauss and Jordan's elimination, which needs no pivoting here.
 
+    A pivot that is nothing but rounding, a few times the resolution of the dtype relative to its diagonal entry, belongs to an
+    unknown that the others determine. That unknown is 0, so a singular matrix gives a finite x too.
+
     Not by LAPACK, whose batched routines can deadlock on a CPU: see docs/design.md.
     """
     chex.assert_rank([matrix, vector], [2, 1])
+    negligible = 4.0 * jnp.finfo(matrix.dtype).eps * jnp.diagonal(matrix)
 
     def eliminate(index: jax.Array, system: jax.Array) -> jax.Array:
-        row = system[index] / system[index, index]
+        pivot = system[index, index]
+        row = jnp.where(pivot > negligible[index], system[index] / jnp.where(pivot == 0.0, 1.0, pivot), 0.0)
         return (system - jnp.outer(system[:, index], row)).at[index].set(row)
 
     system = jnp.concatenate([matrix, vector[:, None]], axis=1)

@@ -52,18 +52,28 @@ class CreditAssignment(abc.ABC):
 
 
 class ReturnScale(NamedTuple):
-    """Moving moments of the lifetime return-to-go, bias-corrected by ``weight``."""
+    """Moving mean and variance of the lifetime return-to-go, and the weight of all that they were moved by.
+
+    A variance is the mean of squared distances, never the difference of two large numbers.
+    """
 
     mean: jax.Array
-    square: jax.Array
-    weight: jax.Array
+    variance: jax.Array
+    weight: jax.Array  # [] in [0, 1], 0 before anything was seen
 
     def location_and_scale(self) -> tuple[jax.Array, jax.Array]:
         known = self.weight > 0
-        weight = jnp.where(known, self.weight, 1.0)
-        mean = self.mean / weight
-        std = jnp.sqrt(jnp.maximum(self.square / weight - mean**2, 1e-8))
-        return jnp.where(known, mean, 0.0), jnp.where(known, jnp.maximum(std, 1e-2), 1.0)
+        scale = jnp.maximum(jnp.sqrt(jnp.maximum(self.variance, 1e-8)), 1e-2)
+        return jnp.where(known, self.mean, 0.0), jnp.where(known, scale, 1.0)
+
+    def moved(self, mean: jax.Array, variance: jax.Array, rate: jax.Array | float) -> "ReturnScale":
+        """Moved by a batch with these moments; without a pull towards the initial ones."""
+        weight = self.weight + rate * (1.0 - self.weight)
+        share = rate / jnp.where(weight > 0, weight, 1.0)
+        away = mean - self.mean
+        # Of a mixture of two distributions, (1 - share) of the one and share of the other.
+        mixed = (1.0 - share) * self.variance + share * variance + share * (1.0 - share) * jnp.square(away)
+        return ReturnScale(mean=self.mean + share * away, variance=mixed, weight=weight)
 
 
 @struct.dataclass
@@ -89,12 +99,13 @@ class LifetimeCritic(CreditAssignment):
 
     def init(self) -> PyTree:
         zero = jnp.zeros((), jnp.float32)
-        return ReturnScale(mean=zero, square=zero, weight=zero)
+        return ReturnScale(mean=zero, variance=zero, weight=zero)
 
     def assign(self, statistics: PyTree, lifetimes: Lifetime) -> tuple[Credit, PyTree]:
-        reward = lifetimes.segments.reward
         location, scale = statistics.location_and_scale()
         value = location + scale * lifetimes.segments.decision.value
+        reward, goes_on, counts = self._account(lifetimes.segments)
+        reward = jnp.where(counts > 0, reward, value)  # an advantage of 0, and what was earned until there is worth the value
 
         def one_stream(reward: jax.Array, value: jax.Array, goes_on: jax.Array) -> jax.Array:
             following = jnp.append(value[1:], 0.0)
@@ -104,40 +115,53 @@ class LifetimeCritic(CreditAssignment):
         num_segments, length, *batch = reward.shape
         whole = (num_segments * length, *batch)
         over_tasks_and_streams = jax.vmap(jax.vmap(one_stream, 1, 1), 1, 1)
-        goes_on = self._credit_goes_on(lifetimes.segments)
         advantage = over_tasks_and_streams(*(x.reshape(whole) for x in (reward, value, goes_on))).reshape(reward.shape)
         target = value + advantage
 
-        moments = mean_over_devices((target.mean(), jnp.square(target).mean(), jnp.ones(())))
-        moved = jax.tree.map(
-            lambda old, new: old + self.scale_rate * (new - old),
-            (statistics.mean, statistics.square, statistics.weight),
-            moments,
-        )
-        statistics = ReturnScale(mean=moved[0], square=moved[1], weight=moved[2])
+        mean, variance = _moments(target, counts)
+        statistics = statistics.moved(mean, variance, self.scale_rate)
         location, scale = statistics.location_and_scale()
-        weight = jnp.ones_like(advantage)
-        return Credit(
-            advantage=_normalise(advantage, weight), weight=weight, value_target=(target - location) / scale
-        ), statistics
+        normalised = (target - location) / scale
+        return Credit(advantage=_normalise(advantage, counts), weight=counts, value_target=normalised), statistics
 
     def value_loss(self, value: jax.Array, target: jax.Array) -> jax.Array:
         return self.value_coefficient * 0.5 * jnp.square(value - target)
 
-    def _credit_goes_on(self, segments: Segment) -> jax.Array:
-        """1 where what comes after a step is to the step's credit [K, T, N, B]; the lifetime's last step is seen to."""
-        return jnp.ones_like(segments.reward)
+    def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """What a step earns, 1 where what comes after it is to its credit, and 1 where it counts, [K, T, N, B] each.
+
+        The lifetime's last step is seen to.
+        """
+        ones = jnp.ones_like(segments.reward)
+        return segments.reward, ones, ones
+
+
+@struct.dataclass
+class SharedCritic(LifetimeCritic):
+    """The same for agents whose streams learn from one another: a step earns the mean reward of all streams of its task.
+
+    What a stream explores serves every stream after the next adaptation, so its own later reward is but a part of what that was
+    worth. With one stream this is ``LifetimeCritic``.
+    """
+
+    def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
+        reward, goes_on, counts = super()._account(segments)
+        return jnp.broadcast_to(reward.mean(-1, keepdims=True), reward.shape), goes_on, counts
 
 
 @struct.dataclass
 class EpisodeCritic(LifetimeCritic):
     """The same inside each episode: its end, natural or at the time limit, stops all credit.
 
-    For policies that carry nothing from one episode to the next.
+    For policies that carry nothing from one episode to the next. A segment opens with a new episode. Where it cuts off an episode
+    under way, the critic's value of the last observation stands for the rest of it, and the last decision does not count.
     """
 
-    def _credit_goes_on(self, segments: Segment) -> jax.Array:
-        return 1.0 - (segments.terminated | segments.truncated).astype(segments.reward.dtype)
+    def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
+        done = segments.terminated | segments.truncated
+        last = (jnp.arange(done.shape[1]) == done.shape[1] - 1)[:, None, None]
+        as_number = lambda x: x.astype(segments.reward.dtype)  # noqa: E731
+        return segments.reward, as_number(~(done | last)), as_number(done | ~last)
 
 
 @struct.dataclass
@@ -177,10 +201,13 @@ class Exploration(EpisodeBaseline):
 
     the sum over all decisions of all streams before the last adaptation. The first is the derivative through inner steps on the
     ``naive`` surrogate; with one that is right twice, such as low-variance curvature, other data is counted already and the
-    second part would count it again. Here decisions before the last segment get R, less its mean over the *other* tasks of the
-    batch, as their advantage; replay weighs a segment's decisions by their mean, so a sum over B streams is B times that.
+    second part would count it again.
 
-    It is unbiased, and its variance grows with the number of decisions it credits.
+    Replay weighs a segment's decisions by their mean over T steps and B streams, and the last segment's E episodes (all streams
+    together) make its part E / (T B) times the first part. So decisions before the last segment get E R as their advantage, R
+    less its mean over the *other* tasks of the batch.
+
+    It is unbiased where E is the same in all tasks, and its variance grows with the number of decisions it credits.
 
     Attributes:
       coefficient: of the second part; 1 is the gradient, 0 is MAML.
@@ -193,24 +220,31 @@ class Exploration(EpisodeBaseline):
 
     def assign(self, statistics: PyTree, lifetimes: Lifetime) -> tuple[Credit, PyTree]:
         credit, statistics = super().assign(statistics, lifetimes)
-        num_segments, _, num_tasks, num_streams = credit.advantage.shape
+        num_segments, _, num_tasks, _ = credit.advantage.shape
         last = jax.tree.map(lambda x: x[-1], lifetimes.segments._replace(memory=()))
-        returns, scale = jax.vmap(self._worth, in_axes=1)(last)
+        returns, number, unit = jax.vmap(self._worth, in_axes=1)(last)
         total = num_tasks * num_task_devices()
         others = (returns - mean_over_devices(returns.mean())) * total / max(total - 1, 1)
-        earned = self.coefficient * num_streams * others / scale
+        episodes = mean_over_devices(number.mean())
+        earned = self.coefficient * episodes * others / unit
         before = jnp.arange(num_segments)[:, None, None, None] < num_segments - 1
         return credit._replace(advantage=jnp.where(before, earned[:, None], credit.advantage)), statistics
 
-    def _worth(self, segment: Segment) -> tuple[jax.Array, jax.Array]:
-        """Mean return of the episodes of a segment [T, B], and the unit in which its advantages are given."""
+    def _worth(self, segment: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Of a segment [T, B]: mean return of an episode, how many episodes count, and the unit of its advantages."""
         returns, advantage, weight = raw_advantages(segment, self.discount)
         begins = weight * segment.timestep.first
-        return (begins * returns).sum() / jnp.maximum(begins.sum(), 1.0), spread(advantage, weight)[1]
+        number = begins.sum()
+        return (begins * returns).sum() / jnp.maximum(number, 1.0), number, spread(advantage, weight)[1]
+
+
+def _moments(x: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Weighted mean and variance over all devices."""
+    total = mean_over_devices(weight.mean())
+    mean = mean_over_devices((x * weight).mean()) / total
+    return mean, mean_over_devices((jnp.square(x - mean) * weight).mean()) / total
 
 
 def _normalise(advantage: jax.Array, weight: jax.Array) -> jax.Array:
-    total = mean_over_devices(weight.mean())
-    mean = mean_over_devices((advantage * weight).mean()) / total
-    variance = mean_over_devices((jnp.square(advantage - mean) * weight).mean()) / total
+    mean, variance = _moments(advantage, weight)
     return weight * (advantage - mean) / jnp.sqrt(variance + 1e-8)

@@ -87,7 +87,7 @@ class Evolution(OuterLearner):
         _, lifetimes = jax.vmap(live, out_axes=(0, TASK_AXES))(keys)
         earned = lifetimes.segments.reward.sum(1).mean((1, 2))  # [K]
         metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes) | self.inner.measure(lifetimes)
-        return earned @ jnp.asarray(self.score, jnp.float32), metrics
+        return (earned * jnp.asarray(self.score, jnp.float32)).sum(), metrics
 
     def over_members(self, function: Callable[[PyTree], PyTree], members: PyTree) -> PyTree:
         """``function`` of each member, leaves [n, ...], as many at once as memory is to hold."""

@@ -91,7 +91,7 @@ class PPO(OnPolicy):
             gradient = mean_over_devices(gradient)
             metrics["gradient_norm"] = optax.tree.norm(gradient)
             updates, opt_state = transformation.update(gradient, opt_state, theta)
-            updates = optax.tree.scale(remaining, updates)
+            updates = optax.tree.scale(self.schedule(remaining), updates)
             return (optax.apply_updates(theta, updates), opt_state), metrics
 
         def epoch(carry: PyTree, _: None) -> tuple[PyTree, Metrics]:
@@ -103,7 +103,7 @@ class PPO(OnPolicy):
         metrics |= lifetime_metrics(self.tasks, self.protocol, experience.lifetimes) | self.inner.measure(experience.lifetimes)
         metrics = mean_over_devices(metrics)
         metrics["theta_norm"] = optax.tree.norm(theta)
-        extra = OnPolicyExtra(statistics, state.extra.num_steps + 1)
+        extra = state.extra._replace(statistics=statistics, num_steps=state.extra.num_steps + 1)
         return state._replace(theta=theta, opt_state=opt_state, extra=extra), metrics
 
     def gradient(self, theta: Theta, group: Experience, remaining: jax.Array | float = 1.0) -> tuple[Theta, Metrics]:
@@ -135,7 +135,7 @@ class PPO(OnPolicy):
         recorded = (group.behaviour, group.lifetimes.segments.action, group.credit)
         judged = over_axes(judge, 4)(decisions, *take_segments(recorded, self.scored))
         score = jnp.asarray([self.score[k] for k in self.scored], jnp.float32)
-        parts = {name: jnp.tensordot(term.mean((1, 2, 3)), score, 1) for name, term in judged.items()}
+        parts = {name: (term.mean((1, 2, 3)) * score).sum() for name, term in judged.items()}  # no product that TF32 rounds
         entropy_coefficient = self.entropy_coefficient * left_of_share(self.tries_for, remaining)
         loss = -parts["policy"] + parts["value"] - entropy_coefficient * parts["entropy"]
         metrics = {
@@ -147,6 +147,10 @@ class PPO(OnPolicy):
             "policy/clipped": parts["clipped"],
         }
         return loss, metrics
+
+    def schedule(self, remaining: jax.Array) -> jax.Array:
+        """Scale factor of the learning rate where ``remaining`` of ``anneal_steps`` is left, 1 down to 0: linear."""
+        return remaining
 
     def _transformation(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), self.optimizer(self.learning_rate))

@@ -1,13 +1,25 @@
 """ProMP: proximal meta-policy search (Rothfuss et al. 2019, arXiv 1810.06784)."""
 
+import dataclasses
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
 from jmeta import struct
 from jmeta.outer.on_policy import Experience, divergence, take_segments
 from jmeta.outer.ppo import PPO
-from jmeta.ranges import NonNegative
-from jmeta.types import Metrics, Theta
+from jmeta.parallel import mean_over_devices
+from jmeta.ranges import NonNegative, Positive
+from jmeta.types import MetaState, Metrics, PyTree, Theta
+
+
+class ProMPExtra(NamedTuple):
+    """What is carried beside theta and the optimiser's state."""
+
+    statistics: PyTree  # of the credit assignment
+    num_steps: jax.Array  # [] int32, outer steps taken
+    kl_coefficient: jax.Array  # []
 
 
 @struct.dataclass
@@ -19,25 +31,50 @@ class ProMP(PPO):
 
         maximise  PPO's objective of the scored segments - kl_coefficient * mean KL(recorded || now) in the other segments.
 
+    The inner steps of a replay weigh the recorded decisions by their likelihood ratio, see ``jmeta.inner.maml.MAML``.
+
     Attributes:
-      kl_coefficient: eta of the paper, at least 0.
+      kl_coefficient: eta of the paper, at least 0; where it adapts, the first one.
+      target_kl: if given, the coefficient doubles after an outer step whose divergence before adaptation exceeds 1.5 times this,
+        in nats, and halves after one that stays below two thirds of it. None keeps the coefficient.
 
     References:
-      Rothfuss et al. 2019, arXiv 1810.06784, equation 13.
+      Rothfuss et al. 2019, arXiv 1810.06784, equation 13. The adaptive coefficient: their code, and Schulman et al. 2017,
+      arXiv 1707.06347, section 4.
     """
 
     kl_coefficient: jax.Array | NonNegative = 5e-4
+    target_kl: jax.Array | Positive | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if all(self.score):
             raise ValueError(f"score={self.score}: every segment scores, so there is none to keep near; use PPO")
 
+    def init(self, key: jax.Array) -> MetaState:
+        state = super().init(key)
+        statistics, num_steps = state.extra
+        return state._replace(extra=ProMPExtra(statistics, num_steps, jnp.asarray(self.kl_coefficient, jnp.float32)))
+
+    def improve(self, state: MetaState, experience: Experience, statistics: PyTree) -> tuple[MetaState, Metrics]:
+        coefficient = state.extra.kl_coefficient
+        now = dataclasses.replace(self, kl_coefficient=coefficient)
+        state, metrics = super(ProMP, now).improve(state, experience, statistics)
+        metrics["policy/kl_coefficient"] = coefficient
+        if self.target_kl is not None:
+            kl = mean_over_devices(self.over_microbatches(lambda group: self.kl_before(state.theta, group), experience))
+            factor = jnp.select([kl > 1.5 * self.target_kl, kl < self.target_kl / 1.5], [2.0, 0.5], 1.0)
+            state = state._replace(extra=state.extra._replace(kl_coefficient=(coefficient * factor).astype(coefficient.dtype)))
+        return state, metrics
+
     def loss(self, theta: Theta, group: Experience, remaining: jax.Array | float = 1.0) -> tuple[jax.Array, Metrics]:
         loss, metrics = super().loss(theta, group, remaining)
-        before = tuple(k for k, weight in enumerate(self.score) if not weight)
-        recorded, weight = take_segments((group.lifetimes.segments.decision, group.credit.weight), before)
-        decisions = self.decide_again(theta, group, before)
-        kl = jnp.mean(divergence(recorded, decisions, weight))
+        kl = self.kl_before(theta, group)
         loss = loss + self.kl_coefficient * kl
         return loss, metrics | {"loss": loss, "policy/kl_before": kl}
+
+    def kl_before(self, theta: Theta, group: Experience) -> jax.Array:
+        """Mean divergence of the recorded policies from those under theta in the segments that do not score, []."""
+        before = tuple(k for k, weight in enumerate(self.score) if not weight)
+        recorded, weight = take_segments((group.lifetimes.segments.decision, group.credit.weight), before)
+        return jnp.mean(divergence(recorded, self.decide_again(theta, group, before), weight))

@@ -1,0 +1,63 @@
+"""MAML++'s outer learner (Antoniou et al. 2019, arXiv 1810.09502)."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jmeta import struct
+from jmeta.outer.on_policy import Experience
+from jmeta.outer.ppo import PPO
+from jmeta.ranges import CountOrZero
+from jmeta.types import MetaState, Metrics, PyTree
+
+
+@struct.dataclass
+class MAMLPlusPlus(PPO):
+    """``PPO`` with the schedules of MAML++: of the losses after each inner step, of the derivatives' order, and of the rate.
+
+    After t outer steps the segment that follows the k-th of K inner steps has the weight
+
+        v_k = (1 - t / M) / K  for k < K,        v_K = 1 - sum of the others,        M = multi_step_steps,
+
+    until t = M, from when on only the last counts. The first ``first_order_steps`` outer steps leave second derivatives out. The
+    learning rate falls by a cosine over ``anneal_steps``.
+
+    The inner learner must be a ``MAML``; ``score`` is 0 for the first segment and 1 for each other, which these weights multiply.
+
+    Attributes:
+      multi_step_steps: M, at least 0.
+      first_order_steps: at least 0.
+
+    References:
+      Antoniou et al. 2019, arXiv 1810.09502, section 4.
+    """
+
+    multi_step_steps: CountOrZero = struct.field(pytree_node=False, default=100)
+    first_order_steps: CountOrZero = struct.field(pytree_node=False, default=50)
+
+    def improve(self, state: MetaState, experience: Experience, statistics: PyTree) -> tuple[MetaState, Metrics]:
+        weight = experience.credit.weight * self.segment_weights(state.extra.num_steps)[:, None, None, None]
+        experience = experience._replace(credit=experience.credit._replace(weight=weight))
+        plain = lambda learner: super().improve(state, experience, statistics)  # noqa: E731
+        if self.first_order_steps == 0 or self.inner.unwrapped.first_order:  # type: ignore[attr-defined]
+            return plain(self)
+        first_order = dataclasses.replace(self, inner=first_order_of(self.inner))
+        early = state.extra.num_steps < self.first_order_steps
+        return jax.lax.cond(early, lambda: plain(first_order), lambda: plain(self))
+
+    def segment_weights(self, num_steps: jax.Array) -> jax.Array:
+        """The weights (0, v_1, ..., v_K) of the segments after that many outer steps."""
+        number = self.protocol.num_segments - 1
+        left = jnp.maximum(1.0 - num_steps.astype(jnp.float32) / max(self.multi_step_steps, 1), 0.0)
+        each = (left / number if self.multi_step_steps else jnp.zeros(())).astype(jnp.float32)
+        return jnp.full(number + 1, each).at[-1].set(1.0 - (number - 1) * each).at[0].set(0.0)
+
+    def schedule(self, remaining: jax.Array) -> jax.Array:
+        return 0.5 * (1.0 - jnp.cos(jnp.pi * remaining))
+
+
+def first_order_of(inner: Any) -> Any:
+    """A ``MAML`` whose inner gradients count as constants, within whatever it is wrapped in."""
+    return inner.replace(first_order=True) if inner is inner.unwrapped else inner.replace(inner=first_order_of(inner.inner))
