@@ -1,5 +1,7 @@
 """The laws that every inner and outer learner obeys (see ``jmeta.inner.base``)."""
 
+import copy
+import pickle
 from functools import partial
 
 import chex
@@ -263,6 +265,27 @@ def test_no_program_calls_lapack(outer: OuterLearner) -> None:
         text = jax.jit(function).lower(*args).as_text()
         assert len(text) > 1000
         assert "lapack" not in text
+
+
+@pytest.mark.every_algorithm
+def test_a_learner_pickles_and_copies_before_and_after_use(outer: OuterLearner) -> None:
+    fresh = jax.eval_shape(outer.init, KEY)
+    for copied in (pickle.loads(pickle.dumps(outer)), copy.deepcopy(outer)):
+        assert jax.eval_shape(copied.init, KEY) == fresh
+        chex.assert_trees_all_equal(jax.tree.leaves(copied), jax.tree.leaves(outer))
+    jax.eval_shape(outer.step, fresh, KEY)
+    again = pickle.loads(pickle.dumps(outer))
+    assert copy.deepcopy(outer).protocol == again.protocol == outer.protocol
+    for one, other in zip(*(jax.tree.leaves(x.init(KEY).theta) for x in (outer, again)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_every_number_of_a_learner_can_be_traced(outer: OuterLearner) -> None:
+    """So whole trainings can be mapped over any setting that is a number."""
+    numbers = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), outer)
+    state = jax.eval_shape(lambda outer: outer.init(KEY), numbers)
+    after, _ = jax.eval_shape(lambda outer, state: outer.step(state, KEY), numbers, state)
+    chex.assert_trees_all_equal_shapes_and_dtypes(after.theta, state.theta)
 
 
 def test_a_lifetime_lived_in_pieces_is_the_lifetime_lived_at_once(outer: OuterLearner, theta: PyTree) -> None:

@@ -1,6 +1,7 @@
 """What algorithms that learn a belief have in common."""
 
 from collections.abc import Callable
+from functools import partial
 
 from jmeta.inner.belief import BeliefAgent, BeliefHyperpolicy, BeliefPolicy, belief_encoder
 from jmeta.networks import CoreName, check_core, from_nnx, make_core
@@ -83,12 +84,12 @@ def belief_learner(
         tasks.observation_size,
         tasks.action_space,
         belief_size,
-        lambda num_inputs, rngs: make_core(core, num_inputs, hidden_size, num_layers=1, window=length, rngs=rngs),
+        partial(make_core, core, size=hidden_size, num_layers=1, window=length),
         encoder_widths=encoder_widths,
     )
     build_policy = BeliefHyperpolicy if hypernetwork else BeliefPolicy
     seen_size = tasks.observation_size + 1  # and the clock
-    policy = from_nnx(lambda rngs: build_policy(seen_size, tasks.action_space, belief_size, policy_widths, rngs=rngs))
+    policy = from_nnx(partial(build_policy, seen_size, tasks.action_space, belief_size, policy_widths))
     return BeliefPPO(
         inner=make_inner(
             observation_size=tasks.observation_size,

@@ -1,5 +1,7 @@
 """A policy generated from what was lived in the task, episode by episode."""
 
+from functools import partial
+
 from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.generated_policy import GeneratedPolicy
@@ -101,7 +103,7 @@ def hypernetwork(
         inner=GeneratedPolicy.with_core(
             tasks.observation_size,
             tasks.action_space,
-            lambda num_inputs, rngs: make_core(core, num_inputs, hidden_size, num_layers=1, window=window, rngs=rngs),
+            partial(make_core, core, size=hidden_size, num_layers=1, window=window),
             encoder_widths=encoder_widths,
             hypernetwork_widths=hypernetwork_widths,
             policy_widths=policy_widths,

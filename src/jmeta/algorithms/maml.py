@@ -1,5 +1,6 @@
 """MAML (Finn et al. 2017, arXiv 1703.03400)."""
 
+from functools import partial
 from typing import Literal
 
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import optax
 from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.maml import MAML
-from jmeta.inner.update_rules import GradientDescent
+from jmeta.inner.update_rules import GradientDescent, transform
 from jmeta.objectives import critic_features, linear_features, loaded_dice, low_variance_curvature, naive
 from jmeta.outer.base import check_choice
 from jmeta.outer.credit import EpisodeBaseline, EpisodeCritic
@@ -18,7 +19,11 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 FEATURES = {"linear": linear_features, "critic": critic_features}
-TRANSFORMS = {"sgd": optax.identity(), "momentum": optax.trace(0.9), "adam": optax.scale_by_adam(eps_root=1e-8)}
+TRANSFORMS = {
+    "sgd": transform(optax.identity),
+    "momentum": transform(partial(optax.trace, 0.9)),
+    "adam": transform(partial(optax.scale_by_adam, eps_root=1e-8)),
+}
 SURROGATES = {"low-variance-curvature": low_variance_curvature, "loaded-dice": loaded_dice, "naive": naive}
 
 

@@ -1,6 +1,10 @@
 """Meta-Q-learning (Fakoor et al. 2020, arXiv 1910.00125)."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from flax import nnx
 
 from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.off_policy import check_layers, off_policy_learner, protocol_of
@@ -8,11 +12,11 @@ from jmeta.algorithms.variants import variant_of
 from jmeta.inner.mql import MQL, Context
 from jmeta.inner.rl2 import Perception
 from jmeta.inner.td3 import TD3
-from jmeta.networks import CoreName, check_core, from_nnx, make_core
+from jmeta.networks import Core, CoreName, check_core, from_nnx, make_core
 from jmeta.outer.base import OuterLearner
 from jmeta.ranges import Count, CountOrZero, NonNegative, Positive, Share
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import Continuous
+from jmeta.types import ActionSpace, Continuous
 
 
 @normalisable
@@ -99,19 +103,15 @@ def mql(
         raise ValueError(f"burn_in={burn_in}: leave at least 1 of the {sequence_length} steps of a row to learn from")
     protocol = protocol_of(tasks, num_segments, segment_length, MQL.least_segments)
     size, space = tasks.observation_size, tasks.action_space
-
-    def encoder(rngs: Any) -> Context:
-        perception = Perception(size, space, rngs=rngs)
-        window = max(sequence_length, protocol.num_env_steps)
-        return Context(perception, make_core(core, perception.output_size, hidden_size, num_layers=1, window=window, rngs=rngs))
-
+    window = max(sequence_length, protocol.num_env_steps)
+    make_context = partial(make_core, core, size=hidden_size, num_layers=1, window=window)
     agent = MQL(
         observation_size=size,
         action_space=space,
         q_learner=TD3.of(
             size + hidden_size, space, widths, discount=discount, reward_scale=reward_scale, exploration_noise=exploration_noise
         ),
-        encoder=from_nnx(encoder),
+        encoder=from_nnx(partial(_context, size, space, make_context)),
         sequence_length=sequence_length,
         burn_in=burn_in,
         capacity=adapt_capacity,
@@ -125,3 +125,8 @@ def mql(
     return off_policy_learner(
         tasks, agent, num_segments=protocol.num_segments, segment_length=protocol.segment_length, num_tasks=num_tasks, **settings
     )
+
+
+def _context(size: int, space: ActionSpace, build_core: Callable[..., Core], *, rngs: nnx.Rngs) -> Context:
+    perception = Perception(size, space, rngs=rngs)
+    return Context(perception, build_core(perception.output_size, rngs=rngs))

@@ -1,5 +1,6 @@
 """PEARL (Rakelly et al. 2019, arXiv 1903.08254)."""
 
+from functools import partial
 from typing import Any, get_args
 
 from flax import nnx
@@ -99,15 +100,7 @@ def pearl(
     num_seen = context_size or length
     space = tasks.action_space
     num_inputs = tasks.observation_size + space.encoding_size + 1
-
-    def build(rngs: nnx.Rngs) -> ContextEncoder:
-        if encoder == "product":
-            return ProductOfGaussians(num_inputs, encoder_widths, latent_size, num_steps=num_seen, rngs=rngs)
-        if encoder == "mean":
-            return MeanEmbedding(num_inputs, encoder_widths, latent_size, rngs=rngs)
-        core = lambda size, rngs: make_core("gru", size, size, num_layers=1, window=1, rngs=rngs)  # noqa: E731
-        return RecurrentContext(num_inputs, encoder_widths, latent_size, core, rngs=rngs)
-
+    build = partial(_encoder, encoder, num_inputs, encoder_widths, latent_size, num_seen)
     kind = DiscreteSAC if isinstance(space, Discrete) else SAC
     learner = kind.of(
         tasks.observation_size + sees_reward + sees_clock + latent_size,
@@ -132,3 +125,14 @@ def pearl(
     return off_policy_learner(
         tasks, agent, num_segments=protocol.num_segments, segment_length=protocol.segment_length, num_tasks=num_tasks, **settings
     )
+
+
+def _encoder(
+    encoder: EncoderName, num_inputs: int, widths: tuple[int, ...], latent_size: int, num_seen: int, *, rngs: nnx.Rngs
+) -> ContextEncoder:
+    if encoder == "product":
+        return ProductOfGaussians(num_inputs, widths, latent_size, num_steps=num_seen, rngs=rngs)
+    if encoder == "mean":
+        return MeanEmbedding(num_inputs, widths, latent_size, rngs=rngs)
+    core = lambda size, rngs: make_core("gru", size, size, num_layers=1, window=1, rngs=rngs)  # noqa: E731
+    return RecurrentContext(num_inputs, widths, latent_size, core, rngs=rngs)

@@ -1,5 +1,6 @@
 """RL² (Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016, arXiv 1611.05763)."""
 
+from functools import partial
 from typing import Literal
 
 import jax.numpy as jnp
@@ -177,9 +178,7 @@ def recurrent_agent(
     network = recurrent_network(
         tasks.observation_size,
         tasks.action_space,
-        lambda num_inputs, rngs: make_core(
-            core, num_inputs, hidden_size, num_layers=num_layers, window=window, dtype=jnp.dtype(compute_dtype), rngs=rngs
-        ),
+        partial(make_core, core, size=hidden_size, num_layers=num_layers, window=window, dtype=jnp.dtype(compute_dtype)),
         encoder_widths=encoder_widths,
         head_widths=head_widths,
         hypernetwork=hypernetwork,

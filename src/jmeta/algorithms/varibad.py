@@ -85,21 +85,16 @@ def varibad(
     elif reward_decoder not in get_args(RewardDecoder):
         raise ValueError(f"reward_decoder={reward_decoder!r} is not one of {', '.join(get_args(RewardDecoder))}")
     state_size, action_size = tasks.observation_size, tasks.action_space.encoding_size
-
-    def decoder(rngs: nnx.Rngs) -> Decoder:
-        def pairs(num_inputs: int, num_outputs: int) -> PairMLP:
-            return PairMLP(num_inputs, latent_size, decoder_widths, num_outputs, rngs=rngs)
-
-        num_rewards = max(1, len(reward_values))
-        reward: StepReward | ArrivalReward | OneStateReward
-        if reward_decoder == "one-state":
-            reward = OneStateReward(state_size, latent_size, decoder_widths, rngs=rngs)
-        elif reward_decoder == "arrival":
-            reward = ArrivalReward(pairs(state_size, num_rewards))
-        else:
-            reward = StepReward(pairs(2 * state_size + action_size, num_rewards))
-        return Decoder(reward, pairs(state_size + action_size, state_size) if decodes_transitions else None)
-
+    decoder = partial(
+        _decoder,
+        state_size,
+        action_size,
+        latent_size,
+        decoder_widths,
+        num_rewards=max(1, len(reward_values)),
+        reward_decoder=reward_decoder,
+        decodes_transitions=decodes_transitions,
+    )
     make_inner = partial(
         VariBAD,
         decoder=from_nnx(decoder),
@@ -110,6 +105,30 @@ def varibad(
         one_hot_states=reward_decoder == "one-state",
     )
     return belief_learner(tasks, latent_size, make_inner, **settings)
+
+
+def _decoder(
+    state_size: int,
+    action_size: int,
+    latent_size: int,
+    widths: tuple[int, ...],
+    *,
+    num_rewards: int,
+    reward_decoder: RewardDecoder,
+    decodes_transitions: bool,
+    rngs: nnx.Rngs,
+) -> Decoder:
+    def pairs(num_inputs: int, num_outputs: int) -> PairMLP:
+        return PairMLP(num_inputs, latent_size, widths, num_outputs, rngs=rngs)
+
+    reward: StepReward | ArrivalReward | OneStateReward
+    if reward_decoder == "one-state":
+        reward = OneStateReward(state_size, latent_size, widths, rngs=rngs)
+    elif reward_decoder == "arrival":
+        reward = ArrivalReward(pairs(state_size, num_rewards))
+    else:
+        reward = StepReward(pairs(2 * state_size + action_size, num_rewards))
+    return Decoder(reward, pairs(state_size + action_size, state_size) if decodes_transitions else None)
 
 
 def _check_one_state(tasks: TaskDistribution, reward_values: tuple[float, ...]) -> None:

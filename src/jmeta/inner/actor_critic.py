@@ -1,5 +1,7 @@
 """What turns features into a decision: a policy and a critic, with weights of their own or with generated ones."""
 
+from functools import partial
+
 import jax
 from flax import nnx
 from jax.typing import DTypeLike
@@ -34,7 +36,7 @@ def actor_critic(
     num_features: int, action_space: ActionSpace, widths: tuple[int, ...] = (), *, dtype: DTypeLike = jax.numpy.float32
 ) -> Network:
     """An ``ActorCritic`` as pure functions."""
-    return from_nnx(lambda rngs: ActorCritic(num_features, action_space, widths, dtype=dtype, rngs=rngs))
+    return from_nnx(partial(ActorCritic, num_features, action_space, widths, dtype=dtype))
 
 
 class GeneratedActorCritic(nnx.Module):

@@ -1,6 +1,7 @@
 """Agents that infer the task and act on what they believe of it."""
 
 import abc
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -118,13 +119,13 @@ def belief_encoder(
     encoder_widths: tuple[Count, ...],
 ) -> Network:
     """Timesteps to beliefs, through a core."""
+    perceive = partial(Perception, observation_size, action_space, encoder_widths)
+    return from_nnx(partial(_encoder, perceive, build_core, belief_size))
 
-    def build(rngs: nnx.Rngs) -> nnx.Module:
-        perception = Perception(observation_size, action_space, encoder_widths, rngs=rngs)
-        heads: Any = lambda size, rngs: BeliefHead(size, belief_size, rngs=rngs)  # noqa: E731
-        return RecurrentNetwork(perception, build_core, heads, rngs=rngs)
 
-    return from_nnx(build)
+def _encoder(perceive: Callable[..., Perception], build_core: BuildCore, belief_size: int, *, rngs: nnx.Rngs) -> RecurrentNetwork:
+    heads: Any = lambda size, rngs: BeliefHead(size, belief_size, rngs=rngs)  # noqa: E731
+    return RecurrentNetwork(perceive(rngs=rngs), build_core, heads, rngs=rngs)
 
 
 class BeliefPolicy(nnx.Module):

@@ -1,5 +1,7 @@
 """The policy of CAVIA: an observation and a context vector (Zintgraf et al. 2019, arXiv 1810.03642)."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -44,7 +46,7 @@ def context_policy(
 ) -> Network:
     """As pure functions; its parts are "context", "torso" and "policy"."""
     return from_nnx(
-        lambda rngs: ContextPolicy(
-            observation_size, action_space, widths, context_size=context_size, initial_std=initial_std, dtype=dtype, rngs=rngs
+        partial(
+            ContextPolicy, observation_size, action_space, widths, context_size=context_size, initial_std=initial_std, dtype=dtype
         )
     )

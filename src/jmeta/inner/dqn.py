@@ -1,5 +1,6 @@
 """DQN: the policy is to take the action of the highest value (Mnih et al. 2015, Nature 518)."""
 
+from functools import partial
 from typing import Self
 
 import jax
@@ -60,7 +61,7 @@ class DQN(QLearner):
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "DQN":
         """With hidden layers ``widths``."""
         size = action_space.encoding_size
-        network = from_nnx(lambda rngs: ActionValues(num_inputs, size, widths, rngs=rngs))
+        network = from_nnx(partial(ActionValues, num_inputs, size, widths))
         return cls(num_inputs, action_space, network, **settings)  # type: ignore[arg-type]
 
     def init(self, key: jax.Array) -> PyTree:

@@ -1,5 +1,7 @@
 """A policy that does not adapt: what meta-learning has to beat."""
 
+from functools import partial
+
 import jax
 from flax import nnx
 
@@ -38,7 +40,7 @@ class FixedPolicy(InContextLearner):
     @classmethod
     def with_mlp(cls, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...]) -> "FixedPolicy":
         """A policy and its critic on shared hidden layers of the given widths."""
-        network = from_nnx(lambda rngs: FeedForwardActorCritic(observation_size, action_space, widths, rngs=rngs))
+        network = from_nnx(partial(FeedForwardActorCritic, observation_size, action_space, widths))
         return cls(observation_size, action_space, network)
 
     def init(self, key: jax.Array) -> Theta:

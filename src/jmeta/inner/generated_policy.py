@@ -1,5 +1,6 @@
 """The plain hypernetwork: phi = f_theta(context), generated anew when a segment ends."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -19,7 +20,7 @@ class PolicyGenerator(nnx.Module):
 
     Args:
       perception: sees a step: the observation, the action taken there and its reward, and whether an episode began.
-      build_core: (number of inputs, rngs) to the core that remembers them.
+      build_core: makes the core that remembers them, called as ``build_core(num_inputs, rngs=rngs)``.
       target: the policy.
       widths: hidden layers of the hypernetwork.
     """
@@ -28,7 +29,7 @@ class PolicyGenerator(nnx.Module):
         self, perception: Perception, build_core: BuildCore, target: Network, widths: tuple[int, ...], *, rngs: nnx.Rngs
     ):
         self.perception = perception
-        self.core = build_core(perception.output_size, rngs)
+        self.core = build_core(perception.output_size, rngs=rngs)
         self.weights = Hypernetwork(self.core.output_size, target, widths, rngs=rngs)
 
     def initial_memory(self) -> PyTree:
@@ -77,12 +78,9 @@ class GeneratedPolicy(InnerLearner):
     ) -> "GeneratedPolicy":
         """A policy and critic with hidden layers of these widths, generated from what a core remembers."""
         policy = actor_critic(observation_size, action_space, policy_widths)
-
-        def build(rngs: nnx.Rngs) -> PolicyGenerator:
-            perception = Perception(observation_size, action_space, encoder_widths, rngs=rngs)
-            return PolicyGenerator(perception, build_core, policy, hypernetwork_widths, rngs=rngs)
-
-        return cls(observation_size, action_space, from_nnx(build), policy)
+        perceive = partial(Perception, observation_size, action_space, encoder_widths)
+        generator = from_nnx(partial(_generator, perceive, build_core, policy, hypernetwork_widths))
+        return cls(observation_size, action_space, generator, policy)
 
     def init(self, key: jax.Array) -> Theta:
         return self.generator.init(key)
@@ -103,3 +101,9 @@ class GeneratedPolicy(InnerLearner):
         read = partial(self.generator.apply, theta, method="read")
         embedding, memory = jax.vmap(read, in_axes=(0, 1))(memory, steps)
         return self.generator.apply(theta, embedding.mean(0), method="generate"), memory
+
+
+def _generator(
+    perceive: Callable[..., Perception], build_core: BuildCore, policy: Network, widths: tuple[int, ...], *, rngs: nnx.Rngs
+) -> PolicyGenerator:
+    return PolicyGenerator(perceive(rngs=rngs), build_core, policy, widths, rngs=rngs)

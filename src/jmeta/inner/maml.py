@@ -1,6 +1,7 @@
 """MAML: an initialisation from which a gradient step is enough (Finn et al. 2017, arXiv 1703.03400)."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import jax
@@ -209,9 +210,7 @@ class MAML(InnerLearner):
         kind = FeedForwardPolicyWithCritic if with_critic else FeedForwardPolicy
         if with_critic:
             fields = {"moves": ("policy", "torso")} | fields
-        network = from_nnx(
-            lambda rngs: kind(observation_size, action_space, widths, initial_std=initial_std, dtype=dtype, rngs=rngs)
-        )
+        network = from_nnx(partial(kind, observation_size, action_space, widths, initial_std=initial_std, dtype=dtype))
         return cls(observation_size, action_space, network, **fields)
 
     def init(self, key: jax.Array) -> Theta:

@@ -1,5 +1,6 @@
 """Meta-LSTM: a recurrent network turns gradients into updates (Ravi and Larochelle 2017; Andrychowicz et al. 2016)."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -74,7 +75,7 @@ class LSTMRule(UpdateRule):
         Raises:
           ValueError: if a gate's initial value is not inside (0, 1), or there are no hidden units.
         """
-        network = from_nnx(lambda rngs: CoordinateLSTM(hidden_size, initial_rate, initial_keep, rngs=rngs))
+        network = from_nnx(partial(CoordinateLSTM, hidden_size, initial_rate, initial_keep))
         return cls(network, hidden_size)
 
     def init(self, weights: PyTree, key: jax.Array) -> PyTree:

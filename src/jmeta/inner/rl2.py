@@ -16,7 +16,7 @@ from jmeta.networks import MLP, Convolutions, Core, Network, from_nnx, in_chunks
 from jmeta.ranges import Count
 from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Theta, Timestep
 
-BuildCore = Callable[[int, nnx.Rngs], Core]
+BuildCore = Callable[..., Core]
 
 
 class Perception(nnx.Module):
@@ -66,7 +66,7 @@ class RecurrentNetwork(nnx.Module):
 
     Args:
       perception: its output is the core's input.
-      build_core: (number of inputs, rngs) to the core.
+      build_core: makes the core, called as ``build_core(num_inputs, rngs=rngs)``.
       build_heads: (number of features, rngs) to the policy and value.
       forgets: whether the core forgets everything when an episode begins.
     """
@@ -81,7 +81,7 @@ class RecurrentNetwork(nnx.Module):
         rngs: nnx.Rngs,
     ):
         self.perception = perception
-        self.core = build_core(perception.output_size, rngs)
+        self.core = build_core(perception.output_size, rngs=rngs)
         self.heads = build_heads(self.core.output_size, rngs)
         self.forgets = forgets
 
@@ -165,24 +165,51 @@ def recurrent_network(
     dtype: DTypeLike = jnp.float32,
 ) -> Network:
     """A ``RecurrentNetwork`` of these parts as pure functions, or a ``RecurrentHypernetwork``."""
-
-    def build(rngs: nnx.Rngs) -> RecurrentNetwork:
-        perception = Perception(
+    return from_nnx(
+        partial(
+            _network,
             observation_size,
             action_space,
-            encoder_widths,
+            build_core,
+            encoder_widths=encoder_widths,
+            head_widths=head_widths,
+            hypernetwork=hypernetwork,
             image=image,
             filters=filters,
-            hides_past=forgets,
+            forgets=forgets,
             dtype=dtype,
-            rngs=rngs,
         )
-        heads: Any
-        if hypernetwork:
-            target = actor_critic(perception.seen_size, action_space, head_widths, dtype=dtype)
-            heads = lambda size, rngs: GeneratedActorCritic(size, target, rngs=rngs)  # noqa: E731
-            return RecurrentHypernetwork(perception, build_core, heads, forgets=forgets, rngs=rngs)
-        heads = lambda size, rngs: ActorCritic(size, action_space, head_widths, dtype=dtype, rngs=rngs)  # noqa: E731
-        return RecurrentNetwork(perception, build_core, heads, forgets=forgets, rngs=rngs)
+    )
 
-    return from_nnx(build)
+
+def _network(
+    observation_size: int,
+    action_space: ActionSpace,
+    build_core: BuildCore,
+    *,
+    encoder_widths: tuple[int, ...],
+    head_widths: tuple[int, ...],
+    hypernetwork: bool,
+    image: tuple[int, int, int] | None,
+    filters: tuple[int, ...],
+    forgets: bool,
+    dtype: DTypeLike,
+    rngs: nnx.Rngs,
+) -> RecurrentNetwork:
+    perception = Perception(
+        observation_size,
+        action_space,
+        encoder_widths,
+        image=image,
+        filters=filters,
+        hides_past=forgets,
+        dtype=dtype,
+        rngs=rngs,
+    )
+    heads: Any
+    if hypernetwork:
+        target = actor_critic(perception.seen_size, action_space, head_widths, dtype=dtype)
+        heads = lambda size, rngs: GeneratedActorCritic(size, target, rngs=rngs)  # noqa: E731
+        return RecurrentHypernetwork(perception, build_core, heads, forgets=forgets, rngs=rngs)
+    heads = lambda size, rngs: ActorCritic(size, action_space, head_widths, dtype=dtype, rngs=rngs)  # noqa: E731
+    return RecurrentNetwork(perception, build_core, heads, forgets=forgets, rngs=rngs)

@@ -1,5 +1,6 @@
 """SAC: a stochastic policy that is paid for its entropy (Haarnoja et al. 2018, arXiv 1812.05905)."""
 
+from functools import partial
 from typing import Any, Self
 
 import jax
@@ -68,8 +69,8 @@ class SAC(QLearner):
     @classmethod
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "SAC":
         """With hidden layers ``widths``, the actor's and each critic's."""
-        actor = from_nnx(lambda rngs: Actor(num_inputs, action_space, widths, rngs=rngs))
-        critic = from_nnx(lambda rngs: TwinCritic(num_inputs, action_space.encoding_size, widths, rngs=rngs))
+        actor = from_nnx(partial(Actor, num_inputs, action_space, widths))
+        critic = from_nnx(partial(TwinCritic, num_inputs, action_space.encoding_size, widths))
         return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]
 
     def init(self, key: jax.Array) -> PyTree:
@@ -145,8 +146,8 @@ class DiscreteSAC(SAC):
     @classmethod
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "DiscreteSAC":
         """With hidden layers ``widths``, the actor's and each critic's."""
-        actor = from_nnx(lambda rngs: Actor(num_inputs, action_space, widths, rngs=rngs))
-        critic = from_nnx(lambda rngs: TwinActionValues(num_inputs, action_space.encoding_size, widths, rngs=rngs))
+        actor = from_nnx(partial(Actor, num_inputs, action_space, widths))
+        critic = from_nnx(partial(TwinActionValues, num_inputs, action_space.encoding_size, widths))
         return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]
 
     def narrowed(self, policy: Any) -> Any:

@@ -1,5 +1,6 @@
 """TD3: a deterministic policy and twin critics (Fujimoto et al. 2018, arXiv 1802.09477)."""
 
+from functools import partial
 from typing import Self
 
 import jax
@@ -61,8 +62,8 @@ class TD3(QLearner):
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "TD3":
         """With hidden layers ``widths``, the actor's and each critic's."""
         size = action_space.encoding_size
-        actor = from_nnx(lambda rngs: DeterministicActor(num_inputs, size, widths, rngs=rngs))
-        critic = from_nnx(lambda rngs: TwinCritic(num_inputs, size, widths, rngs=rngs))
+        actor = from_nnx(partial(DeterministicActor, num_inputs, size, widths))
+        critic = from_nnx(partial(TwinCritic, num_inputs, size, widths))
         return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]
 
     def init(self, key: jax.Array) -> PyTree:

@@ -5,6 +5,8 @@ learned optimiser is in ``jmeta.inner.meta_lstm``.
 """
 
 import abc
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -48,6 +50,28 @@ class UpdateRule(abc.ABC):
         """
 
 
+class MadeTransform(optax.GradientTransformation):
+    """A transformation that knows what made it: it can be pickled, and its copy is itself. optax's own are closures."""
+
+    make: Callable[[], optax.GradientTransformation]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return transform, (self.make,)
+
+    def __copy__(self) -> "MadeTransform":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "MadeTransform":
+        return self
+
+
+def transform(make: Callable[[], optax.GradientTransformation]) -> MadeTransform:
+    """What ``make`` makes, so that it can be pickled: ``transform(partial(optax.trace, 0.9))``."""
+    made = MadeTransform(*make())
+    made.make = make
+    return made
+
+
 @struct.dataclass
 class GradientDescent(UpdateRule):
     """weights - rate_k * transform(gradient), for the k-th inner step.
@@ -60,7 +84,7 @@ class GradientDescent(UpdateRule):
     """
 
     rates: jax.Array
-    transform: optax.GradientTransformation = struct.field(pytree_node=False, default=optax.identity())
+    transform: optax.GradientTransformation = struct.field(pytree_node=False, default=transform(optax.identity))
 
     def init(self, weights: PyTree, key: jax.Array) -> PyTree:
         return ()

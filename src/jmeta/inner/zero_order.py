@@ -1,6 +1,7 @@
 """Adaptation without a gradient, as in ES-MAML: streams try different weights, and returns tell (Song et al. 2020)."""
 
 import abc
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import jax
@@ -50,9 +51,7 @@ class ZeroOrder(InnerLearner):
         cls, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...], *, initial_std: float, **fields: Any
     ) -> Self:
         """Of a policy with hidden layers of the given widths; ``fields`` are the others."""
-        network = from_nnx(
-            lambda rngs: FeedForwardPolicy(observation_size, action_space, widths, initial_std=initial_std, rngs=rngs)
-        )
+        network = from_nnx(partial(FeedForwardPolicy, observation_size, action_space, widths, initial_std=initial_std))
         return cls(observation_size, action_space, network, **fields)
 
     @abc.abstractmethod

@@ -25,11 +25,27 @@ class Network(NamedTuple):
     apply: Callable[..., Any]
 
 
-def from_nnx(build: Callable[[nnx.Rngs], nnx.Module]) -> Network:
+class BuiltNetwork(Network):
+    """A ``Network`` that knows what it was built from: it can be pickled if that can, and its copy is itself."""
+
+    build: Callable[..., nnx.Module]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return from_nnx, (self.build,)
+
+    def __copy__(self) -> "BuiltNetwork":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "BuiltNetwork":
+        return self
+
+
+def from_nnx(build: Callable[..., nnx.Module]) -> Network:
     """Turns a module constructor into a ``Network``.
 
     Args:
-      build: makes the module, ``lambda rngs: MyModule(..., rngs=rngs)``. All its variables must be ``nnx.Param``.
+      build: makes the module, called as ``build(rngs=rngs)``: ``partial(MyModule, ...)``, or a lambda, with which the network and
+        all that holds it can't be pickled. All its variables must be ``nnx.Param``.
 
     Raises:
       ValueError: if the module has variables of another kind, such as batch statistics or dropout's random state.
@@ -43,7 +59,7 @@ def from_nnx(build: Callable[[nnx.Rngs], nnx.Module]) -> Network:
       >>> network.apply(parameters, jax.numpy.ones(3)).shape
       (2,)
     """
-    graphdef, template, others = nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))), nnx.Param, ...)
+    graphdef, template, others = nnx.split(nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0))), nnx.Param, ...)
     if jax.tree.leaves(others):
         raise ValueError(
             f"the module has variables that are not nnx.Param: {nnx.to_pure_dict(others)}; everything that changes must be a "
@@ -52,10 +68,12 @@ def from_nnx(build: Callable[[nnx.Rngs], nnx.Module]) -> Network:
 
     @jax.jit
     def init(key: jax.Array) -> PyTree:
-        return nnx.to_pure_dict(nnx.state(build(nnx.Rngs(key)), nnx.Param))
+        return nnx.to_pure_dict(nnx.state(build(rngs=nnx.Rngs(key)), nnx.Param))
 
     def apply(parameters: PyTree, *args: Any, method: str = "__call__") -> Any:
         state = jax.tree.unflatten(jax.tree.structure(template), jax.tree.leaves(parameters))
         return getattr(nnx.merge(graphdef, state), method)(*args)
 
-    return Network(init, apply)
+    network = BuiltNetwork(init, apply)
+    network.build = build
+    return network
