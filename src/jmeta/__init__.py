@@ -3,7 +3,8 @@
 An *inner learner* turns experience in one task into behaviour in that task; an *outer learner* improves it over a distribution
 of tasks. Start with ``jmeta.algorithms``, ``jmeta.tasks``, ``jmeta.train`` and ``jmeta.evaluate``.
 
-Importing jmeta settles how JAX runs on a CPU, see ``jmeta._runtime``; tasks, and with them gymnax, are imported when first used.
+Importing jmeta settles how JAX runs on a CPU, see ``jmeta._runtime``; the rest, and with tasks gymnax, is imported when
+first used.
 """
 
 import importlib
@@ -12,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 from jmeta._runtime import configure
 
 configure()
-
-from jmeta.types import Protocol  # noqa: E402
 
 if TYPE_CHECKING:
     from jmeta import (
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from jmeta.evaluation.evaluate import evaluate
     from jmeta.keys import as_key
     from jmeta.training import restore, train
+    from jmeta.types import Protocol
 
 __version__ = "0.1.0"
 
@@ -48,7 +48,13 @@ _MODULES = (
     "testing",
     "training",
 )
-_FUNCTIONS = {"as_key": "jmeta.keys", "evaluate": "jmeta.evaluation", "restore": "jmeta.training", "train": "jmeta.training"}
+_MEMBERS = {
+    "Protocol": "jmeta.types",
+    "as_key": "jmeta.keys",
+    "evaluate": "jmeta.evaluation",
+    "restore": "jmeta.training",
+    "train": "jmeta.training",
+}
 
 __all__ = [
     "Protocol",
@@ -73,8 +79,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"jmeta.{name}")
-    if name in _FUNCTIONS:
-        return getattr(importlib.import_module(_FUNCTIONS[name]), name)
+    if name in _MEMBERS:
+        return getattr(importlib.import_module(_MEMBERS[name]), name)
     raise AttributeError(f"module 'jmeta' has no attribute {name!r}")
 
 

@@ -39,7 +39,8 @@ if sys.argv[1] == "train":
     jmeta.train(Hangs(), 0, 10, progress=False)
 else:
     tasks = jmeta.tasks.BernoulliBandit(num_arms=2, num_pulls=5)
-    compare(Comparison("", (Cell("t", "a", "a", {"": Hangs(tasks=tasks)}),), 1, Budget(env_steps=100)), sys.argv[2])
+    inner = jmeta.references.Random(tasks.observation_size, tasks.action_space)
+    compare(Comparison("", (Cell("t", "a", "a", {"": Hangs(tasks=tasks, inner=inner)}),), 1, Budget(env_steps=100)), sys.argv[2])
 """
 
 
