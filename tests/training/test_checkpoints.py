@@ -277,3 +277,18 @@ def test_a_relative_directory_will_do(tmp_path, monkeypatch):
     checkpoints.close()
     assert step == 3
     np.testing.assert_array_equal(state["x"], [0.0, 1.0, 2.0])
+
+
+def test_content_that_does_not_match_its_checksum_is_damage(tmp_path, monkeypatch):
+    """What the storage holds to be whole, as a bit that was wrong before it was written."""
+    state = {"weights": jnp.arange(3.0)}
+    with contextlib.closing(Checkpoints(tmp_path / "checkpoints", keep=2)) as checkpoints:
+        with monkeypatch.context() as patch:
+            patch.setattr("jmeta.training.checkpoints.checksum", lambda layout, content: 0)
+            checkpoints.save(1, state)
+            checkpoints.wait()
+        with (
+            pytest.warns(RuntimeWarning, match="checkpoint 1 is damaged .* does not match its checksum"),
+            pytest.raises(OSError, match="all checkpoints of this run are damaged"),
+        ):
+            checkpoints.restore(jax.eval_shape(lambda: state))
