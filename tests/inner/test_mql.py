@@ -268,9 +268,12 @@ def test_fine_tuning_ends_where_weighted_errors_and_the_pull_are_in_balance() ->
     mean beta = 0.3, mean beta r = (2 - 1) / 10 = 0.1:  w = (0.1 + 0.781) / (0.3 + 0.781) = 0.815. With beta = 1 for all it were
     (-0.8 + 0.781) / 1.781 = -0.01, with 1 / beta below 0, with a pull of ESS (0.1 + 0.219) / 0.519 = 0.61, without one 1/3.
     """
-    theta = {"encoder": jnp.zeros(()), "q_learner": jnp.ones(()), "old": old_steps()}
-    phi = adapted(BY_HAND, theta)
-    assert float(phi.weights) == pytest.approx((0.1 + 1 - ESS) / (0.3 + 1 - ESS), abs=0.03)
+    old = old_steps()
+    nobody_s = jax.tree.map(lambda x: jnp.concatenate([x, jnp.full_like(x, 3)]), old.steps)
+    padded = OldSteps(nobody_s, jnp.arange(20) < 10)  # it ends there as well if there are steps that nobody lived
+    for given in (old, padded):
+        phi = adapted(BY_HAND, {"encoder": jnp.zeros(()), "q_learner": jnp.ones(()), "old": given})
+        assert float(phi.weights) == pytest.approx((0.1 + 1 - ESS) / (0.3 + 1 - ESS), abs=0.03)
 
 
 def test_fine_tuning_on_own_data_counts_all_alike_and_is_not_pulled_back() -> None:
