@@ -123,7 +123,7 @@ def rollout(
         memory, state, timestep, time = carry
         act_key, step_key, reset_key = jax.random.split(key, 3)
         decision, memory = inner.act(theta, life.phi, memory, timestep)
-        action = choose(decision.distribution, act_key, greedy)
+        action = _single(choose(decision.distribution, act_key, greedy))
         after = tasks.step(life.task, state, action, step_key)
         time = time + 1
         truncated = after.truncated | (time >= tasks.horizon) & ~after.terminated
@@ -292,3 +292,8 @@ def replay(
     if earlier != list(range(last)):
         decisions = jax.tree.map(lambda x: x[jnp.asarray(earlier)], decisions)
     return jax.tree.map(lambda rest, one: jnp.concatenate([rest, one[None]]), decisions, decision)
+
+
+def _single(action: jax.Array) -> jax.Array:
+    """In single precision, as networks are, where it is no integer: distributions draw in double where JAX is told to use it."""
+    return action.astype(jnp.float32) if jnp.issubdtype(action.dtype, jnp.floating) else action

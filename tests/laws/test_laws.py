@@ -288,6 +288,17 @@ def test_every_number_of_a_learner_can_be_traced(outer: OuterLearner) -> None:
     chex.assert_trees_all_equal_shapes_and_dtypes(after.theta, state.theta)
 
 
+def test_an_outer_step_keeps_its_types_where_jax_computes_in_double(request: pytest.FixtureRequest, outer: OuterLearner) -> None:
+    """With jax_enable_x64, which others' environments may need: networks, actions and statistics stay in single precision."""
+    with jax.enable_x64(True):
+        built = OUTER_LEARNERS[request.node.callspec.params["outer"]]()
+        state = jax.eval_shape(built.init, KEY)
+        after, metrics = jax.eval_shape(built.step, state, KEY)
+    chex.assert_trees_all_equal_shapes_and_dtypes(after, state)
+    assert all(leaf.dtype != jnp.float64 for leaf in jax.tree.leaves(state.theta))
+    assert metrics
+
+
 def test_a_lifetime_lived_in_pieces_is_the_lifetime_lived_at_once(outer: OuterLearner, theta: PyTree) -> None:
     """Stopping between rollouts, as persistent lifetimes do, loses nothing."""
     inner, tasks = outer.inner, outer.tasks

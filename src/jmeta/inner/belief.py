@@ -26,7 +26,7 @@ class Belief(NamedTuple):
 
     def sample(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
         """What may be so, [*shape, D]."""
-        return self.mean + jnp.exp(0.5 * self.log_variance) * jax.random.normal(key, (*shape, *self.mean.shape))
+        return self.mean + jnp.exp(0.5 * self.log_variance) * jax.random.normal(key, (*shape, *self.mean.shape), self.mean.dtype)
 
 
 class Record(NamedTuple):
@@ -82,7 +82,7 @@ class BeliefAgent(InContextLearner):
         return {"encoder": self.encoder.init(encoder_key), "policy": self.policy.init(policy_key)}
 
     def initial_memory(self, theta: Theta) -> BeliefMemory:
-        return BeliefMemory(self.encoder.apply(theta["encoder"], method="initial_memory"), jnp.zeros(()))
+        return BeliefMemory(self.encoder.apply(theta["encoder"], method="initial_memory"), jnp.zeros((), jnp.float32))
 
     def act(self, theta: Theta, phi: Phi, memory: BeliefMemory, timestep: Timestep) -> tuple[Decision, BeliefMemory]:
         belief, encoder_memory = self.encoder.apply(theta["encoder"], memory.encoder, timestep)
@@ -92,7 +92,9 @@ class BeliefAgent(InContextLearner):
     def unroll(self, theta: Theta, phi: Phi, memory: BeliefMemory, timesteps: Timestep) -> tuple[Decision, BeliefMemory]:
         beliefs, encoder_memory = self.encoder.apply(theta["encoder"], memory.encoder, timesteps, method="unroll")
         length = len(timesteps.first)
-        decisions = jax.vmap(partial(self._decide, theta))(timesteps.observation, memory.num_steps + jnp.arange(length), beliefs)
+        decisions = jax.vmap(partial(self._decide, theta))(
+            timesteps.observation, memory.num_steps + jnp.arange(length, dtype=jnp.float32), beliefs
+        )
         return decisions, BeliefMemory(encoder_memory, memory.num_steps + length)
 
     def beliefs(self, theta: Theta, timesteps: Timestep) -> Belief:

@@ -45,7 +45,7 @@ class PolicyGenerator(nnx.Module):
 
     def generate_at_first(self) -> PyTree:
         """The weights of a policy that knows nothing."""
-        return self.weights(jnp.zeros(self.core.output_size))
+        return self.weights(jnp.zeros(self.core.output_size, jnp.float32))
 
 
 @struct.dataclass

@@ -72,7 +72,7 @@ class IMAML(MAML):
             weights, state = carry
             gradient = jax.grad(self.proximal_loss)(weights, resting, data)
             gradient = jax.tree.map(lambda g, w, c: g + self.strength * (w - c), gradient, weights, centre)
-            return self.rule.update(rule, state, weights, gradient, jnp.zeros(()), number), None
+            return self.rule.update(rule, state, weights, gradient, jnp.zeros((), jnp.float32), number), None
 
         weights, rule, state = began
         carry, _ = jax.lax.scan(step, (weights, state), jnp.arange(self.num_solver_steps))

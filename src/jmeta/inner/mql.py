@@ -167,7 +167,7 @@ class MQL(OffPolicyAgent):
         own_key, old_key = jax.random.split(key)
 
         def of_own(key: jax.Array) -> tuple[Step, jax.Array]:
-            return phi.own.sample(key, self.adapt_batch_size), jnp.ones(self.adapt_batch_size)
+            return phi.own.sample(key, self.adapt_batch_size), jnp.ones(self.adapt_batch_size, jnp.float32)
 
         phi = self._tune(theta, phi, of_own, 0.0, self.num_own_updates, own_key)
         if "old" not in theta:

@@ -140,7 +140,7 @@ class RandomOr(dist.Distribution):
         if isinstance(self.action_space, Discrete):
             action = jax.random.randint(random_key, sample_shape, 0, self.action_space.num_actions)
         else:
-            action = jax.random.uniform(random_key, (*sample_shape, self.action_space.size), minval=-1.0, maxval=1.0)
+            action = jax.random.uniform(random_key, (*sample_shape, self.action_space.size), jnp.float32, minval=-1.0, maxval=1.0)
         return jnp.where(self.is_random, action, self.policy.sample(policy_key, sample_shape))
 
     def log_prob(self, value: jax.Array) -> jax.Array:
@@ -204,7 +204,7 @@ class OwnReplay(NamedTuple):
     @classmethod
     def empty(cls, capacity: int, num_inputs: int, action_space: ActionSpace) -> "OwnReplay":
         """Of so many steps between features [num_inputs]."""
-        x, zeros = jnp.zeros((capacity, num_inputs)), jnp.zeros(capacity)
+        x, zeros = jnp.zeros((capacity, num_inputs), jnp.float32), jnp.zeros(capacity, jnp.float32)
         is_discrete = isinstance(action_space, Discrete)
         action = zeros.astype(jnp.int32) if is_discrete else jnp.zeros((capacity, action_space.encoding_size))
         return cls(Step(x, action, zeros, zeros.astype(bool), x), jnp.zeros((), jnp.int32))
@@ -214,7 +214,7 @@ class OwnReplay(NamedTuple):
         capacity = len(self.steps.r_t)
         new = jax.tree.map(lambda x: x[-capacity:], new)
         slots = (self.number + jnp.arange(len(new.r_t))) % capacity
-        steps = jax.tree.map(lambda old, x: old.at[slots].set(x), self.steps, new)
+        steps = jax.tree.map(lambda old, x: old.at[slots].set(x.astype(old.dtype)), self.steps, new)
         return OwnReplay(steps, self.number + len(new.r_t))
 
     @property

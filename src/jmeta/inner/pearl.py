@@ -72,7 +72,7 @@ class PEARL(OffPolicyAgent):
         return {"encoder": self.encoder.init(encoder_key), "q_learner": self.q_learner.init(learner_key)}
 
     def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        phi = PEARLPhi(self._no_evidence(theta), jax.random.normal(key, (self.latent_size,)))
+        phi = PEARLPhi(self._no_evidence(theta), jax.random.normal(key, (self.latent_size,), jnp.float32))
         return phi, for_streams(jnp.zeros((), jnp.int32), num_streams)
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
@@ -141,4 +141,4 @@ class PEARL(OffPolicyAgent):
 
 
 def _sample(mean: jax.Array, variance: jax.Array, key: jax.Array) -> jax.Array:
-    return mean + jnp.sqrt(variance) * jax.random.normal(key, mean.shape)
+    return mean + jnp.sqrt(variance) * jax.random.normal(key, mean.shape, mean.dtype)

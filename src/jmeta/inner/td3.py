@@ -83,7 +83,7 @@ class TD3(QLearner):
 
     def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         following = self.actor.apply(slow["actor"], step.x_t)
-        noise = self.smoothing * jax.random.normal(key, following.shape)
+        noise = self.smoothing * jax.random.normal(key, following.shape, following.dtype)
         smoothed = jnp.clip(following + jnp.clip(noise, -self.most_smoothing, self.most_smoothing), -1.0, 1.0)
         v_t = self.critic.apply(slow["critic"], step.x_t, smoothed).min()
         target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)

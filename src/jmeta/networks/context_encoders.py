@@ -69,7 +69,7 @@ class ProductOfGaussians(ContextEncoder):
         self.size = size
 
     def no_evidence(self) -> NaturalParameters:
-        return NaturalParameters(jnp.zeros(self.size), jnp.zeros(self.size))
+        return NaturalParameters(jnp.zeros(self.size, jnp.float32), jnp.zeros(self.size, jnp.float32))
 
     def factors(self, steps: jax.Array) -> tuple[jax.Array, jax.Array]:
         """(means [m, D], variances [m, D])."""
@@ -103,7 +103,7 @@ class MeanEmbedding(ContextEncoder):
         self.num_features = widths[-1]
 
     def no_evidence(self) -> Sums:
-        return Sums(jnp.zeros(self.num_features), jnp.zeros(()))
+        return Sums(jnp.zeros(self.num_features, jnp.float32), jnp.zeros((), jnp.float32))
 
     def add(self, evidence: Sums, steps: jax.Array) -> Sums:
         return Sums(evidence.total + self.torso(steps).sum(0), evidence.number + len(steps))
@@ -137,7 +137,7 @@ class RecurrentContext(ContextEncoder):
         self.head = Linear(self.core.output_size, 2 * size, rngs=rngs)
 
     def no_evidence(self) -> Remembered:
-        return Remembered(self.core.initial_memory(), jnp.zeros(self.core.output_size), jnp.zeros(()))
+        return Remembered(self.core.initial_memory(), jnp.zeros(self.core.output_size, jnp.float32), jnp.zeros((), jnp.float32))
 
     def add(self, evidence: Remembered, steps: jax.Array) -> Remembered:
         memory, outputs = self.core.unroll(evidence.memory, self.torso(steps))

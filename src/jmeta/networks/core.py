@@ -64,11 +64,11 @@ def positions(count: jax.Array, length: int, resets: jax.Array | None) -> tuple[
     Returns:
       [T] steps since the last reset, and [T] the number of resets so far.
     """
-    step = jnp.arange(length)
+    step = jnp.arange(length, dtype=jnp.int32)
     if resets is None:
         return count + step, jnp.zeros(length, jnp.int32)
     began = jax.lax.cummax(jnp.where(resets, step, -1))
-    return jnp.where(began < 0, count + step, step - began), jnp.cumsum(resets.astype(jnp.int32))
+    return jnp.where(began < 0, count + step, step - began), jnp.cumsum(resets.astype(jnp.int32), dtype=jnp.int32)
 
 
 def newest(slots: jax.Array, new: jax.Array, num_steps: jax.Array, unbroken: jax.Array) -> jax.Array:

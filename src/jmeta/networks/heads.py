@@ -89,7 +89,7 @@ class TanhNormal(dist.Distribution):
 
     def sample_with_log_prob(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> tuple[jax.Array, jax.Array]:
         """Differentiable in the Gaussian's parameters; finite where the action is at the box's edge."""
-        noise = jax.random.normal(key, (*sample_shape, *self.mean_before.shape))
+        noise = jax.random.normal(key, (*sample_shape, *self.mean_before.shape), self.mean_before.dtype)
         before = self.mean_before + jnp.exp(self.log_std) * noise
         return jnp.tanh(before), self._log_prob_before(before)
 

@@ -34,11 +34,11 @@ def fit_propensity(
       Fakoor et al. 2020, arXiv 1910.00125, equation 13.
     """
     chex.assert_rank([ours, theirs], 2)
-    our_weight = jnp.ones(len(ours)) if our_weight is None else our_weight
-    their_weight = jnp.ones(len(theirs)) if their_weight is None else their_weight
+    our_weight = jnp.ones(len(ours), ours.dtype) if our_weight is None else our_weight
+    their_weight = jnp.ones(len(theirs), theirs.dtype) if their_weight is None else their_weight
     features = jnp.concatenate([ours, theirs])
-    features = jnp.concatenate([features, jnp.ones((len(features), 1))], axis=1)
-    label = jnp.concatenate([jnp.ones(len(ours)), jnp.zeros(len(theirs))])
+    features = jnp.concatenate([features, jnp.ones((len(features), 1), features.dtype)], axis=1)
+    label = jnp.concatenate([jnp.ones(len(ours), ours.dtype), jnp.zeros(len(theirs), theirs.dtype)])
     share = jnp.concatenate([weight / jnp.maximum(weight.sum(), 1e-6) for weight in (our_weight, their_weight)]) / 2.0
 
     def newton(_: int, w: jax.Array) -> jax.Array:
@@ -47,7 +47,7 @@ def fit_propensity(
         curvature = (features * (share * probability * (1.0 - probability))[:, None]).T @ features
         return w - solve_positive_definite(curvature + strength * jnp.eye(len(w)), gradient)
 
-    return jax.lax.fori_loop(0, num_steps, newton, jnp.zeros(features.shape[1]))
+    return jax.lax.fori_loop(0, num_steps, newton, jnp.zeros(features.shape[1], features.dtype))
 
 
 def density_ratio(w: jax.Array, features: jax.Array) -> jax.Array:

@@ -46,20 +46,21 @@ class AskTell(Evolution):
         theta = self.inner.init(theta_key)
         strategy, params = self._strategy(theta)
         searching = strategy.init(key, theta, params)
-        return MetaState(theta, jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), searching), ())
+        return MetaState(theta, jax.tree.map(_settled, searching), ())
 
     def step_on_device(self, shared: tuple[MetaState, jax.Array, jax.Array], pairs: jax.Array) -> tuple[MetaState, Metrics]:
         state, keys, search_key = shared
         strategy, params = self._strategy(state.theta)
         ask_key, tell_key = jax.random.split(search_key)
         population, searching = strategy.ask(ask_key, state.opt_state, params)
+        population = jax.tree.map(lambda x, like: x.astype(like.dtype), population, state.theta)
         number = 2 * len(pairs)
         mine = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, device_index() * number, number), population)
         fitness, metrics = self.over_members(lambda theta: self.fitness(theta, keys), mine)
         everyone = gather_devices(fitness)
         searching, _ = strategy.tell(tell_key, population, -everyone, searching, params)
         searching = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), searching, state.opt_state)
-        theta = strategy.get_mean(searching)
+        theta = jax.tree.map(lambda x, like: x.astype(like.dtype), strategy.get_mean(searching), state.theta)
         metrics = mean_over_devices(jax.tree.map(lambda x: x.mean(0), metrics))
         return MetaState(theta, searching, ()), metrics | fitness_metrics(everyone, theta)
 
@@ -67,6 +68,12 @@ class AskTell(Evolution):
         like = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), theta)
         strategy = self.strategy(self.population_size, like)
         return strategy, strategy.default_params.replace(std_init=self.sigma)
+
+
+def _settled(leaf: Any) -> jax.Array:
+    """A leaf of a strategy's state as an array of a dtype that stays: single precision, as theta is, where it is no integer."""
+    kind = jnp.result_type(leaf)
+    return jnp.asarray(leaf, jnp.float32 if jnp.issubdtype(kind, jnp.floating) else kind)
 
 
 @functools.lru_cache

@@ -171,4 +171,4 @@ def fitness_metrics(fitness: jax.Array, theta: Theta) -> Metrics:
 
 def centred_ranks(fitness: jax.Array) -> jax.Array:
     """Ranks of [n] values, spread evenly over [-1/2, 1/2]; equal values share the mean of their ranks."""
-    return (jax.scipy.stats.rankdata(fitness) - 1.0) / max(len(fitness) - 1, 1) - 0.5
+    return (jax.scipy.stats.rankdata(fitness).astype(fitness.dtype) - 1.0) / max(len(fitness) - 1, 1) - 0.5

@@ -227,8 +227,8 @@ class OffPolicy(OuterLearner):
         slot = chosen.num_lifetimes % self.num_recent
         return TaskRecord(
             task=records.task,
-            kept=jax.tree.map(lambda old, new: old.at[turn].set(new), records.kept, kept),
-            recent=jax.tree.map(lambda old, new: old.at[turn, slot].set(new), records.recent, new),
+            kept=jax.tree.map(lambda old, new: old.at[turn].set(new.astype(old.dtype)), records.kept, kept),
+            recent=jax.tree.map(lambda old, new: old.at[turn, slot].set(new.astype(old.dtype)), records.recent, new),
             num_lifetimes=records.num_lifetimes.at[turn].add(1),
         ), lifetimes
 
@@ -314,7 +314,7 @@ class OffPolicy(OuterLearner):
 
 def _equally(task: Task) -> jax.Array:
     """Every task counts alike."""
-    return jnp.ones(())
+    return jnp.ones((), jnp.float32)
 
 
 def as_segments(row: ReplayStep, protocol: Protocol) -> Segment:

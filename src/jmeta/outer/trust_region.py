@@ -92,7 +92,8 @@ class TrustRegion(OnPolicy):
         size = jnp.sqrt(2.0 * self.max_kl / jnp.maximum(curvature, 1e-12))
 
         def attempt(number: jax.Array) -> _Trial:
-            moved = optax.tree.add_scale(theta, size * self.backtrack_ratio**number, direction)
+            length = (size * self.backtrack_ratio**number).astype(jnp.float32)
+            moved = optax.tree.add_scale(theta, length, direction)
             value, kl = everywhere(lambda group: (self.surrogate(moved, group), self.kl(moved, group)))
             return _Trial(moved, value - surrogate, kl, number)
 
