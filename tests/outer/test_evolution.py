@@ -57,6 +57,14 @@ def test_the_gradient_is_unbiased_on_a_quadratic() -> None:
     assert np.all(np.abs(estimate.mean(0) - expected) < 3.6 * error)  # two-sided 1e-3 / 3 is 3.59
 
 
+def test_weight_decay_by_hand() -> None:
+    """Where all members do alike, ranks are equal and nothing but the decay moves theta: theta - 0.5 * (0.1 * theta)."""
+    learner = with_fitness(lambda theta: jnp.zeros(()), weight_decay=0.1, learning_rate=0.5, optimizer=optax.sgd)
+    state = learner.init(jax.random.key(0))
+    after, _ = jax.jit(learner.step)(state, jax.random.key(1))
+    jax.tree.map(lambda new, old: np.testing.assert_allclose(new, 0.95 * old, atol=1e-6), after.theta, state.theta)
+
+
 def test_a_large_population_finds_the_direction_of_the_exact_meta_gradient() -> None:
     """Fixture G1's: cosine above .99."""
 

@@ -12,7 +12,7 @@ from jmeta.tasks.base import TaskDistribution
 
 
 @normalisable
-@variant_of(rl2_es, without=("learning_rate", "anneal_steps"))
+@variant_of(rl2_es, without=("learning_rate", "weight_decay", "anneal_steps"))
 def rl2_cma_es(
     tasks: TaskDistribution, *, hidden_size: Count = 8, covariance: Literal["full", "diagonal"] = "full", **settings: Any
 ) -> OuterLearner:

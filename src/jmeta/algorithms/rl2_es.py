@@ -5,7 +5,7 @@ from jmeta.algorithms.rl2 import recurrent_agent
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.networks import CoreName
 from jmeta.outer.evolution import OpenAIES
-from jmeta.ranges import Count, Positive, checked
+from jmeta.ranges import Count, NonNegative, Positive, checked
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
@@ -24,6 +24,7 @@ def rl2_es(
     members_at_once: Count | None = None,
     sigma: Positive = 0.1,
     learning_rate: Positive = 3e-2,
+    weight_decay: NonNegative = 0.0,
     anneal_steps: Count | None = None,
 ) -> OpenAIES:
     """A recurrent policy whose hidden state is the learning algorithm, found by perturbing its weights.
@@ -41,6 +42,7 @@ def rl2_es(
       members_at_once: pairs that one device lives with at once; all by default.
       sigma: standard deviation of the perturbations.
       learning_rate: of Adam.
+      weight_decay: theta times it is subtracted from the gradient, before Adam; the authors' code has 0.005.
       anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
 
     Returns:
@@ -72,5 +74,6 @@ def rl2_es(
         members_at_once=members_at_once,
         sigma=sigma,
         learning_rate=learning_rate,
+        weight_decay=weight_decay,
         anneal_steps=anneal_steps,
     )

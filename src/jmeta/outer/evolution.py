@@ -23,7 +23,7 @@ from jmeta.outer.base import (
 )
 from jmeta.outer.on_policy import lifetime_metrics
 from jmeta.parallel import device_index, gather_devices, mean_over_devices, num_task_devices, over_tasks
-from jmeta.ranges import Count, Finite, Positive
+from jmeta.ranges import Count, Finite, NonNegative, Positive
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, MetaState, Metrics, Protocol, PyTree, Theta
 
@@ -109,6 +109,7 @@ class OpenAIES(Evolution):
       sigma: standard deviation of the perturbations.
       learning_rate: of the optimiser.
       anneal_steps: outer steps over which the learning rate falls linearly to zero; None for a constant.
+      weight_decay: theta times it is subtracted from the gradient, before the optimiser; the authors' code has 0.005.
       ranked: whether ranks stand for fitness; False is the plain, unbiased estimate.
       optimizer: learning rate -> optax transformation.
 
@@ -118,6 +119,7 @@ class OpenAIES(Evolution):
 
     sigma: jax.Array | Positive = 0.1
     learning_rate: jax.Array | Positive = 1e-2
+    weight_decay: jax.Array | NonNegative = 0.0
     anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
     ranked: bool = struct.field(pytree_node=False, default=True)
     optimizer: Callable[[Any], optax.GradientTransformation] = struct.field(pytree_node=False, default=optax.adam)
@@ -131,6 +133,7 @@ class OpenAIES(Evolution):
         theta = state.theta
         pair_keys = jax.random.split(search_key, self.population_size // 2)
         gradient, fitness, metrics = self.gradient(theta, keys, pair_keys[pairs])
+        gradient = optax.tree.add_scale(gradient, -jnp.asarray(self.weight_decay, jnp.float32), theta)
         updates, opt_state = self.optimizer(self.learning_rate).update(optax.tree.scale(-1.0, gradient), state.opt_state, theta)
         theta = optax.apply_updates(theta, optax.tree.scale(remaining_rate(state.extra, self.anneal_steps), updates))
         metrics |= fitness_metrics(fitness, theta) | {"gradient_norm": optax.tree.norm(gradient)}
