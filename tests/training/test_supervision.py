@@ -93,6 +93,15 @@ def test_the_second_signal_is_an_exception_where_python_runs():
         assert signal.getsignal(number) is before
 
 
+def test_the_second_signal_sets_a_deadline_of_five_seconds(monkeypatch):
+    monkeypatch.setattr(supervision.time, "monotonic", lambda: 100.0)
+    watch = Supervision(lambda message: None)
+    watch._arrived(signal.SIGINT)
+    assert watch._die_at == float("inf")
+    watch._arrived(signal.SIGTERM)
+    assert watch._die_at == 105.0
+
+
 def test_warnings_come_at_growing_intervals(monkeypatch):
     """After 180 s, and then after twice as long each time: at 180, 360, 720 s of the hour, and 1440 and 2880."""
     now, said = [0.0], []
