@@ -8,7 +8,7 @@ import pytest
 
 import jmeta
 from jmeta.inner.maml import episodic_advantages
-from jmeta.outer.credit import EpisodeBaseline, EpisodeCritic, LifetimeCritic, ReturnScale, SharedCritic
+from jmeta.outer.credit import EpisodeBaseline, EpisodeCritic, Exploration, LifetimeCritic, ReturnScale, SharedCritic
 from jmeta.tasks import BernoulliBandit
 from jmeta.types import Decision, Lifetime, Segment, Timestep
 
@@ -153,3 +153,14 @@ def test_credit_reaches_as_far_as_memory_does() -> None:
     assert type(build(tasks, hidden_size=4, num_tasks=4).credit) is LifetimeCritic
     assert type(build(tasks, hidden_size=4, num_tasks=4, memory_span="episode").credit) is EpisodeCritic
     assert type(jmeta.algorithms.hypernetwork(tasks, hidden_size=4, num_tasks=4, num_streams=2).credit) is SharedCritic
+
+
+def test_exploring_is_worth_what_it_made_of_every_later_episode() -> None:
+    # Two tasks, two streams; the last segment is two episodes of one step in each. One stream earns 1 and the other 3 in the
+    # first task, -1 and 1 in the second: mean returns 2 and 0, and advantages of standard deviation 1, since the baseline is the
+    # mean. What comes before earns 4 episodes * (2 - 0) / 1.
+    reward = jnp.zeros((2, 2, 2, 2)).at[1, :, 0].set(jnp.array([1.0, 3.0])).at[1, :, 1].set(jnp.array([-1.0, 1.0]))
+    critic = Exploration(discount=1.0)
+    credit, _ = critic.assign(critic.init(), lifetimes(reward, done=jnp.ones((2, 2, 2, 2), bool)))
+    np.testing.assert_allclose(credit.advantage[0, :, 0], np.full((2, 2), 8.0), rtol=1e-3)
+    np.testing.assert_allclose(credit.advantage[0, :, 1], np.full((2, 2), -8.0), rtol=1e-3)
