@@ -7,7 +7,6 @@ import jax.numpy as jnp
 from jmeta.objectives.linear import solve_positive_definite
 
 RIDGE = 1e-5  # relative to the mean square of a feature
-NUM_SOLVES = 3  # later solves correct what rounding in the Gram matrix does to the first
 ROWS_AT_ONCE = 128  # of a sum over rows
 
 
@@ -62,18 +61,20 @@ def fit_linear_baseline(features: jax.Array, target: jax.Array, weight: jax.Arra
     chex.assert_rank([features, target, weight], [2, 1, 1])
     total = weight.sum()
     share = weight / jnp.where(total > 0, total, 1.0)
-    size = jnp.sqrt(_over_rows(jnp.square(features), share[:, None])[:, 0])
-    features = features / jnp.where(size > 0, size, 1.0)
-    gram = _over_rows(features, features * share[:, None]) + RIDGE * jnp.eye(features.shape[1], dtype=features.dtype)
+    gram = _over_rows(features, features * share[:, None])
+    size = jnp.sqrt(jnp.diagonal(gram))
+    unit = 1.0 / jnp.where(size > 0, size, 1.0)
+    gram = gram * jnp.outer(unit, unit) + RIDGE * jnp.eye(len(unit), dtype=unit.dtype)
 
     def predict(c: jax.Array) -> jax.Array:
-        return jnp.matmul(features, c, precision=jax.lax.Precision.HIGHEST)
+        return jnp.matmul(features, unit * c, precision=jax.lax.Precision.HIGHEST)
 
-    def refine(_: int, c: jax.Array) -> jax.Array:
-        slope = _over_rows(features, (share * (target - predict(c)))[:, None])[:, 0] - RIDGE * c
-        return c + solve_positive_definite(gram, slope)
+    def moment(x: jax.Array) -> jax.Array:
+        return unit * _over_rows(features, (share * x)[:, None])[:, 0]
 
-    return predict(jax.lax.fori_loop(0, NUM_SOLVES, refine, jnp.zeros_like(features[0])))
+    c = solve_positive_definite(gram, moment(target))
+    c = c + solve_positive_definite(gram, moment(target - predict(c)) - RIDGE * c)  # corrects what rounding did to the first
+    return predict(c)
 
 
 def _over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
