@@ -61,7 +61,7 @@ def rl2_es(
 
     Deviations from the papers:
       Duan et al. train by TRPO. Of Salimans et al. there are mirrored perturbations, centred ranks and Adam, but no weight decay
-      and no virtual batch normalisation.
+      by default and no virtual batch normalisation.
     """
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     return OpenAIES(
