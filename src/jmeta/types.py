@@ -59,6 +59,10 @@ class Continuous(NamedTuple):
         """An action [size] as the agent later remembers it: what was carried out, clipped."""
         return jnp.clip(action, jnp.asarray(self.low, action.dtype), jnp.asarray(self.high, action.dtype))
 
+    def __repr__(self) -> str:
+        scaled = (self.low, self.high) == (-1.0, 1.0)
+        return f"Continuous(size={self.size})" if scaled else f"Continuous(size={self.size}, low={self.low}, high={self.high})"
+
 
 ActionSpace: TypeAlias = Discrete | Continuous
 

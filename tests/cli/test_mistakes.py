@@ -208,6 +208,9 @@ def test_a_missing_task_module_of_a_run(jmeta, rl2_run):
     (rl2_run / "config.json").write_text(json.dumps(config))
     said = jmeta("evaluate", rl2_run)
     assert said.status == USAGE
+    assert "would run the code of module 'night_club' (which Python does not find): add --trust" in said.words
+    said = jmeta("evaluate", rl2_run, "--trust")
+    assert said.status == USAGE
     assert "can't find the task 'night_club:Slots'" in said.words
     assert "PYTHONPATH" in said.words
 

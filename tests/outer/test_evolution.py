@@ -84,10 +84,11 @@ def test_a_large_population_finds_the_direction_of_the_exact_meta_gradient() -> 
 def test_a_step_goes_up_the_gradient_by_a_rate_that_falls() -> None:
     """Plain gradient ascent at half of anneal_steps: by half of the rate, 0.05 times the estimate."""
     learner = with_fitness(lambda x: x @ A @ x + x[0], ranked=False, learning_rate=0.1, anneal_steps=10, optimizer=optax.sgd)
-    theta, pairs = jnp.array([0.4, -1.0, 0.7]), jax.random.split(jax.random.key(0), 4)
+    theta, keys = jnp.array([0.4, -1.0, 0.7]), jax.random.split(jax.random.key(0), 4)
+    search_key, pairs = jax.random.key(1), jnp.arange(learner.population_size // 2)
     state = MetaState(theta, learner.optimizer(0.1).init(theta), jnp.int32(5))
-    after, metrics = jax.jit(learner.step_on_device)((state, pairs), pairs)
-    gradient, fitness, _ = learner.gradient(theta, pairs, pairs)
+    after, metrics = jax.jit(learner.step_on_device)((state, keys, search_key), pairs)
+    gradient, fitness, _ = learner.gradient(theta, keys, jax.random.split(search_key, len(pairs)))
     np.testing.assert_allclose(after.theta, theta + 0.05 * gradient, rtol=1e-5)
     assert int(after.extra) == 6
     assert float(metrics["fitness/best"]) == pytest.approx(float(fitness.max()))

@@ -230,6 +230,7 @@ def test_curves_that_can_not_be_written_end_no_thread(tmp_path):
 
 def test_metrics_that_can_not_be_written(tmp_path, monkeypatch):
     logger = JsonLines(tmp_path / "metrics.jsonl")
+    logger._file.close()
     logger._file = SimpleNamespace(write=lambda line: None, flush=full, close=full)
     with pytest.raises(OSError, match=r"metrics up to outer step 2 could not be written to .* \(No space left on device\)"):
         logger.write(0, 1, {"loss": np.asarray([1.0, 1.0], np.float32)})

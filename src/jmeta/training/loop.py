@@ -456,15 +456,19 @@ def restore(outer: OuterLearner, out: str | os.PathLike[str], *, step: int | Non
 def _check_agent_of(run: RunDirectory, outer: OuterLearner) -> None:
     """Raises ValueError if the run trained another kind of agent, or on another kind of tasks, though all shapes may agree."""
 
-    def said(learner: dict[str, Any]) -> str:
+    def said(learner: dict[str, Any], needs_inner: bool) -> str:
+        while isinstance(learner.get("learner"), dict):  # what an outer learner that wraps another one trains
+            learner = learner["learner"]
         inner, tasks = (learner.get(name) for name in ("inner", "tasks"))
-        if not isinstance(inner, dict) or not isinstance(tasks, dict):
+        if not isinstance(tasks, dict) or (needs_inner and not isinstance(inner, dict)):
             raise ValueError(f"config.json of {run.path} is damaged: its learner has no inner learner or no tasks")
+        inner = inner if isinstance(inner, dict) else {}
         action = inner.get("action_space")
         action = action if isinstance(action, dict) else {}
         space = f"{action.get('type')}({action.get('num_actions', action.get('size'))})"
         return f"{inner.get('type')} for {inner.get('observation_size')} observations and {space} actions on {tasks.get('type')}"
 
-    trained, asked = said(run.read_config()["learner"]), said(describe(outer))
+    needs_inner = dataclasses.is_dataclass(outer.inner)
+    trained, asked = said(run.read_config()["learner"], needs_inner), said(describe(outer), needs_inner)
     if trained != asked:
         raise ValueError(f"{run.path} trained {trained}, but this learner is {asked}: build it with the settings of the run")
