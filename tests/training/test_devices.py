@@ -13,7 +13,7 @@ import jmeta
 from jmeta.parallel import task_mesh
 from jmeta.tasks import BernoulliBandit, PointNavigation
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NUM_DEVICES = (1, 2, 8)
 OUTER_LEARNERS = {
@@ -62,7 +62,7 @@ def found() -> dict[str, dict[str, dict[str, list[float]]]]:
         | {"JAX_NUM_CPU_DEVICES": str(max(NUM_DEVICES)), "XLA_FLAGS": "--xla_backend_optimization_level=0"},  # compiles fast
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=840,
     )
     assert process.returncode == 0, process.stderr
     return json.loads(process.stdout)
