@@ -1,4 +1,4 @@
-"""What the command line says of algorithms, tasks and their settings: docstrings, in the command line's own words."""
+"""Help texts of algorithms, tasks and their settings, made from docstrings in the command line's own words."""
 
 import inspect
 import re
@@ -58,7 +58,7 @@ def partial_option(option: str) -> Callable[[re.Match[str]], str]:
 
 
 def about(thing: Callable[..., Any], prefix: str = "--") -> str:
-    """What an algorithm or a task family is, without the parts of its docstring that list settings, results and papers."""
+    """Description of an algorithm or a task family: its docstring without the lists of settings, results and papers."""
     described = re.split(r"\n(?:Args|Attributes|Returns|Raises|Example|References)[^\n]*:", inspect.getdoc(thing) or "")[0]
     return plain(described, settings(thing), prefix)
 
@@ -69,7 +69,7 @@ def headline(thing: Callable[..., Any], prefix: str = "--") -> str:
 
 
 def setting_texts(thing: Callable[..., Any], prefix: str = "--") -> dict[str, str]:
-    """What each setting of an algorithm or a task family is, each on one line."""
+    """Help text of each setting of an algorithm or a task family, on one line each."""
     described: dict[str, str] = {}
     for link in _wrapped(thing):
         documented = docstring_parser.parse(inspect.getdoc(link) or "").params
@@ -98,7 +98,7 @@ def overview(what: str, width: int) -> str:
 
 
 def details(name: str, width: int) -> str:
-    """What an algorithm or a task family is, and its settings with their defaults.
+    """Description of an algorithm or a task family, and its settings with their defaults.
 
     Raises:
       ValueError: if there is none of that name, with the nearest.

@@ -20,7 +20,7 @@ from jmeta.training import Recipe
 from jmeta.training.schema import misfit
 
 RECIPE: dict[str, Any] = {"algorithm": str, "algorithm_fields": dict[str, Any], "task": str, "task_fields": dict[str, Any]}
-"""What a recipe in config.json holds, by key."""
+"""Types of the entries of a recipe in config.json, by key."""
 
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
     # What other libraries and papers call things, in lower case and with hyphens, and what is nearest to it here.
@@ -137,7 +137,7 @@ def build(recipe: Recipe) -> OuterLearner:
 
 
 def recipe(algorithm: str, algorithm_settings: Any, task: str, task_settings: Any) -> Recipe:
-    """What to write down so that ``build`` makes the same learner again.
+    """Makes the recipe from which ``build`` makes the same learner again.
 
     Args:
       algorithm: its name.

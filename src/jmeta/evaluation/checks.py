@@ -1,4 +1,4 @@
-"""What must hold before an agent is let live in tasks: it is an agent, its theta is its own, and it fits them."""
+"""Checks before an evaluation: the agent is an agent, its theta is its own, and it fits the tasks."""
 
 from typing import Any
 
