@@ -78,12 +78,13 @@ def start(tasks: TaskDistribution, task: Task, begun: tuple[Phi, Memory], *, num
         previous_action=jnp.zeros((num_streams, tasks.action_space.encoding_size), jnp.float32),
         previous_reward=jnp.zeros(num_streams, jnp.float32),
         first=jnp.ones(num_streams, bool),
+        arrival=observation,
     )
     return Life(task, phi, memory, state, timestep, time=jnp.zeros(num_streams, jnp.int32))
 
 
 def new_episodes(tasks: TaskDistribution, life: Life, *, key: jax.Array) -> Life:
-    """The same life with every stream at the beginning of an episode; memory and last reward are kept."""
+    """The same life with every stream at the beginning of an episode; memory and what is told of the last step are kept."""
     keys = jax.random.split(key, life.timestep.first.shape[0])
     observation, state = jax.vmap(tasks.restart, in_axes=(None, 0, 0))(life.task, life.state, keys)
     timestep = life.timestep._replace(observation=observation, first=jnp.ones_like(life.timestep.first))
@@ -133,7 +134,7 @@ def rollout(
             tasks.restart(life.task, after.state, reset_key),
             (after.observation, after.state),
         )
-        following = Timestep(observation, tasks.action_space.encode(action), after.reward, done)
+        following = Timestep(observation, tasks.action_space.encode(action), after.reward, done, after.observation)
         record = Segment(timestep, decision, action, after.reward, after.terminated, truncated, after.observation, memory=())
         record = record._replace(info=after.info) if options.keep_info else record
         return (memory, state, following, jnp.where(done, 0, time)), record

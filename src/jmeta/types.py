@@ -74,6 +74,7 @@ class Timestep(NamedTuple):
     previous_action: jax.Array  # [encoding_size], zeros when a lifetime opens
     previous_reward: jax.Array  # [], zero when a lifetime opens
     first: jax.Array  # [] bool, an episode begins here
+    arrival: jax.Array  # [observation_size] where the previous action led, which is the observation unless its episode ended
 
 
 class Decision(NamedTuple):

@@ -93,7 +93,8 @@ def test_the_bound_is_the_sum_over_the_whole_lifetime_of_every_belief(reward_val
     latents = jnp.asarray(mean + np.exp(log_variance / 2) * noise, jnp.float32)
     total, kls = 0.0, []
     decode = jax.jit(inner.decoder.apply)
-    for t in range(LENGTH):
+    assert len(mean) == LENGTH + 1
+    for t in range(LENGTH + 1):
         before = (mean[t - 1], log_variance[t - 1]) if t else (np.zeros(5), np.zeros(5))
         ratio = np.exp(log_variance[t] - before[1])
         kl = 0.5 * (before[1] - log_variance[t] + ratio + (mean[t] - before[0]) ** 2 / np.exp(before[1]) - 1).sum()
@@ -114,7 +115,7 @@ def test_the_bound_is_the_sum_over_the_whole_lifetime_of_every_belief(reward_val
             else:
                 total -= 0.5 * (float(reward[0, 0, 0]) - float(record.reward[i])) ** 2
             total -= 0.5 * np.square(np.asarray(following[0, 0]) - np.asarray(record.next_observation[i])).sum()
-    assert float(loss) == pytest.approx(-total / LENGTH / LENGTH, rel=1e-4)
+    assert float(loss) == pytest.approx(-total / (LENGTH + 1) / LENGTH, rel=1e-4)
     assert float(metrics["belief/kl"]) == pytest.approx(np.mean(kls), rel=1e-4)
 
 
@@ -144,6 +145,31 @@ def test_policy_and_critic_see_the_clock_which_stops_when_the_lifetime_is_over()
     leaves = [jax.tree.leaves(decision.distribution) for decision in (early, late)]
     assert any(np.abs(a - b).max() > 1e-6 for a, b in zip(*leaves, strict=True))
     assert float(over.value) == float(long_over.value)
+
+
+@pytest.mark.parametrize("algorithm", ["varibad", "task-inference"])
+def test_a_belief_sees_what_an_episode_ends_with(algorithm: str) -> None:
+    """And not what the next one begins with, which the policy sees; a lifetime's last record is after its last step."""
+    outer = learner(algorithm)
+    theta, record = lived(outer)
+    end, anew = record.timestep.arrival[3], record.timestep.observation[3]
+    np.testing.assert_array_equal(end, record.next_observation[2])
+    assert bool(record.timestep.first[3])
+    assert np.abs(end - anew).max() > 0.01
+    after = jax.tree.map(lambda x: x[-1], record.timestep)
+    expected = (record.next_observation[-1], record.action[-1], record.reward[-1], True, record.next_observation[-1])
+    jax.tree.map(np.testing.assert_array_equal, tuple(after), expected)
+
+    change = lambda x: x.at[3].add(0.5)  # noqa: E731
+    beliefs, unroll = jax.jit(outer.inner.beliefs), jax.jit(outer.inner.unroll)
+    timesteps, memory = record.timestep, outer.inner.initial_memory(theta)
+    elsewhere = timesteps._replace(observation=change(timesteps.observation))
+    otherwise = timesteps._replace(arrival=change(timesteps.arrival))
+    before, same, moved = (beliefs(theta, x).mean for x in (timesteps, elsewhere, otherwise))
+    np.testing.assert_array_equal(before, same)
+    assert np.abs(before - moved)[3:].min() > 0 == np.abs(before - moved)[:3].max()
+    values = [unroll(theta, (), memory, x)[0].value for x in (timesteps, elsewhere)]
+    assert [t for t in range(LENGTH + 1) if values[0][t] != values[1][t]] == [3]
 
 
 def test_choosing_steps() -> None:

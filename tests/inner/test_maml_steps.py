@@ -32,7 +32,8 @@ def segment(reward: Any, action: Any, truncated: Any, policy: Any = START) -> Se
     reward, action, truncated = (jnp.asarray(x, dtype) for x, dtype in ((reward, float), (action, int), (truncated, bool)))
     shape = reward.shape
     first = jnp.concatenate([jnp.ones_like(truncated[:1]), truncated[:-1]])
-    timestep = Timestep(jnp.ones((*shape, 1)), jnp.zeros((*shape, 2)), jnp.zeros(shape), first)
+    seen = jnp.ones((*shape, 1))
+    timestep = Timestep(seen, jnp.zeros((*shape, 2)), jnp.zeros(shape), first, seen)
     logits = jax.nn.log_softmax(jnp.asarray(policy, jnp.float32))
     decision = Decision(Categorical(jnp.broadcast_to(logits, (*shape, 2))), jnp.zeros(shape))
     return Segment(timestep, decision, action, reward, jnp.zeros(shape, bool), truncated, jnp.ones((*shape, 1)), ())

@@ -245,7 +245,8 @@ def old_steps() -> OldSteps:
 
 def adapted(agent: MQL, theta: PyTree, reward: float = 0.5) -> MQLPhi:
     """After a segment of ten steps with the own contexts."""
-    timestep = Timestep(OWN[:, None, None], jnp.zeros((10, 1, 1)), jnp.zeros((10, 1)), jnp.zeros((10, 1), bool))
+    seen = OWN[:, None, None]
+    timestep = Timestep(seen, jnp.zeros((10, 1, 1)), jnp.zeros((10, 1)), jnp.zeros((10, 1), bool), seen)
     no, action = jnp.zeros((10, 1), bool), jnp.zeros((10, 1, 1))
     lived = Segment(timestep, (), action, jnp.full((10, 1), reward), no, no, OWN[:, None, None], jnp.zeros(1))  # type: ignore[arg-type]
     phi, memory = agent.begin(theta, 1, KEY)

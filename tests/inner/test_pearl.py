@@ -66,7 +66,7 @@ AGENT = PEARL(
 def segment(shape: tuple[int, ...]) -> Any:
     """Steps of any axes: observation 0.25, reward 1, next observation 0.5."""
     fill = lambda value, *more: jnp.full((*shape, *more), value)  # noqa: E731
-    timestep = Timestep(fill(0.25, 1), fill(0.0, 1), fill(0.0), fill(False))
+    timestep = Timestep(fill(0.25, 1), fill(0.0, 1), fill(0.0), fill(False), fill(0.25, 1))
     return Segment(timestep, (), fill(0.1, 1), fill(1.0), fill(False), fill(False), fill(0.5, 1), ())  # type: ignore[arg-type]
 
 

@@ -9,7 +9,8 @@ from jmeta.inner.rl2 import Perception, recurrent_network
 from jmeta.networks import GRU, from_nnx
 from jmeta.types import Discrete, Timestep
 
-TIMESTEP = Timestep(jnp.array([0.5, -2.0]), jnp.array([0.0, 0.0, 1.0]), jnp.array(7.0), jnp.array(True))
+SEEN = jnp.array([0.5, -2.0])
+TIMESTEP = Timestep(SEEN, jnp.array([0.0, 0.0, 1.0]), jnp.array(7.0), jnp.array(True), SEEN)
 
 
 def seen(timestep: Timestep, **fields: bool) -> np.ndarray:

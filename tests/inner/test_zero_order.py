@@ -40,7 +40,8 @@ def earning(reward: Any) -> Segment:
 
 def test_a_stream_acts_by_the_weights_and_its_own_perturbation() -> None:
     """w + sigma eps = (1, 2) + 0.5 (4, -2) = (3, 1), times x = (1, 10)."""
-    timestep = Timestep(jnp.array([1.0, 10.0]), jnp.zeros(2), jnp.zeros(()), jnp.asarray(True))
+    seen = jnp.array([1.0, 10.0])
+    timestep = Timestep(seen, jnp.zeros(2), jnp.zeros(()), jnp.asarray(True), seen)
     decision, memory = GRADIENT.act(THETA, TriedWeights(THETA, jnp.int32(0)), parts([4.0, -2.0]), timestep)
     np.testing.assert_allclose(decision.distribution.mean, [3.0, 10.0])
     np.testing.assert_allclose(whole(memory), [4.0, -2.0])

@@ -196,6 +196,9 @@ def test_what_the_agent_is_told(outer: OuterLearner, lived: PyTree) -> None:
     np.testing.assert_allclose(told.previous_action[:, 1:], encoded(segments.action)[:, :-1])
     np.testing.assert_allclose(told.previous_reward[:, 1:], segments.reward[:, :-1])
     np.testing.assert_array_equal(told.first[:, 1:], done[:, :-1])
+    np.testing.assert_array_equal(told.arrival[:, 1:], segments.next_observation[:, :-1])
+    np.testing.assert_array_equal(told.arrival[1:, 0], segments.next_observation[:-1, -1])
+    np.testing.assert_array_equal(told.arrival[0, 0], told.observation[0, 0])
     assert bool(told.first[:, 0].all())
     np.testing.assert_allclose(told.previous_reward[1:, 0], segments.reward[:-1, -1])
     running = ~done[:, :-1, :, None]
@@ -263,6 +266,17 @@ def test_no_program_calls_lapack(outer: OuterLearner) -> None:
         text = jax.jit(function).lower(*args).as_text()
         assert len(text) > 1000
         assert "lapack" not in text
+
+
+def test_typed_keys_raw_keys_and_seeds_begin_alike(outer: OuterLearner) -> None:
+    typed, raw, seed = (outer.init(key).theta for key in (jax.random.key(5), jax.random.PRNGKey(5), 5))
+    chex.assert_trees_all_equal(typed, raw, seed)
+    step = lambda make: jax.make_jaxpr(lambda state, seed: outer.step(state, make(seed)))  # noqa: E731
+    state = jax.eval_shape(outer.init, KEY)
+    for make in (jax.random.key, jax.random.PRNGKey):
+        assert step(make)(state, 5).out_avals == step(jax.random.key)(state, 5).out_avals
+    with pytest.raises(ValueError, match="give a single one"):
+        outer.init(jax.random.split(KEY, 3))
 
 
 @pytest.mark.every_algorithm

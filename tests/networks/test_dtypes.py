@@ -28,7 +28,8 @@ def test_bfloat16_is_used_inside_and_seen_nowhere_else(name: str) -> None:
     theta = jax.tree.map(lambda x: x + 0.3 * jnp.sin(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape), theta)
     assert jax.eval_shape(rough.init, jax.random.key(0)) == jax.eval_shape(lambda: theta)
     size = exact.observation_size
-    timestep = Timestep(jnp.ones(size), jnp.ones(exact.action_space.encoding_size), jnp.float32(1.0), jnp.array(False))
+    seen, done = jnp.ones(size), jnp.ones(exact.action_space.encoding_size)
+    timestep = Timestep(seen, done, jnp.float32(1.0), jnp.array(False), seen)
     outputs = []
     for inner in (exact, rough):
         phi, memory = inner.begin(theta, 1, jax.random.key(0))

@@ -394,6 +394,7 @@ def test_memory_keeps_its_types(name):
         previous_action=jnp.zeros(5, jnp.float32),
         previous_reward=jnp.zeros((), jnp.float32),
         first=jnp.ones((), bool),
+        arrival=jnp.zeros(1, jnp.float32),
     )
 
     def first_step():

@@ -28,6 +28,14 @@ PLANNERS = sorted(set(LEARNERS) - {"replanning index"})
 # Duan et al. 2016, 10 episodes, 1,000 processes, and for the index anchors of this project, computed independently.
 PUBLISHED = {"PSRL": 138.1, "OPSRL": 144.1, "UCRL2": 146.6, "BEB": 150.2, "replanning index": 162.6}
 
+OPENS = Timestep(
+    observation=jax.nn.one_hot(0, STATES),
+    previous_action=jnp.zeros(ACTIONS),
+    previous_reward=jnp.zeros(()),
+    first=jnp.asarray(True),
+    arrival=jax.nn.one_hot(0, STATES),
+)
+
 
 def make(name):
     return LEARNERS[name](STATES, Discrete(ACTIONS), HORIZON)
@@ -177,7 +185,7 @@ def test_psrl_is_optimal_in_what_it_draws_and_opsrl_takes_the_largest():
 def test_a_process_is_drawn_anew_for_each_episode():
     learner = make("PSRL")
     _, memory = learner.begin((), 2, jax.random.key(0))
-    opens = Timestep(jax.nn.one_hot(0, STATES), jnp.zeros(ACTIONS), jnp.zeros(()), jnp.asarray(True))
+    opens = OPENS
     act = jax.jit(lambda memory: learner.act((), (), memory, opens)[1])
     one, other = (act(jax.tree.map(lambda x, stream=stream: x[stream], memory)) for stream in range(2))
     drawn = [one.action_values, other.action_values, act(one).action_values, act(act(one)).action_values]
@@ -225,7 +233,7 @@ def test_memory_lasts_a_lifetime_and_forgets_where_an_episode_ended(name):
 def test_a_plan_lasts_an_episode_and_streams_plan_by_themselves(name):
     inner = make(name)
     _, memory = inner.begin((), 2, jax.random.key(4))
-    timestep = Timestep(jax.nn.one_hot(0, STATES), jnp.zeros(ACTIONS), jnp.zeros(()), jnp.array(True))
+    timestep = OPENS
     act = jax.jit(jax.vmap(lambda memory, timestep: inner.act((), (), memory, timestep)[1], in_axes=(0, None)))
     planned = act(memory, timestep)
     assert np.any(planned.action_values)
@@ -258,7 +266,7 @@ def test_memory_keeps_its_types(name):
     def first_step():
         memory = jax.tree.map(lambda x: x[0], inner.begin((), 1, jax.random.key(0))[1])
         observation, action = jnp.zeros(STATES, jnp.float32), jnp.zeros(ACTIONS, jnp.float32)
-        timestep = Timestep(observation, action, jnp.zeros((), jnp.float32), jnp.ones((), bool))
+        timestep = Timestep(observation, action, jnp.zeros((), jnp.float32), jnp.ones((), bool), observation)
         return memory, inner.act((), (), memory, timestep)[1]
 
     before, after = jax.eval_shape(first_step)

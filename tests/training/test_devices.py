@@ -21,7 +21,7 @@ OUTER_LEARNERS = {
         BernoulliBandit(num_pulls=3), hidden_size=4, num_tasks=num_tasks, num_epochs=2, num_minibatches=2
     ),
     "maml": lambda num_tasks=16: jmeta.algorithms.maml(
-        PointNavigation(horizon=3), widths=(4,), num_streams=2, num_tasks=num_tasks, num_epochs=2
+        PointNavigation(horizon=3), widths=(4,), num_streams=2, num_tasks=num_tasks, num_epochs=2, learning_rate=3e-3
     ),
     "varibad": lambda: jmeta.algorithms.varibad(
         BernoulliBandit(num_pulls=3), hidden_size=4, num_tasks=32, num_minibatches=2, belief_batch_size=16, buffer_steps=2

@@ -11,6 +11,7 @@ import docstring_parser
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.compare import SPECS
 from jmeta.cli.registry import nearest, settings
+from jmeta.ranges import ranges
 from jmeta.tasks import TASKS
 
 KINDS: dict[str, dict[str, Any]] = {"algorithms": dict(ALGORITHMS), "tasks": dict(TASKS)}
@@ -69,13 +70,21 @@ def headline(thing: Callable[..., Any], prefix: str = "--") -> str:
 
 
 def setting_texts(thing: Callable[..., Any], prefix: str = "--") -> dict[str, str]:
-    """Help text of each setting of an algorithm or a task family, on one line each."""
+    """Help text of each setting of an algorithm or a task family with the range of its numbers, on one line each."""
     described: dict[str, str] = {}
     for link in _wrapped(thing):
         documented = docstring_parser.parse(inspect.getdoc(link) or "").params
         described = {p.arg_name: p.description or "" for p in documented} | described
     names = settings(thing)
-    return {name: " ".join(plain(described.get(name, ""), names, prefix).split()) for name in names}
+    texts = {name: " ".join(plain(described.get(name, ""), names, prefix).split()) for name in names}
+    return {name: _with_range(text, names[name].annotation) for name, text in texts.items()}
+
+
+def _with_range(text: str, annotation: Any) -> str:
+    """``text`` with the range that an annotation has, in brackets, unless it says so or the range goes without saying."""
+    allowed = " or ".join(dict.fromkeys(str(each).removeprefix("of ") for _, each in ranges(annotation)))
+    said = not text or allowed in ("", "finite", "at least 1") or "in [0, 1]" in text
+    return text if said else f"{text.removesuffix('.')} ({allowed})."
 
 
 def overview(what: str, width: int) -> str:

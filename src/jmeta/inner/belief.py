@@ -32,7 +32,7 @@ class Belief(NamedTuple):
 class Record(NamedTuple):
     """A lifetime as a belief is learned from it, [T, ...] of one stream."""
 
-    timestep: Timestep
+    timestep: Timestep  # [T + 1, ...], the last of them after the last step
     action: jax.Array  # [T, encoding_size]
     reward: jax.Array
     next_observation: jax.Array
@@ -62,8 +62,11 @@ class BeliefAgent(InContextLearner):
     """A recurrent encoder turns experience into a belief; a policy sees the observation and the belief. phi is empty.
 
     The encoder is not trained by the policy's reward but by ``belief_loss``: what the policy is told does not change while it
-    learns to use it. Memory runs on through the episodes of the task. What a belief is worth depends on how long it can be used,
-    so the policy and its critic see the clock beside the observation: the share of a lifetime that has passed, at most 1.
+    learns to use it. Memory runs on through the episodes of the task. The encoder sees each transition whole: the observation
+    that an episode ends with, and not the one that the next episode begins with, which the policy sees.
+
+    What a belief is worth depends on how long it can be used, so the policy and its critic see the clock beside the observation:
+    the share of a lifetime that has passed, at most 1.
 
     Attributes:
       lifetime_length: environment steps of a lifetime, by which the clock goes.
@@ -85,12 +88,12 @@ class BeliefAgent(InContextLearner):
         return BeliefMemory(self.encoder.apply(theta["encoder"], method="initial_memory"), jnp.zeros((), jnp.float32))
 
     def act(self, theta: Theta, phi: Phi, memory: BeliefMemory, timestep: Timestep) -> tuple[Decision, BeliefMemory]:
-        belief, encoder_memory = self.encoder.apply(theta["encoder"], memory.encoder, timestep)
+        belief, encoder_memory = self.encoder.apply(theta["encoder"], memory.encoder, _arrived(timestep))
         decision = self._decide(theta, timestep.observation, memory.num_steps, belief)
         return decision, BeliefMemory(encoder_memory, memory.num_steps + 1.0)
 
     def unroll(self, theta: Theta, phi: Phi, memory: BeliefMemory, timesteps: Timestep) -> tuple[Decision, BeliefMemory]:
-        beliefs, encoder_memory = self.encoder.apply(theta["encoder"], memory.encoder, timesteps, method="unroll")
+        beliefs, encoder_memory = self.encoder.apply(theta["encoder"], memory.encoder, _arrived(timesteps), method="unroll")
         length = len(timesteps.first)
         decisions = jax.vmap(partial(self._decide, theta))(
             timesteps.observation, memory.num_steps + jnp.arange(length, dtype=jnp.float32), beliefs
@@ -100,7 +103,7 @@ class BeliefAgent(InContextLearner):
     def beliefs(self, theta: Theta, timesteps: Timestep) -> Belief:
         """What one stream believes [T, D] at each step of a lifetime, timesteps [T] from its beginning."""
         fresh = self.initial_memory(theta).encoder
-        return self.encoder.apply(theta["encoder"], fresh, timesteps, method="unroll")[0]
+        return self.encoder.apply(theta["encoder"], fresh, _arrived(timesteps), method="unroll")[0]
 
     @abc.abstractmethod
     def belief_loss(self, theta: Theta, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
@@ -168,6 +171,11 @@ class BeliefHyperpolicy(nnx.Module):
 
     def __call__(self, seen: jax.Array, belief: Belief) -> Decision:
         return self.heads(jnp.concatenate([belief.mean, belief.log_variance]), seen)
+
+
+def _arrived(timestep: Timestep) -> Timestep:
+    """What the encoder sees: where the previous action led, also where an episode ended there."""
+    return timestep._replace(observation=timestep.arrival)
 
 
 def choose(key: jax.Array, length: int, number: int | None) -> jax.Array:

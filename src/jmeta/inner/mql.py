@@ -227,7 +227,7 @@ class MQL(OffPolicyAgent):
         encoder = partial(self.encoder.apply, theta["encoder"])
         memories, contexts = encoder(memory, row.timestep, row.time == 0, method="unroll")
         encoded = jax.vmap(self.action_space.encode)(row.action)
-        following = Timestep(row.next_observation, encoded, row.reward, jnp.zeros_like(row.terminated))
+        following = Timestep(row.next_observation, encoded, row.reward, jnp.zeros_like(row.terminated), row.next_observation)
         _, next_contexts = jax.vmap(encoder)(memories, following)
         x_tm1 = jnp.concatenate([row.timestep.observation, contexts], axis=1)
         x_t = jnp.concatenate([row.next_observation, next_contexts], axis=1)

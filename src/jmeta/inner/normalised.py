@@ -162,7 +162,7 @@ class Normalised(InnerLearner):
             value = getattr(lived, name)
             if name in ("timestep", "segments"):
                 changed[name] = self.see(value)
-            elif self.observations and name in ("observation", "next_observation"):
+            elif self.observations and name in ("observation", "next_observation", "arrival"):
                 changed[name] = _clipped((value - self.statistics.mean) / self.statistics.scale, value)
             elif self.rewards and name in ("reward", "previous_reward", "worth"):
                 changed[name] = _clipped(value / self.statistics.reward_scale, value)

@@ -109,8 +109,9 @@ class VariBAD(BeliefAgent):
         maximise
         mean_t  E_{q_t(m)} [ sum_i log p(r_i | s_i, a_i, s_i+1, m) + log p(s_i+1 | s_i, a_i, m) ] - kl_weight KL(q_t || q_{t-1})
 
-    where i goes over *all* steps of the lifetime, past and to come, and the prior of each posterior is the one before, the first
-    one's a standard normal. What the posterior does not know of the future it must spread over.
+    where i goes over *all* steps 1, ..., T of the lifetime, past and to come, and t over the posteriors before each step and
+    after the last, 0, ..., T. The prior of each posterior is the one before, the first one's a standard normal. What the
+    posterior does not know of the future it must spread over.
 
     Attributes:
       decoder: (latents, steps) to rewards and transitions, as ``Decoder`` has it.
@@ -158,7 +159,7 @@ class VariBAD(BeliefAgent):
         prior = jax.tree.map(lambda first, x: jnp.concatenate([first, x[:-1]]), at_birth, posterior)
         kl = jax.vmap(gaussian_kl)(*posterior, *prior)
 
-        belief = pick(posterior, choose(belief_key, length, self.num_beliefs))
+        belief = pick(posterior, choose(belief_key, length + 1, self.num_beliefs))
         latents = belief.sample(latent_key)
         decoded = (record.timestep.observation, record.action, record.next_observation, record.reward)
         before, action, after, reward = pick(decoded, choose(step_key, length, self.num_decoded))

@@ -1,6 +1,7 @@
 """The outer learner: how meta-parameters improve over a distribution of tasks."""
 
 import abc
+import functools
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jmeta.inner.base import InnerLearner
+from jmeta.keys import as_key
 from jmeta.parallel import BY_TASK, SHARED, mean_over_devices
 from jmeta.ranges import Count
 from jmeta.tasks import TASKS
@@ -43,6 +45,12 @@ class OuterLearner(abc.ABC):
     protocol: Protocol
     num_tasks: Count
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Makes ``init`` and ``step`` of every subclass take whatever stands for a key: see ``jmeta.as_key``."""
+        super().__init_subclass__(**kwargs)
+        for name in {"init", "step"} & cls.__dict__.keys():
+            setattr(cls, name, _given_any_key(cls.__dict__[name]))
+
     @abc.abstractmethod
     def init(self, key: jax.Array) -> MetaState:
         """A fresh meta-state."""
@@ -67,6 +75,18 @@ class OuterLearner(abc.ABC):
     def deploy(self, state: MetaState) -> Theta:
         """What is shipped: the theta that new tasks are met with."""
         return state.theta
+
+
+def _given_any_key(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, whose last argument may be a typed key, a raw key or a seed."""
+
+    @functools.wraps(method)
+    def call(self: OuterLearner, *args: Any, **kwargs: Any) -> Any:
+        if "key" in kwargs:
+            return method(self, *args, **kwargs | {"key": as_key(kwargs["key"])})
+        return method(self, *args[:-1], as_key(args[-1]), **kwargs)
+
+    return call
 
 
 def relative_weights(weigh: TaskWeight, tasks: Task) -> jax.Array:

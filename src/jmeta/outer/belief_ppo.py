@@ -15,7 +15,7 @@ from jmeta.outer.on_policy import Experience, split_each
 from jmeta.outer.ppo import PPO
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import Count, Limit, Positive
-from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, PyTree, Task, Theta
+from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, PyTree, Task, Theta, Timestep
 
 
 class BeliefOptState(NamedTuple):
@@ -140,7 +140,9 @@ class BeliefPPO(PPO):
     def _record(self, task: Task, lifetime: Lifetime) -> Record:
         """Of one lifetime [1, T, 1]."""
         whole = lifetime.segments
-        seen = (whole.timestep, whole.action, whole.reward, whole.next_observation)
-        timestep, action, reward, next_observation = jax.tree.map(lambda x: x[0, :, 0], seen)
+        seen = (whole.timestep, whole.action, whole.reward, whole.next_observation, whole.terminated | whole.truncated)
+        timestep, action, reward, next_observation, done = jax.tree.map(lambda x: x[0, :, 0], seen)
         action = jax.vmap(self.tasks.action_space.encode)(action)
+        over = Timestep(next_observation[-1], action[-1], reward[-1], done[-1], arrival=next_observation[-1])
+        timestep = jax.tree.map(lambda before, last: jnp.concatenate([before, last[None]]), timestep, over)
         return Record(timestep, action, reward, next_observation, self.tasks.describe(task))
