@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,16 @@ from jmeta.training import loop, supervision
 from jmeta.training.supervision import Supervision, supervised
 from tests.training.walk import KEY, Walk, walk
 
+TOGETHER = """
+import sys
+import jax
+jax.distributed.initialize(sys.argv[1], num_processes=2, process_id=int(sys.argv[2]))
+from tests.training.walk import walk
+try:
+    walk()
+except ValueError as error:
+    print(error)
+"""
 HANGS = """
 import sys, threading, time
 import jax, jax.numpy as jnp
@@ -157,6 +168,19 @@ def test_one_of_several_processes_is_refused(monkeypatch):
     monkeypatch.setattr(jax, "process_count", lambda: 2)
     with pytest.raises(ValueError, match=r"this is process 0 of 2 of jax\.distributed, and jmeta runs in a single process"):
         walk()
+
+
+@pytest.mark.slow
+def test_two_processes_are_refused():
+    """For once with ``jax.distributed`` itself."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    begin = [sys.executable, "-c", TOGETHER, address]
+    processes = [subprocess.Popen([*begin, str(i)], stdout=subprocess.PIPE, text=True) for i in range(2)]
+    said = [process.communicate(timeout=120)[0] for process in processes]
+    for index, text in enumerate(said):
+        assert f"this is process {index} of 2 of jax.distributed, and jmeta runs in a single process" in text
 
 
 def test_disabled_jit_is_refused():

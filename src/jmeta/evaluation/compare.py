@@ -34,6 +34,7 @@ from jmeta.evaluation.evaluate import EVALUATION_FOLD, evaluate
 from jmeta.inner.base import InnerLearner
 from jmeta.keys import as_key
 from jmeta.outer.base import OuterLearner, check_fit, check_protocol
+from jmeta.outer.normalised import check_scale
 from jmeta.parallel import SHARED, TASK_AXIS, task_mesh
 from jmeta.tasks.base import TaskDistribution
 from jmeta.training.checkpoints import Checkpoints
@@ -253,6 +254,7 @@ def compare(
     for cell, store in zip(comparison.cells, stores, strict=True):
         if isinstance(cell.learner, OuterLearner):
             _explain(cell, partial(cell.learner.check_devices, mesh.size))
+            check_scale(cell.learner)
         store.check(comparison.settings(cell))
     try:
         Path(out).mkdir(parents=True, exist_ok=True)

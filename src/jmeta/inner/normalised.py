@@ -103,8 +103,26 @@ def running_returns(segments: Segment) -> jax.Array:
     return jnp.swapaxes(returns, 0, 1)
 
 
+class _Around(InnerLearner):
+    """A learner around another one, which has the same spaces."""
+
+    inner: Any  # an InnerLearner, of whose kind the subclass is
+
+    @property
+    def observation_size(self) -> int:  # type: ignore[override]
+        return self.inner.observation_size
+
+    @property
+    def action_space(self) -> ActionSpace:  # type: ignore[override]
+        return self.inner.action_space
+
+    @property
+    def unwrapped(self) -> InnerLearner:
+        return self.inner.unwrapped
+
+
 @struct.dataclass
-class Normalised(InnerLearner):
+class Normalised(_Around):
     """An inner learner that sees observations and rewards in the units of statistics. Theta, phi and memory are its own.
 
         observation: clip((o - mean) / standard deviation, -10, 10), feature by feature
@@ -123,22 +141,10 @@ class Normalised(InnerLearner):
       ``VecNormalize`` divides rewards by the standard deviation of the return, which is zero where rewards do not vary.
     """
 
-    inner: Any  # an InnerLearner, of whose kind the subclass is
+    inner: Any
     statistics: Statistics
     observations: bool = struct.field(pytree_node=False)
     rewards: bool = struct.field(pytree_node=False)
-
-    @property
-    def observation_size(self) -> int:  # type: ignore[override]
-        return self.inner.observation_size
-
-    @property
-    def action_space(self) -> ActionSpace:  # type: ignore[override]
-        return self.inner.action_space
-
-    @property
-    def unwrapped(self) -> InnerLearner:
-        return self.inner.unwrapped
 
     def init(self, key: jax.Array) -> Theta:
         return self.inner.init(key)
@@ -231,7 +237,7 @@ class NormalisedOffPolicy(Normalised, OffPolicyAgent):
 
 
 @struct.dataclass
-class WithStatistics(InnerLearner):
+class WithStatistics(_Around):
     """The agent that is shipped: its theta is a ``NormalisedTheta``, and the statistics in it are constants.
 
     Attributes:
@@ -243,18 +249,6 @@ class WithStatistics(InnerLearner):
     inner: Any
     observations: bool = struct.field(pytree_node=False)
     rewards: bool = struct.field(pytree_node=False)
-
-    @property
-    def observation_size(self) -> int:  # type: ignore[override]
-        return self.inner.observation_size
-
-    @property
-    def action_space(self) -> ActionSpace:  # type: ignore[override]
-        return self.inner.action_space
-
-    @property
-    def unwrapped(self) -> InnerLearner:
-        return self.inner.unwrapped
 
     def under(self, statistics: Statistics) -> Normalised:
         """The agent under given statistics; its theta is the plain one."""
