@@ -23,6 +23,7 @@ def decoded(outer: Any, num_tasks: int = 30) -> Any:
     return decode_goals(outer.inner, outer.tasks, theta, jax.random.key(1), protocol=outer.protocol, num_tasks=num_tasks)
 
 
+@pytest.mark.slow
 def test_goals_are_ruled_out_as_they_are_found_empty_or_one_is_found() -> None:
     """Walked through step by step: a goal is possible until one was there without reward, or was elsewhere with it."""
     beliefs = decoded(learner())
@@ -49,6 +50,7 @@ def test_mass_on_what_is_possible() -> None:
     assert (beliefs.mass_on_possible[:, 0] > 0.999).all()  # nothing is ruled out yet
 
 
+@pytest.mark.slow
 def test_a_figure_has_a_panel_for_each_step() -> None:
     figure = plot_goal_beliefs(decoded(learner(), 2), TASKS.size, index=1, steps=10)
     assert sum(bool(axes.get_title()) for axes in figure.axes) == 10

@@ -126,6 +126,7 @@ def expected(rate: float, num_steps: int, seeds: range = range(5, 8)) -> list[fl
 # What is computed
 
 
+@pytest.mark.slow
 def test_all_seeds_and_variants_train_as_they_would_alone(tmp_path):
     variants = {f"rate={rate}": Climb(rate=rate) for rate in (1.0, 3.0)}
     outcome = compare(comparison(cell(variants)), tmp_path)

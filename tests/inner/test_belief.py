@@ -180,6 +180,7 @@ def test_choosing_steps() -> None:
     assert (np.diff(some) > 0).all()
 
 
+@pytest.mark.slow
 def test_labels_are_made_likely() -> None:
     outer = learner("task-inference")
     theta, record = lived(outer)

@@ -83,6 +83,7 @@ def test_a_lifetime_is_as_many_policies_as_it_has_episodes() -> None:
         jmeta.algorithms.hypernetwork(GridNavi(), policy_widths=(0,))
 
 
+@pytest.mark.slow
 def test_a_recurrent_hypernetwork_decides_from_what_it_sees_by_weights_from_what_it_remembers() -> None:
     tasks = GridNavi()
     outer = jmeta.algorithms.recurrent_hypernetwork(tasks, hidden_size=8, head_widths=(4,), num_tasks=4)

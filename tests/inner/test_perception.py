@@ -29,6 +29,7 @@ def test_an_agent_that_lives_for_an_episode_is_not_told_of_the_one_before() -> N
     np.testing.assert_array_equal(seen(later, hides_past=True), [0.5, -2.0, 0.0, 0.0, 1.0, 7.0, 0.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forgets", [False, True])
 def test_memory_ends_with_an_episode_where_it_should_and_nowhere_else(forgets: bool) -> None:
     """Step by step and in one unroll, of which the third step begins an episode: it decides as a fresh agent would, or not."""

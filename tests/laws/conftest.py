@@ -4,15 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.laws.learners import COMMON, FIRST
+from tests.laws.learners import COMMON
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """All laws hold for a few common learners by default, those marked ``every_algorithm`` for a case of every algorithm."""
+    """The laws are tested on a few common learners by default, and on all others by slow tests."""
     for item in items:
         learner = getattr(item, "callspec", None) and item.callspec.params.get("outer")
-        if learner is None or learner in COMMON:
-            continue
-        if learner not in FIRST or not item.get_closest_marker("every_algorithm"):
+        if learner is not None and learner not in COMMON:
             item.add_marker(pytest.mark.slow)

@@ -234,7 +234,6 @@ def test_every_meta_parameter_gets_a_gradient(outer: OuterLearner, theta: PyTree
         assert np.abs(leaf).max() > 0, name
 
 
-@pytest.mark.every_algorithm
 def test_an_outer_step_is_finite_moves_theta_and_keeps_its_types(outer: OuterLearner, theta: PyTree) -> None:
     state = jax.jit(outer.init)(KEY)._replace(theta=theta)
     program = jax.jit(outer.step).lower(state, KEY)
@@ -279,7 +278,6 @@ def test_typed_keys_raw_keys_and_seeds_begin_alike(outer: OuterLearner) -> None:
         outer.init(jax.random.split(KEY, 3))
 
 
-@pytest.mark.every_algorithm
 def test_a_learner_pickles_and_copies_before_and_after_use(outer: OuterLearner) -> None:
     fresh = jax.eval_shape(outer.init, KEY)
     for copied in (pickle.loads(pickle.dumps(outer)), copy.deepcopy(outer)):

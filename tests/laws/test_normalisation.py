@@ -25,7 +25,7 @@ from jmeta.types import Lifetime, PyTree, Segment, Task, Timestep
 KEY = jax.random.key(7)
 BOTH = {"normalize_observations": True, "normalize_rewards": True}
 FEW_ACTIONS = ("dqn", "maml-dqn")
-FAST = ("rl2", "maml")
+FAST = ("rl2",)
 """Every other is a slow test."""
 SMALL: dict[str, Any] = {
     "widths": (8,),
@@ -112,7 +112,7 @@ def test_every_algorithm_has_the_two_settings_off_by_default_and_explained(name:
     assert type(on.learner) is type(off)
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_algorithm_takes_a_step_with_both(name: str) -> None:
     """Traced, not compiled: the statistics are measured, merged and nothing but that; the agent's theta is its own."""
     outer = built(name, **BOTH)
@@ -271,6 +271,7 @@ def test_no_gradient_flows_into_statistics() -> None:
     assert any(np.any(leaf) for leaf in jax.tree.leaves(gradient.parameters))
 
 
+@pytest.mark.slow
 def test_statistics_are_saved_shipped_and_frozen(tmp_path: Path) -> None:
     outer = built("average", far=True, **BOTH)
     result = jmeta.train(outer, KEY, 2, out=tmp_path / "run", progress=False)

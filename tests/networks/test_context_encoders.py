@@ -27,6 +27,7 @@ def posterior(apply: Any, *pieces: jax.Array) -> np.ndarray:
     return np.asarray(apply(evidence, method="posterior"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [ProductOfGaussians, MeanEmbedding, RecurrentContext])
 def test_evidence_may_come_in_pieces_and_none_is_the_prior(kind: Any) -> None:
     apply = encoder(kind)

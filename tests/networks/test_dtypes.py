@@ -20,6 +20,7 @@ BUILD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILD)
 def test_bfloat16_is_used_inside_and_seen_nowhere_else(name: str) -> None:
     """Parameters, decisions and memory are float32, decisions those of float32 up to bfloat16's eight bits."""

@@ -44,6 +44,7 @@ def test_gru_unroll_equals_steps() -> None:
     np.testing.assert_allclose(memory, last, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_resets", [False, True])
 def test_a_long_gru_has_the_derivative_of_its_steps(with_resets: bool) -> None:
     length, num_lifetimes = LONG + 3, 4

@@ -129,6 +129,7 @@ def test_cma_es_finds_what_pays() -> None:
     assert trained.metrics["fitness"][-5:].mean() > trained.metrics["fitness"][:5].mean() + 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", ["full", "diagonal"])
 def test_cma_es_steps_are_finite_and_move_theta(covariance: str) -> None:
     outer = jmeta.algorithms.rl2_cma_es(BANDIT, hidden_size=2, num_tasks=4, population_size=8, covariance=covariance)

@@ -41,6 +41,7 @@ def adapted(outer: OuterLearner, key: jax.Array) -> tuple[PyTree, PyTree]:
     return theta, run(theta)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "moves"), [("anil", {"policy"}), ("cavia", {"context"}), ("maml", {"torso", "policy"})])
 def test_only_those_parts_move_that_should(name: str, moves: set[str]) -> None:
     theta, phi = adapted(build(name), jax.random.key(0))

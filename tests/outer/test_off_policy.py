@@ -66,6 +66,7 @@ def test_a_batch_is_of_replay_beside_the_newest_lifetime() -> None:
         assert not all(np.isclose(newest, reward).any() for reward in np.asarray(batches.reward[task]).ravel())
 
 
+@pytest.mark.slow
 def test_contexts_are_the_first_segments_or_steps_at_random() -> None:
     """The evidence of a product of Gaussians adds up, so which steps are in it can be told."""
     fields: dict[str, Any] = {"widths": (8,), "encoder_widths": (8,), "num_tasks": 4, "num_segments": 3, "num_passes": 1}
@@ -121,6 +122,7 @@ def test_the_encoder_learns_by_default_where_a_lifetime_of_the_tasks_is_one_epis
     assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient["encoder"]))
 
 
+@pytest.mark.slow
 def test_contexts_are_drawn_from_so_many_of_the_newest_lifetimes() -> None:
     """Of two in three, and before there are three, of those there are."""
     outer = jmeta.algorithms.pearl(
@@ -217,6 +219,7 @@ def test_a_run_continues_bit_for_bit(tmp_path: Path) -> None:
     jax.tree.map(np.testing.assert_array_equal, parts.state, whole.state)
 
 
+@pytest.mark.slow
 def test_targets_follow_slowly() -> None:
     """One gradient step: slow' = slow + 0.25 (critic' - slow)."""
     outer = learner(num_passes=1, slow_rate=0.25)
@@ -328,6 +331,7 @@ def test_what_is_refused() -> None:
         jmeta.algorithms.pearl(SparsePointNavigation(), context_size=61)
 
 
+@pytest.mark.slow
 def test_when_the_rate_is_gone_theta_stays() -> None:
     outer = learner(anneal_steps=1)
     begun, first, second = (after(outer, number).theta for number in (0, 1, 2))
@@ -350,6 +354,7 @@ def test_a_shaped_reward_is_learned_from_and_not_seen() -> None:
         jmeta.algorithms.mql(tasks, shaped=True)
 
 
+@pytest.mark.slow
 def test_task_weights_weigh_tasks() -> None:
     """The gradient is the mean of the tasks' own, each with its weight over the mean weight."""
     weigh = lambda task: 0.2 + (task.goal[0] > 0)  # noqa: E731
@@ -370,6 +375,7 @@ def test_task_weights_weigh_tasks() -> None:
     assert np.abs(expected - each.mean(0)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_microbatches_change_nothing_but_memory() -> None:
     whole, parts = (after(learner(microbatch_size=size), 2).theta for size in (4, 1))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), whole, parts)

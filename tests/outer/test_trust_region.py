@@ -75,6 +75,7 @@ def test_products_with_the_hessian_are_those_of_the_divergence_itself(lived: tup
         assert vector @ found > 0
 
 
+@pytest.mark.slow
 def test_the_surrogate_has_the_gradient_of_ppo(lived: tuple[PyTree, PyTree]) -> None:
     theta, group = lived
     ppo = jmeta.algorithms.maml(POINTS, widths=(4,), num_streams=4, num_tasks=4)

@@ -374,6 +374,7 @@ def test_memory_lasts_a_lifetime_and_not_an_episode():
     np.testing.assert_array_equal(segments.memory.rewards[:, 1], rewards.sum(axis=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BANDIT_LEARNERS)
 def test_decisions_follow_from_all_pulls_so_far(name):
     """The last decision of a lifetime is the one that the learner makes of the nine pulls before it, counted here."""

@@ -46,6 +46,7 @@ def test_every_state_by_bisection():
                 assert index(s, n - s, remaining, num_pulls) == pytest.approx(gittins_index(s, n - s, remaining), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_cut_lattice_is_the_same_lattice():
     """After 64 layers the computation goes on with the states that are still needed."""
     assert gittins.LAYERS_AT_ONCE < 70

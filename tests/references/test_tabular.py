@@ -213,6 +213,7 @@ def test_later_episodes_are_better(name):
 # Memory.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_memory_lasts_a_lifetime_and_forgets_where_an_episode_ended(name):
     memory = lives(name)[0].segments.memory

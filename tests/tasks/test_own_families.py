@@ -329,6 +329,7 @@ FAMILIES: list[TaskDistribution] = [
 FAMILIES += [Corridors(), Pushers(), ToldTasks(TASKS["cart-pole"]())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tasks", FAMILIES, ids=lambda tasks: type(tasks).__name__)
 def test_families_are_pickled_and_copied_before_and_after_use(tasks: TaskDistribution) -> None:
     tasks = dataclasses.replace(tasks)

@@ -121,6 +121,7 @@ class SickObservation(SickReward):
     environment = Sick("observation")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "what"), [(SickReward, "reward"), (SickObservation, "observation")])
 def test_the_environment_is_blamed_where_it_is_to_blame(kind, what):
     outer = jmeta.algorithms.rl2(kind(), lifetime_length=8, hidden_size=4, num_tasks=16, num_epochs=1, num_minibatches=2)
@@ -152,6 +153,7 @@ def test_every_outer_learner_begins_with_a_given_theta(name):
     assert program.outvars == program.invars[: len(jax.tree.leaves(theta))]
 
 
+@pytest.mark.slow
 def test_fine_tuning(tmp_path):
     """The first step begins where the other run ended, on other tasks; and it resumes like any run."""
     train(rl2(), 2, out=tmp_path / "first")
