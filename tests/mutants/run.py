@@ -100,14 +100,13 @@ def check_texts(mutants: list[Mutant]) -> None:
 def run(mutants: list[Mutant], trees: list[Path], timeout: int) -> int:
     """Runs each mutant in a tree of its own for the while, reports, and returns the exit status."""
     began = time.monotonic()
-    tests = sorted({test for mutant in mutants for test in mutant.tests.split()})
-    print(f"{len(mutants)} mutants; first their {len(tests)} tests and files of tests on the tree as it is", flush=True)
-    baseline = pytest(
-        trees[0], tests, slow=any(mutant.slow for mutant in mutants), more=["-n", str(len(trees)), "--dist", "loadfile"]
-    )
-    if baseline.returncode != TESTS_PASS:
-        print(f"{baseline.stdout}\nerror: tests that mutants name do not pass on the tree as it is", file=sys.stderr)
-        return 2
+    print(f"{len(mutants)} mutants; first the tests and files of tests that they name, on the tree as it is", flush=True)
+    for slow in (False, True):
+        tests = sorted({test for mutant in mutants if mutant.slow == slow for test in mutant.tests.split()})
+        more = ["-n", str(len(trees)), "--dist", "loadfile"]
+        if tests and (baseline := pytest(trees[0], tests, slow=slow, more=more)).returncode != TESTS_PASS:
+            print(f"{baseline.stdout}\nerror: tests that mutants name do not pass on the tree as it is", file=sys.stderr)
+            return 2
     print(f"they pass, in {time.monotonic() - began:.0f} s", flush=True)
 
     free: queue.SimpleQueue[Path] = queue.SimpleQueue()
