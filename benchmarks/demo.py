@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 import jmeta
-from jmeta.cli.registry import build
 from jmeta.evaluation import Evaluation
 from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.evaluation.plots import COLOURS, adaptation_curve, finish, learning_curve, save
 from jmeta.references import UCB1, Random, ThompsonSampling
+from jmeta.registry import build
 from jmeta.training import Recipe, RunDirectory
 from jmeta.training.run_directory import device, versions
 

@@ -18,9 +18,9 @@ import numpy as np
 from rich.console import Console
 
 import jmeta
-from jmeta.cli.registry import build
 from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.inner.maml import Initialisation
+from jmeta.registry import build
 from jmeta.training import Recipe
 from jmeta.training.run_directory import device, git_commit, versions
 

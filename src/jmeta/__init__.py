@@ -24,12 +24,19 @@ if TYPE_CHECKING:
         objectives,
         outer,
         references,
+        registry,
+        struct,
         tasks,
         testing,
         training,
     )
     from jmeta.evaluation.evaluate import evaluate
+    from jmeta.inner import InContextLearner, InnerLearner
     from jmeta.keys import as_key
+    from jmeta.lifetime import live, replay
+    from jmeta.outer import OuterLearner
+    from jmeta.runs import load
+    from jmeta.tasks import TaskDistribution
     from jmeta.training import restore, train
     from jmeta.types import Protocol
 
@@ -44,31 +51,49 @@ _MODULES = (
     "objectives",
     "outer",
     "references",
+    "registry",
+    "struct",
     "tasks",
     "testing",
     "training",
 )
 _MEMBERS = {
+    "InContextLearner": "jmeta.inner",
+    "InnerLearner": "jmeta.inner",
+    "OuterLearner": "jmeta.outer",
     "Protocol": "jmeta.types",
+    "TaskDistribution": "jmeta.tasks",
     "as_key": "jmeta.keys",
     "evaluate": "jmeta.evaluation",
+    "live": "jmeta.lifetime",
+    "load": "jmeta.runs",
+    "replay": "jmeta.lifetime",
     "restore": "jmeta.training",
     "train": "jmeta.training",
 }
 
 __all__ = [
+    "InContextLearner",
+    "InnerLearner",
+    "OuterLearner",
     "Protocol",
+    "TaskDistribution",
     "algorithms",
     "as_key",
     "diagnostics",
     "evaluate",
     "evaluation",
     "inner",
+    "live",
+    "load",
     "networks",
     "objectives",
     "outer",
     "references",
+    "registry",
+    "replay",
     "restore",
+    "struct",
     "tasks",
     "testing",
     "train",

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jmeta.cli.errors import is_message
-from jmeta.cli.registry import check_round_trip
 from jmeta.lifetime import rollout, start
 from jmeta.references import Random
+from jmeta.registry import check_round_trip
 from jmeta.tasks import TaskDistribution
 from jmeta.tasks.base import sampled_tasks
 from jmeta.tasks.checks import CHECKS, check_described, check_splits, distinct

@@ -18,9 +18,9 @@ from jmeta import __main__ as entry
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli import main as cli
 from jmeta.cli.help import flag, headline, plain, setting_texts
-from jmeta.cli.registry import build, recipe_of, settings
-from jmeta.cli.runs import learner_of
 from jmeta.evaluation import plots
+from jmeta.registry import build, recipe_of, settings
+from jmeta.runs import learner_of
 from jmeta.tasks import TASKS
 from jmeta.training import RunDirectory, TrainResult, restore
 from tests.cli.conftest import RL2

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jmeta.cli.registry import build, check_round_trip, fields_of, from_json, recipe, recipe_of, to_json
+from jmeta.registry import build, check_round_trip, fields_of, from_json, recipe, recipe_of, to_json
 from jmeta.training import RunDirectory
 from tests.cli.conftest import Said
 from tests.cli.settings_families import Limits, Loose, Rich, Side

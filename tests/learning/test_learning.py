@@ -6,9 +6,9 @@ import pytest
 import grid_navi
 import jmeta
 import off_policy
-from jmeta.cli.registry import build
 from jmeta.evaluation.beliefs import decode_goals
 from jmeta.outer.base import OuterLearner
+from jmeta.registry import build
 from jmeta.tasks import BernoulliBandit, PointNavigation
 from published import Row
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from jmeta.cli.main import main, recorded_options
-from jmeta.cli.registry import build
-from jmeta.cli.runs import learner_of
+from jmeta.registry import build
+from jmeta.runs import learner_of
 from jmeta.training import RunDirectory, restore
 from jmeta.training.checkpoints import Checkpoints
 from jmeta.training.schema import fits, misfit
@@ -375,7 +375,7 @@ def test_a_directory_runs_no_code_that_nobody_named(command, directory, evil, ca
     assert caught.value.code == 2
     said = " ".join(capsys.readouterr().err.split())
     assert "was trained on 'evil_tasks:Thing', so this command would run the code of" in said
-    assert f"{evil.parent / 'code' / 'evil_tasks.py'}: add --trust if you trust that code" in said
+    assert f"{evil.parent / 'code' / 'evil_tasks.py'}: add --trust (in Python trust=True) if you trust that code" in said
     assert not evil.exists()
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from jmeta.cli.main import main
-from jmeta.cli.registry import build, recipe_of
 from jmeta.outer.base import OuterLearner
+from jmeta.registry import build, recipe_of
 from jmeta.training import RunDirectory
 from tests.training.walk import assert_same_run, steps
 

@@ -16,11 +16,11 @@ from tyro.conf import Positional
 
 from jmeta import references
 from jmeta.algorithms import ALGORITHMS
-from jmeta.cli.registry import as_tuples, find_task, nearest, settings
 from jmeta.evaluation.compare import Budget, Cell, Comparison, HandWritten, compare
 from jmeta.evaluation.report import write_report
 from jmeta.inner.base import InnerLearner
 from jmeta.ranges import plain
+from jmeta.registry import as_tuples, checked_learner, find_algorithm, find_task, nearest, settings
 from jmeta.tasks import TASKS, TaskDistribution
 from jmeta.training.schema import fits, say_type
 from jmeta.types import Protocol
@@ -223,9 +223,15 @@ def _entry(name: str, table: Any, tasks: dict[str, TaskDistribution]) -> _Entry:
     known: dict[str, Callable[..., Any]] = {**ALGORITHMS, **BASELINES}
     _check_table(where, name, table, "algorithm", known)
     kind = table["algorithm"]
-    if kind not in known:
-        raise ValueError(f"{where}: no algorithm is called {kind!r}; {nearest(kind, known)}")
-    parameters = settings(known[kind])
+    if kind in known:
+        make = known[kind]
+    elif ":" in kind:
+        make = find_algorithm(kind)
+    else:
+        raise ValueError(
+            f"{where}: no algorithm is called {kind!r}; {nearest(kind, known)}; or one of your own as module:function"
+        )
+    parameters = settings(make)
     annotations = {k: plain(p.annotation) for k, p in parameters.items() if k not in ("observation_size", "action_space")}
     for key in ("tasks", "evaluation"):
         if key in table:
@@ -250,7 +256,7 @@ def _entry(name: str, table: Any, tasks: dict[str, TaskDistribution]) -> _Entry:
         if key not in Protocol._fields:
             raise ValueError(f"{where}: evaluation has no field {key!r}; {nearest(key, Protocol._fields)}")
     fields = {key: value for key, value in table.items() if key not in SPECIAL and key not in varied}
-    return _Entry(name, kind, known[kind], fields, varied, table.get("tasks"), table.get("evaluation", {}))
+    return _Entry(name, kind, make, fields, varied, table.get("tasks"), table.get("evaluation", {}))
 
 
 def _cell(entry: _Entry, name: str, tasks: TaskDistribution) -> Cell:
@@ -258,7 +264,7 @@ def _cell(entry: _Entry, name: str, tasks: TaskDistribution) -> Cell:
 
     def learner(fields: dict[str, Any]) -> Any:
         if entry.kind not in BASELINES:
-            return entry.build(tasks, **as_tuples(fields))
+            return checked_learner(entry.build(tasks, **as_tuples(fields)), entry.kind)
         read_off = {key: READ_OFF[key](tasks) for key in settings(entry.build) if key in READ_OFF}
         inner = entry.build(**read_off | as_tuples(fields))
         return HandWritten(inner, tasks, Protocol(1, tasks.lifetime_length, 1))

@@ -10,8 +10,8 @@ import docstring_parser
 
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.compare import SPECS
-from jmeta.cli.registry import nearest, settings
 from jmeta.ranges import ranges
+from jmeta.registry import nearest, settings
 from jmeta.tasks import TASKS
 
 KINDS: dict[str, dict[str, Any]] = {"algorithms": dict(ALGORITHMS), "tasks": dict(TASKS)}

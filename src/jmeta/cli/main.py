@@ -28,8 +28,6 @@ from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.compare import compare_command
 from jmeta.cli.errors import is_message, own_frame
 from jmeta.cli.help import LISTS, about, details, flag, overview, setting_texts
-from jmeta.cli.registry import OTHER_NAMES, build, fields_of, find_algorithm, find_task, nearest, recipe, recipe_of, settings
-from jmeta.cli.runs import learner_of, remember
 from jmeta.evaluation import Evaluation, evaluate, standard_error
 from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.evaluation.plots import plot_runs
@@ -37,9 +35,11 @@ from jmeta.evaluation.watch import watch
 from jmeta.keys import as_key
 from jmeta.outer.base import OuterLearner
 from jmeta.references import Random
+from jmeta.registry import OTHER_NAMES, build, fields_of, find_algorithm, find_task, nearest, recipe, recipe_of, settings
+from jmeta.runs import learner_of, load, own_names, remember
 from jmeta.tasks import TASKS, Split, TaskDistribution
 from jmeta.testing import check_tasks
-from jmeta.training import Recipe, RunDirectory, TrainResult, restore, train
+from jmeta.training import Recipe, RunDirectory, TrainResult, train
 from jmeta.training.run_directory import device, git_commit, versions
 from jmeta.training.schema import misfit
 from jmeta.types import Protocol
@@ -188,7 +188,7 @@ def _resume(args: list[str]) -> int:
           anneal_steps: outer steps, counted from the run's first, over which the learning rate falls to zero; as before by
             default.
           progress: show progress on standard error.
-          trust: run the code that the directory names, if it is no task of jmeta's and was not trained by you on this machine.
+          trust: run the code that the directory names, if it is not jmeta's and you did not train it on this machine.
         """
         directory = RunDirectory(run)
         outer, written = learner_of(run, trust=trust)
@@ -221,10 +221,9 @@ def recorded_options(run: RunDirectory) -> TrainOptions:
 def _report_training(outer: OuterLearner, options: TrainOptions, recipe: Recipe) -> int:
     theta = None
     if options.from_run is not None:
-        named = recipe_of(RunDirectory(options.from_run).read_config(), str(options.from_run)).task == recipe.task
-        before, _ = learner_of(options.from_run, trust=named)  # this command has named the same code
-        _, state = restore(before, options.from_run)
-        theta = state.theta
+        before = recipe_of(RunDirectory(options.from_run).read_config(), str(options.from_run))
+        named = set(own_names(before)) <= set(own_names(recipe))  # this command has named the same code
+        theta = load(options.from_run, trust=named).state.theta
     result = train(
         outer,
         as_key(options.seed),
@@ -368,19 +367,19 @@ def _evaluate(args: list[str]) -> int:
           greedy: take the most likely action at every step, instead of a sampled one.
           step: outer step of the checkpoint; the newest sound one by default.
           progress: show progress on standard error.
-          trust: run the code that the directory names, if it is no task of jmeta's and was not trained by you on this machine.
+          trust: run the code that the directory names, if it is not jmeta's and you did not train it on this machine.
         """
         directory = RunDirectory(run)
-        outer, _ = learner_of(run, trust=trust)
+        opened = load(run, step=step, trust=trust)
+        outer, step = opened.outer, opened.step
         changes = {"num_segments": num_segments, "segment_length": segment_length, "num_streams": num_streams}
         protocol = outer.protocol._replace(**{name: value for name, value in changes.items() if value is not None})
         tasks = _split(outer.tasks, split)
         if json_file is not None and not json_file.parent.is_dir():
             raise ValueError(f"--json {json_file}: there is no directory {json_file.parent}")
-        step, state = restore(outer, run, step=step)
         key = jax.random.fold_in(as_key(seed), EVALUATION_FOLD)
         living = partial(evaluate, key=key, num_tasks=num_tasks, progress=progress)
-        result = living(outer.inner, tasks, outer.deploy(state), protocol=protocol, greedy=greedy)
+        result = living(opened.inner, tasks, opened.theta, protocol=protocol, greedy=greedy)
         random = living(
             Random(tasks.observation_size, tasks.action_space),
             tasks,
@@ -479,13 +478,12 @@ def _watch(args: list[str]) -> int:
           out: the GIF; watch.gif in the run by default.
           split: which tasks.
           seed: chooses the task, and what happens in it.
-          trust: run the code that the directory names, if it is no task of jmeta's and was not trained by you on this machine.
+          trust: run the code that the directory names, if it is not jmeta's and you did not train it on this machine.
         """
-        outer, _ = learner_of(run, trust=trust)
-        tasks = _split(outer.tasks, split)
-        _, state = restore(outer, run)
+        opened = load(run, trust=trust)
+        tasks = _split(opened.tasks, split)
         key = jax.random.fold_in(as_key(seed), EVALUATION_FOLD)
-        print(watch(outer.inner, tasks, outer.deploy(state), key, protocol=outer.protocol, out=out or run / "watch.gif"))
+        print(watch(opened.inner, tasks, opened.theta, key, protocol=opened.protocol, out=out or run / "watch.gif"))
         return 0
 
     return tyro.cli(watch_run, prog="jmeta watch", args=args)

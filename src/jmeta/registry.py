@@ -1,4 +1,8 @@
-"""From names and settings to learners, and back: what the command line knows, it reads off signatures and fields."""
+"""Learners and tasks by name: builds them from names and settings, and writes them down as a recipe.
+
+An algorithm is named as in ``jmeta.algorithms.ALGORITHMS``, or ``module:function`` for one of the user's own. A task family is
+named as in ``jmeta.tasks.TASKS``, or ``module:Class``. Settings are read off signatures and fields.
+"""
 
 import dataclasses
 import difflib
@@ -80,39 +84,67 @@ def _spelled(name: str) -> str:
 
 
 def find_algorithm(name: str) -> Callable[..., OuterLearner]:
-    """The composition of that name.
+    """Returns the algorithm of that name, or the function at ``module:function``.
 
     Raises:
-      ValueError: if there is none, with the nearest.
+      ValueError: if there is none, with the nearest name, or if the function can't be given settings by name.
     """
-    if name not in ALGORITHMS:
-        raise ValueError(f"no algorithm is called {name!r}; {nearest(name, ALGORITHMS)}")
-    return ALGORITHMS[name]
+    if name in ALGORITHMS:
+        return ALGORITHMS[name]
+    if ":" not in name:
+        raise ValueError(f"no algorithm is called {name!r}; {nearest(name, ALGORITHMS)}; or one of your own as module:function")
+    found = _find_own(name, "algorithm")
+    if not callable(found):
+        raise ValueError(f"{name!r} is not a function: give one that takes a task distribution and returns an outer learner")
+    _check_signature(name, found)
+    return found
+
+
+def _check_signature(name: str, function: Callable[..., Any]) -> None:
+    """Raises ValueError unless a function takes ``tasks`` first and then settings by name, each with its type."""
+    first, *others = [*inspect.signature(function, eval_str=True).parameters.values(), None]
+    if first is None or first.name != "tasks":
+        raise ValueError(f"{name!r} must take the task distribution first, under the name 'tasks': def my_algorithm(tasks, ...)")
+    for parameter in others[:-1]:
+        assert parameter is not None
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise ValueError(f"{name!r} takes {parameter}: list its settings one by one, so that they can be given by name")
+        if parameter.annotation is parameter.empty:
+            raise ValueError(f"the setting {parameter.name!r} of {name!r} has no type: write {parameter.name}: int, say")
 
 
 def find_task(name: str) -> type[TaskDistribution]:
-    """The task distribution of that name, or the class at ``module:Class``.
+    """Returns the task distribution of that name, or the class at ``module:Class``.
 
     Raises:
-      ValueError: if there is none, with the nearest.
+      ValueError: if there is none, with the nearest name.
     """
     if name in TASKS:
         return TASKS[name]
     if ":" not in name:
         raise ValueError(f"no task is called {name!r}; {nearest(name, TASKS)}; or one of your own as module:Class")
-    module_name, _, class_name = name.partition(":")
+    found = _find_own(name, "task")
+    if not (inspect.isclass(found) and issubclass(found, TaskDistribution)):
+        raise ValueError(f"{name!r} is not a TaskDistribution: subclass jmeta.tasks.TaskDistribution")
+    return found
+
+
+def _find_own(name: str, noun: str) -> Any:
+    """Returns what ``module:attribute`` names.
+
+    Raises:
+      ValueError: if there is no such module, or it has no such attribute.
+    """
+    module_name, _, attribute = name.partition(":")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if not (error.name and f"{module_name}.".startswith(f"{error.name}.")):
             raise  # it was found, and imports something that was not
-        raise ValueError(f"can't find the task {name!r}: {error}; is its module on PYTHONPATH?") from None
-    if not hasattr(module, class_name):
-        raise ValueError(f"can't find the task {name!r}: {module.__file__} has no {class_name!r}; is another one on PYTHONPATH?")
-    found = getattr(module, class_name)
-    if not (inspect.isclass(found) and issubclass(found, TaskDistribution)):
-        raise ValueError(f"{name!r} is not a TaskDistribution: subclass jmeta.tasks.TaskDistribution")
-    return found
+        raise ValueError(f"can't find the {noun} {name!r}: {error}; is its module on PYTHONPATH?") from None
+    if not hasattr(module, attribute):
+        raise ValueError(f"can't find the {noun} {name!r}: {module.__file__} has no {attribute!r}; is another one on PYTHONPATH?")
+    return getattr(module, attribute)
 
 
 def settings(thing: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -130,17 +162,32 @@ def settings(thing: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def build(recipe: Recipe) -> OuterLearner:
-    """The learner that a recipe describes."""
+    """Builds the learner that a recipe describes.
+
+    Raises:
+      TypeError: if a function of the user's own returns something else.
+    """
     tasks = _built(find_task(recipe.task), recipe.task_fields)
     algorithm = find_algorithm(recipe.algorithm)
-    return algorithm(tasks, **_read(algorithm, recipe.algorithm_fields))
+    return checked_learner(algorithm(tasks, **_read(algorithm, recipe.algorithm_fields)), recipe.algorithm)
+
+
+def checked_learner(built: Any, name: str) -> OuterLearner:
+    """Returns what an algorithm built.
+
+    Raises:
+      TypeError: if it is no outer learner.
+    """
+    if not isinstance(built, OuterLearner):
+        raise TypeError(f"{name} returned {built!r:.100}, which is no outer learner: return a jmeta.outer.base.OuterLearner")
+    return built
 
 
 def recipe(algorithm: str, algorithm_settings: Any, task: str, task_settings: Any) -> Recipe:
     """Makes the recipe from which ``build`` makes the same learner again.
 
     Args:
-      algorithm: its name.
+      algorithm: its name, or ``module:function``.
       algorithm_settings: a dataclass of them.
       task: the name of the task family, or ``module:Class``.
       task_settings: a dataclass of them.

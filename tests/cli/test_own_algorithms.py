@@ -1,0 +1,110 @@
+"""An algorithm of the user's own is trained, resumed, evaluated and compared by name; and runs are opened from Python."""
+
+import json
+import sys
+from pathlib import Path
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+import jmeta as library
+from jmeta.registry import find_algorithm
+from jmeta.tasks import BernoulliBandit
+from tests.cli.own_algorithms import Doubtful, doubtful_rl2
+
+NAME = "tests.cli.own_algorithms:doubtful_rl2"
+TRAIN = f"train {NAME} --task bernoulli-bandit --task.num-pulls 3 --units 5 --learning-rate 0.002 --no-progress".split()
+SPEC = f"""
+name = "own"
+seeds = 1
+env_steps = 100
+num_test_tasks = 8
+
+[tasks.bandit]
+task = "bernoulli-bandit"
+num_pulls = 3
+
+[algorithms.mine]
+algorithm = "{NAME}"
+units = 5
+learning_rate = [1e-3, 2e-3]
+"""
+
+
+def test_it_is_trained_resumed_evaluated_watched_and_opened(jmeta, tmp_path):
+    out = tmp_path / "run"
+    assert jmeta(*TRAIN, "--num-steps", 2, "--out", out).status == 0
+    said = jmeta("resume", out, "--num-steps", 3, "--no-progress")
+    assert said.status == 0, said.err
+    assert jmeta("evaluate", out, "--num-tasks", 8, "--no-progress").status == 0
+    opened = library.load(out)
+    assert isinstance(opened.outer, Doubtful)
+    assert (opened.step, opened.outer.num_tasks, opened.tasks) == (3, 16, BernoulliBandit(num_pulls=3))
+    assert opened.config["recipe"]["algorithm"] == NAME
+    result = library.evaluate(opened.inner, opened.tasks.held_out, opened.theta, 0, protocol=opened.protocol, num_tasks=8)
+    assert np.isfinite(result.mean_return)
+    assert library.load(out, step=2).step == 2
+
+
+def test_help_lists_its_settings(jmeta):
+    said = jmeta("train", NAME, "--task", "bernoulli-bandit", "--help")
+    assert "RL² as somebody else might write it." in said.words
+    assert "--units" in said.words
+    assert "of the GRU." in said.words
+
+
+def test_it_is_compared(jmeta, tmp_path):
+    spec = tmp_path / "own.toml"
+    spec.write_text(SPEC)
+    said = jmeta("compare", spec, "--out", tmp_path / "out")
+    assert said.status == 0, said.err
+    (result,) = (tmp_path / "out" / "cells").rglob("result.json")
+    assert len(json.loads(result.read_text())["variants"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("nothing_there", "own_algorithms.py has no 'nothing_there'"),
+        ("NUMBER", "is not a function: give one that takes a task distribution"),
+        ("unknown_settings", r"takes \*\*settings: Any: list its settings one by one"),
+        ("untyped", "the setting 'units' of .*untyped' has no type: write units: int, say"),
+        ("without_tasks", "must take the task distribution first, under the name 'tasks'"),
+    ],
+)
+def test_what_can_not_be_used_says_why(function, message):
+    with pytest.raises(ValueError, match=message):
+        find_algorithm(f"tests.cli.own_algorithms:{function}")
+
+
+def test_no_module_and_no_outer_learner(jmeta, tmp_path):
+    with pytest.raises(ValueError, match=r"can't find the algorithm 'nowhere:f': No module named 'nowhere'; is its module on"):
+        find_algorithm("nowhere:f")
+    name = "tests.cli.own_algorithms:returns_nothing"
+    said = jmeta("train", name, "--task", "bernoulli-bandit", "--num-steps", 1, "--out", tmp_path / "run")
+    assert said.status != 0
+    assert f"{name} returned None, which is no outer learner" in said.words
+
+
+def test_a_directory_that_names_an_algorithm_is_not_trusted_by_itself(jmeta, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    assert jmeta(*TRAIN, "--num-steps", 1, "--out", out).status == 0
+    moved = out.rename(tmp_path / "moved")
+    assert "add --trust" in jmeta("evaluate", moved).words
+    with pytest.raises(ValueError, match=r"own_algorithms|tests.*: add --trust \(in Python trust=True\)"):
+        library.load(moved)
+    assert library.load(moved, trust=True).step == 1
+    assert library.load(moved).step == 1  # remembered
+
+
+def test_runs_of_python_are_opened_with_their_learner(tmp_path):
+    outer = doubtful_rl2(BernoulliBandit(num_pulls=3))
+    trained = library.train(outer, 0, 1, out=tmp_path / "run", progress=False)
+    opened = library.load(str(tmp_path / "run"), outer=outer)
+    chex.assert_trees_all_equal(opened.theta, jax.device_get(trained.theta))
+    with pytest.raises(ValueError, match="was started from Python"):
+        library.load(tmp_path / "run")
+    with pytest.raises(FileNotFoundError):
+        library.load(Path(sys.prefix) / "no-such-run")
