@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import pytest
 
+import jmeta
+
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
@@ -51,3 +53,11 @@ def test_the_same_task_in_other_units_is_learned_with_normalised_observations(fa
     assert block != BLOCKS[2]
     exec(block, names)
     assert min(names["later"]) > 0.45
+
+
+def test_an_algorithm_of_ones_own_is_built() -> None:
+    names: dict[str, Any] = {}
+    exec(BLOCKS[3], names)
+    outer = names["small_rl2"](jmeta.tasks.BernoulliBandit(num_pulls=2), units=4)
+    assert isinstance(outer, jmeta.OuterLearner)
+    assert "small_rl2" in README.split(BLOCKS[3])[1]  # by the name that the text has

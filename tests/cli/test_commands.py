@@ -402,7 +402,7 @@ def test_list_says_what_each_setting_of_one_is(jmeta, name):
 
 def test_help_says_the_ranges_of_numbers(jmeta):
     said = jmeta("list", "rl2").words
-    assert "global norm is clipped here (above 0)." in said
+    assert "clipped to this global norm (above 0)." in said
     assert "weight of the policy's entropy (at least 0)." in said
     assert "in [0, 1]." in said  # said once
     assert "--hidden-size (default: 64) units of the core; a multiple of 8 for a transformer." in said

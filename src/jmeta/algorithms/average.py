@@ -42,15 +42,15 @@ def average(
       num_tasks: tasks at each outer step.
       num_epochs: passes over the same experience.
       num_minibatches: groups of tasks in a pass; must divide num_tasks.
-      learning_rate: of Adam.
+      learning_rate: learning rate of Adam.
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
         constant by default.
-      discount: per environment step, in [0, 1], within an episode.
+      discount: discount factor per environment step, in [0, 1], within an episode.
       trace: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.
       entropy_coefficient: weight of the policy's entropy.
       value_coefficient: weight of the critic's squared error, in units of normalised return.
-      max_gradient_norm: the gradient's global norm is clipped here.
+      max_gradient_norm: the gradient is clipped to this global norm.
 
     Returns:
       The outer learner; its ``inner`` is the agent.

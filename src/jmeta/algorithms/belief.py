@@ -47,7 +47,7 @@ def belief_learner(
       tasks: the distribution to meta-train on.
       belief_size: dimensions of what is believed.
       make_inner: the fields of ``BeliefAgent`` to the agent.
-      core: of the encoder, as for ``rl2``.
+      core: recurrent core of the encoder, as for ``rl2``.
       hidden_size: units of the encoder's core.
       encoder_widths: layers before it.
       policy_widths: hidden layers of the policy and of its critic, each.
@@ -56,20 +56,20 @@ def belief_learner(
       num_tasks: lifetimes lived at each outer step, each in a new task.
       num_belief_updates: gradient steps of the belief in an outer step.
       belief_batch_size: lifetimes in each; divides num_tasks.
-      belief_learning_rate: of its Adam.
-      max_belief_gradient_norm: the belief's gradient's global norm is clipped here.
+      belief_learning_rate: learning rate of Adam for the belief.
+      max_belief_gradient_norm: the gradient of the belief is clipped to this global norm.
       buffer_steps: outer steps whose lifetimes it learns from: half of them the first, the others the newest.
       num_epochs: passes of the policy over the new lifetimes.
       num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
-      learning_rate: of the policy's Adam.
+      learning_rate: learning rate of Adam for the policy.
       anneal_steps: outer steps over which the policy's learning rate falls linearly to zero, the entropy coefficient in three
         quarters of them and the belief's rate in 0.85; constant by default.
-      discount: per environment step, in [0, 1]; it runs on across episodes.
+      discount: discount factor per environment step, in [0, 1]; it runs on across episodes.
       trace: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.
       entropy_coefficient: weight of the policy's entropy.
       value_coefficient: weight of the critic's squared error, in units of normalised return.
-      max_gradient_norm: the policy's gradient's global norm is clipped here.
+      max_gradient_norm: the gradient of the policy is clipped to this global norm.
 
     Returns:
       The outer learner; its ``inner`` is the agent.

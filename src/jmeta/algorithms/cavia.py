@@ -32,7 +32,7 @@ def cavia(
         takes much larger rates than weights.
       widths: hidden layers of the policy.
       initial_std: standard deviation of a continuous policy at first, in units of half the action box.
-      compute_dtype: of the hidden layers; weights, gradients and the policy itself are float32 in any case.
+      compute_dtype: precision of the hidden layers; weights, gradients and the policy itself are float32 in any case.
       settings: as for ``maml``.
 
     Returns:

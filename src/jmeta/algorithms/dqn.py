@@ -34,12 +34,12 @@ def dqn(
     Args:
       tasks: the distribution to train on; there are a few actions.
       widths: hidden layers.
-      discount: per environment step, in [0, 1].
+      discount: discount factor per environment step, in [0, 1].
       reward_scale: rewards are multiplied by it before values are learned from them; Huber's loss wants values of a few units.
-      epsilon: how often an action of the agent that is shipped is any, in (0, 1].
-      last_epsilon: how often an action in training is any, once the time for exploration is over; at first every one is.
+      epsilon: share of random actions of the agent that is shipped, in (0, 1].
+      last_epsilon: share of random actions in training once exploration is over; at first all actions are random.
       explore_steps: outer steps over which that falls; None: it stays at 1.
-      learning_rate: of Adam.
+      learning_rate: learning rate of Adam.
       settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
     Returns:

@@ -22,7 +22,7 @@ def e_maml(tasks: TaskDistribution, *, exploration_coefficient: NonNegative = 1.
 
     Args:
       tasks: the distribution to meta-train on.
-      exploration_coefficient: of the second term; 1 is the gradient, less is a compromise between bias and variance.
+      exploration_coefficient: weight of the second term. At 1 the gradient is unbiased; less has bias and less variance.
       settings: as for ``maml``.
 
     Returns:

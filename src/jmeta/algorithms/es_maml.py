@@ -41,7 +41,7 @@ def es_maml(
       widths: hidden layers of the policy.
       initial_std: standard deviation of a continuous policy at first, in units of half the action box.
       num_inner_steps: adaptations in training and evaluation, at least 1; from then on nothing is tried.
-      inner_rate: of gradient adaptation.
+      inner_rate: learning rate of gradient adaptation.
       inner_sigma: standard deviation of what a task tries.
       num_streams: trajectories, each with a perturbation of its own.
       segment_length: environment steps of each trajectory, whole episodes; the task's own lifetime by default.
@@ -49,7 +49,7 @@ def es_maml(
       population_size: members, in pairs of opposite perturbations.
       members_at_once: pairs that one device lives with at once; all by default.
       sigma: standard deviation of the population.
-      learning_rate: of Adam, the outer optimiser.
+      learning_rate: learning rate of Adam, the outer optimiser.
       anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
 
     Returns:

@@ -49,7 +49,7 @@ def hypernetwork(
 
     Args:
       tasks: the distribution to meta-train on.
-      core: what reads, as for ``rl2``.
+      core: recurrent core that reads the experience, as for ``rl2``.
       hidden_size: units of the core.
       encoder_widths: layers before it.
       hypernetwork_widths: hidden layers between the core and the generated weights.
@@ -61,15 +61,15 @@ def hypernetwork(
       num_tasks: lifetimes lived at each outer step, each in a new task.
       num_epochs: passes over those lifetimes.
       num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
-      learning_rate: of Adam.
+      learning_rate: learning rate of Adam.
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
         constant by default.
-      discount: per environment step, in [0, 1]; it runs on across episodes.
+      discount: discount factor per environment step, in [0, 1]; it runs on across episodes.
       trace: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.
       entropy_coefficient: weight of the policy's entropy.
       value_coefficient: weight of the critic's squared error, in units of normalised return.
-      max_gradient_norm: the gradient's global norm is clipped here.
+      max_gradient_norm: the gradient is clipped to this global norm.
 
     Returns:
       The outer learner; its ``inner`` is the agent.

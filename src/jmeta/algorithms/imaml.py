@@ -31,7 +31,7 @@ def imaml(
 
     Args:
       tasks: the distribution to meta-train on.
-      strength: of the pull towards the initial weights, lambda of the paper.
+      strength: strength of the pull towards the initial weights, lambda in the paper.
       inner_clip_epsilon: half-width of the interval of likelihood ratios, around 1, within which the inner problem gains.
       num_solver_steps: gradient steps on the same data that solve the inner problem, at ``inner_rates``.
       num_cg_steps: conjugate-gradient steps of the implicit derivative.

@@ -73,29 +73,29 @@ def maml(
       initial_std: standard deviation of a continuous policy at first, in units of half the action box.
       num_inner_steps: gradient steps on each task in training, at least 1. Evaluation may take more.
       inner_rates: rate of the first, second, ... inner step; the last one serves all later steps.
-      baseline: of advantages: linear in state and time, fitted to each segment of each task; or a value network that is
-        meta-learned beside the policy, fitted to each segment by scale and offset for the inner step.
-      inner_optimizer: what turns gradients into inner steps: nothing, momentum 0.9, or Adam.
-      surrogate: what inner steps ascend. All have the same gradient; the second derivative of ``naive``, as the authors' code has
-        it, leaves out that other weights would have gathered other data, which makes the meta-gradient biased and less noisy.
+      baseline: baseline of the advantages: linear in state and time, fitted to each segment of each task; or a value network
+        that is meta-learned beside the policy, fitted to each segment by scale and offset for the inner step.
+      inner_optimizer: optimiser of the inner steps: plain gradient descent, momentum 0.9, or Adam.
+      surrogate: objective of the inner steps. All have the same gradient. The second derivative of ``naive``, which the authors'
+        code uses, leaves out that other weights would have gathered other data: the meta-gradient is biased and less noisy.
       first_order: leave out the second derivatives (FOMAML).
       mixed_mode: differentiate inner gradients forward-over-reverse, which costs less memory and time; the gradient is the same.
       stream_chunks: groups of streams that gradients are computed for one after the other, which bounds memory; must divide
         num_streams.
       rematerialise: compute inner steps again when differentiating, which costs less memory and more time.
       microbatch_size: tasks that one device differentiates at once, which bounds memory; chosen for speed by default.
-      compute_dtype: of the hidden layers; weights, gradients and the policy itself are float32 in any case.
+      compute_dtype: precision of the hidden layers; weights, gradients and the policy itself are float32 in any case.
       num_streams: trajectories rolled out in parallel for each inner step.
       segment_length: environment steps of each trajectory, whole episodes; the task's own lifetime by default.
       num_tasks: tasks at each outer step.
       num_epochs: outer updates on the same data.
-      learning_rate: of Adam, the outer optimiser.
+      learning_rate: learning rate of Adam, the outer optimiser.
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
         constant by default.
-      discount: per environment step, in [0, 1], of inner and outer returns.
+      discount: discount factor per environment step, in [0, 1], of inner and outer returns.
       clip_epsilon: half-width of PPO's ratio interval; it has no effect with one epoch.
       entropy_coefficient: weight of the adapted policy's entropy.
-      max_gradient_norm: the meta-gradient's global norm is clipped here.
+      max_gradient_norm: the meta-gradient is clipped to this global norm.
 
     Returns:
       The outer learner; its ``inner`` is the agent.

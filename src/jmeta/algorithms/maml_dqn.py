@@ -44,20 +44,20 @@ def maml_dqn(
     Args:
       tasks: the distribution to meta-train on; there are a few actions.
       widths: hidden layers.
-      discount: per environment step, in [0, 1].
+      discount: discount factor per environment step, in [0, 1].
       reward_scale: rewards are multiplied by it before values are learned from them; Huber's loss wants values of a few units.
       num_updates: inner steps at each adaptation.
       adapt_batch_size: steps of the task's own replay in each.
       adapt_capacity: steps of a task that adaptation keeps.
-      inner_rate: of the inner steps.
-      max_inner_norm: an inner gradient's global norm is clipped here.
+      inner_rate: learning rate of the inner steps.
+      max_inner_norm: inner gradients are clipped to this global norm.
       first_order: if True inner gradients count as constants.
-      exploration_epsilon: how often an action is any in the first segment of a new task, before anything has adapted.
-      epsilon: how often an action of the agent that is shipped is any, in (0, 1].
-      last_epsilon: how often an action in training is any, once the time for exploration is over; at first every one is.
+      exploration_epsilon: share of random actions in the first segment of a new task, before the agent has adapted.
+      epsilon: share of random actions of the agent that is shipped, in (0, 1].
+      last_epsilon: share of random actions in training once exploration is over; at first all actions are random.
       explore_steps: outer steps over which that falls; None: it stays at 1.
       num_segments: segments of a lifetime, at least 2, since it adapts between segments.
-      learning_rate: of Adam.
+      learning_rate: learning rate of Adam.
       settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
     Returns:

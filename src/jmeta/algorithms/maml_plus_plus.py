@@ -31,7 +31,7 @@ def maml_plus_plus(
 
     Args:
       tasks: the distribution to meta-train on.
-      inner_rates: of the first, second, ... inner step at first; the last one serves all later steps. Steps beyond those of
+      inner_rates: initial rates of the first, second, ... inner step; the last one serves all later steps. Steps beyond those of
         training keep the rates they began with.
       multi_step_steps: outer steps over which the weight of what follows earlier inner steps falls linearly to zero; it has no
         effect with one inner step.

@@ -33,7 +33,7 @@ def maml_trpo(
     Args:
       tasks: the distribution to meta-train on.
       max_kl: mean divergence of the adapted policies that an outer step may make, in nats.
-      damping: of the divergence's Hessian.
+      damping: added to the diagonal of the divergence's Hessian.
       num_cg_steps: conjugate-gradient steps.
       settings: as for ``maml``.
 

@@ -21,7 +21,7 @@ def meta_lstm(
     Args:
       tasks: the distribution to meta-train on.
       hidden_size: units of the LSTM, which all weights share.
-      initial_rate: at which the untrained LSTM descends, in (0, 1).
+      initial_rate: step size of the untrained LSTM, in (0, 1).
       first_order: inner gradients count as constants, as in the paper.
       settings: as for ``maml``.
 

@@ -18,7 +18,7 @@ def meta_sgd(tasks: TaskDistribution, *, initial_rate: Positive = 0.5, **setting
 
     Args:
       tasks: the distribution to meta-train on.
-      initial_rate: of every weight.
+      initial_rate: initial step size of every weight.
       settings: as for ``maml``.
 
     Returns:

@@ -53,20 +53,20 @@ def mql(
 
     Args:
       tasks: the distribution to meta-train on; actions lie in a box.
-      core: of the context.
+      core: recurrent core of the context, as for ``rl2``.
       hidden_size: units of it.
       widths: hidden layers of the policy and of each critic.
-      discount: per environment step, in [0, 1].
+      discount: discount factor per environment step, in [0, 1].
       reward_scale: rewards are multiplied by it before values are learned from them.
       exploration_noise: standard deviation of what is added to actions in training, in units of half the action box.
       sequence_length: steps of replay in a row, over which contexts are made anew in training.
-      burn_in: of them, at the beginning, that only make the context.
+      burn_in: steps at the beginning of a sequence that only make the context and are not learned from.
       adapt_capacity: steps of a new task that are kept.
       num_shipped: steps of the training tasks' replay that are shipped with theta.
       num_own_updates: gradient steps on a new task's own data after each segment.
       num_old_updates: and on the training tasks'.
       adapt_batch_size: steps in each.
-      adapt_rate: of their Adam.
+      adapt_rate: learning rate of Adam in these updates.
       largest_weight: an old step counts at most so often.
       num_segments: segments of a lifetime, at least 2, since it adapts between segments; by default as many as a lifetime of the
         tasks has, or 2.

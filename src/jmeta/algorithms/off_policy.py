@@ -50,9 +50,9 @@ def off_policy_learner(
         Refused for agents that fine-tune their values on that reward.
       random_steps: outer steps at first in which all actions are uniformly random, as TD3's authors begin; none by default.
       explore_steps: outer steps over which exploration falls to its least; no fall by default.
-      learning_rate: of Adam.
+      learning_rate: learning rate of Adam.
       anneal_steps: outer steps over which it falls linearly to zero; constant by default.
-      slow_rate: how fast targets follow, in (0, 1].
+      slow_rate: update rate of the target networks, in (0, 1].
       max_gradient_norm: the norm of the gradient of each part is clipped here: of the policy, of the critics, of the temperature,
         of the encoder.
 

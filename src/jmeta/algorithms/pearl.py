@@ -48,22 +48,22 @@ def pearl(
     Args:
       tasks: the distribution to meta-train on.
       encoder: ``product`` of a Gaussian for each step, as published; ``mean`` of embeddings; ``recurrent``, in order.
-      latent_size: of the latent task.
+      latent_size: size of the latent task.
       encoder_widths: hidden layers of the encoder.
       widths: hidden layers of the policy and of each critic.
       kl_weight: weight of the posterior's divergence from the prior, of which the loss takes the mean over tasks. The authors'
         code sums it over the m tasks of a gradient step and does not halve squared errors, so their ``kl_lambda`` is a weight of
         m / 2 times as much here: their 0.1 with 16 tasks is 0.8, of which the default is an eighth.
-      context_size: in training the posterior is inferred from so many steps of a task's newest lifetime, drawn at random; by
-        default from its first segments, a random number of them, which is what a new task gives.
+      context_size: number of steps that the posterior is inferred from in training, drawn at random from a task's newest
+        lifetime; by default from its first segments, a random number of them, which is what a new task gives.
       sees_reward: show policy and critics the last reward too, for tasks whose goal can be searched for within an episode: who
         sees observations alone guesses one place an episode.
       sees_clock: show policy and critics what share of the segment has passed, and value nothing after it: who knows the time can
         search in an order.
-      discount: per environment step, in [0, 1].
+      discount: discount factor per environment step, in [0, 1].
       reward_scale: rewards are multiplied by it before the critics learn from them.
-      initial_temperature: what entropy is worth at first.
-      target_entropy: in nats; by default minus the number of action dimensions, or 0.6 of the largest of a few actions.
+      initial_temperature: initial weight of the entropy.
+      target_entropy: target of the policy's entropy, in nats; by default minus the number of action dimensions, or 0.6 of the largest of a few actions.
       num_segments: segments of a lifetime, at least 2, since the posterior is inferred between segments; by default as many as a
         lifetime of the tasks has, or 2.
       segment_length: environment steps for which a sample is held, whole episodes; one episode by default.

@@ -26,7 +26,7 @@ def promp(
 
     Args:
       tasks: the distribution to meta-train on.
-      kl_coefficient: of the divergence before adaptation, eta of the paper.
+      kl_coefficient: weight of the divergence before adaptation, eta in the paper.
       target_kl: divergence before adaptation, in nats, towards which the coefficient is doubled or halved after an outer step;
         None keeps it.
       num_epochs: outer updates on the same data.

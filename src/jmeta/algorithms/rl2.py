@@ -61,19 +61,19 @@ def rl2(
 
     Args:
       tasks: the distribution to meta-train on.
-      core: what it remembers with: ``gru``; ``lstm``; ``lru``, a linear recurrence; ``transformer``; ``snail``; ``mann`` and
+      core: recurrent core: ``gru``; ``lstm``; ``lru``, a linear recurrence; ``transformer``; ``snail``; ``mann`` and
         ``episodic-lstm``, with an external memory.
       hidden_size: units of the core; a multiple of 8 for a transformer.
-      num_layers: of an lru or a transformer; the others have one.
+      num_layers: layers of an lru or a transformer; the others have one.
       context_length: steps within reach of a transformer or snail, slots of an external memory; a lifetime by default.
       encoder_widths: layers before the core.
       head_widths: layers after it, for the policy and the critic each.
       hypernetwork: the core's output generates the weights of policy and critic, which see the observation; see
         ``recurrent_hypernetwork``.
-      conv_filters: of convolutions of 3 by 3 cells, for tasks whose observation is a picture; none by default.
+      conv_filters: filters of each convolution of 3 by 3 cells, for tasks whose observation is a picture; none by default.
       memory_span: ``episode`` forgets everything when an episode begins: a policy with memory that does not learn from
         one episode to the next, and is not credited with what later episodes earn.
-      compute_dtype: of matrix products; weights and memory are float32 in any case.
+      compute_dtype: precision of matrix products; weights and memory are float32 in any case.
       lifetime_length: environment steps of a lifetime, whole episodes; the task's own custom by default.
       chunk_length: steps whose activations are held at once in training, which bounds its memory; divides the lifetime; all by
         default.
@@ -83,15 +83,15 @@ def rl2(
       num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
       microbatch_size: lifetimes that one device differentiates at once, which bounds memory; chosen for short lifetimes by
         default, of a hundred steps fewer are faster on a CPU.
-      learning_rate: of Adam.
+      learning_rate: learning rate of Adam.
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
         constant by default.
-      discount: per environment step, in [0, 1]; it runs on across episodes, unless memory_span is ``episode``.
+      discount: discount factor per environment step, in [0, 1]; it runs on across episodes, unless memory_span is ``episode``.
       trace: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.
       entropy_coefficient: weight of the policy's entropy.
       value_coefficient: weight of the critic's squared error, in units of normalised return.
-      max_gradient_norm: the gradient's global norm is clipped here.
+      max_gradient_norm: the gradient is clipped to this global norm.
 
     Returns:
       The outer learner; its ``inner`` is the agent.

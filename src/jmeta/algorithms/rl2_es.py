@@ -34,14 +34,14 @@ def rl2_es(
 
     Args:
       tasks: the distribution to meta-train on.
-      core: what it remembers with, as for ``rl2``.
+      core: recurrent core, as for ``rl2``.
       hidden_size: units of the core.
       lifetime_length: environment steps of a lifetime, whole episodes; the task's own custom by default.
       num_tasks: tasks that every member of the population lives in, the same for all.
       population_size: members, in pairs of opposite perturbations.
       members_at_once: pairs that one device lives with at once; all by default.
       sigma: standard deviation of the perturbations.
-      learning_rate: of Adam.
+      learning_rate: learning rate of Adam.
       weight_decay: theta times it is subtracted from the gradient, before Adam; the authors' code has 0.005.
       anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
 

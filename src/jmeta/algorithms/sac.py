@@ -34,10 +34,10 @@ def sac(
     Args:
       tasks: the distribution to train on.
       widths: hidden layers of the policy and of each critic.
-      discount: per environment step, in [0, 1].
+      discount: discount factor per environment step, in [0, 1].
       reward_scale: rewards are multiplied by it before anything is learned from them.
-      initial_temperature: what entropy is worth at first.
-      target_entropy: in nats; by default minus the number of action dimensions, or 0.6 of the largest of a few actions.
+      initial_temperature: initial weight of the entropy.
+      target_entropy: target of the policy's entropy, in nats; by default minus the number of action dimensions, or 0.6 of the largest of a few actions.
       settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
     Returns:

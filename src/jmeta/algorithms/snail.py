@@ -17,7 +17,7 @@ def snail(tasks: TaskDistribution, *, hidden_size: Count = 32, **settings: Any) 
 
     Args:
       tasks: the distribution to meta-train on.
-      hidden_size: of the first layer, of keys and of values; each convolution adds half as many filters.
+      hidden_size: size of the first layer, of keys and of values; each convolution adds half as many filters.
       settings: as for ``rl2``.
 
     Returns:

@@ -31,7 +31,7 @@ def td3(
     Args:
       tasks: the distribution to train on; actions lie in a box.
       widths: hidden layers of the policy and of each critic.
-      discount: per environment step, in [0, 1].
+      discount: discount factor per environment step, in [0, 1].
       reward_scale: rewards are multiplied by it before values are learned from them.
       exploration_noise: standard deviation of what is added to actions in training, in units of half the action box.
       settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.

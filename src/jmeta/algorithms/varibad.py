@@ -41,15 +41,15 @@ def varibad(
 
     Args:
       tasks: the distribution to meta-train on.
-      latent_size: of the latent task.
+      latent_size: size of the latent task.
       decoder_widths: hidden layers of the decoders of rewards and of transitions, each.
       decodes_transitions: whether transitions are predicted; not needed where they do not differ between tasks.
       reward_values: the rewards there are, if they are few, such as (-0.1, 1.0); their probabilities are then predicted, else a
         mean.
-      reward_decoder: what rewards are predicted from: "step", the whole of it; "arrival", where it leads alone, as the authors'
+      reward_decoder: input of the reward prediction: "step", the whole step; "arrival", the next observation alone, as the authors'
         code does on GridNavi (a good agent stays only where it is paid: who sees that it stays need not know where the goal is);
         "one-state", likewise, where of all states, observed one-hot, just one pays (their "categorical" rewards).
-      kl_weight: of the divergence between one belief and the next.
+      kl_weight: weight of the divergence between one belief and the next.
       num_beliefs: beliefs of a lifetime, at random, that enter in an update; all by default.
       num_decoded: steps of a lifetime, at random, that are predicted from each of those; all by default.
       settings: as for ``jmeta.algorithms.belief.belief_learner``.
