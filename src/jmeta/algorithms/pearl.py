@@ -63,7 +63,8 @@ def pearl(
       discount: discount factor per environment step, in [0, 1].
       reward_scale: rewards are multiplied by it before the critics learn from them.
       initial_temperature: initial weight of the entropy.
-      target_entropy: target of the policy's entropy, in nats; by default minus the number of action dimensions, or 0.6 of the largest of a few actions.
+      target_entropy: target of the policy's entropy, in nats; by default minus the number of action dimensions, or for discrete
+        actions 0.6 of the largest entropy.
       num_segments: segments of a lifetime, at least 2, since the posterior is inferred between segments; by default as many as a
         lifetime of the tasks has, or 2.
       segment_length: environment steps for which a sample is held, whole episodes; one episode by default.

@@ -37,7 +37,8 @@ def sac(
       discount: discount factor per environment step, in [0, 1].
       reward_scale: rewards are multiplied by it before anything is learned from them.
       initial_temperature: initial weight of the entropy.
-      target_entropy: target of the policy's entropy, in nats; by default minus the number of action dimensions, or 0.6 of the largest of a few actions.
+      target_entropy: target of the policy's entropy, in nats; by default minus the number of action dimensions, or for discrete
+        actions 0.6 of the largest entropy.
       settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
     Returns:

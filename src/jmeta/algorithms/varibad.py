@@ -46,9 +46,9 @@ def varibad(
       decodes_transitions: whether transitions are predicted; not needed where they do not differ between tasks.
       reward_values: the rewards there are, if they are few, such as (-0.1, 1.0); their probabilities are then predicted, else a
         mean.
-      reward_decoder: input of the reward prediction: "step", the whole step; "arrival", the next observation alone, as the authors'
-        code does on GridNavi (a good agent stays only where it is paid: who sees that it stays need not know where the goal is);
-        "one-state", likewise, where of all states, observed one-hot, just one pays (their "categorical" rewards).
+      reward_decoder: input of the reward prediction. "step" is the whole step. "arrival" is the next observation alone, as in the
+        authors' code on GridNavi, where a good agent stays only where it is paid. "one-state" is the next observation, observed
+        one-hot, where exactly one state pays (their "categorical" rewards).
       kl_weight: weight of the divergence between one belief and the next.
       num_beliefs: beliefs of a lifetime, at random, that enter in an update; all by default.
       num_decoded: steps of a lifetime, at random, that are predicted from each of those; all by default.
