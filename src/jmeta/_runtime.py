@@ -1,4 +1,4 @@
-"""What jmeta asks of JAX's runtime on a CPU, before a backend starts.
+"""Settings of JAX's CPU runtime, made before a backend starts.
 
 1. One XLA device per core. XLA gains almost nothing from a second core inside networks this small; splitting tasks over
    devices does. Set ``JAX_NUM_CPU_DEVICES`` to choose another number.

@@ -16,7 +16,7 @@ from jmeta.types import Theta
 
 @dataclasses.dataclass(frozen=True)
 class MetaGradientReport:
-    """What one outer step's gradient is worth.
+    """Quality of the gradient of one outer step.
 
     Attributes:
       norms: of the reference gradient, by part of theta.

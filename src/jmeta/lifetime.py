@@ -296,5 +296,5 @@ def replay(
 
 
 def _single(action: jax.Array) -> jax.Array:
-    """In single precision, as networks are, where it is no integer: distributions draw in double where JAX is told to use it."""
+    """Returns an action in single precision unless it is an integer; distributions draw in double under ``jax_enable_x64``."""
     return action.astype(jnp.float32) if jnp.issubdtype(action.dtype, jnp.floating) else action

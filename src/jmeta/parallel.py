@@ -19,9 +19,9 @@ from jax.sharding import Mesh, PartitionSpec
 
 TASK_AXIS = "tasks"
 SHARED = PartitionSpec()
-"""How what all devices have alike lies on them."""
+"""Partition of what is replicated on all devices."""
 BY_TASK = PartitionSpec(TASK_AXIS)
-"""How what has a leading task axis lies on devices."""
+"""Partition of what has a leading task axis."""
 STREAMS_IN_CACHE = 50
 ROWS_IN_CACHE = 512
 """Rows of replay that one device learns from at once on a CPU: with three layers of 300 units 1.4 times as fast as 4,096."""
@@ -53,7 +53,7 @@ def task_mesh(num_devices: int | None = None) -> Mesh:
 
 
 def num_task_devices() -> int:
-    """How many devices the ambient mesh spreads tasks over; 1 where there is no mesh."""
+    """Returns the number of devices that the ambient mesh spreads tasks over; 1 without a mesh."""
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty:
         return 1
@@ -66,7 +66,7 @@ def num_task_devices() -> int:
 
 
 def tasks_at_once(num_tasks: int, num_each: int, in_cache: int = STREAMS_IN_CACHE) -> int:
-    """How many of ``num_tasks`` tasks, of ``num_each`` streams or rows, one device should replay and differentiate at once.
+    """Returns how many of ``num_tasks`` tasks, of ``num_each`` streams or rows, one device should differentiate at once.
 
     On a CPU that is what stays in a core's cache: about fifty streams, which at networks of 64 to 100 units train a third
     faster than five hundred. An accelerator takes them all: bound its memory by choosing for yourself.
@@ -163,12 +163,12 @@ def mean_over_devices(tree: Any) -> Any:
 
 
 def gather_devices(array: jax.Array) -> jax.Array:
-    """What all devices have [n, ...], in order of device, [devices * n, ...]; call it only inside ``over_tasks``."""
+    """Gathers leaves [n, ...] of all devices into [devices * n, ...], in device order; for use inside ``over_tasks``."""
     if jax.sharding.get_abstract_mesh().empty:
         return array
     return jax.lax.all_gather(array, TASK_AXIS, tiled=True)
 
 
 def device_index() -> jax.Array | int:
-    """Which of the mesh's devices this is, from 0; call it only inside ``over_tasks``."""
+    """Returns the index of this device in the mesh, from 0; for use inside ``over_tasks``."""
     return 0 if jax.sharding.get_abstract_mesh().empty else jax.lax.axis_index(TASK_AXIS)

@@ -71,7 +71,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def close_names(name: str, names: Iterable[str]) -> list[str]:
-    """Those of some names that ``name`` may have meant: what it is called here, or the nearest in spelling, if any is near."""
+    """Returns the names that ``name`` may have meant: jmeta's name for it, or the nearest in spelling, if any is near."""
     spelled = {_spelled(each): each for each in names}
     asked = _spelled(name)
     if other := [spelled[each] for each in OTHER_NAMES.get(asked, ()) if each in spelled]:
@@ -239,7 +239,7 @@ def _read(thing: Callable[..., Any], fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two settings are equal; lists and tuples of equal things are."""
+    """Returns whether two settings are equal; a list equals a tuple of the same items."""
     plain = lambda value: as_tuples({"": value})[""]  # noqa: E731
     return bool(plain(a) == plain(b)) or (a != a and b != b)
 
@@ -296,7 +296,7 @@ def from_json(annotation: Any, value: Any) -> Any:
 
 
 def _takes(annotation: Any, value: Any) -> bool:
-    """Whether an annotation of a union is the one that was written as this JSON."""
+    """Returns whether a member of a union is the type that this JSON was written from."""
     kind = typing.get_origin(annotation) or annotation
     if not isinstance(kind, type):
         return False

@@ -189,7 +189,7 @@ def remember(directory: RunDirectory, recipe: Recipe) -> None:
 
 
 def is_remembered(directory: RunDirectory, recipe: Recipe) -> bool:
-    """Whether this user ran this code for this run before: the same directory, the same class, of the same file."""
+    """Returns whether this user ran this code for this run before: same directory, same names, same files."""
     return _read_store().get(str(directory.path)) == _named(recipe)
 
 

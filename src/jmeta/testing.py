@@ -23,7 +23,7 @@ LIVED_STEPS = 200  # at most
 
 @dataclasses.dataclass(frozen=True)
 class TaskReport:
-    """What a task family is like, found to be in order.
+    """Description of a task family that passed all checks.
 
     Attributes:
       name: its class.

@@ -68,7 +68,7 @@ ActionSpace: TypeAlias = Discrete | Continuous
 
 
 class Timestep(NamedTuple):
-    """What an agent perceives before it acts."""
+    """Input of an agent before it acts."""
 
     observation: jax.Array  # [observation_size]
     previous_action: jax.Array  # [encoding_size], zeros when a lifetime opens
@@ -78,7 +78,7 @@ class Timestep(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What an agent makes of a timestep."""
+    """Output of an agent for a timestep."""
 
     distribution: Distribution  # over actions; unbatched, its leaves gain axes under vmap and scan
     value: jax.Array  # [], in the units of the learner's own choosing
@@ -121,7 +121,7 @@ class Life(NamedTuple):
 
 
 class Protocol(NamedTuple):
-    """How much experience one lifetime gives in one task."""
+    """Amount of experience of one lifetime in one task."""
 
     num_segments: int  # K: behaviour may change K - 1 times
     segment_length: int  # T, environment steps of each stream
@@ -134,7 +134,7 @@ class Protocol(NamedTuple):
 
 
 class RolloutOptions(NamedTuple):
-    """How a rollout in evaluation may differ from one in training."""
+    """Options of a rollout in evaluation."""
 
     greedy: int = 0  # how many streams, the first ones, take the most likely action instead of a sampled one
     keep_info: bool = False  # record the numbers in the environment's info

@@ -1,4 +1,4 @@
-"""What algorithms that learn a belief have in common."""
+"""Composition shared by algorithms that learn a belief about the task."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""What algorithms that learn from replay have in common."""
+"""Composition shared by algorithms that learn from replay."""
 
 from jmeta.inner.off_policy import OffPolicyAgent
 from jmeta.outer.off_policy import OffPolicy

@@ -68,6 +68,6 @@ def with_inner(learner: PPO, **fields: Any) -> PPO:
 
 
 def fields_for(kind: Any, thing: Any) -> dict[str, Any]:
-    """Those fields of a dataclass that another kind has too."""
+    """Returns the fields of a dataclass that another class has too."""
     names = {field.name for field in dataclasses.fields(kind)}
     return {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing) if field.name in names}

@@ -1,4 +1,4 @@
-"""Which errors are messages for the user, and which are faults in somebody's code."""
+"""Tells errors that are messages for the user from faults in jmeta's or the user's code."""
 
 import dis
 import sysconfig
@@ -13,7 +13,7 @@ LIBRARIES = tuple(Path(path).resolve() for path in sysconfig.get_paths().values(
 
 
 def is_message(error: BaseException) -> bool:
-    """Whether jmeta itself raised it, on purpose, to tell the user what to do."""
+    """Returns whether jmeta raised this error on purpose, to tell the user what to do."""
     return _raised_by_jmeta(error) and (error.__cause__ is None or own_frame(error.__cause__) is None)
 
 
@@ -35,7 +35,7 @@ def _is_own(frame: FrameType) -> bool:
 
 
 def _raised_by_jmeta(error: BaseException) -> bool:
-    """Whether the innermost frame is jmeta's and stands at a ``raise``."""
+    """Returns whether the innermost frame is jmeta's and stands at a ``raise``."""
     last: TracebackType | None = error.__traceback__
     if last is None:
         return False

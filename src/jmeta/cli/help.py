@@ -152,7 +152,7 @@ def _filled(paragraph: str, width: int) -> str:
 
 
 def _wrapped(thing: Callable[..., Any] | None) -> Iterator[Callable[..., Any]]:
-    """It, what it is a variant of, what that is a variant of, ..."""
+    """Yields a function, the function that it is a variant of, and so on."""
     while thing is not None:
         yield thing
         thing = getattr(thing, "__wrapped__", None)

@@ -1,4 +1,4 @@
-"""What an agent believes of the goal, step by step, on grids where one goal is hidden (Zintgraf et al. 2020, figure 3)."""
+"""Decodes an agent's belief about the hidden goal of a grid, step by step (Zintgraf et al. 2020, figure 3)."""
 
 from functools import partial
 from typing import NamedTuple

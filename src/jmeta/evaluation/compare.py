@@ -57,7 +57,7 @@ Say = Callable[[str], None]
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """What every training of a comparison may use; exactly one of the two.
+    """Budget of every training of a comparison; exactly one of the two is given.
 
     Attributes:
       env_steps: environment steps of meta-training for each seed of each variant, rounded up to whole outer steps.
@@ -119,7 +119,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """As people say it."""
+        """Name for reports, "rl2 on bandit"."""
         return f"{self.algorithm} on {self.task}"
 
     @property
@@ -142,7 +142,7 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """What is compared, and how.
+    """Definition of a comparison.
 
     Attributes:
       name: of the comparison.
@@ -201,7 +201,7 @@ class Returns:
 
 @dataclasses.dataclass(frozen=True)
 class CellResult:
-    """How a cell went.
+    """Result of a cell.
 
     Attributes:
       cell: which.
@@ -363,7 +363,7 @@ TRAININGS_LAYOUT = Trainings(
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """What training left.
+    """Result of training a cell.
 
     Attributes:
       theta: [R, ...], as NumPy arrays.

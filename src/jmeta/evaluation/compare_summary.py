@@ -1,4 +1,4 @@
-"""What a comparison found, as plain numbers: the content of ``results.json``, from which tables, plots and report are made.
+"""Numbers of a comparison: the content of ``results.json``, from which tables, plots and report are made.
 
 A *score* is the mean return of an episode over the episodes of a lifetime, in one test task, by one training. It suits learners
 whose lifetimes differ in length. Known optima and random scores are means, so normalised scores and regrets are of means; the
@@ -244,7 +244,7 @@ def _mean_of(sound: dict[tuple[str, int], np.ndarray], names: Sequence[str | Non
 
 
 def _episodes(info: dict[str, Any], per: str) -> int:
-    """How many episodes of full length a lifetime, or an episode, has."""
+    """Returns the number of full-length episodes in a lifetime or in an episode."""
     return info["protocol"]["num_segments"] * (info["protocol"]["segment_length"] // info["horizon"]) if per == "lifetime" else 1
 
 

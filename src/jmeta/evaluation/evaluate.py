@@ -75,7 +75,7 @@ class Evaluation:
 
     @property
     def standard_error(self) -> float:
-        """Of ``mean_return``, over tasks; infinite for a single task."""
+        """Standard error of ``mean_return`` over tasks; infinite for a single task."""
         return standard_error(self.lifetime_returns)
 
     def summary(self) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class Evaluation:
 
 
 def standard_error(sample: np.ndarray) -> float:
-    """Of the mean of independent values [N]."""
+    """Standard error of the mean of independent values [N]."""
     return float(sample.std(ddof=1) / np.sqrt(len(sample))) if len(sample) > 1 else float("inf")
 
 
@@ -333,7 +333,7 @@ def _over_streams(function: Callable[..., jax.Array]) -> Callable[..., jax.Array
 
 
 def _undefined(decision: Decision) -> jax.Array:
-    """Whether a number of a decision [K, T, B] is NaN: so are its samples, and environments take them for actions."""
+    """Returns whether a number of a decision [K, T, B] is NaN; environments take samples that are NaN as actions."""
     shape = decision.value.shape
     leaves = [jnp.isnan(leaf).reshape(*shape, -1).any(-1) for leaf in jax.tree.leaves(decision) if leaf.shape[:3] == shape]
     return jnp.stack(leaves).any(0)

@@ -113,7 +113,7 @@ def plot_runs(runs: Sequence[RunDirectory], out: Path) -> Path:
 
 
 def _reference_lines(axes: Axes, evaluation: dict[str, Any], *, label: str, colour: str) -> None:
-    """What is attainable, dashed, and what acting at random earns, dotted, per episode; where the evaluation knows them.
+    """Draws the optimum, dashed, and the return of random actions, dotted, per episode, where the evaluation has them.
 
     A reference for a lifetime of one stream says nothing of several streams.
     """
@@ -128,7 +128,7 @@ def _reference_lines(axes: Axes, evaluation: dict[str, Any], *, label: str, colo
 
 
 def show_all_spans(axes: Axes) -> None:
-    """Where the longest curve goes ten times as far as the shortest, x is logarithmic from the end of the shortest on."""
+    """Makes x logarithmic from the end of the shortest curve on, if the longest is ten times as long."""
     curves = [line for line in axes.get_lines() if line.get_transform() == axes.transData]  # reference lines go all the way
     spans = [span for line in curves if (span := float(np.max(line.get_xdata()))) > 0.0]
     if spans and max(spans) > 10.0 * min(spans):

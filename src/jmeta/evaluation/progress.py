@@ -1,4 +1,4 @@
-"""How an evaluation looks while it goes: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of an evaluation: a bar on a terminal, a line now and then elsewhere."""
 
 import time
 from types import TracebackType
@@ -35,7 +35,7 @@ class EvaluationProgress:
         self._bar.stop()
 
     def update(self, done: int) -> None:
-        """So many tasks are lived in."""
+        """Reports the number of tasks done."""
         self._bar.update(self._task, completed=done)
         now = time.monotonic()
         if self._enabled and not self._live and done < self._num_tasks and now - self._last_line > SECONDS_BETWEEN_LINES:

@@ -1,4 +1,4 @@
-"""What a comparison leaves for people: a Markdown table, plots, and one HTML page that needs nothing else."""
+"""Report of a comparison: a Markdown table, plots, and a self-contained HTML page."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -118,7 +118,7 @@ def _by_episode(rows: list[dict[str, Any]]) -> str:
 
 
 def say_task(task: dict[str, Any]) -> str:
-    """What the scores of a family are of, and between what they lie."""
+    """Says which tasks the scores are of, and what random actions and the optimum earn per episode."""
     split = f"{task['num_test_tasks']:,} {task['split']} tasks" if task["split"] else "not run yet"
     why = f" (none are held out: {task['why_not_held_out']})" if task["why_not_held_out"] else ""
     optimum = task["optimum"]

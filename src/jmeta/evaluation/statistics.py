@@ -96,7 +96,7 @@ def normalised(scores: np.ndarray, *, random: float, optimum: float) -> np.ndarr
 
 
 def regret(scores: np.ndarray, reference: float) -> np.ndarray:
-    """What each score lacks of the reference; negative where it is better."""
+    """Returns the reference minus each score; negative where the score is better."""
     return reference - scores
 
 
@@ -271,7 +271,7 @@ def stratified_interval(
 def _resamples(
     scores: Sequence[np.ndarray], same_tasks: bool, num_resamples: int, seed: int
 ) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
-    """In each resample, the (seeds [S], tasks [N]) drawn for each of the arrays."""
+    """Returns the (seeds [S], tasks [N]) that each resample draws for each of the arrays."""
     rng = np.random.default_rng(seed)
 
     def draw(number: int) -> np.ndarray:

@@ -66,7 +66,7 @@ def watch(
 
 
 def _panels(stream: Segment, horizon: int) -> dict[str, Segment]:
-    """What each panel shows, [T] steps, of a stream [K, T]."""
+    """Returns the [T] steps that each panel shows of a stream [K, T]."""
     num_segments, length = stream.reward.shape
     flat = jax.tree.map(lambda x: x.reshape(num_segments * length, *x.shape[2:]), stream)
     if horizon == 1:
@@ -84,7 +84,7 @@ def _panels(stream: Segment, horizon: int) -> dict[str, Segment]:
 
 
 class _Limits(NamedTuple):
-    """What every frame has in common."""
+    """Axes and colour limits shared by all frames."""
 
     x: tuple[float, float]
     y: tuple[float, float]
@@ -112,5 +112,5 @@ def _draw(
 
 
 def _coloured(panel: Axes) -> list[Any]:
-    """What is coloured by value."""
+    """Returns the artists that are coloured by value."""
     return [marks for marks in panel.collections if marks.get_array() is not None]

@@ -1,4 +1,4 @@
-"""What turns features into a decision: a policy and a critic, with weights of their own or with generated ones."""
+"""Policy and critic heads that turn features into a decision, with weights of their own or generated ones."""
 
 from functools import partial
 
@@ -40,7 +40,7 @@ def actor_critic(
 
 
 class GeneratedActorCritic(nnx.Module):
-    """What is known of the task, and features -> policy and value, by an ``ActorCritic`` that the former generates.
+    """Maps an embedding of the task and features to policy and value; the embedding generates the weights of an ``ActorCritic``.
 
     The task decides *how* features are dealt with, and need not compete with them for room in one layer.
 

@@ -12,7 +12,7 @@ Lived = TypeVar("Lived", bound=NamedTuple)
 
 
 class InnerLearner(abc.ABC):
-    """What an agent does with a task, as four pure functions of explicit state.
+    """An agent in one task, as four pure functions of explicit state.
 
     A subclass is a frozen ``jmeta.struct.dataclass``: numbers are leaves, networks and shapes are static. It learns at two
     speeds. ``memory`` changes at every environment step, separately in every stream. ``phi`` changes when a
@@ -73,11 +73,11 @@ class InnerLearner(abc.ABC):
         return self
 
     def see(self, lived: Lived) -> Lived:
-        """What was lived, as the learner sees it."""
+        """Returns experience in the units that the learner sees; unchanged by default."""
         return lived
 
     def measure(self, lifetimes: Lifetime) -> Metrics:
-        """What is to be known of the lifetimes lived [K, T, N, B] beside how they went: means over all their steps."""
+        """Returns further metrics of lifetimes [K, T, N, B], means over all their steps; none by default."""
         return {}
 
     def check_normalisable(self, observations: bool, rewards: bool) -> None:  # noqa: B027
@@ -89,7 +89,7 @@ class InContextLearner(InnerLearner):
 
     @abc.abstractmethod
     def initial_memory(self, theta: Theta) -> Memory:
-        """What a stream remembers when a lifetime opens."""
+        """Returns the memory of a stream when a lifetime opens."""
 
     def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
         return (), for_streams(self.initial_memory(theta), num_streams)

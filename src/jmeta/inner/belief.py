@@ -19,13 +19,13 @@ from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, The
 
 
 class Belief(NamedTuple):
-    """What is believed of the task: a diagonal Gaussian over a vector [D]."""
+    """Belief about the task: a diagonal Gaussian over a vector [D]."""
 
     mean: jax.Array  # [D]
     log_variance: jax.Array  # [D]
 
     def sample(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
-        """What may be so, [*shape, D]."""
+        """Returns samples [*shape, D] of the vector."""
         return self.mean + jnp.exp(0.5 * self.log_variance) * jax.random.normal(key, (*shape, *self.mean.shape), self.mean.dtype)
 
 
@@ -40,7 +40,7 @@ class Record(NamedTuple):
 
 
 class BeliefMemory(NamedTuple):
-    """What an agent with a belief carries from step to step."""
+    """Memory of an agent with a belief."""
 
     encoder: Memory
     num_steps: jax.Array  # [] float, lived so far
@@ -101,13 +101,13 @@ class BeliefAgent(InContextLearner):
         return decisions, BeliefMemory(encoder_memory, memory.num_steps + length)
 
     def beliefs(self, theta: Theta, timesteps: Timestep) -> Belief:
-        """What one stream believes [T, D] at each step of a lifetime, timesteps [T] from its beginning."""
+        """Returns the beliefs [T, D] of one stream at timesteps [T] from the beginning of a lifetime."""
         fresh = self.initial_memory(theta).encoder
         return self.encoder.apply(theta["encoder"], fresh, _arrived(timesteps), method="unroll")[0]
 
     @abc.abstractmethod
     def belief_loss(self, theta: Theta, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        """How badly beliefs explain a lifetime, [], to be minimised, and its parts."""
+        """Returns the loss of the beliefs on a lifetime, [], and its parts as metrics."""
 
     def _decide(self, theta: Theta, observation: jax.Array, num_steps: jax.Array, belief: Belief) -> Decision:
         clock = jnp.minimum(num_steps / self.lifetime_length, 1.0)
@@ -174,7 +174,7 @@ class BeliefHyperpolicy(nnx.Module):
 
 
 def _arrived(timestep: Timestep) -> Timestep:
-    """What the encoder sees: where the previous action led, also where an episode ended there."""
+    """Returns what the encoder sees: the observation that the previous action led to, also where an episode ended there."""
     return timestep._replace(observation=timestep.arrival)
 
 
@@ -186,5 +186,5 @@ def choose(key: jax.Array, length: int, number: int | None) -> jax.Array:
 
 
 def pick(tree: PyTree, index: jax.Array) -> PyTree:
-    """Those steps of leaves [T, ...]."""
+    """Returns the steps ``index`` of leaves [T, ...]."""
     return jax.tree.map(lambda x: x[index], tree)

@@ -44,7 +44,7 @@ def context_policy(
     initial_std: Positive,
     dtype: DTypeLike = jnp.float32,
 ) -> Network:
-    """As pure functions; its parts are "context", "torso" and "policy"."""
+    """Returns a ``ContextPolicy`` as pure functions; its parts are "context", "torso" and "policy"."""
     return from_nnx(
         partial(
             ContextPolicy, observation_size, action_space, widths, context_size=context_size, initial_std=initial_std, dtype=dtype

@@ -16,7 +16,7 @@ from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, The
 
 
 class PolicyGenerator(nnx.Module):
-    """What was lived in a task -> the weights of a policy for it.
+    """Maps the experience in a task to the weights of a policy for it.
 
     Args:
       perception: sees a step: the observation, the action taken there and its reward, and whether an episode began.
@@ -50,7 +50,7 @@ class PolicyGenerator(nnx.Module):
 
 @struct.dataclass
 class GeneratedPolicy(InnerLearner):
-    """When a segment ends, a hypernetwork makes of all that was lived in the task the weights of the policy for the next.
+    """A hypernetwork generates the policy of the next segment from all experience in the task.
 
     phi is those weights; memory is the generator's and changes only then. So the policy is fixed while it acts: all learning is
     between segments, as in MAML, and none of it is a gradient step. What the streams of a task know is averaged.

@@ -109,7 +109,7 @@ _solution.defvjp(_forward, _backward)
 
 
 class _Iterate(NamedTuple):
-    """Of conjugate gradients."""
+    """State of conjugate gradients."""
 
     x: PyTree
     residual: PyTree

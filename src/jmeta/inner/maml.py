@@ -203,7 +203,7 @@ class MAML(InnerLearner):
         with_critic: bool = False,
         **fields: Any,
     ) -> Self:
-        """Of a policy with hidden layers of the given widths, whose parts are "torso" and "policy"; ``fields`` are the others.
+        """Builds MAML for a policy of parts "torso", hidden layers of these widths, and "policy"; ``fields`` are the others.
 
         With a critic, there are the parts "critic" and "value" too, which no adaptation moves.
         """
@@ -247,7 +247,7 @@ class MAML(InnerLearner):
         return TaskWeights(weights, state, phi.num_updates + 1), memory
 
     def judge(self, segment: Segment) -> InnerData:
-        """What the inner loss needs of a segment [T, B]."""
+        """Returns the data that the inner loss needs of a segment [T, B]."""
         advantage, weight = episodic_advantages(segment, self.discount, self.features)
         first = segment.timestep.first
         return InnerData(segment.timestep.observation, segment.action, first, advantage, weight, behaviour_of(segment))

@@ -14,7 +14,7 @@ from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Seg
 
 
 class MAMLDQNPhi(NamedTuple):
-    """What is adapted to the task."""
+    """Task parameters."""
 
     weights: PyTree
     own: OwnReplay

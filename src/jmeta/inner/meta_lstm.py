@@ -16,7 +16,7 @@ from jmeta.types import PyTree
 
 
 class Gates(NamedTuple):
-    """What the optimiser remembers of each of P weights, and how it last moved them."""
+    """State of the learned optimiser for each of P weights, and its last update."""
 
     hidden: jax.Array  # [P, H]
     cell: jax.Array  # [P, H]

@@ -58,7 +58,7 @@ class OldSteps(NamedTuple):
 
 
 class MQLPhi(NamedTuple):
-    """What is adapted to the task."""
+    """Task parameters."""
 
     weights: PyTree  # of policy and critics
     slow: PyTree  # the moving average that targets are made of

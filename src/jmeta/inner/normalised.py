@@ -34,13 +34,13 @@ class Statistics(NamedTuple):
 
     @classmethod
     def none(cls, observation_size: int) -> "Statistics":
-        """Of nothing: under them everything is seen as it is."""
+        """Returns the statistics of no data, under which everything is seen unchanged."""
         zero, one = jnp.zeros((), jnp.float32), jnp.ones(observation_size, jnp.float32)
         return cls(num_steps=zero, mean=jnp.zeros_like(one), variance=one, return_square=jnp.ones_like(zero))
 
     @classmethod
     def of(cls, lifetimes: Lifetime) -> "Statistics":
-        """Of lifetimes [K, T, N, B]."""
+        """Returns the statistics of lifetimes [K, T, N, B]."""
         observation = lifetimes.segments.timestep.observation
         axes = tuple(range(observation.ndim - 1))
         returns = running_returns(lifetimes.segments)

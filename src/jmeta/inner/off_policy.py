@@ -29,7 +29,7 @@ class ReplayStep(NamedTuple):
 
     @classmethod
     def of(cls, lived: Segment, worth: jax.Array, time: jax.Array) -> "ReplayStep":
-        """What is kept of a segment, of any axes."""
+        """Returns the part of a segment, of any axes, that replay keeps."""
         return cls(
             timestep=lived.timestep,
             action=lived.action,
@@ -62,11 +62,11 @@ class OffPolicyAgent(InnerLearner):
 
     @abc.abstractmethod
     def slow(self, theta: Theta) -> PyTree:
-        """Those meta-parameters of which targets are made: a moving average of them is kept."""
+        """Returns the meta-parameters that have target networks, which are moving averages of them."""
 
     @abc.abstractmethod
     def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        """How badly one task is dealt with, [], to be minimised, and its parts.
+        """Returns the loss on one task, [], and its parts as metrics.
 
         Args:
           theta: meta-parameters, differentiated.
@@ -180,7 +180,7 @@ class RandomAtFirst(InnerLearner):
 
 
 def observed_steps(lived: ReplayStep | Segment) -> Step:
-    """What was lived, rows [n, L] or a segment [T, B], as steps [n L] or [T B] whose features are the observations."""
+    """Returns rows [n, L] or a segment [T, B] as steps [n L] or [T B] whose features are the observations."""
     worth = lived.worth if isinstance(lived, ReplayStep) else lived.reward
     seen = (lived.timestep.observation, lived.action, worth, lived.terminated, lived.next_observation)
     return Step(*merge_axis(seen, 0))
@@ -203,7 +203,7 @@ class OwnReplay(NamedTuple):
 
     @classmethod
     def empty(cls, capacity: int, num_inputs: int, action_space: ActionSpace) -> "OwnReplay":
-        """Of so many steps between features [num_inputs]."""
+        """Returns an empty replay for so many steps between features [num_inputs]."""
         x, zeros = jnp.zeros((capacity, num_inputs), jnp.float32), jnp.zeros(capacity, jnp.float32)
         is_discrete = isinstance(action_space, Discrete)
         action = zeros.astype(jnp.int32) if is_discrete else jnp.zeros((capacity, action_space.encoding_size))

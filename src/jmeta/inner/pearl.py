@@ -17,7 +17,7 @@ from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Seg
 
 
 class PEARLPhi(NamedTuple):
-    """What is known of the task."""
+    """Task parameters."""
 
     evidence: PyTree  # what the encoder keeps of all steps so far
     z: jax.Array  # [D] the task it is taken to be until the segment ends
@@ -85,7 +85,7 @@ class PEARL(OffPolicyAgent):
         return PEARLPhi(evidence, _sample(mean, variance, key)), jnp.zeros_like(memory)
 
     def posterior(self, theta: Theta, evidence: PyTree) -> tuple[jax.Array, jax.Array]:
-        """What is believed of z: (mean [D], variance [D]). ``phi.evidence`` of any lifetime will do."""
+        """Returns the posterior over z, (mean [D], variance [D]), from ``phi.evidence`` of any lifetime."""
         return self.encoder.apply(theta["encoder"], evidence, method="posterior")
 
     def slow(self, theta: Theta) -> PyTree:

@@ -1,4 +1,4 @@
-"""What off-policy learners share: a policy and its action values, learned from single steps, whoever lived them."""
+"""Base of off-policy learners: a policy and its action values, learned from single steps of any policy."""
 
 import abc
 from typing import NamedTuple, Self
@@ -44,11 +44,11 @@ class QLearner(abc.ABC):
 
     @abc.abstractmethod
     def slow(self, parameters: PyTree) -> PyTree:
-        """Those parameters of which targets are made: a moving average of them is kept."""
+        """Returns the parameters that have target networks, which are moving averages of them."""
 
     @abc.abstractmethod
     def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        """Of one step, [], and its parts. Only the critic's part has a derivative in the features."""
+        """Returns the loss of one step, [], and its parts. Only the critic's part has a derivative in the features."""
 
     def parts(self, parameters: PyTree) -> PyTree:
         """A prefix of ``parameters``, whose leaves name the parts that are trained apart: each has a gradient norm of its own."""
@@ -56,4 +56,4 @@ class QLearner(abc.ABC):
 
     @abc.abstractmethod
     def exploring(self, remaining: jax.Array | float) -> Self:
-        """As it gathers experience, where 1 down to 0 remains of the time for exploration."""
+        """Returns the behaviour policy; ``remaining`` falls from 1 to 0 over the time for exploration."""

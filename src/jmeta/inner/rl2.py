@@ -52,7 +52,7 @@ class Perception(nnx.Module):
         self.output_size = widths[-1] if widths else num_inputs
 
     def see(self, observation: jax.Array) -> jax.Array:
-        """What becomes of the observation alone, [seen_size]."""
+        """Returns the features of the observation alone, [seen_size]."""
         return self.image(observation) if self.image else observation
 
     def __call__(self, timestep: Timestep) -> jax.Array:
@@ -99,7 +99,7 @@ class RecurrentNetwork(nnx.Module):
         return jax.vmap(self.decide)(features, timesteps), memory
 
     def decide(self, features: jax.Array, timestep: Timestep) -> Decision:
-        """What follows from the core's output."""
+        """Returns the decision for the core's output."""
         return self.heads(features)
 
 

@@ -94,7 +94,7 @@ class SAC(QLearner):
         return self.replace(spread=1.0)  # type: ignore[attr-defined]
 
     def policy(self, parameters: PyTree, x: jax.Array) -> Any:
-        """What is learned: a distribution, with all its randomness."""
+        """Returns the policy's distribution over actions."""
         return self.actor.apply(parameters["actor"], x).distribution
 
     def slow(self, parameters: PyTree) -> PyTree:

@@ -66,7 +66,7 @@ class MadeTransform(optax.GradientTransformation):
 
 
 def transform(make: Callable[[], optax.GradientTransformation]) -> MadeTransform:
-    """What ``make`` makes, so that it can be pickled: ``transform(partial(optax.trace, 0.9))``."""
+    """Wraps a constructor so that its transformation can be pickled: ``transform(partial(optax.trace, 0.9))``."""
     made = MadeTransform(*make())
     made.make = make
     return made

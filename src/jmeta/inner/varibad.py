@@ -13,7 +13,7 @@ from jmeta.types import Metrics, Theta
 
 
 class Decoder(nnx.Module):
-    """What a latent task [D] makes of a step: its reward and where it leads.
+    """Predicts reward and next observation of a step from a latent task [D].
 
     All pairs of M latents and L steps are decoded together.
 
@@ -59,7 +59,7 @@ class ArrivalReward(nnx.Module):
 
 
 class OneStateReward(nnx.Module):
-    """Of S states, which observations show one-hot, a latent makes one pay: logits of (pays nothing, pays) on arrival.
+    """Logits of (pays nothing, pays) on arrival, where exactly one of S states pays and observations show states one-hot.
 
     States share one probability. So what was found in one place is known of all others, though no step of this lifetime shows it:
     an agent that found its goal stays.
@@ -174,7 +174,7 @@ class VariBAD(BeliefAgent):
         return loss / length, metrics | {"belief/loss": loss / length}
 
     def reward_log_likelihood(self, decoded: jax.Array, reward: jax.Array) -> jax.Array:
-        """Of rewards [L] given what was decoded [M, L, num_rewards], [M, L], up to a constant."""
+        """Returns log-likelihoods [M, L] of rewards [L] under decoded rewards [M, L, num_rewards], up to a constant."""
         if not self.reward_values:
             return -0.5 * jnp.square(decoded[..., 0] - reward)
         values = jnp.asarray(self.reward_values, jnp.float32)
@@ -185,7 +185,7 @@ class VariBAD(BeliefAgent):
     def predicted_rewards(
         self, theta: Theta, belief: Belief, observation: jax.Array, action: jax.Array, next_observation: jax.Array, key: jax.Array
     ) -> jax.Array:
-        """What rewards a belief expects of steps.
+        """Returns the rewards that a belief predicts for steps.
 
         Args:
           theta: meta-parameters.

@@ -50,13 +50,13 @@ class ZeroOrder(InnerLearner):
     def with_mlp(
         cls, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...], *, initial_std: float, **fields: Any
     ) -> Self:
-        """Of a policy with hidden layers of the given widths; ``fields`` are the others."""
+        """Builds the learner for a policy with hidden layers of these widths; ``fields`` are the others."""
         network = from_nnx(partial(FeedForwardPolicy, observation_size, action_space, widths, initial_std=initial_std))
         return cls(observation_size, action_space, network, **fields)
 
     @abc.abstractmethod
     def perturbations(self, weights: PyTree, num_streams: int, key: jax.Array) -> PyTree:
-        """What to try: eps of each stream, leaves [num_streams, ...]."""
+        """Returns the perturbations of all streams, leaves [num_streams, ...]."""
 
     @abc.abstractmethod
     def move(self, weights: PyTree, tried: PyTree, returns: jax.Array) -> PyTree:

@@ -12,7 +12,7 @@ from jmeta.networks.linear import Linear
 
 
 class Cache(NamedTuple):
-    """What attention remembers of the last W steps, and how many steps there were. Step s lies in slot s modulo W."""
+    """Keys and values of the last W steps, and the number of steps. Step s lies in slot s modulo W."""
 
     keys: jax.Array  # [W, heads, key_size]
     values: jax.Array  # [W, heads, value_size]

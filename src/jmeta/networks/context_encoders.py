@@ -1,4 +1,4 @@
-"""From experience in a task to a Gaussian over a vector [D] that stands for it; the order of experience may or may not count.
+"""Encoders from experience in a task to a Gaussian over a vector [D]; some depend on the order of the experience, some do not.
 
 What was seen is kept as *evidence*, whose size does not grow, so that more can be added at any time.
 """
@@ -22,7 +22,7 @@ EncoderName: TypeAlias = Literal["product", "mean", "recurrent"]
 
 
 class NaturalParameters(NamedTuple):
-    """Of a product of Gaussians so far."""
+    """Natural parameters of a product of Gaussians."""
 
     precision: jax.Array  # [D], 0 where there was no factor yet
     weighted_mean: jax.Array  # [D] the sum of means times precisions
@@ -33,11 +33,11 @@ class ContextEncoder(nnx.Module):
 
     @abc.abstractmethod
     def no_evidence(self) -> PyTree:
-        """What is known when a lifetime opens."""
+        """Returns the evidence when a lifetime opens."""
 
     @abc.abstractmethod
     def add(self, evidence: PyTree, steps: jax.Array) -> PyTree:
-        """What is known after more steps [m, F], m at least 1."""
+        """Returns the evidence after more steps [m, F], m at least 1."""
 
     @abc.abstractmethod
     def posterior(self, evidence: PyTree) -> tuple[jax.Array, jax.Array]:
@@ -88,7 +88,7 @@ class ProductOfGaussians(ContextEncoder):
 
 
 class Sums(NamedTuple):
-    """Of embeddings so far."""
+    """Sums of embeddings."""
 
     total: jax.Array  # [H]
     number: jax.Array  # [] steps
@@ -148,6 +148,6 @@ class RecurrentContext(ContextEncoder):
 
 
 def _or_prior(output: jax.Array, count: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """What a head said [2 D], a standard normal if there was nothing to say it of."""
+    """Returns the Gaussian of a head's output [2 D], or a standard normal if there was no evidence."""
     mean, scale = jnp.split(output, 2)
     return jnp.where(count > 0, mean, 0.0), jnp.where(count > 0, jax.nn.softplus(scale) + 1e-6, 1.0)

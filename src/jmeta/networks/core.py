@@ -1,4 +1,4 @@
-"""What an agent remembers with: one step, and an unroll along a sequence."""
+"""Recurrent cores: one step, and an unroll along a sequence."""
 
 import abc
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Core(nnx.Module):
 
     @abc.abstractmethod
     def initial_memory(self) -> PyTree:
-        """What it remembers before the first step."""
+        """Returns the memory before the first step."""
 
     @abc.abstractmethod
     def __call__(self, memory: PyTree, x: jax.Array) -> tuple[PyTree, jax.Array]:
@@ -54,7 +54,7 @@ class Core(nnx.Module):
 
 
 def positions(count: jax.Array, length: int, resets: jax.Array | None) -> tuple[jax.Array, jax.Array]:
-    """Where the steps of a sequence lie in their spans; a reset begins a new span.
+    """Returns the positions of a sequence's steps in their spans; a reset begins a new span.
 
     Args:
       count: [] int32, steps since the last reset when the sequence begins.

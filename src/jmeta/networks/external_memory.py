@@ -15,7 +15,7 @@ LSTMMemory = tuple[jax.Array, jax.Array]
 
 
 class Tape(NamedTuple):
-    """What a MANN remembers: its controller's state, S slots, and how its H heads used them."""
+    """Memory of a MANN: its controller's state, S slots, and the usage of slots by H heads."""
 
     controller: LSTMMemory
     slots: jax.Array  # [S, slot_size]
@@ -101,7 +101,7 @@ class MANN(Core):
 
 
 class Episodes(NamedTuple):
-    """What an episodic LSTM remembers: its own state, and W pairs of a key and the cell at that time."""
+    """Memory of an episodic LSTM: its own state, and W pairs of a key and the cell at that time."""
 
     controller: LSTMMemory
     keys: jax.Array  # [W, size]
@@ -160,6 +160,6 @@ class EpisodicLSTM(Core):
 
 
 def cosine(keys: jax.Array, slots: jax.Array) -> jax.Array:
-    """Of the angles between keys [H, D] and slots [S, D], [H, S]; 0 for a slot that is empty."""
+    """Returns the cosines [H, S] between keys [H, D] and slots [S, D]; 0 for an empty slot."""
     unit = lambda x: x * jax.lax.rsqrt(jnp.square(x).sum(-1, keepdims=True) + 1e-6)  # noqa: E731
     return unit(keys) @ unit(slots).T

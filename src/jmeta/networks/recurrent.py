@@ -20,7 +20,7 @@ LONG = 64
 
 
 class GRUWeights(NamedTuple):
-    """Of a GRU, gates side by side: reset, update, candidate."""
+    """Weights of a GRU, gates side by side: reset, update, candidate."""
 
     inputs: jax.Array  # [num_inputs, 3 * size]
     input_bias: jax.Array  # [3 * size]
@@ -75,7 +75,7 @@ class GRU(Core):
 
 
 class GRUStep(NamedTuple):
-    """What a step computed that its derivative needs; each [size]."""
+    """Values of a step that its derivative needs; each [size]."""
 
     before: jax.Array  # the hidden state
     reset: jax.Array

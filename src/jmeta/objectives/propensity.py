@@ -1,4 +1,4 @@
-"""How much likelier data is under one distribution than under another, from samples of both."""
+"""Density ratios between two distributions, estimated from samples of both."""
 
 import chex
 import jax

@@ -85,7 +85,7 @@ def episode_index(done_t: jax.Array) -> jax.Array:
 
 
 def finished_later(done_t: jax.Array) -> jax.Array:
-    """Whether the episode of each step ends within the record, [T] bool."""
+    """Returns whether the episode of each step ends within the record, [T] bool."""
     return jnp.flip(jax.lax.cummax(jnp.flip(done_t.astype(jnp.int32)))).astype(bool)
 
 

@@ -26,7 +26,7 @@ def td_target(r_t: jax.Array, discount_t: jax.Array, v_t: jax.Array) -> jax.Arra
 
 
 def double_q_value(q_t_selector: jax.Array, q_t_value: jax.Array) -> jax.Array:
-    """What one estimate [A] says of the action that another [A] likes best, [].
+    """Returns one estimate's value [] of the action that another estimate ranks highest, both [A].
 
     References:
       van Hasselt et al. 2016, arXiv 1509.06461.

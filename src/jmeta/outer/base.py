@@ -69,11 +69,11 @@ class OuterLearner(abc.ABC):
         return self.num_tasks * self.protocol.num_env_steps
 
     def memory_remedy(self) -> str:
-        """What to change if an outer step does not fit into memory."""
+        """Returns advice for the case that an outer step does not fit into memory."""
         return f"use fewer than num_tasks={self.num_tasks}"
 
     def deploy(self, state: MetaState) -> Theta:
-        """What is shipped: the theta that new tasks are met with."""
+        """Returns the theta to deploy, with which an agent meets new tasks."""
         return state.theta
 
 
@@ -156,7 +156,7 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
 
 
 def use_smaller(name: str, size: int) -> str:
-    """The advice to use less than ``size`` of what bounds memory, where there is less."""
+    """Returns the advice to lower a setting that bounds memory, "use ", unless it is at its minimum."""
     return f"use {name} below {size}, or " if size > 1 else "use "
 
 
@@ -169,12 +169,12 @@ def check_score(score: tuple[float, ...], protocol: Protocol) -> None:
 
 
 def remaining_rate(num_steps: jax.Array, anneal_steps: int | None) -> jax.Array:
-    """What is left of a learning rate after that many outer steps, 1 down to 0 over ``anneal_steps``; 1 if that is None."""
+    """Returns the annealing factor after so many outer steps: 1 falling to 0 over ``anneal_steps``, or 1 if that is None."""
     if anneal_steps is None:
         return jnp.ones((), jnp.float32)
     return jnp.maximum(1.0 - num_steps.astype(jnp.float32) / anneal_steps, 0.0)
 
 
 def left_of_share(share: float, remaining: jax.Array | float) -> jax.Array:
-    """What is left of a rate that is gone after a share of ``anneal_steps``, where ``remaining`` is left of the learning rate."""
+    """Returns the factor of a rate that reaches 0 after a share of ``anneal_steps``, from the learning rate's factor."""
     return jnp.maximum(1.0 - (1.0 - remaining) / share, 0.0)

@@ -95,7 +95,7 @@ class BeliefPPO(PPO):
         return improved._replace(theta=theta, opt_state=opt_state, by_task=buffer), metrics | learned
 
     def records(self, experience: Experience) -> Record:
-        """What the belief is learned from, [n, T, ...]."""
+        """Returns the records that the belief is learned from, [n, T, ...]."""
         return jax.vmap(self._record, in_axes=(0, TASK_AXES))(experience.tasks, experience.lifetimes)
 
     def belief_gradient(self, theta: Theta, records: Record, keys: jax.Array) -> tuple[Theta, Metrics]:
@@ -138,7 +138,7 @@ class BeliefPPO(PPO):
         return optax.chain(optax.clip_by_global_norm(self.max_belief_gradient_norm), optax.adam(self.belief_learning_rate))
 
     def _record(self, task: Task, lifetime: Lifetime) -> Record:
-        """Of one lifetime [1, T, 1]."""
+        """Returns the record of one lifetime [1, T, 1]."""
         whole = lifetime.segments
         seen = (whole.timestep, whole.action, whole.reward, whole.next_observation, whole.terminated | whole.truncated)
         timestep, action, reward, next_observation, done = jax.tree.map(lambda x: x[0, :, 0], seen)

@@ -30,7 +30,7 @@ class Credit(NamedTuple):
 
 
 class CreditAssignment(abc.ABC):
-    """How an on-policy outer learner judges decisions.
+    """Advantages and value targets of an on-policy outer learner.
 
     Attributes:
       has_critic: whether there is a critic to train.
@@ -128,7 +128,7 @@ class LifetimeCritic(CreditAssignment):
         return self.value_coefficient * 0.5 * jnp.square(value - target)
 
     def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """What a step earns, 1 where what comes after it is to its credit, and 1 where it counts, [K, T, N, B] each.
+        """Returns rewards, 1 where later rewards count towards a step, and 1 where a step counts, [K, T, N, B] each.
 
         The lifetime's last step is seen to.
         """
@@ -231,7 +231,7 @@ class Exploration(EpisodeBaseline):
         return credit._replace(advantage=jnp.where(before, earned[:, None], credit.advantage)), statistics
 
     def _worth(self, segment: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Of a segment [T, B]: mean return of an episode, how many episodes count, and the unit of its advantages."""
+        """Returns for a segment [T, B] the mean return of an episode, the number of episodes, and the scale of its advantages."""
         returns, advantage, weight = raw_advantages(segment, self.discount)
         begins = weight * segment.timestep.first
         number = begins.sum()

@@ -30,7 +30,7 @@ from jmeta.types import TASK_AXES, MetaState, Metrics, Protocol, PyTree, Theta
 
 @struct.dataclass
 class Evolution(OuterLearner):
-    """What all evolution strategies do alike: live with many thetas, in the same tasks and with the same random numbers.
+    """Base of evolution strategies: lives with many thetas in the same tasks and with the same random numbers.
 
     The fitness of a theta is the mean over ``num_tasks`` new tasks of the rewards of a lifetime, weighed by segment. Any inner
     learner will do, since nothing is differentiated and nothing is replayed. Members of the population are spread over devices.
@@ -82,7 +82,7 @@ class Evolution(OuterLearner):
         """
 
     def fitness(self, theta: Theta, keys: jax.Array) -> tuple[jax.Array, Metrics]:
-        """Of one theta, [], on lifetimes with these keys; and how they went."""
+        """Returns the fitness [] of one theta on lifetimes with these keys, and their metrics."""
         live = partial(live_in_new_task, self.inner, self.tasks, theta, protocol=self.protocol)
         _, lifetimes = jax.vmap(live, out_axes=(0, TASK_AXES))(keys)
         earned = lifetimes.segments.reward.sum(1).mean((1, 2))  # [K]
@@ -163,7 +163,7 @@ class OpenAIES(Evolution):
 
 
 def fitness_metrics(fitness: jax.Array, theta: Theta) -> Metrics:
-    """How a population [n] did, and the size of what came of it."""
+    """Returns metrics of a population's fitness [n] and the size of the update."""
     return {
         "fitness": fitness.mean(),
         "fitness/best": fitness.max(),

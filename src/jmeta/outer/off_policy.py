@@ -42,14 +42,14 @@ from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTre
 
 
 class OffPolicyExtra(NamedTuple):
-    """What is carried beside theta and the optimiser's state."""
+    """State beside theta and the optimiser's."""
 
     slow: PyTree  # the moving average that targets are made of
     num_steps: jax.Array  # [] int32, outer steps taken
 
 
 class TaskRecord(NamedTuple):
-    """What is kept of one of the training tasks."""
+    """Data kept for one of the training tasks."""
 
     task: Task
     kept: PyTree  # flashbax's state: the newest ``capacity`` steps lived in it, by whatever policy
@@ -154,7 +154,7 @@ class OffPolicy(OuterLearner):
 
     @property
     def replay_bytes(self) -> int:
-        """What all tasks' replay and newest lifetimes take, known before any of it is allocated."""
+        """Returns the bytes of all tasks' replay and newest lifetimes, before any of it is allocated."""
         records: TaskRecord = jax.eval_shape(self.init, jax.random.key(0)).by_task
         return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves((records.kept, records.recent)))
 
@@ -268,7 +268,7 @@ class OffPolicy(OuterLearner):
         keys: jax.Array,
         weights: jax.Array | float = 1.0,
     ) -> tuple[PyTree, Metrics]:
-        """Of the mean loss of tasks: lifetimes [M, K, T, 1], batches [M, n, L], keys [M] and weights [M]; and metrics."""
+        """Returns the gradient of the mean loss of lifetimes [M, K, T, 1] and batches [M, n, L] with weights [M], and metrics."""
 
         def loss(theta: PyTree) -> tuple[jax.Array, Metrics]:
             losses, metrics = jax.vmap(self.inner.loss, in_axes=(None, None, 0, 0, 0))(theta, slow, lifetimes, batches, keys)
@@ -291,7 +291,7 @@ class OffPolicy(OuterLearner):
         return live_in(agent, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
 
     def _transitions(self, task: Task, lifetime: Lifetime) -> ReplayStep:
-        """Of a lifetime [K, T, 1], as one row of K T steps."""
+        """Returns the steps of a lifetime [K, T, 1] as one row of K T steps."""
         whole = lifetime.segments._replace(decision=(), memory=())  # type: ignore[arg-type]
         row = jax.tree.map(lambda x: x[:, :, 0].reshape(-1, *x.shape[3:]), whole)
         shape = jax.vmap(partial(self.tasks.shaped_reward, task))

@@ -33,7 +33,7 @@ from jmeta.types import TASK_AXES, Decision, Lifetime, MetaState, Metrics, Proto
 
 
 class OnPolicyExtra(NamedTuple):
-    """What is carried beside theta and the optimiser's state."""
+    """State beside theta and the optimiser's."""
 
     statistics: PyTree  # of the credit assignment
     num_steps: jax.Array  # [] int32, outer steps taken
@@ -51,7 +51,7 @@ class Experience(NamedTuple):
 
 @struct.dataclass
 class OnPolicy(OuterLearner):
-    """What all on-policy outer learners do alike; ``PPO``, ``ProMP`` and ``TrustRegion`` differ in how theta moves.
+    """Base of on-policy outer learners; ``PPO``, ``ProMP`` and ``TrustRegion`` differ in how they update theta.
 
     At each outer step ``num_tasks`` tasks are drawn, a lifetime is lived in each and its decisions are judged. A *replay* then
     decides again under a theta that is being differentiated. It redoes whatever the inner learner does, so the one derivative is
@@ -190,7 +190,7 @@ def lifetime_metrics(tasks: TaskDistribution, protocol: Protocol, lifetimes: Lif
 
 
 def take_segments(tree: PyTree, segments: tuple[int, ...]) -> PyTree:
-    """Those segments of leaves [K, ...]."""
+    """Returns the chosen segments of leaves [K, ...]."""
     return jax.tree.map(lambda x: jnp.stack([x[k] for k in segments]), tree)
 
 
@@ -202,7 +202,7 @@ def split_tasks(group: Experience, num_groups: int) -> Experience:
 
 
 def log_prob(decision: Decision, action: jax.Array) -> jax.Array:
-    """Of one action under one decision."""
+    """Returns the log-probability of one action under one decision."""
     return decision.distribution.log_prob(action)
 
 

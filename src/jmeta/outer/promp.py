@@ -15,7 +15,7 @@ from jmeta.types import MetaState, Metrics, PyTree, Theta
 
 
 class ProMPExtra(NamedTuple):
-    """What is carried beside theta and the optimiser's state."""
+    """State beside theta and the optimiser's."""
 
     statistics: PyTree  # of the credit assignment
     num_steps: jax.Array  # [] int32, outer steps taken

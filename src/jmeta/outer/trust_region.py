@@ -142,6 +142,6 @@ class TrustRegion(OnPolicy):
         return self._mean(divergence(recorded, decisions, weight))
 
     def _mean(self, terms: jax.Array) -> jax.Array:
-        """Of terms [len(scored), T, n, B], the segments weighted by their scores."""
+        """Returns the mean of terms [len(scored), T, n, B], the segments weighted by their scores."""
         score = jnp.asarray([self.score[k] for k in self.scored], terms.dtype)
         return (terms.mean((1, 2, 3)) * score).sum()  # no product that TF32 rounds: the line search compares small differences

@@ -1,4 +1,4 @@
-"""What is attainable without meta-learning: exact optima, and hand-written learners to compare with."""
+"""References to compare with: exact optima and hand-written learners."""
 
 from jmeta.references.bandits import UCB1, EpsilonGreedy, Greedy, OptimisticThompsonSampling, ThompsonSampling
 from jmeta.references.bernoulli_bandit import bayes_optimal_return

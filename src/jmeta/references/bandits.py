@@ -18,7 +18,7 @@ CELLS = 128  # of the quadrature in ThompsonSampling
 
 
 class Arms(NamedTuple):
-    """What a bandit learner remembers of each arm, since the lifetime opened."""
+    """Memory of a bandit learner: counts of each arm since the lifetime opened."""
 
     pulls: jax.Array  # [num_arms] float32
     rewards: jax.Array  # [num_arms] float32, their sums

@@ -74,7 +74,7 @@ class GittinsIndex(BanditLearner):
 
 
 def table_position(elapsed: jax.Array, pulls: jax.Array, successes: jax.Array) -> jax.Array:
-    """Where a table holds an arm's index: after ``elapsed`` pulls of all arms, ``pulls`` of this one.
+    """Returns the position of an arm's index in a table, after ``elapsed`` pulls of all arms and ``pulls`` of this one.
 
     Tables are packed: for each number of elapsed pulls t a triangle of the states with pulls <= t, row by row.
     """
@@ -120,7 +120,7 @@ def gittins_table(num_pulls: int, *, num_rates: int = 512) -> np.ndarray:
 
 
 def cache_directory() -> Path:
-    """Where computed tables are kept between runs."""
+    """Returns the directory where computed tables are kept between runs."""
     if chosen := os.environ.get("JMETA_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jmeta"

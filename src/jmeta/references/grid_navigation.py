@@ -86,7 +86,7 @@ def bayes_optimal_episode_returns(num_episodes: int = 4, *, size: int = 5, horiz
 
 
 def _return(step: int, horizon: int) -> float:
-    """Of an episode in which the goal is met at this step."""
+    """Returns the return of an episode in which the goal is reached at this step."""
     return (horizon - step + 1) - 0.1 * (step - 1)
 
 
@@ -124,7 +124,7 @@ def _shortest_path_through(cells: frozenset[Cell]) -> Walk | None:
 
 
 class Search(NamedTuple):
-    """What the agent remembers."""
+    """Memory of the agent."""
 
     position: jax.Array  # [2] int32
     goal: jax.Array  # [2] int32, once it is found

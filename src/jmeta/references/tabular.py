@@ -22,7 +22,7 @@ from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Theta, Tim
 
 
 class Experience(NamedTuple):
-    """What has been seen since the lifetime opened."""
+    """Statistics of the experience since the lifetime opened."""
 
     transitions: jax.Array  # [S, A, S] float32, how often a in s led to s'
     visits: jax.Array  # [S, A] float32, how often a was taken in s

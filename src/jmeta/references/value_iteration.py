@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 
 class Plan(NamedTuple):
-    """What is attainable from every state at every time, and how."""
+    """Optimal values and actions of every state at every time."""
 
     values: jax.Array  # [H + 1, S] expected sum of the rewards still to come; values[H] is 0
     policy: jax.Array  # [H, S] int32, a best action; the first of several

@@ -1,4 +1,4 @@
-"""What all bandits share: pull one of several arms, again and again."""
+"""Base of bandits: pull one of several arms, again and again."""
 
 import abc
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @struct.dataclass
 class EnvState(environment.EnvState):
-    """What changes within an episode."""
+    """Environment state."""
 
     time: jax.Array  # [] int32
 

@@ -69,7 +69,7 @@ class _Checked(abc.ABCMeta):
 
     @property
     def __signature__(cls) -> inspect.Signature:
-        """That of ``__init__``, and not of ``__call__`` below."""
+        """Signature of ``__init__``, in place of that of ``__call__`` below."""
         initialise: Any = cls.__init__  # type: ignore[misc]
         try:
             signature = inspect.signature(initialise, eval_str=True)
@@ -155,7 +155,7 @@ class TaskDistribution(metaclass=_Checked):
             raise ValueError(f"{type(self).__name__} {self._why_none_is_held_out}")
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled and copied: no cached property, since each is computed anew from the rest."""
+        """Returns the state to pickle and copy, without cached properties, which are computed anew."""
         cached = lambda name: isinstance(getattr(type(self), name, None), functools.cached_property)  # noqa: E731
         return {name: value for name, value in vars(self).items() if not cached(name) and name != "_templates"}
 
@@ -182,7 +182,7 @@ class TaskDistribution(metaclass=_Checked):
 
     @property
     def has_held_out(self) -> bool:
-        """Whether there are tasks that training never draws; where there are too few to spare any, evaluate on ``train``."""
+        """Returns whether there are tasks that training never draws; without them, evaluate on ``train``."""
         return True
 
     @property
@@ -191,7 +191,7 @@ class TaskDistribution(metaclass=_Checked):
 
     @property
     def has_out_of_distribution(self) -> bool:
-        """Whether ``sample`` can draw tasks outside the training distribution's support."""
+        """Returns whether ``sample`` can draw tasks outside the training distribution's support."""
         return False
 
     @property
@@ -244,7 +244,7 @@ class TaskDistribution(metaclass=_Checked):
 
     @constant
     def action_space(self) -> ActionSpace:
-        """What a policy must produce."""
+        """Action space of the policy."""
         found = self._environment_checked.action_space(self._example)
         space = read_space(found)
         if isinstance(space, Count):
@@ -323,7 +323,7 @@ class TaskDistribution(metaclass=_Checked):
     def shaped_reward(
         self, task: Task, observation: jax.Array, reward: jax.Array, next_observation: jax.Array
     ) -> jax.Array | None:
-        """What to learn from a step [], for learners that may be told more in training than agents ever see.
+        """Returns the shaped reward [] of a step, for learners that may use more information in training than agents observe.
 
         None where there is nothing better than the reward.
         """
@@ -339,7 +339,7 @@ class TaskDistribution(metaclass=_Checked):
         return None
 
     def reference_return(self, num_steps: int) -> Reference | None:
-        """What is attainable in a lifetime of ``num_steps`` steps of one stream, where that is known."""
+        """Returns the best attainable return of ``num_steps`` steps in one stream, or None where it is not known."""
         del num_steps
         return None
 
@@ -517,7 +517,7 @@ def _as_numpy(leaf: jax.Array) -> Any:
 
 
 def _shapes(tree: PyTree) -> Any:
-    """What tells trees of arrays apart that need different programs; it can be hashed."""
+    """Returns a hashable description of the shapes and dtypes of a tree of arrays."""
     leaves, structure = jax.tree.flatten(tree)
     return structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
 

@@ -1,4 +1,4 @@
-"""What must hold of a task distribution before anything is compiled for it."""
+"""Checks of a task distribution that run before anything is compiled for it."""
 
 import functools
 import warnings
@@ -115,7 +115,7 @@ def check_described(tasks: TaskDistribution) -> None:
 
 
 def distinct(drawn: PyTree) -> int:
-    """How many different tasks there are in a batch."""
+    """Returns the number of different tasks in a batch."""
     return len(set(_rows(drawn)))
 
 

@@ -1,4 +1,4 @@
-"""What all grid worlds here share: an empty room with cells to find that are not shown."""
+"""Base of grid worlds: an empty room with hidden cells to find."""
 
 import abc
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -25,7 +25,7 @@ NOWHERE = np.array([[-1, -1]], np.int32)
 
 @struct.dataclass
 class EnvState(environment.EnvState):
-    """What changes within an episode."""
+    """Environment state."""
 
     position: jax.Array  # [2] int32, (x, y)
     found: jax.Array  # [] int32, targets found in this episode, where each pays once
@@ -95,7 +95,7 @@ class GridEnvironment(environment.Environment[EnvState, EnvParams]):
         return self.see(position), EnvState(position=position, found=zero, time=zero)
 
     def episode_values(self, params: EnvParams) -> jax.Array:
-        """What an agent that knows the task expects [H + 1] of an episode cut to H, H - 1, ..., 0 steps."""
+        """Returns the optimal returns [H + 1], with the task known, of an episode of H, H - 1, ..., 0 remaining steps."""
         cells = every_cell(self.size)
         after = np.clip(cells[:, None] + MOVES, 0, self.size - 1)  # [C, A, 2]
         wanted = self._wanted(params)

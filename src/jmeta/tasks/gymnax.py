@@ -37,7 +37,7 @@ FEWEST_TASKS = 4  # different ones among the candidates, in training and held ou
 
 
 class GymnaxTask(NamedTuple):
-    """What makes one task of a gymnax environment."""
+    """One task of a gymnax environment."""
 
     params: PyTree  # the environment's EnvParams
     held: dict[str, PyTree]  # state fields that every reset of the lifetime is given
@@ -316,7 +316,7 @@ def _beside(u: jax.Array, bounds: Range) -> jax.Array:
 
 
 def _words(held: PyTree) -> jax.Array:
-    """What tells values apart, as uint32 [W]: integers as they are, floats to ``FLOAT_BITS`` bits of mantissa.
+    """Returns values as words uint32 [W]: integers unchanged, floats to ``FLOAT_BITS`` bits of mantissa.
 
     With all 23 bits, the last of which depends on how XLA fuses, one key would give different tasks in different programs.
     """
@@ -331,7 +331,7 @@ def _words(held: PyTree) -> jax.Array:
 
 
 def _is_held_out(words: jax.Array) -> jax.Array:
-    """Whether values told apart by these words [W] are held out: their hash falls into one bucket of four."""
+    """Returns whether the values of these words [W] are held out: their hash falls into one bucket of four."""
     index = jnp.arange(words.size, dtype=jnp.uint32)
     return _mix(jnp.sum(_mix(words ^ _mix(index)), dtype=jnp.uint32)) % 4 == 0
 
@@ -345,7 +345,7 @@ def _mix(x: jax.Array) -> jax.Array:
 
 @functools.cache
 def _count_tasks(env_id: str, held_fields: tuple[str, ...]) -> tuple[int, int]:
-    """How many different (training, held-out) values the fields take in ``CANDIDATES`` resets."""
+    """Returns the numbers of different (training, held-out) values of the fields in ``CANDIDATES`` resets."""
     tasks = GymnaxTasks(env_id)
 
     def candidate(key: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -26,7 +26,7 @@ ACTIONS = 6  # nothing, left, up, right, down, fire
 
 @struct.dataclass
 class EnvState(environment.EnvState):
-    """What changes within an episode."""
+    """Environment state."""
 
     games: tuple[PyTree, ...]  # the state of each game; those not played stand still
     time: jax.Array  # [] int32
@@ -153,5 +153,5 @@ class MinAtar(TaskDistribution):
         return EnvParams(game=game, max_steps_in_episode=jnp.asarray(self.max_steps, jnp.int32))
 
     def describe(self, task: EnvParams) -> jax.Array:
-        """Which game, one-hot over those to train on and those held out."""
+        """Returns the game as one-hot vector over the training and held-out games."""
         return jax.nn.one_hot(task.game, len(self.games) + len(self.held_out_games), dtype=jnp.float32)

@@ -26,7 +26,7 @@ MAX_STEP = 0.1  # displacement per axis and environment step
 
 @struct.dataclass
 class EnvState(environment.EnvState):
-    """What changes within an episode."""
+    """Environment state."""
 
     position: jax.Array  # [2]
     time: jax.Array  # [] int32

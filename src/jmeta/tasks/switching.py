@@ -79,7 +79,7 @@ class Switching(WrappedTasks):
         return after._replace(state=SwitchingState(after.state, state.steps + 1))
 
     def oracle_return(self, task: SwitchingTask, num_steps: int) -> jax.Array | None:
-        """What knowing both tasks and the step earns; not known where the switch comes within an episode."""
+        """Returns the return of knowing both tasks and the step of the switch; None where it comes within an episode."""
         if self.at_step % self.horizon:
             return None
         before = self.tasks.oracle_return(task.before, min(self.at_step, num_steps))

@@ -14,7 +14,7 @@ from jmeta.tasks.base import TaskDistribution
 
 @struct.dataclass
 class EnvState(environment.EnvState):
-    """What changes within an episode."""
+    """Environment state."""
 
     position: jax.Array  # [] int32, the state of the process
     time: jax.Array  # [] int32

@@ -1,4 +1,4 @@
-"""What task distributions around another have in common."""
+"""Base of task distributions around another one."""
 
 import dataclasses
 

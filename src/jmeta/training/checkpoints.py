@@ -200,7 +200,7 @@ def to_arrays(state: PyTree) -> dict[str, np.ndarray]:
 
 
 def key_implementations(state: PyTree) -> dict[str, str]:
-    """From path to the name of the implementation, "threefry2x32" or "rbg", of every leaf that is a random key."""
+    """Returns the implementation, "threefry2x32" or "rbg", of every leaf that is a random key, by path."""
     leaves = jax.tree_util.tree_leaves_with_path(state)
     return {_name(path): str(jax.random.key_impl(leaf)) for path, leaf in leaves if _is_key(leaf)}
 

@@ -14,7 +14,7 @@ NUM_TASKS = 256  # lived in to look for a cause, at least
 
 
 def first_cause(outer: OuterLearner, theta: Theta, key: jax.Array) -> str | None:
-    """What is not finite before any learning, in words; None if it can't be found.
+    """Says what was not finite before any learning; None if it can't be found.
 
     Lives lifetimes in tasks drawn for the purpose, under the meta-parameters of the last steps that were sound, and looks at what
     the environment gave.

@@ -1,4 +1,4 @@
-"""Where metrics go while a run is under way."""
+"""Loggers of metrics."""
 
 import abc
 import contextlib

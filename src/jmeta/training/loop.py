@@ -61,7 +61,7 @@ class NonFiniteError(FloatingPointError):
 
 @dataclasses.dataclass(frozen=True)
 class TrainResult:
-    """What training gives back.
+    """Result of training.
 
     Attributes:
       state: the meta-state after the last step.
@@ -237,7 +237,7 @@ def _checked_theta(outer: OuterLearner, theta: Theta, template: Theta) -> Theta:
 
 
 def annealing_note(outer: OuterLearner, num_steps: int) -> str | None:
-    """From which outer step on a learning rate is zero, and what to do about it; None where it is not."""
+    """Says from which outer step on the learning rate is zero, and what to do about it; None where it is not."""
     anneal_steps = getattr(outer, "anneal_steps", None)
     if anneal_steps is None or num_steps <= anneal_steps:
         return None
@@ -249,7 +249,7 @@ def annealing_note(outer: OuterLearner, num_steps: int) -> str | None:
 
 
 def single_episode_note(outer: OuterLearner, theta: Theta) -> str | None:
-    """That what is remembered of a task can't help a later episode where there is none; None where there is one."""
+    """Says that memory can't help a later episode where a lifetime is a single one; None otherwise."""
     inner, protocol = outer.inner, outer.protocol
     if not isinstance(inner, InContextLearner) or not jax.tree.leaves(jax.eval_shape(inner.initial_memory, theta)):
         return None
@@ -263,7 +263,7 @@ def single_episode_note(outer: OuterLearner, theta: Theta) -> str | None:
 
 
 def _layout(mesh: Mesh) -> MetaState:
-    """How a meta-state lies on the devices."""
+    """Returns the shardings of a meta-state."""
     return jax.tree.map(partial(NamedSharding, mesh), STATE_LAYOUT)
 
 
@@ -286,7 +286,7 @@ class _Loop:
     theta: Theta | None  # to begin with, where it is given
 
     def run(self, state: MetaState | None, step: int, num_steps: int) -> TrainResult:
-        """From a state read from a checkpoint, or a fresh one if that is None; nothing is allocated before memory is checked."""
+        """Trains from a given state, or from a fresh one if that is None; memory is checked before anything is allocated."""
         layout, everywhere = _layout(self.mesh), NamedSharding(self.mesh, SHARED)
         key = moved_to(everywhere, self.key)
         self.supervision.doing("compiling")

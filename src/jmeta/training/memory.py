@@ -25,7 +25,7 @@ class MemoryNeed(NamedTuple):
 
 
 def memory_estimate(outer: OuterLearner, *, num_devices: int | None = None) -> MemoryNeed:
-    """What one outer step needs on each device; it is compiled for that, and not run.
+    """Returns the memory that one outer step needs on each device; the step is compiled, not run.
 
     Args:
       outer: the learner.
@@ -45,7 +45,7 @@ def memory_estimate(outer: OuterLearner, *, num_devices: int | None = None) -> M
 
 
 def needed_by(compiled: Any) -> MemoryNeed:
-    """Of a compiled program; zeros where the backend keeps no account."""
+    """Returns the memory that a compiled program needs; zeros where the backend does not say."""
     account = compiled.memory_analysis()
     if account is None:
         return MemoryNeed(0, 0)

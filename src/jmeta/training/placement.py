@@ -1,4 +1,4 @@
-"""Where a state lies: compiled for by its shapes alone, and then made shard by shard on the devices that hold it.
+"""Placement of a state: programs are compiled for its shapes, and it is made shard by shard on its devices.
 
 So memory can be checked before any of it is taken, and no device ever holds what belongs to another.
 """

@@ -1,4 +1,4 @@
-"""How a run looks while it goes: a live bar on a terminal and in notebooks, a line now and then elsewhere."""
+"""Progress of a run: a live bar on a terminal and in notebooks, a line now and then elsewhere."""
 
 import time
 from types import TracebackType

@@ -60,7 +60,7 @@ PACKAGES = ("jmeta", "jax", "jaxlib", "flax", "optax", "gymnax", "numpyro", "orb
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How to build the learner again: names and settings from the registries, or ``module:Class`` for tasks of one's own."""
+    """Recipe to build a learner again: names and settings of algorithm and task, or ``module:name`` for one's own."""
 
     algorithm: str
     algorithm_fields: dict[str, Any]
@@ -124,13 +124,13 @@ class RunDirectory:
 
     @property
     def has_trained(self) -> bool:
-        """Whether an outer step has left anything here."""
+        """Returns whether an outer step has written anything to the directory."""
         wrote_metrics = self.metrics_file.is_file() and self.metrics_file.stat().st_size > 0
         return wrote_metrics or any(path.is_dir() and any(path.iterdir()) for path in (self.checkpoints, self.damaged))
 
     @property
     def _leavings(self) -> list[Path]:
-        """What a start leaves before it has trained."""
+        """Returns the files that a start leaves before it has trained."""
         temporary = self.config_file.with_suffix(".tmp")
         return [self.config_file, temporary, self.metrics_file, self.tensorboard, self.checkpoints]
 
@@ -289,7 +289,7 @@ def _metric_row(line: bytes) -> dict[str, Any] | None:
 
 
 def run_config(outer: OuterLearner, key: jax.Array, recipe: Recipe | None, options: dict[str, Any] | None) -> dict[str, Any]:
-    """What config.json holds at the start of a run."""
+    """Returns the content of config.json at the start of a run."""
     return {
         "format": FORMAT,
         "recipe": None if recipe is None else dataclasses.asdict(recipe),
@@ -305,7 +305,7 @@ def run_config(outer: OuterLearner, key: jax.Array, recipe: Recipe | None, optio
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Where two configurations differ, a line each."""
+    """Returns the differences between two configurations, a line each."""
     if isinstance(old, dict) and isinstance(new, dict):
         names = sorted(old.keys() | new.keys())
         return [line for n in names for line in differences(old.get(n), new.get(n), f"{path}.{n}" if path else n)]

@@ -1,4 +1,4 @@
-"""Whether a value of a TOML or JSON file is of the type that an annotation says, and how to say so."""
+"""Checks that values of TOML and JSON files have the types of annotations."""
 
 import types
 import typing
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 
 def fits(value: Any, annotation: Any) -> bool:
-    """Whether a value of a TOML or JSON file is of this type; types that such files do not have pass."""
+    """Returns whether a value of a TOML or JSON file is of this type; types that such files do not have pass."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (typing.Union, types.UnionType):
         return any(fits(value, argument) for argument in arguments)
@@ -36,7 +36,7 @@ def fits(value: Any, annotation: Any) -> bool:
 
 
 def say_type(annotation: Any) -> str:
-    """In words."""
+    """Returns a type in words."""
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     names = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}

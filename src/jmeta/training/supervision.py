@@ -25,7 +25,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Supervision:
-    """What is under way, since when, and which signals have arrived.
+    """State of a supervised run: the current activity, its start, and the signals that have arrived.
 
     Attributes:
       caught: names of SIGINT and SIGTERM, in order of arrival. Whoever trains ends after the step under way if it is not empty.
@@ -49,13 +49,13 @@ class Supervision:
         self._warn_after = max(SECONDS_WITHOUT_PROGRESS, 10.0 * usual_seconds)
 
     def _handle(self, number: int, _: object) -> None:
-        """In the main thread, when it gets to it."""
+        """Handles a signal in the main thread."""
         if self.caught:
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         self.caught.append(signal.Signals(number).name)
 
     def _listen(self, receiver: socket.socket, forward: int) -> None:
-        """In a thread, until the other end is closed."""
+        """Listens to signals in a thread, until the other end is closed."""
         while True:
             if select.select([receiver], [], [], POLL_SECONDS)[0]:
                 content = receiver.recv(4096)
