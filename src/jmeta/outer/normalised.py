@@ -110,7 +110,9 @@ def live_randomly(tasks: TaskDistribution, length: int, num_tasks: int, key: jax
 
 
 def check_scale(outer: OuterLearner) -> None:
-    """Warns, on behalf of whoever called its caller, where observations, as random actions meet them, are far from unit scale and nothing normalises them.
+    """Warns where observations, as random actions meet them, are far from unit scale and nothing normalises them.
+
+    The warning is on behalf of whoever called its caller.
 
     Networks are initialised for inputs of about unit size: of larger ones hidden units saturate, of smaller ones they notice
     nothing. A feature may be small beside others, as velocities are beside positions, so smallness is judged of the largest.
