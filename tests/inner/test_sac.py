@@ -9,6 +9,7 @@ import pytest
 
 from jmeta.inner.q_learner import Step
 from jmeta.inner.sac import SAC, DiscreteSAC
+from jmeta.inner.td3 import TD3
 from jmeta.networks import Categorical, Network
 from jmeta.types import Continuous, Decision, Discrete
 
@@ -161,3 +162,12 @@ def test_a_policy_of_a_few_actions_needs_a_spread() -> None:
     """Its logits are divided by it."""
     with pytest.raises(ValueError, match="spread=0"):
         DiscreteSAC.of(2, Discrete(2), (4,), spread=0.0)
+
+
+@pytest.mark.parametrize("kind", [SAC, TD3])
+def test_a_box_that_a_policy_does_not_reach_is_refused(kind: Any) -> None:
+    """In [2, inf) every action within [-1, 1] is carried out as 2, so there is nothing to learn; in [0, inf) half of them are."""
+    for low, high in (((2.0,), (np.inf,)), ((-np.inf,), (-1.0,))):
+        with pytest.raises(ValueError, match="acts within"):
+            kind.of(1, Continuous(1, low, high), (4,))
+    kind.of(1, Continuous(2, (0.0, -1.0), (np.inf, 1.0)), (4,))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jmeta import struct
-from jmeta.inner.q_learner import QLearner, Step
+from jmeta.inner.q_learner import QLearner, Step, check_reaches
 from jmeta.networks import MLP, Categorical, Linear, Network, TanhNormal, TanhNormalHead, TwinActionValues, TwinCritic, from_nnx
 from jmeta.objectives import soft_value, td_target
 from jmeta.ranges import Finite, NonNegative, Positive, Share
@@ -70,6 +70,7 @@ class SAC(QLearner):
     @classmethod
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "SAC":
         """With hidden layers ``widths``, the actor's and each critic's."""
+        check_reaches(action_space)  # type: ignore[arg-type]
         actor = from_nnx(partial(Actor, num_inputs, action_space, widths))
         critic = from_nnx(partial(TwinCritic, num_inputs, action_space.encoding_size, widths))
         return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]

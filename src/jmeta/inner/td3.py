@@ -9,7 +9,7 @@ import numpyro.distributions as dist
 from flax import nnx
 
 from jmeta import struct
-from jmeta.inner.q_learner import QLearner, Step
+from jmeta.inner.q_learner import QLearner, Step, check_reaches
 from jmeta.networks import MLP, Linear, Network, TwinCritic, from_nnx, orthogonal
 from jmeta.objectives import td_target
 from jmeta.ranges import NonNegative, Positive, Share
@@ -62,6 +62,7 @@ class TD3(QLearner):
     @classmethod
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "TD3":
         """With hidden layers ``widths``, the actor's and each critic's."""
+        check_reaches(action_space)  # type: ignore[arg-type]
         size = action_space.encoding_size
         actor = from_nnx(partial(DeterministicActor, num_inputs, size, widths))
         critic = from_nnx(partial(TwinCritic, num_inputs, size, widths))

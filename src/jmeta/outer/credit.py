@@ -24,7 +24,7 @@ from jmeta.types import TASK_AXES, Lifetime, PyTree, Segment
 class Credit(NamedTuple):
     """[K, T, N, B] each."""
 
-    advantage: jax.Array  # zero mean and unit variance over all decisions that count
+    advantage: jax.Array  # zero mean and, unless next to nothing, unit variance over all decisions that count
     weight: jax.Array  # 0 where a decision does not count
     value_target: jax.Array  # what Decision.value should have been, in the critic's units
 
@@ -81,7 +81,8 @@ class LifetimeCritic(CreditAssignment):
     """Advantages by a learned critic over the whole lifetime; an episode's end stops nothing, the lifetime's end stops all.
 
     The critic (``Decision.value``) predicts *normalised* return-to-go: an unscaled value loss drowns the trunk it
-    shares with the policy.
+    shares with the policy. The unit is at least 0.01, and that of advantages 0.0001: what varies by less is taken for noise, so
+    tasks with such rewards want them normalised.
 
     Attributes:
       discount: in [0, 1], per environment step.
