@@ -7,6 +7,7 @@ import pytest
 
 import jmeta
 from jmeta.keys import as_key
+from jmeta.outer.base import OuterLearner
 from jmeta.training import RunDirectory, restore
 from tests.training.walk import Walk, walk
 
@@ -88,3 +89,29 @@ def test_training_and_evaluation_refuse_the_same_seeds(seed, tmp_path):
     agent = jmeta.references.Random(tasks.observation_size, tasks.action_space)
     with pytest.raises(ValueError, match="give a whole number from 0 to 4294967295"):
         jmeta.evaluate(agent, tasks, (), seed, protocol=jmeta.Protocol(1, 2, 1), num_tasks=4)
+
+
+class Stepping(OuterLearner):
+    """Its key has another name, and is not its last argument."""
+
+    def check_devices(self, num_devices):
+        pass
+
+    def init(self, seed):
+        return seed
+
+    def step(self, state, key, scale=1.0):
+        return key, scale
+
+
+def test_an_outer_learner_takes_any_key_wherever_it_stands():
+    outer = Stepping()
+    assert outer.init(7) == outer.init(seed=7) == jax.random.key(7)
+    assert outer.step(None, 7) == outer.step(None, key=7) == outer.step(key=7, state=None) == (jax.random.key(7), 1.0)
+    assert outer.step(None, 7, 2.0) == (jax.random.key(7), 2.0)
+
+
+def test_a_key_that_is_left_out_is_missed_by_name():
+    for call in (lambda: Stepping().init(), lambda: Stepping().step(7)):
+        with pytest.raises(TypeError, match=r"missing a required argument: '(seed|key)'"):
+            call()

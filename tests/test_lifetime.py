@@ -180,3 +180,11 @@ def test_a_replay_makes_the_decisions_of_the_segments_that_are_wanted(
     again = jax.jit(lambda theta: replay(Counter(), theta, begun, lifetime, segments=segments).value)(2.0 * jnp.ones(()))
     wanted = np.arange(4) if segments is None else np.asarray(segments)
     np.testing.assert_array_equal(again, 2.0 * lifetime.segments.decision.value[wanted])
+
+
+def test_a_segment_begins_an_episode_and_its_time() -> None:
+    """Segments of four steps of an environment that would not end: each is cut at its third step, and so is the next one."""
+    endless = Params(pays=jnp.float32(10.0), max_steps_in_episode=jnp.int32(100))
+    lived = live_in(AGENT, TASKS, (), endless, ((), ()), protocol=Protocol(2, 4, 1), key=KEY).segments
+    np.testing.assert_array_equal(lived.timestep.observation[:, :, 0, 0], [[0, 1, 2, 0]] * 2)
+    np.testing.assert_array_equal(lived.truncated[:, :, 0], [[False, False, True, False]] * 2)

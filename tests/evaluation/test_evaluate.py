@@ -296,13 +296,15 @@ def test_an_episode_that_is_not_completed_makes_no_number():
 
 
 def test_the_fewest_completed_episodes_are_counted(monkeypatch):
-    """Episodes of 2 steps: 3 are completed in each of 2 segments of 6 by each of 4 streams."""
+    """Episodes of 2 steps: 3 are completed in each of 2 segments of 6 by each of 4 streams. Of random ones the fewest count."""
     counted = []
     monkeypatch.setattr(sys.modules["jmeta.evaluation.evaluate"], "_check_episodes", lambda *arguments: counted.append(arguments))
     tasks, protocol = Counting(lengths=(2,)), Protocol(2, 6, 4)
     run(Scripted(), tasks, protocol)
     ((_, _, completed),) = counted
     np.testing.assert_array_equal(completed, np.full(5, 3))
+    run(Scripted(), Counting(lengths=(0,)), Protocol(2, 6, 8))  # of 1 to 3 steps: 16 streams of 6 steps complete 2 to 6
+    assert counted[1][-1].max() <= 3
 
 
 def test_metrics_of_training_are_of_completed_episodes_only():

@@ -9,11 +9,11 @@ import pytest
 import scipy.stats
 
 import jmeta
-from jmeta.inner.belief import Record, choose
+from jmeta.inner.belief import Belief, Record, choose
 from jmeta.inner.varibad import OneStateReward, PairMLP, VariBAD
 from jmeta.networks import from_nnx
 from jmeta.tasks import BernoulliBandit, SparsePointNavigation
-from jmeta.types import PyTree
+from jmeta.types import Lifetime, PyTree, Segment, Timestep
 
 LENGTH = 6
 
@@ -227,3 +227,31 @@ def test_what_is_refused() -> None:
 class Undescribed(BernoulliBandit):
     def describe(self, task: PyTree) -> jax.Array:
         return jnp.zeros(0, jnp.float32)
+
+
+def test_a_record_is_a_lifetime_and_what_is_known_after_its_last_step() -> None:
+    """Numbers tell steps apart: step t sees t, does action t, is paid 10 + t, and leads to 100 + t; the last ends an episode."""
+    outer = jmeta.algorithms.varibad(BernoulliBandit(num_arms=2, num_pulls=3), hidden_size=4, num_tasks=8, belief_batch_size=8)
+    steps = jnp.arange(3.0).reshape(1, 3, 1)
+    action = jnp.array([0, 1, 1]).reshape(1, 3, 1)
+    timestep = Timestep(steps[..., None], jnp.zeros((1, 3, 1, 2)), 9.0 + steps, steps == 0, 99.0 + steps[..., None])
+    done = steps == 2
+    segment = Segment(timestep, (), action, 10.0 + steps, done, ~done & False, 100.0 + steps[..., None], ())  # type: ignore[arg-type]
+    task = outer.tasks.sample(jax.random.key(0))
+    record = outer._record(task, Lifetime(segment, ()))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(record.reward, [10.0, 11.0, 12.0])
+    np.testing.assert_array_equal(record.next_observation[:, 0], [100.0, 101.0, 102.0])
+    np.testing.assert_array_equal(record.action, [[1, 0], [0, 1], [0, 1]])
+    np.testing.assert_array_equal(record.timestep.observation[:3, 0], [0.0, 1.0, 2.0])
+    np.testing.assert_array_equal(record.timestep.arrival[:, 0], [99.0, 100.0, 101.0, 102.0])
+    np.testing.assert_array_equal(record.timestep.previous_reward, [9.0, 10.0, 11.0, 12.0])
+    np.testing.assert_array_equal(record.timestep.previous_action[3], [0, 1])
+    np.testing.assert_array_equal(record.timestep.first, [True, False, False, True])
+    np.testing.assert_array_equal(record.description, outer.tasks.describe(task))
+
+
+def test_what_may_be_so_has_the_variance_of_the_belief() -> None:
+    """Mean 3 and log-variance log 4: 4,000 draws of standard deviation 2, within 4 standard errors."""
+    drawn = np.asarray(Belief(jnp.array([3.0]), jnp.log(jnp.array([4.0]))).sample(jax.random.key(0), (4000,)))
+    assert drawn.mean() == pytest.approx(3.0, abs=4 * 2 / np.sqrt(4000))
+    assert drawn.std() == pytest.approx(2.0, abs=4 * 2 / np.sqrt(8000))

@@ -6,9 +6,10 @@ import numpy as np
 
 from jmeta import struct
 from jmeta.inner.imaml import IMAML, solve_where_positive
+from jmeta.inner.maml import Initialisation, InnerData
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.networks import Network
-from jmeta.types import Discrete, PyTree
+from jmeta.types import Discrete, PyTree, Segment
 
 CURVATURE = jnp.array([[2.0, 0.5], [0.5, 1.0]])
 TARGET = jnp.array([1.0, -1.0])
@@ -73,3 +74,33 @@ def test_its_numbers_can_be_traced() -> None:
     found = jax.jit(jax.vmap(derivative))(jnp.array([2.0, 3.0]))
     expected = [strength * np.linalg.inv(CURVATURE + strength * np.eye(2)) for strength in (2.0, 3.0)]
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@struct.dataclass
+class WithoutData(Quadratic):
+    """Its loss needs none."""
+
+    def judge(self, segment: Segment) -> InnerData:
+        return ()  # type: ignore[return-value]
+
+    def shared_out(self, data: InnerData) -> InnerData:
+        return data
+
+
+def test_every_adaptation_is_held_to_where_tasks_begin() -> None:
+    """Two of them find the same minimum with the same derivative, since the centre is theta and not the weights before."""
+    inner = WithoutData(**vars(learner(moves=("w",))))
+    shift, reward = jnp.array([0.1, -0.2]), jnp.zeros((1, 1))
+    segment = Segment(None, None, None, reward, None, None, None, None)  # type: ignore[arg-type]
+
+    def after(centre: jax.Array, number: int) -> jax.Array:
+        theta = Initialisation({"w": centre, "shift": shift}, ())
+        phi, memory = inner.begin(theta, 1, jax.random.key(0))
+        for _ in range(number):
+            phi, memory = inner.adapt(theta, phi, memory, segment, jax.random.key(0))
+        return phi.weights["w"]
+
+    centre, inverse = jnp.array([0.3, 0.4]), np.linalg.inv(CURVATURE + 2.0 * np.eye(2))
+    for number in (1, 2):
+        np.testing.assert_allclose(after(centre, number), inverse @ (CURVATURE @ (TARGET + shift) + 2.0 * centre), atol=1e-5)
+        np.testing.assert_allclose(jax.jacrev(after)(centre, number), 2.0 * inverse, atol=1e-5)

@@ -11,6 +11,7 @@ from jmeta.inner.maml import MAML, Initialisation
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.networks import Network
 from jmeta.networks.heads import Categorical
+from jmeta.objectives import critic_features
 from jmeta.types import Decision, Discrete, Segment, Timestep
 
 LOGITS = Network(
@@ -93,3 +94,15 @@ def test_only_what_moves_moves() -> None:
     phi, _ = inner.adapt(theta, *inner.begin(theta, 2, KEY), TWO_PULLS, KEY)
     assert set(phi.weights) == {"policy"}
     assert int(phi.num_updates) == 1
+
+
+def test_the_baseline_is_linear_in_the_features_that_it_is_given() -> None:
+    """A critic says 0 of the first two pulls and 1 of the others, which earn 1, 0 and 3, 2: advantages 1/2 and -1/2 of each two.
+
+    Scaled they are 1 and -1, and the step is that of ``TWO_PULLS``. Without the critic the baseline is 3/2 for all.
+    """
+    pulls = segment([[1.0, 0.0], [3.0, 2.0]], [[0, 1], [0, 1]], [[True, True], [True, True]])
+    pulls = pulls._replace(decision=pulls.decision._replace(value=jnp.array([[0.0, 0.0], [1.0, 1.0]])))
+    start = LOGITS.init(KEY)["policy"]
+    found = adapt(learner(features=critic_features), start, pulls)
+    np.testing.assert_allclose(found, start + np.array([0.25, -0.25]), atol=1e-4)

@@ -133,3 +133,30 @@ def test_it_acts_by_the_prior_and_then_by_the_posterior() -> None:
     for z, mean, variance in ((before, [0.0, 0.0], [1.0, 1.0]), (after, MEAN, VARIANCE)):
         np.testing.assert_allclose(z.mean(0), mean, atol=5 * np.sqrt(4.0 / 4000))
         np.testing.assert_allclose(z.var(0), variance, rtol=0.1)
+
+
+@struct.dataclass
+class Witness(Linear):
+    """Reports its features (observation, reward, clock, z) and whether nothing follows."""
+
+    num_inputs: int = struct.field(pytree_node=False, default=5)
+
+    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        seen = {"reward": step.x_tm1[1], "clock": step.x_tm1[2], "next_reward": step.x_t[1], "next_clock": step.x_t[2]}
+        return jnp.zeros(()), seen | {"ends": step.terminated_t.astype(jnp.float32)}
+
+
+def test_who_sees_reward_and_clock_sees_them_before_and_after_a_step() -> None:
+    """In segments of four steps; what is valued ends with the fourth. An episode's first step has no reward before it."""
+    agent = AGENT.replace(q_learner=Witness(), sees_reward=True, segment_length=4)  # type: ignore[attr-defined]
+    theta, lived = agent.init(jax.random.key(0)), segment((5, 1))
+    for time, first, expected in (
+        (0, True, (0.0, 0.0, 1.0, 0.25, 0.0)),
+        (6, False, (7.0, 0.5, 1.0, 0.75, 0.0)),
+        (7, False, (7.0, 0.75, 1.0, 1.0, 1.0)),
+    ):
+        timestep = lived.timestep._replace(previous_reward=jnp.full((5, 1), 7.0), first=jnp.full((5, 1), first))
+        batch = ReplayStep.of(lived._replace(timestep=timestep), jnp.ones((5, 1)), jnp.full((5, 1), time))
+        _, metrics = agent.loss(theta, agent.slow(theta), segment((3, 4, 1)), batch, jax.random.key(0))
+        found = [float(metrics[name]) for name in ("reward", "clock", "next_reward", "next_clock", "ends")]
+        assert found == pytest.approx(expected)

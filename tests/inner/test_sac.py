@@ -9,6 +9,7 @@ import pytest
 
 from jmeta.inner.q_learner import Step
 from jmeta.inner.sac import SAC, DiscreteSAC
+from jmeta.inner.td3 import TD3
 from jmeta.networks import Categorical, Network
 from jmeta.types import Continuous, Decision, Discrete
 
@@ -141,3 +142,32 @@ def test_a_natural_end_of_a_few_actions() -> None:
     _, of, _, _, _, metrics = loss_and_gradients(FEW, FEW_PARAMETERS, FEW_SLOW, step)
     assert float(metrics["loss/critic"]) == pytest.approx(0.5 * (1.5**2 + 2.5**2), rel=1e-5)
     np.testing.assert_allclose(of["critic"][:, 0, 0], [1.5, 2.5], atol=1e-5)
+
+
+def test_critics_are_asked_about_the_action_that_is_carried_out() -> None:
+    """In the box [0, inf) the policy's -0.8 next, and -0.4 now, are carried out as 0, the only one that critics learned of.
+
+    Slow critics say 2 and 1 of the next one: target 0.5 + 0.9 (1 + 0.2 * 0.6) = 1.508; critics say 3 and 1 of this one.
+    """
+    agent = BOX.replace(action_space=Continuous(1, (0.0,), (float("inf"),)))  # type: ignore[attr-defined]
+    parameters = BOX_PARAMETERS | {"actor": jnp.array([-0.4, -0.3])}
+    _, of, _, _, _, metrics = loss_and_gradients(agent, parameters, SLOW, BOX_STEP)
+    errors = np.array([3.5, 2.5]) - 1.508
+    assert float(metrics["loss/critic"]) == pytest.approx(0.5 * np.square(errors).sum(), rel=1e-5)
+    assert float(metrics["policy/value"]) == pytest.approx(1.0)
+    np.testing.assert_allclose(of["actor"], [0.0, 0.2], atol=1e-5)  # what is not carried out makes no difference
+
+
+def test_a_policy_of_a_few_actions_needs_a_spread() -> None:
+    """Its logits are divided by it."""
+    with pytest.raises(ValueError, match="spread=0"):
+        DiscreteSAC.of(2, Discrete(2), (4,), spread=0.0)
+
+
+@pytest.mark.parametrize("kind", [SAC, TD3])
+def test_a_box_that_a_policy_does_not_reach_is_refused(kind: Any) -> None:
+    """In [2, inf) every action within [-1, 1] is carried out as 2, so there is nothing to learn; in [0, inf) half of them are."""
+    for low, high in (((2.0,), (np.inf,)), ((-np.inf,), (-1.0,))):
+        with pytest.raises(ValueError, match="acts within"):
+            kind.of(1, Continuous(1, low, high), (4,))
+    kind.of(1, Continuous(2, (0.0, -1.0), (np.inf, 1.0)), (4,))

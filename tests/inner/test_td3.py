@@ -83,3 +83,18 @@ def test_a_natural_end_and_an_action_beyond_the_box() -> None:
     beyond = STEP._replace(terminated_t=jnp.bool_(True), a_tm1=jnp.array([1.5]))
     _, metrics = AGENT.loss(PARAMETERS, SLOW, beyond, KEYS[0])
     assert float(metrics["loss/critic"]) == pytest.approx(3.5**2, rel=1e-5)
+
+
+def test_critics_are_asked_about_the_action_that_is_carried_out() -> None:
+    """In the box [0, inf) the policies' -0.8 next, and -0.2 now, are carried out as 0, the only one that critics learned of.
+
+    Slow critics say 2 and 1/2 of the next one: target 0.5 + 0.9 / 2. The first critic says 3 of this one. Its slope at the edge
+    moves the policy all the same: one that is beyond the box in every state would never come back.
+    """
+    agent = AGENT.replace(smoothing=0.0, action_space=Continuous(1, (0.0,), (float("inf"),)))  # type: ignore[attr-defined]
+    parameters, slow = PARAMETERS | {"actor": jnp.array(-0.2)}, SLOW | {"actor": jnp.array(-0.4)}
+    of, metrics = jax.grad(agent.loss, has_aux=True)(parameters, slow, STEP, KEYS[0])
+    errors = np.array([3.5, 2.5]) - (0.5 + 0.9 / 2)
+    assert float(metrics["loss/critic"]) == pytest.approx(0.5 * np.square(errors).sum(), rel=1e-5)
+    assert float(metrics["policy/value"]) == pytest.approx(3.0)
+    np.testing.assert_allclose(of["actor"], -1.0, atol=1e-5)

@@ -8,8 +8,10 @@ import numpy as np
 import numpyro.distributions as dist
 import pytest
 
+import jmeta
 from jmeta.inner.zero_order import EvolutionGradient, HillClimbing, TriedWeights, ZeroOrder
 from jmeta.networks import Network
+from jmeta.tasks import PointNavigation
 from jmeta.types import Continuous, Decision, PyTree, Segment, Timestep
 
 # The mean action is w * x, w [2] in two parts of one weight each.
@@ -129,3 +131,8 @@ def test_adapting_judges_streams_by_their_sum_of_rewards_and_ends_in_time(learne
     third, memory = learner.adapt(THETA, second, tried, worse_first, KEY)
     np.testing.assert_array_equal(whole(third.weights), whole(second.weights))
     np.testing.assert_array_equal(whole(memory), np.zeros((3, 2)))
+
+
+def test_a_single_try_is_refused() -> None:
+    with pytest.raises(ValueError, match="num_streams=1: one try can't be compared"):
+        jmeta.algorithms.es_maml(PointNavigation(horizon=5), widths=(), num_streams=1, num_tasks=2, population_size=2)

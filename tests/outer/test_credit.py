@@ -7,7 +7,7 @@ import numpyro.distributions as dist
 import pytest
 
 import jmeta
-from jmeta.inner.maml import episodic_advantages
+from jmeta.inner.maml import episodic_advantages, raw_advantages
 from jmeta.outer.credit import EpisodeBaseline, EpisodeCritic, Exploration, LifetimeCritic, ReturnScale, SharedCritic
 from jmeta.tasks import BernoulliBandit
 from jmeta.types import Decision, Lifetime, Segment, Timestep
@@ -39,6 +39,13 @@ def test_lifetime_credit_crosses_episodes_and_segments_and_stops_at_the_lifetime
     location, scale = statistics.location_and_scale()
     assert float(location) == pytest.approx(returns.mean(), rel=1e-5)
     assert float(scale) == pytest.approx(returns.std(), rel=1e-4)
+
+
+def test_credit_fades_by_the_trace() -> None:
+    """Errors 0, 0, 8 of a critic that says 0: at a discount of .5 and a trace of .5 the advantages are 8 / 16, 8 / 4 and 8."""
+    reward = jnp.zeros((1, 3, 1, 1)).at[0, 2].set(8.0)
+    target, _ = raw_targets(LifetimeCritic(discount=0.5, trace=0.5), lifetimes(reward))
+    np.testing.assert_allclose(target.ravel(), [0.5, 2.0, 8.0], rtol=1e-5)
 
 
 def test_the_critic_speaks_normalised_units() -> None:
@@ -95,6 +102,15 @@ def test_episodic_advantages_are_standardised_and_judge_streams_against_each_oth
     assert float(baseline.value_loss(jnp.float32(3.0), jnp.float32(0.0))) == 0.0
 
 
+def test_the_baseline_knows_the_time_of_the_episode() -> None:
+    """Two episodes of two steps that earn 1, 5 and 3, 7: by the time 2 and 6 on average."""
+    done = jnp.array([0, 1, 0, 1], bool).reshape(1, 4, 1, 1)
+    lifetime = lifetimes(jnp.array([1.0, 5.0, 3.0, 7.0]).reshape(1, 4, 1, 1), done=done)
+    segment = jax.tree.map(lambda x: x[0, :, 0], lifetime.segments)
+    _, advantage, _ = raw_advantages(segment, 0.0, lambda observation, step, value: jax.nn.one_hot(step, 4))
+    np.testing.assert_allclose(advantage.ravel(), [-1.0, -1.0, 1.0, 1.0], atol=1e-3)
+
+
 def raw_targets(critic: LifetimeCritic, batch: Lifetime) -> tuple[np.ndarray, np.ndarray]:
     """Value targets in units of reward, and weights, [K, T, N, B]."""
     credit, statistics = critic.assign(critic.init(), batch)
@@ -119,6 +135,18 @@ def test_an_episode_that_a_segment_cuts_off_is_worth_what_the_critic_says_of_its
     target, weight = raw_targets(EpisodeCritic(discount=0.5, trace=1.0), lifetimes(jnp.ones((2, 4, 1, 1)), value=6.0, done=done))
     np.testing.assert_allclose(target.reshape(2, 4)[:, :3], [[1.5, 1.0, 4.0]] * 2, rtol=1e-5)
     np.testing.assert_array_equal(weight.reshape(2, 4), [[1.0, 1.0, 1.0, 0.0]] * 2)
+
+
+def test_what_does_not_count_is_not_in_the_moments() -> None:
+    """The same, of which 1.5, 1 and 4 count: mean 6.5 / 3, squared distances from it, -2/3, -7/6 and 11/6, of mean 31/18."""
+    done = jnp.zeros((2, 4, 1, 1), bool).at[:, 1].set(True)
+    critic = EpisodeCritic(discount=0.5, trace=1.0)
+    credit, statistics = critic.assign(critic.init(), lifetimes(jnp.ones((2, 4, 1, 1)), value=6.0, done=done))
+    assert float(statistics.mean) == pytest.approx(6.5 / 3, rel=1e-5)
+    assert float(statistics.variance) == pytest.approx(31 / 18, rel=1e-5)
+    # advantages -4.5, -5 and -2, of mean -23/6 and the same distances
+    expected = np.array([-2 / 3, -7 / 6, 11 / 6, 0.0]) / np.sqrt(31 / 18)
+    np.testing.assert_allclose(credit.advantage.reshape(2, 4), [expected] * 2, rtol=1e-4, atol=1e-6)
 
 
 def test_streams_that_learn_from_one_another_share_what_they_earn() -> None:
@@ -163,3 +191,25 @@ def test_exploring_is_worth_what_it_made_of_every_later_episode() -> None:
     credit, _ = critic.assign(critic.init(), lifetimes(reward, done=jnp.ones((2, 2, 2, 2), bool)))
     np.testing.assert_allclose(credit.advantage[0, :, 0], np.full((2, 2), 8.0), rtol=1e-3)
     np.testing.assert_allclose(credit.advantage[0, :, 1], np.full((2, 2), -8.0), rtol=1e-3)
+
+
+def test_exploring_in_vain_is_not_worth_more_than_exploring() -> None:
+    # Two tasks, two streams of one step. In the last segment one stream of the first task earns 4 and the other 0: a return of 2
+    # and a spread of 2. In the second task nobody earns anything: a spread of 0. The root mean square of 2 and 0 is 1.414, of
+    # which half is .707: 2 episodes * (2 - 0) / 2, and 2 episodes * (0 - 2) / .707.
+    reward = jnp.zeros((2, 1, 2, 2)).at[1, 0, 0, 0].set(4.0)
+    critic = Exploration(discount=1.0)
+    credit, _ = critic.assign(critic.init(), lifetimes(reward, done=jnp.ones((2, 1, 2, 2), bool)))
+    np.testing.assert_allclose(credit.advantage[0, 0, 0], [2.0, 2.0], rtol=1e-3)
+    np.testing.assert_allclose(credit.advantage[0, 0, 1], [-5.657, -5.657], rtol=1e-3)
+
+
+def test_an_episode_that_is_cut_off_is_not_among_those_that_exploring_is_credited_for() -> None:
+    # Three steps of two streams in the last segment, an episode of two and one cut off, which earns 50 and counts nothing. Steps
+    # of 1 and 3 in the first task, of 0 in the second: returns of 2 and 6, mean 4, and 0. The baseline knows the time, so the
+    # advantages are -1 and 1 at the second step and -2 and 2 at the first: a spread of sqrt(2.5).
+    reward = jnp.zeros((2, 3, 2, 2)).at[1, :, 0].set(jnp.array([1.0, 3.0])).at[1, 2].set(50.0)
+    done = jnp.zeros((2, 3, 2, 2), bool).at[:, 1].set(True)
+    critic = Exploration(discount=1.0)
+    credit, _ = critic.assign(critic.init(), lifetimes(reward, done=done))
+    np.testing.assert_allclose(credit.advantage[0, :2, 0], 2 * 4 / np.sqrt(2.5), rtol=1e-3)

@@ -13,6 +13,7 @@ from jmeta.algorithms import ALGORITHMS
 from jmeta.inner.maml import episodic_advantages
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.ppo import PPO
+from jmeta.outer.promp import LEAST_COEFFICIENT
 from jmeta.tasks import BernoulliBandit, GridNavi, PointNavigation, TabularMDP
 from jmeta.types import PyTree
 
@@ -261,6 +262,15 @@ def test_promps_coefficient_follows_the_divergence() -> None:
     assert coefficients == pytest.approx({1e-9: 1e-3, 1e3: 2.5e-4, None: 5e-4})
     with pytest.raises(ValueError, match="target_kl=0: give a number above 0"):
         build("promp", target_kl=0)
+
+
+def test_promps_coefficient_by_hand() -> None:
+    """A target of 0.3: above 0.45 it doubles, below 0.2 it halves, and what is next to nothing, or nothing, can grow again."""
+    outer = build("promp", target_kl=0.3)
+    after = lambda coefficient, kl: float(outer.adapted(jnp.float32(coefficient), jnp.float32(kl)))  # noqa: E731
+    assert [after(1.0, kl) for kl in (0.46, 0.44, 0.21, 0.19)] == [2.0, 1.0, 1.0, 0.5]
+    assert after(0.0, 1.0) == after(1e-6, 0.0) == pytest.approx(LEAST_COEFFICIENT)
+    assert after(LEAST_COEFFICIENT, 1.0) == pytest.approx(2 * LEAST_COEFFICIENT)
 
 
 def test_the_schedules_of_maml_plus_plus() -> None:

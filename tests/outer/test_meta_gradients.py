@@ -159,7 +159,7 @@ class InUnitsOfReward(Exploration):
             _, advantage, weight = raw_advantages(segment, self.discount)
             return spread(advantage, weight)[1]
 
-        earned = super().assign(statistics, lifetimes)[0].advantage[:-1] * jax.vmap(unit, in_axes=1)(last)[:, None]
+        earned = super().assign(statistics, lifetimes)[0].advantage[:-1] * self.enlarged(jax.vmap(unit, in_axes=1)(last))[:, None]
         credit = plain_credit(lifetimes)
         return credit._replace(advantage=jnp.concatenate([earned, credit.advantage[1:]])), statistics
 

@@ -43,7 +43,7 @@ def es_maml(
       num_inner_steps: adaptations in training and evaluation, at least 1; from then on nothing is tried.
       inner_rate: learning rate of gradient adaptation.
       inner_sigma: standard deviation of what a task tries.
-      num_streams: trajectories, each with a perturbation of its own.
+      num_streams: trajectories, each with a perturbation of its own, at least 2: one alone has nothing to be better than.
       segment_length: environment steps of each trajectory, whole episodes; the task's own lifetime by default.
       num_tasks: tasks that every member of the population lives in, the same for all.
       population_size: members, in pairs of opposite perturbations.
@@ -56,7 +56,7 @@ def es_maml(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for no inner step, an odd population, or segments that are no whole number of episodes.
+      ValueError: for no inner step, a single stream, an odd population, or segments that are no whole number of episodes.
 
     Example:
       >>> import jax, jmeta
@@ -72,6 +72,8 @@ def es_maml(
       the best of one batch where the paper moves from one trial to the next.
     """
     check_choice("adaptation", adaptation, ("gradient", "hill-climbing"))
+    if num_streams < 2:
+        raise ValueError(f"num_streams={num_streams}: one try can't be compared with any, so nothing would adapt; use 2 or more")
     kind, rate = (EvolutionGradient, {"rate": inner_rate}) if adaptation == "gradient" else (HillClimbing, {})
     inner = kind.with_mlp(
         tasks.observation_size,

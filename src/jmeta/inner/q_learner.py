@@ -4,9 +4,20 @@ import abc
 from typing import NamedTuple, Self
 
 import jax
+import numpy as np
 
 from jmeta.ranges import Positive, Share
-from jmeta.types import ActionSpace, Decision, Metrics, PyTree
+from jmeta.types import ActionSpace, Continuous, Decision, Metrics, PyTree
+
+
+def check_reaches(space: Continuous) -> None:
+    """Raises ValueError unless a policy within [-1, 1] has something to choose on every axis."""
+    low, high = np.asarray(space.low), np.asarray(space.high)
+    if (low >= 1.0).any() or (high <= -1.0).any():
+        raise ValueError(
+            f"{space}: this policy acts within [-1, 1], which on an axis of which a side is infinite are the environment's own "
+            "units, and there the box has nothing to choose from: give it two finite ends, or shift it in the environment"
+        )
 
 
 class Step(NamedTuple):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jmeta import struct
-from jmeta.inner.q_learner import QLearner, Step
+from jmeta.inner.q_learner import QLearner, Step, check_reaches
 from jmeta.networks import MLP, Categorical, Linear, Network, TanhNormal, TanhNormalHead, TwinActionValues, TwinCritic, from_nnx
 from jmeta.objectives import soft_value, td_target
 from jmeta.ranges import Finite, NonNegative, Positive, Share
@@ -52,8 +52,9 @@ class SAC(QLearner):
       Haarnoja et al. 2018, arXiv 1812.05905.
 
     Deviations from the paper:
-      What is shipped samples from a narrow policy (``spread``), where the paper evaluates by the mean. The temperature's loss is
-      linear in its logarithm, as in the authors' code, and not in itself. Log standard deviations are within [-5, 2].
+      What is shipped samples from a narrow policy (``spread``), where the paper evaluates by the mean. On an axis of which a
+      side is infinite actions are those in [-1, 1] that the box has. The temperature's loss is linear in its logarithm, as in the
+      authors' code, and not in itself. Log standard deviations are held, softly, to [-5, 2].
     """
 
     num_inputs: int = struct.field(pytree_node=False)
@@ -69,6 +70,7 @@ class SAC(QLearner):
     @classmethod
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "SAC":
         """With hidden layers ``widths``, the actor's and each critic's."""
+        check_reaches(action_space)  # type: ignore[arg-type]
         actor = from_nnx(partial(Actor, num_inputs, action_space, widths))
         critic = from_nnx(partial(TwinCritic, num_inputs, action_space.encoding_size, widths))
         return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]
@@ -104,14 +106,14 @@ class SAC(QLearner):
         next_key, action_key = jax.random.split(key)
         temperature = jnp.exp(parameters["log_temperature"])
         known = jax.lax.stop_gradient((parameters["critic"], temperature, step.x_tm1))
-        following, log_prob_t = self.policy(parameters, step.x_t).sample_with_log_prob(next_key)
+        following, log_prob_t = self._carried_out(parameters, step.x_t, next_key)
         v_t = self.critic.apply(slow, step.x_t, following).min() - temperature * log_prob_t
         target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
         q_tm1 = self.critic.apply(parameters["critic"], step.x_tm1, self.action_space.encode(step.a_tm1))
         critic_loss = 0.5 * jnp.square(q_tm1 - target).sum()
 
         critic, cost, x = known
-        action, log_prob = self.policy(parameters, x).sample_with_log_prob(action_key)
+        action, log_prob = self._carried_out(parameters, x, action_key)
         value = self.critic.apply(critic, x, action).min()
         policy_loss = cost * log_prob - value
         wanted = -float(self.action_space.size) if self.target_entropy is None else self.target_entropy
@@ -123,6 +125,11 @@ class SAC(QLearner):
             "policy/temperature": temperature,
         }
         return critic_loss + policy_loss + temperature_loss, metrics
+
+    def _carried_out(self, parameters: PyTree, x: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Returns the carried-out part of an action that the policy draws, which critics learn of, and its log-density."""
+        action, log_prob = self.policy(parameters, x).sample_with_log_prob(key)
+        return self.action_space.encode(action), log_prob
 
 
 @struct.dataclass
@@ -142,6 +149,7 @@ class DiscreteSAC(SAC):
     """
 
     action_space: Discrete = struct.field(pytree_node=False)  # type: ignore[assignment]
+    spread: jax.Array | Positive = 0.05
 
     @classmethod
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "DiscreteSAC":

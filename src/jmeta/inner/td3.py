@@ -9,7 +9,7 @@ import numpyro.distributions as dist
 from flax import nnx
 
 from jmeta import struct
-from jmeta.inner.q_learner import QLearner, Step
+from jmeta.inner.q_learner import QLearner, Step, check_reaches
 from jmeta.networks import MLP, Linear, Network, TwinCritic, from_nnx, orthogonal
 from jmeta.objectives import td_target
 from jmeta.ranges import NonNegative, Positive, Share
@@ -44,7 +44,8 @@ class TD3(QLearner):
 
     Deviations from the paper:
       The policy moves at every update, and not at every second one. Actions are not random at first; the setting
-      ``random_steps`` of the algorithm makes them so.
+      ``random_steps`` of the algorithm makes them so. On an axis of which a side is infinite the policy's actions are those in
+      [-1, 1] that the box has.
     """
 
     num_inputs: int = struct.field(pytree_node=False)
@@ -61,6 +62,7 @@ class TD3(QLearner):
     @classmethod
     def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "TD3":
         """With hidden layers ``widths``, the actor's and each critic's."""
+        check_reaches(action_space)  # type: ignore[arg-type]
         size = action_space.encoding_size
         actor = from_nnx(partial(DeterministicActor, num_inputs, size, widths))
         critic = from_nnx(partial(TwinCritic, num_inputs, size, widths))
@@ -84,11 +86,13 @@ class TD3(QLearner):
     def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         following = self.actor.apply(slow["actor"], step.x_t)
         noise = self.smoothing * jax.random.normal(key, following.shape, following.dtype)
-        smoothed = jnp.clip(following + jnp.clip(noise, -self.most_smoothing, self.most_smoothing), -1.0, 1.0)
+        smoothed = self.action_space.encode(following + jnp.clip(noise, -self.most_smoothing, self.most_smoothing))
         v_t = self.critic.apply(slow["critic"], step.x_t, smoothed).min()
         target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
         q_tm1 = self.critic.apply(parameters["critic"], step.x_tm1, self.action_space.encode(step.a_tm1))
         critic_loss = 0.5 * jnp.square(q_tm1 - target).sum()
         critic, x = jax.lax.stop_gradient((parameters["critic"], step.x_tm1))
-        value = self.critic.apply(critic, x, self.actor.apply(parameters["actor"], x))[0]
+        action = self.actor.apply(parameters["actor"], x)
+        beyond = jax.lax.stop_gradient(self.action_space.encode(action) - action)  # an action beyond the box can come back
+        value = self.critic.apply(critic, x, action + beyond)[0]
         return critic_loss - value, {"loss/critic": critic_loss, "policy/value": value}

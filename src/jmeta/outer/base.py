@@ -2,6 +2,7 @@
 
 import abc
 import functools
+import inspect
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -78,13 +79,15 @@ class OuterLearner(abc.ABC):
 
 
 def _given_any_key(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method, whose last argument may be a typed key, a raw key or a seed."""
+    """The method, whose argument ``key``, or else its last one, may be a typed key, a raw key or a seed."""
+    signature = inspect.signature(method)
+    name = "key" if "key" in signature.parameters else list(signature.parameters)[-1]
 
     @functools.wraps(method)
-    def call(self: OuterLearner, *args: Any, **kwargs: Any) -> Any:
-        if "key" in kwargs:
-            return method(self, *args, **kwargs | {"key": as_key(kwargs["key"])})
-        return method(self, *args[:-1], as_key(args[-1]), **kwargs)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs)
+        given.arguments[name] = as_key(given.arguments[name])
+        return method(*given.args, **given.kwargs)
 
     return call
 

@@ -24,7 +24,7 @@ from jmeta.types import TASK_AXES, Lifetime, PyTree, Segment
 class Credit(NamedTuple):
     """[K, T, N, B] each."""
 
-    advantage: jax.Array  # zero mean and unit variance over all decisions that count
+    advantage: jax.Array  # zero mean and, unless next to nothing, unit variance over all decisions that count
     weight: jax.Array  # 0 where a decision does not count
     value_target: jax.Array  # what Decision.value should have been, in the critic's units
 
@@ -81,7 +81,8 @@ class LifetimeCritic(CreditAssignment):
     """Advantages by a learned critic over the whole lifetime; an episode's end stops nothing, the lifetime's end stops all.
 
     The critic (``Decision.value``) predicts *normalised* return-to-go: an unscaled value loss drowns the trunk it
-    shares with the policy.
+    shares with the policy. The unit is at least 0.01, and that of advantages 0.0001: what varies by less is taken for noise, so
+    tasks with such rewards want them normalised.
 
     Attributes:
       discount: in [0, 1], per environment step.
@@ -205,7 +206,8 @@ class Exploration(EpisodeBaseline):
 
     Replay weighs a segment's decisions by their mean over T steps and B streams, and the last segment's E episodes (all streams
     together) make its part E / (T B) times the first part. So decisions before the last segment get E R as their advantage, R
-    less its mean over the *other* tasks of the batch.
+    less its mean over the *other* tasks of the batch, divided as the last segment's advantages are by their spread in the task.
+    A spread below half of the root mean square over tasks counts as that: where all did alike there is none to divide by.
 
     It is unbiased where E is the same in all tasks, and its variance grows with the number of decisions it credits.
 
@@ -226,9 +228,16 @@ class Exploration(EpisodeBaseline):
         total = num_tasks * num_task_devices()
         others = (returns - mean_over_devices(returns.mean())) * total / max(total - 1, 1)
         episodes = mean_over_devices(number.mean())
+        unit = self.enlarged(unit)
         earned = self.coefficient * episodes * others / unit
         before = jnp.arange(num_segments)[:, None, None, None] < num_segments - 1
         return credit._replace(advantage=jnp.where(before, earned[:, None], credit.advantage)), statistics
+
+    @staticmethod
+    def enlarged(spread: jax.Array) -> jax.Array:
+        """Spreads of advantages [N], each at least half of their root mean square over all tasks."""
+        typical = jnp.sqrt(mean_over_devices(jnp.square(spread).mean()))
+        return jnp.maximum(spread, typical / 2.0)
 
     def _worth(self, segment: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Returns for a segment [T, B] the mean return of an episode, the number of episodes, and the scale of its advantages."""

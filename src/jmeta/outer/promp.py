@@ -13,6 +13,9 @@ from jmeta.parallel import mean_over_devices
 from jmeta.ranges import NonNegative, Positive
 from jmeta.types import MetaState, Metrics, PyTree, Theta
 
+LEAST_COEFFICIENT = 1e-6
+"""Of the divergence before adaptation, where it adapts."""
+
 
 class ProMPExtra(NamedTuple):
     """State beside theta and the optimiser's."""
@@ -36,7 +39,8 @@ class ProMP(PPO):
     Attributes:
       kl_coefficient: eta of the paper, at least 0; where it adapts, the first one.
       target_kl: if given, the coefficient doubles after an outer step whose divergence before adaptation exceeds 1.5 times this,
-        in nats, and halves after one that stays below two thirds of it. None keeps the coefficient.
+        in nats, and halves after one that stays below two thirds of it, to ``LEAST_COEFFICIENT`` at least: from 0 there would be
+        no way back. None keeps the coefficient.
 
     References:
       Rothfuss et al. 2019, arXiv 1810.06784, equation 13. The adaptive coefficient: their code, and Schulman et al. 2017,
@@ -63,9 +67,13 @@ class ProMP(PPO):
         metrics["policy/kl_coefficient"] = coefficient
         if self.target_kl is not None:
             kl = mean_over_devices(self.over_microbatches(lambda group: self.kl_before(state.theta, group), experience))
-            factor = jnp.select([kl > 1.5 * self.target_kl, kl < self.target_kl / 1.5], [2.0, 0.5], 1.0)
-            state = state._replace(extra=state.extra._replace(kl_coefficient=(coefficient * factor).astype(coefficient.dtype)))
+            state = state._replace(extra=state.extra._replace(kl_coefficient=self.adapted(coefficient, kl)))
         return state, metrics
+
+    def adapted(self, coefficient: jax.Array, kl: jax.Array) -> jax.Array:
+        """The coefficient [] of the next outer step, after one with this divergence before adaptation; ``target_kl`` is given."""
+        factor = jnp.select([kl > 1.5 * self.target_kl, kl < self.target_kl / 1.5], [2.0, 0.5], 1.0)  # type: ignore[operator]
+        return jnp.maximum(coefficient * factor, LEAST_COEFFICIENT).astype(coefficient.dtype)
 
     def loss(self, theta: Theta, group: Experience, remaining: jax.Array | float = 1.0) -> tuple[jax.Array, Metrics]:
         loss, metrics = super().loss(theta, group, remaining)

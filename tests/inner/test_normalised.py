@@ -1,0 +1,58 @@
+"""What an agent that learns from replay sees in the units of running statistics, by hand."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jmeta.inner.normalised import NormalisedOffPolicy, Statistics
+from jmeta.inner.off_policy import ReplayStep
+from jmeta.types import Timestep
+
+
+class ShipsRows:
+    """Ships the rows it is given."""
+
+    def ship(self, theta: Any, rows: ReplayStep, is_lived: Any) -> Any:
+        return rows
+
+
+def replayed() -> tuple[NormalisedOffPolicy, ReplayStep]:
+    """Mean 5, standard deviation 2, rewards in units of 4; a row of one step."""
+    statistics = Statistics(jnp.float32(9), jnp.array([5.0]), jnp.array([4.0]), jnp.float32(16.0))
+    timestep = Timestep(jnp.array([[7.0]]), jnp.zeros((1, 1)), jnp.array([8.0]), jnp.array([False]), jnp.array([[9.0]]))
+    step = ReplayStep(
+        timestep,
+        jnp.array([0]),
+        jnp.array([2.0]),
+        jnp.array([6.0]),
+        jnp.array([False]),
+        jnp.array([False]),
+        jnp.array([[3.0]]),
+        0,
+    )  # type: ignore[arg-type]
+    return NormalisedOffPolicy(ShipsRows(), statistics, observations=True, rewards=True), step
+
+
+def check_seen(seen: ReplayStep) -> None:
+    found = (seen.timestep.observation, seen.timestep.arrival, seen.next_observation)
+    np.testing.assert_allclose(np.ravel(found), [1.0, 2.0, -1.0])
+    found = (seen.timestep.previous_reward, seen.reward, seen.worth)
+    np.testing.assert_allclose(np.ravel(found), [2.0, 0.5, 1.5])
+
+
+def test_a_step_of_replay_is_seen_in_the_units_of_the_statistics() -> None:
+    """What is learned from it too, its worth."""
+    agent, step = replayed()
+    check_seen(agent.see(step))
+
+
+def test_what_is_shipped_of_replay_is_in_the_units_of_the_statistics() -> None:
+    agent, step = replayed()
+    check_seen(agent.ship((), step, jnp.array([True])))
+
+
+def test_rounding_is_not_taken_for_a_signal() -> None:
+    """Of a feature of 1,000 in float32 the sixth digit is the last; one of mean 0 has any unit; one that never varied has 1."""
+    statistics = Statistics(jnp.float32(9), jnp.array([1000.0, 0.0, 7.0]), jnp.array([1e-10, 1e-10, 0.0]), jnp.float32(1.0))
+    np.testing.assert_allclose(statistics.scale, [1e-3, 1e-5, 1.0], rtol=1e-5)
