@@ -273,6 +273,15 @@ def test_promps_coefficient_by_hand() -> None:
     assert after(LEAST_COEFFICIENT, 1.0) == pytest.approx(2 * LEAST_COEFFICIENT)
 
 
+def test_what_would_learn_nothing_or_half_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"num_tasks=1: the second term's baseline is the mean of the other tasks"):
+        build("e-maml", num_tasks=1)
+    outer = build("maml-plus-plus")
+    for changes in ({"score": (1.0, 1.0)}, {"protocol": outer.protocol._replace(num_segments=1), "score": (1.0,)}):
+        with pytest.raises(ValueError, match=r"MAML\+\+ weighs the segments after inner steps by itself"):
+            dataclasses.replace(outer, **changes)  # type: ignore[type-var]
+
+
 def test_the_schedules_of_maml_plus_plus() -> None:
     outer = build("maml-plus-plus", num_inner_steps=4, multi_step_steps=10, first_order_steps=3)
     # at first 1 / 4 each; after 4 of 10 steps .6 / 4 = .15 each and 1 - 3 * .15 = .55; after 10 and later the last alone

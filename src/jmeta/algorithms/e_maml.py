@@ -28,6 +28,9 @@ def e_maml(tasks: TaskDistribution, *, exploration_coefficient: NonNegative = 1.
     Returns:
       The outer learner; its ``inner`` is the agent.
 
+    Raises:
+      ValueError: as ``maml``, and for a single task.
+
     Example:
       >>> import jax, jmeta
       >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
@@ -43,5 +46,7 @@ def e_maml(tasks: TaskDistribution, *, exploration_coefficient: NonNegative = 1.
       one objective with the trust region of ``maml_trpo``; the outer optimiser here is PPO with Adam.
     """
     outer = maml(tasks, surrogate="naive", **settings)
+    if outer.num_tasks < 2:
+        raise ValueError(f"num_tasks={outer.num_tasks}: the second term's baseline is the mean of the other tasks; use 2 or more")
     credit = Exploration(**fields_for(Exploration, outer.credit), coefficient=exploration_coefficient)
     return dataclasses.replace(outer, credit=credit, score=(1.0,) * len(outer.score))

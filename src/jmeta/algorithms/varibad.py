@@ -72,7 +72,8 @@ def varibad(
 
     Deviations from the paper:
       The belief learns from the first lifetimes as well as from the newest; its gradient is clipped. The policy and its critic
-      see how much of the lifetime has passed: what a belief is worth depends on the time left to use it.
+      see how much of the lifetime has passed: what a belief is worth depends on the time left to use it. The first belief sees
+      the first observation; the authors' is the same for all lifetimes.
     """
     if not decoder_widths:
         raise ValueError("decoder_widths=(): give at least one hidden layer")

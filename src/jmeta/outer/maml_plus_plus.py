@@ -37,6 +37,15 @@ class MAMLPlusPlus(PPO):
     multi_step_steps: CountOrZero = struct.field(pytree_node=False, default=100)
     first_order_steps: CountOrZero = struct.field(pytree_node=False, default=50)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        needed = (0.0,) + (1.0,) * (self.protocol.num_segments - 1)
+        if len(needed) < 2 or tuple(self.score) != needed:
+            raise ValueError(
+                f"score={self.score} over {self.protocol.num_segments} segment(s): MAML++ weighs the segments after inner steps "
+                "by itself; use two segments or more, and score 0 for the first and 1 for each other"
+            )
+
     def improve(self, state: MetaState, experience: Experience, statistics: PyTree) -> tuple[MetaState, Metrics]:
         weight = experience.credit.weight * self.segment_weights(state.extra.num_steps)[:, None, None, None]
         experience = experience._replace(credit=experience.credit._replace(weight=weight))
