@@ -57,6 +57,9 @@ def test_the_critic_speaks_normalised_units() -> None:
     # the critic means 12; advantages 0 and 4, centred and scaled: -1, 1.  Targets (12 - 10) / 2 and (16 - 10) / 2.
     np.testing.assert_allclose(credit.advantage.reshape(-1), [-1.0, 1.0], atol=1e-4)
     np.testing.assert_allclose(credit.value_target.reshape(-1), [1.0, 3.0], rtol=1e-5)
+    # looking a step ahead at a discount of a half: 12 + 12 / 2 = 18 and 16, of which (18 - 10) / 2 and (16 - 10) / 2
+    credit, _ = LifetimeCritic(discount=0.5, trace=0.0, scale_rate=0.0).assign(scale, lifetimes(reward, value=1.0))
+    np.testing.assert_allclose(credit.value_target.reshape(-1), [4.0, 3.0], rtol=1e-5)
 
 
 def test_fresh_statistics_mean_location_zero_and_scale_one() -> None:
