@@ -108,6 +108,26 @@ def test_a_step_stays_within_its_room_and_gains() -> None:
 
 
 @pytest.mark.slow
+def test_the_first_step_that_is_tried_takes_all_the_room() -> None:
+    """A short step's divergence goes with the square of its length. Damping keeps it off directions in which H is nearly zero."""
+    outer = learner(max_kl=1e-4, damping=0.1)
+    _, metrics = jax.jit(outer.step)(outer.init(jax.random.key(0)), jax.random.key(1))
+    assert metrics["policy/refused"] == 0
+    assert metrics["policy/kl"] / 0.8 ** (2 * metrics["policy/backtracks"]) == pytest.approx(1e-4, rel=0.5)
+
+
+@pytest.mark.slow
+def test_a_step_that_is_damped_much_goes_along_the_gradient() -> None:
+    """Of H + damping the latter is nearly all: the step is sqrt(2 max_kl / damping) = sqrt(2 * 0.02 / 1e4) = 0.002 long."""
+    outer = learner(max_kl=0.02, damping=1e4)
+    state = outer.init(jax.random.key(0))
+    after, metrics = jax.jit(outer.step)(state, jax.random.key(1))
+    assert metrics["policy/refused"] == metrics["policy/backtracks"] == 0
+    moved = jax.tree.map(lambda a, b: a - b, after.theta, state.theta)
+    assert np.linalg.norm(ravel_pytree(moved)[0]) == pytest.approx(0.002, rel=0.02)
+
+
+@pytest.mark.slow
 def test_a_refused_step_changes_nothing() -> None:
     outer = learner(max_kl=0.5).replace(max_backtracks=1)
     object.__setattr__(outer, "damping", -10.0)  # a negative curvature, which is refused: the step is much too long
