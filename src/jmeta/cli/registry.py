@@ -62,17 +62,24 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
 def nearest(name: str, names: Iterable[str]) -> str:
     """The nearest name, as a question, and all of them; whatever is written in capitals or with underscores."""
     names = list(names)
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if (close := close_names(name, names)) else ""
-    return f"{hint}There are: {', '.join(sorted(names))}"
+    there_are = f"here are: {', '.join(sorted(names))}"
+    close = close_names(name, names)
+    return f"did you mean {' or '.join(map(repr, close))}? T{there_are}" if close else f"t{there_are}"
 
 
 def close_names(name: str, names: Iterable[str]) -> list[str]:
-    """Those of some names that ``name`` may have meant: what it is called here, or the nearest in spelling, if any is near."""
+    """Those of some names that ``name`` may have meant.
+
+    What it is called here; or else those of which it is a part, as "bandit" is; or else the nearest in spelling, if any is near.
+    """
     spelled = {_spelled(each): each for each in names}
     asked = _spelled(name)
     if other := [spelled[each] for each in OTHER_NAMES.get(asked, ()) if each in spelled]:
         return other
-    return [spelled[each] for each in difflib.get_close_matches(asked, spelled, n=1, cutoff=0.4)]
+    near = difflib.get_close_matches(asked, spelled, n=1, cutoff=0.5)
+    parts = sorted(whole for whole in spelled if asked in whole.split("-"))
+    nearer = difflib.get_close_matches(asked, near, cutoff=0.8)
+    return [spelled[each] for each in (nearer or parts or near)]
 
 
 def _spelled(name: str) -> str:
@@ -101,6 +108,11 @@ def find_task(name: str) -> type[TaskDistribution]:
     if ":" not in name:
         raise ValueError(f"no task is called {name!r}; {nearest(name, TASKS)}; or one of your own as module:Class")
     module_name, _, class_name = name.partition(":")
+    if "/" in module_name or module_name.endswith(".py"):
+        stem = Path(module_name).stem
+        raise ValueError(f"the task {name!r} names a file: run jmeta from its directory, with {stem}:{class_name}")
+    if not all(part.isidentifier() for part in (*module_name.split("."), class_name)):
+        raise ValueError(f"no task is called {name!r}: one of your own is module:Class")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -108,7 +120,12 @@ def find_task(name: str) -> type[TaskDistribution]:
             raise  # it was found, and imports something that was not
         raise ValueError(f"can't find the task {name!r}: {error}; is its module on PYTHONPATH?") from None
     if not hasattr(module, class_name):
-        raise ValueError(f"can't find the task {name!r}: {module.__file__} has no {class_name!r}; is another one on PYTHONPATH?")
+        families = [kind for kind, it in vars(module).items() if inspect.isclass(it) and issubclass(it, TaskDistribution)]
+        hint = f" did you mean {' or '.join(map(repr, near))}? Or" if (near := close_names(class_name, families)) else ""
+        raise ValueError(
+            f"can't find the task {name!r}: {module.__file__} has no {class_name!r};{hint} is another {module_name!r} on "
+            "PYTHONPATH?"
+        )
     found = getattr(module, class_name)
     if not (inspect.isclass(found) and issubclass(found, TaskDistribution)):
         raise ValueError(f"{name!r} is not a TaskDistribution: subclass jmeta.tasks.TaskDistribution")
