@@ -245,3 +245,10 @@ def test_messages_are_not_markup(jmeta, tmp_path):
     path = tmp_path / "[red]x[/]" / ("long" * 40)
     said = jmeta("evaluate", path)
     assert f"{path} is not a run directory" in said.err
+
+
+def test_list_and_help_say_what_a_name_is(jmeta):
+    """Comparisons have names too; and `jmeta help rl2` is the same as `jmeta list rl2`."""
+    assert "jmeta compare first --out runs/first" in jmeta("list", "first").words
+    assert jmeta("help", "rl2").out == jmeta("list", "rl2").out
+    assert "did you mean 'bernoulli-bandit' or 'dependent-bandit'" in jmeta("list", "bandit").words
