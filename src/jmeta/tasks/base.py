@@ -419,11 +419,6 @@ class TaskDistribution(metaclass=_Checked):
                     f"{method} of {type(environment).__name__} can't be called with ({', '.join(ARGUMENTS[method])}): "
                     f"{_HOW_TO[method]}"
                 )
-        if getattr(type(environment), "default_params", None) is Environment.default_params:
-            raise ValueError(
-                f"{type(environment).__name__} does not define default_params: write default_params = Params(), an instance of "
-                "the class of its parameters, of which a task is one"
-            )
         return environment
 
     @property
@@ -440,6 +435,12 @@ class TaskDistribution(metaclass=_Checked):
             raise ValueError(
                 f"sample of {type(self).__name__} returns {task!r:.60}, in which there is no number: return the environment's "
                 "parameters, a flax.struct.dataclass or a NamedTuple of arrays"
+            )
+        kind = type(self._environment_checked)
+        if getattr(kind, "default_params", None) is Environment.default_params and type(task) is not type(default):
+            raise ValueError(
+                f"{kind.__name__} does not define default_params, so it has gymnax's, which are no {type(task).__name__}: write "
+                f"default_params = {type(task).__name__}()"
             )
         if type(task) is not type(default) or _shapes(task) == _shapes(default):
             return default
