@@ -1,6 +1,7 @@
 """Importing jmeta is cheap, and settles how JAX runs on a CPU."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -56,3 +57,13 @@ def test_flags_of_the_compiler_are_set_unless_chosen(flag: str, ours: str, other
     assert f"{flag}={ours}" in run(code).split()
     flags = run(code, XLA_FLAGS=f"{flag}={other}").split()
     assert [said for said in flags if said.startswith(flag)] == [f"{flag}={other}"]
+
+
+def test_ctrl_c_during_a_command_s_import_of_jax_leaves_no_traceback() -> None:
+    during = "import os, signal, sys; os.kill(os.getpid(), signal.SIGINT)"  # in place of jmeta's first own module
+    finder = f"class F:\n  def find_spec(self, name, *rest):\n    if name == 'jmeta._runtime':\n      exec({during!r})"
+    for argument, status in (("jmeta", -signal.SIGINT), ("script.py", 1)):
+        code = f"import sys; sys.argv = [{argument!r}]\n{finder}\nsys.meta_path.insert(0, F())\nimport jmeta"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        assert ("Traceback" in done.stderr) == (argument == "script.py")
+        assert argument == "script.py" or done.returncode == status

@@ -8,11 +8,22 @@ first used.
 """
 
 import importlib
+import os
+import signal
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
-from jmeta._runtime import configure
+_is_command = (
+    os.path.basename(next(iter(sys.argv), "")) in ("-m", "jmeta") and threading.current_thread() is threading.main_thread()
+)
+if _is_command:  # Ctrl-C while JAX is imported, which takes a second, ends a command without a traceback
+    _before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+from jmeta._runtime import configure  # noqa: E402
 
 configure()
+if _is_command:
+    signal.signal(signal.SIGINT, _before)
 
 if TYPE_CHECKING:
     from jmeta import (

@@ -44,7 +44,9 @@ def task_mesh(num_devices: int | None = None) -> Mesh:
         )
     devices = jax.local_devices()
     count = len(devices) if num_devices is None else num_devices
-    if not 1 <= count <= len(devices):
+    if count < 1:
+        raise ValueError(f"num_devices={count}: give a whole number from 1 to {len(devices)}")
+    if count > len(devices):
         raise ValueError(
             f"num_devices={count}, but this process has {len(devices)}: "
             "on a CPU, set JAX_NUM_CPU_DEVICES before starting Python to make more"

@@ -66,17 +66,24 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
 def nearest(name: str, names: Iterable[str]) -> str:
     """The nearest name, as a question, and all of them; whatever is written in capitals or with underscores."""
     names = list(names)
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if (close := close_names(name, names)) else ""
-    return f"{hint}There are: {', '.join(sorted(names))}"
+    there_are = f"here are: {', '.join(sorted(names))}"
+    close = close_names(name, names)
+    return f"did you mean {' or '.join(map(repr, close))}? T{there_are}" if close else f"t{there_are}"
 
 
 def close_names(name: str, names: Iterable[str]) -> list[str]:
-    """Returns the names that ``name`` may have meant: jmeta's name for it, or the nearest in spelling, if any is near."""
+    """Returns the names that ``name`` may have meant.
+
+    These are jmeta's name for it; or else the names of which it is a part, as "bandit" is; or else the nearest in spelling.
+    """
     spelled = {_spelled(each): each for each in names}
     asked = _spelled(name)
     if other := [spelled[each] for each in OTHER_NAMES.get(asked, ()) if each in spelled]:
         return other
-    return [spelled[each] for each in difflib.get_close_matches(asked, spelled, n=1, cutoff=0.4)]
+    near = difflib.get_close_matches(asked, spelled, n=1, cutoff=0.5)
+    parts = sorted(whole for whole in spelled if asked in whole.split("-"))
+    nearer = difflib.get_close_matches(asked, near, cutoff=0.8)
+    return [spelled[each] for each in (nearer or parts or near)]
 
 
 def _spelled(name: str) -> str:
@@ -136,6 +143,11 @@ def _find_own(name: str, noun: str) -> Any:
       ValueError: if there is no such module, or it has no such attribute.
     """
     module_name, _, attribute = name.partition(":")
+    if "/" in module_name or module_name.endswith(".py"):
+        stem = Path(module_name).stem
+        raise ValueError(f"the {noun} {name!r} names a file: run jmeta from its directory, with {stem}:{attribute}")
+    if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
+        raise ValueError(f"no {noun} is called {name!r}: one of your own is module:{'Class' if noun == 'task' else 'function'}")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -143,7 +155,12 @@ def _find_own(name: str, noun: str) -> Any:
             raise  # it was found, and imports something that was not
         raise ValueError(f"can't find the {noun} {name!r}: {error}; is its module on PYTHONPATH?") from None
     if not hasattr(module, attribute):
-        raise ValueError(f"can't find the {noun} {name!r}: {module.__file__} has no {attribute!r}; is another one on PYTHONPATH?")
+        own = [each for each, thing in vars(module).items() if callable(thing) and thing.__module__ == module.__name__]
+        hint = f" did you mean {' or '.join(map(repr, near))}? Or" if (near := close_names(attribute, own)) else ""
+        raise ValueError(
+            f"can't find the {noun} {name!r}: {module.__file__} has no {attribute!r};{hint} is another {module_name!r} on "
+            "PYTHONPATH?"
+        )
     return getattr(module, attribute)
 
 

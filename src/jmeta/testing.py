@@ -7,15 +7,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from gymnax.environments.environment import Environment
 
 from jmeta.cli.errors import is_message
 from jmeta.lifetime import rollout, start
+from jmeta.outer.normalised import LEAST_UNWARNED
 from jmeta.references import Random
 from jmeta.registry import check_round_trip
 from jmeta.tasks import TaskDistribution
 from jmeta.tasks.base import sampled_tasks
-from jmeta.tasks.checks import CHECKS, check_described, check_splits, distinct
-from jmeta.types import ActionSpace, PyTree
+from jmeta.tasks.checks import CHECKS, check_described, check_splits, check_tasks_are_data, distinct
+from jmeta.tasks.spaces import BoxShape, Count
+from jmeta.types import ActionSpace, Discrete, PyTree
 
 LIVED_TASKS = 8  # lived in by a random policy
 LIVED_STEPS = 200  # at most
@@ -88,7 +91,8 @@ def check_tasks(tasks: TaskDistribution | type[TaskDistribution]) -> TaskReport:
         tasks = tasks()
     tasks = tasks.train
     mistakes: list[str] = []
-    for check in CHECKS:
+    _note(mistakes, check_tasks_are_data, tasks)
+    for check in CHECKS if not mistakes else ():  # they look at tasks
         if check is not check_splits:
             _note(mistakes, check, tasks)
     if not mistakes:  # or else it can't be lived in
@@ -99,9 +103,10 @@ def check_tasks(tasks: TaskDistribution | type[TaskDistribution]) -> TaskReport:
         _note(mistakes, lambda tasks: lived.update(_check_lives(tasks)), tasks)
     if mistakes:
         listed = mistakes[0] if len(mistakes) == 1 else "\n".join(f"  {i}. {text}" for i, text in enumerate(mistakes, 1))
-        start = f"{type(tasks).__name__}: " if len(mistakes) == 1 else f"{type(tasks).__name__} has {len(mistakes)} mistakes:\n"
-        raise ValueError(start + listed)
-    span = lambda values: (float(values.min()), float(values.max()))  # noqa: E731
+        name = type(tasks).__name__
+        alone = "" if name in listed else f"{name}: "
+        raise ValueError((alone if len(mistakes) == 1 else f"{name} has {len(mistakes)} mistakes:\n") + listed)
+    span = lambda values: (float(values.min()) + 0.0, float(values.max()) + 0.0)  # noqa: E731  # no -0
     return TaskReport(
         name=type(tasks).__name__,
         observation_size=tasks.observation_size,
@@ -182,10 +187,10 @@ def _plain(tree: PyTree) -> PyTree:
 
 
 def _check_lives(tasks: TaskDistribution) -> dict[str, np.ndarray]:
-    """Lives with random actions; raises ValueError where something is not finite.
+    """Lives with random actions; raises ValueError where something is not finite, nor what the spaces and limits say.
 
     Returns:
-      Observations [N, T, D], rewards [N, T], and which steps end an episode by time and otherwise.
+      Observations [2 N, T, 1, D] before and after the steps, rewards [N, T, 1], and the length of each episode that ended [E].
     """
     inner = Random(tasks.observation_size, tasks.action_space)
     length = min(tasks.horizon, LIVED_STEPS)
@@ -195,15 +200,16 @@ def _check_lives(tasks: TaskDistribution) -> dict[str, np.ndarray]:
         task = tasks.sample(task_key)
         life = start(tasks, task, ((), ()), num_streams=1, key=start_key)
         _, segment = rollout(inner, tasks, (), life, length=length, key=rollout_key)
-        return task, (segment.timestep.observation, segment.next_observation, segment.reward)
+        return task, (segment.timestep, segment.next_observation, segment.reward, segment.terminated, segment.truncated)
 
     keys = jax.random.split(jax.random.key(2), LIVED_TASKS)
-    task, (observation, following, reward) = jax.device_get(_plain(jax.jit(jax.vmap(live))(keys)))
+    task, (before, following, reward, terminated, truncated) = jax.device_get(_plain(jax.jit(jax.vmap(live))(keys)))
+    observation, first = before.observation, before.first
     for path, leaf in jax.tree_util.tree_leaves_with_path(task):
         if np.asarray(leaf).dtype.kind == "f" and np.isnan(leaf).any():
             raise ValueError(f"sample of {type(tasks).__name__} draws tasks in which {jax.tree_util.keystr(path)} is NaN")
     for what, values in (
-        ("the observation of reset_env", observation),
+        ("the observation of reset_env", np.where(first[..., None], observation, 0.0)),
         ("the observation of step_env", following),
         ("the reward", reward),
     ):
@@ -216,14 +222,78 @@ def _check_lives(tasks: TaskDistribution) -> dict[str, np.ndarray]:
                 f"{what} of {tasks._environment_name} is {value}{which} after {step} random actions: look for a division by "
                 "zero, a logarithm or a root, and for a state that grows without bound"
             )
-    return {"observation": np.concatenate([observation, following]), "reward": reward}
+    observed = np.concatenate([observation, following])
+    space = tasks._observation_space
+    if isinstance(space, Count) and not observed.any(-1).all():
+        raise ValueError(
+            f"{tasks._environment_name} observes a number outside of its observation space, Discrete({space.n}): only 0 to "
+            f"{space.n - 1} can be told apart"
+        )
+    return {
+        "observation": observed,
+        "reward": reward,
+        "episode": _episode_lengths(tasks, task, terminated[..., 0], truncated[..., 0]),
+    }
+
+
+def _episode_lengths(tasks: TaskDistribution, task: PyTree, terminated: np.ndarray, truncated: np.ndarray) -> np.ndarray:
+    """Lengths of the episodes that ended [E]; raises ValueError where the clock of the state cut one before its limit."""
+    limits = jax.vmap(tasks.time_limit)(task) if type(tasks.environment).is_truncated is Environment.is_truncated else None
+    lengths = []
+    for index in range(LIVED_TASKS):
+        time = 0
+        for ended, cut in zip(terminated[index], truncated[index], strict=True):
+            time += 1
+            if limits is not None and cut and time < min(limit := int(limits[index]), tasks.horizon):
+                raise ValueError(
+                    f"{tasks._environment_name} cut an episode after {time} steps, where its max_steps_in_episode is {limit}: "
+                    "let the state's `time` be 0 in reset_env and one more in every step_env"
+                )
+            if ended or cut:
+                lengths.append(time)
+                time = 0
+    return np.asarray(lengths)
+
+
+def _plainly_annotated(kind: type) -> list[str]:
+    """Names that a class annotates, but for those of class variables."""
+    annotations = vars(kind).get("__annotations__", {})
+    return [name for name, annotation in annotations.items() if "ClassVar" not in str(annotation)]
 
 
 def _remarks(tasks: TaskDistribution, lived: dict[str, np.ndarray]) -> list[str]:
     remarks = []
     scale = float(np.abs(lived["observation"]).max())
-    if scale > 10.0:
-        remarks.append(f"observations are as large as {scale:.3g}: networks learn best from numbers of about 1; scale them")
+    spread = float(lived["observation"].std((0, 1, 2)).max())
+    size = f"as large as {scale:.3g}" if scale > 10.0 else f"so alike that none varies by more than {spread:.2g}"
+    if scale > 10.0 or 0.0 < spread < LEAST_UNWARNED:
+        remarks.append(
+            f"observations are {size}: networks learn best from numbers of about 1; scale them, or train with "
+            "--normalize-observations"
+        )
+    space = tasks._observation_space
+    if isinstance(space, BoxShape) and space.low.size == tasks.observation_size:
+        outside = (lived["observation"] < space.low.reshape(-1)) | (lived["observation"] > space.high.reshape(-1))
+        if outside.any():
+            value, place = lived["observation"][outside][0], np.argwhere(outside)[0][-1]
+            low, high = space.low.reshape(-1)[place], space.high.reshape(-1)[place]
+            remarks.append(
+                f"the observation at position {place} was {value:.3g}, and the observation space says {low:g} to {high:g}; jmeta "
+                "does not clip it"
+            )
+    if tasks.action_space == Discrete(1):
+        remarks.append("there is only one action, so there is nothing to decide")
+    if tasks.horizon > 1 and len(lived["episode"]) and (lived["episode"] == 1).all():
+        remarks.append(
+            f"every episode ended with its first step, and the horizon is {tasks.horizon}: if that is as it should be, set "
+            "max_steps_in_episode=1; if not, look at what step_env returns as terminated"
+        )
+    declared = {name for kind in type(tasks).__mro__ if issubclass(kind, TaskDistribution) for name in _plainly_annotated(kind)}
+    if forgotten := sorted(declared - {field.name for field in dataclasses.fields(tasks)}):
+        remarks.append(
+            f"{', '.join(forgotten)}: annotated, but no setting, since {type(tasks).__name__} is not decorated with "
+            "@dataclasses.dataclass(frozen=True)"
+        )
     if distinct(sampled_tasks(tasks)) == 1:
         remarks.append("all tasks are the same, so there is nothing to adapt to")
     else:

@@ -20,7 +20,7 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
             ["trian"],
             "no command is called 'trian'; did you mean 'train'? There are: check, compare, evaluate, help, list, plot, resume",
         ),
-        (["xyz"], "no command is called 'xyz'; There are: check, compare, evaluate"),
+        (["xyz"], "no command is called 'xyz'; there are: check, compare, evaluate"),
         (["train"], "which algorithm? usage: jmeta train ALGORITHM --task TASK"),
         (["train", "--task", "bernoulli-bandit"], "which algorithm?"),
         (
@@ -31,7 +31,15 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
         (["train", "rl2", "--task"], "which task?"),
         (["train", "rl2", "--task", "bernuli-bandit"], "no task is called 'bernuli-bandit'; did you mean 'bernoulli-bandit'?"),
         (["train", "rl2", "--task", "nowhere:Task"], "can't find the task 'nowhere:Task': No module named 'nowhere'"),
-        (["train", "rl2", "--task", "jmeta.tasks:Bandit"], "__init__.py has no 'Bandit'; is another one on PYTHONPATH?"),
+        (["train", "rl2", "--task", "jmeta.tasks:Xyz"], "__init__.py has no 'Xyz'; is another 'jmeta.tasks' on PYTHONPATH?"),
+        (["train", "rl2", "--task", "jmeta.tasks:cartpole"], "has no 'cartpole'; did you mean 'CartPole'? Or is another"),
+        (["train", "rl2", "--task", "./my/own.py:Tasks"], "names a file: run jmeta from its directory, with own:Tasks"),
+        (["train", "rl2", "--task", "own.py:Tasks"], "names a file: run jmeta from its directory, with own:Tasks"),
+        (["train", "rl2", "--task", ":Tasks"], "no task is called ':Tasks': one of your own is module:Class"),
+        (["train", "rl2", "--task", "json:"], "no task is called 'json:': one of your own is module:Class"),
+        (["train", "rl2", "--task", "my_module"], "no task is called 'my_module'; there are: acrobot"),
+        (["train", "rl2", "--task", "navigation"], "did you mean 'point-navigation' or 'sparse-point-navigation'? There are"),
+        (["train", *BANDIT, "--num-devices", "0"], "num_devices=0: give a whole number from 1 to"),
         (["train", "rl2", "--task", "json:JSONDecoder"], "'json:JSONDecoder' is not a TaskDistribution: subclass"),
         (["train", *BANDIT, "--hiden-size", "3"], "Perhaps you meant: --hidden-size INT units of the core"),
         (["train", *BANDIT, "--task.num-arm", "3"], "Perhaps you meant: --task.num-arms INT"),
@@ -237,3 +245,10 @@ def test_messages_are_not_markup(jmeta, tmp_path):
     path = tmp_path / "[red]x[/]" / ("long" * 40)
     said = jmeta("evaluate", path)
     assert f"{path} is not a run directory" in said.err
+
+
+def test_list_and_help_say_what_a_name_is(jmeta):
+    """Comparisons have names too; and `jmeta help rl2` is the same as `jmeta list rl2`."""
+    assert "jmeta compare first --out runs/first" in jmeta("list", "first").words
+    assert jmeta("help", "rl2").out == jmeta("list", "rl2").out
+    assert "did you mean 'bernoulli-bandit' or 'dependent-bandit'" in jmeta("list", "bandit").words

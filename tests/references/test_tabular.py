@@ -124,9 +124,9 @@ def ucrl2_plan(transitions, visits, sums, episode, scale=0.1, delta=0.05):
 
 @pytest.mark.parametrize(("name", "plan"), [("BEB", beb_plan), ("replanning index", index_plan)])
 def test_decisions_follow_from_all_that_was_seen(name, plan):
-    record = steps(name, 6)
+    record = steps(name, 36)
     states = record.timestep.observation.argmax(-1)
-    for task, t in enumerate((0, 9, 10, 37, 60, 99)):
+    for task, t in enumerate((0, 9, 10, 37, 60, 99, *range(70, 100))):
         planned_at = t if name == "replanning index" else t - t % HORIZON
         counts = statistics(states[task], record.action[task], record.reward[task], planned_at)
         values = plan(*counts, episode=1 + t // HORIZON)[t % HORIZON, states[task, t]]

@@ -276,6 +276,175 @@ class ObjectSetting(Corridors):
     schedule: Any = Schedule()  # noqa: RUF009
 
 
+# 19. A box upside down.
+
+
+class UpsideDownCorridor(Corridor):
+    def action_space(self, params):
+        return spaces.Box(jnp.array([-1.0, 5.0]), jnp.array([2.0, 0.0]), (2,))
+
+
+class UpsideDownBox(Corridors):
+    environment = UpsideDownCorridor()
+
+
+# 20. No action.
+
+
+class IdleCorridor(Corridor):
+    def action_space(self, params):
+        return spaces.Discrete(0)
+
+
+class NoAction(Corridors):
+    environment = IdleCorridor()
+
+
+# 21. A sample that forgets to return.
+
+
+class SampleNone(Corridors):
+    def sample(self, key):
+        Params(prize=self.uniform(key))
+
+
+# 22. A sample without a key.
+
+
+class SampleWithoutKey(Corridors):
+    def sample(self):
+        return Params()
+
+
+# 23. A method without the parameters.
+
+
+class ResetWithoutParamsCorridor(Corridor):
+    def reset_env(self, key):
+        return jnp.zeros(1), State(position=jnp.zeros(()), time=jnp.zeros((), jnp.int32))
+
+
+class ResetWithoutParams(Corridors):
+    environment = ResetWithoutParamsCorridor()
+
+
+# 24. A space where a method belongs, as gymnasium has it.
+
+
+class SpaceAttributeCorridor(Corridor):
+    action_space = spaces.Discrete(2)
+
+
+class SpaceAttribute(Corridors):
+    environment = SpaceAttributeCorridor()
+
+
+# 25. Parameters that the environment does not name.
+
+
+class NoDefaultCorridor(Corridor):
+    default_params = environment.Environment.default_params
+
+
+class NoDefaultParams(Corridors):
+    environment = NoDefaultCorridor()
+
+
+# 26. Nothing observed.
+
+
+class DarkCorridor(Corridor):
+    def reset_env(self, key, params):
+        return jnp.zeros(0), super().reset_env(key, params)[1]
+
+    def step_env(self, key, state, action, params):
+        return jnp.zeros(0), *super().step_env(key, state, action, params)[1:]
+
+    def observation_space(self, params):
+        return spaces.Box(-1.0, 1.0, (0,))
+
+
+class NothingObserved(Corridors):
+    environment = DarkCorridor()
+
+
+# 27. Half a step.
+
+
+@struct.dataclass
+class HalfSteps(environment.EnvParams):
+    prize: jax.Array = struct.field(default_factory=lambda: jnp.zeros(()))
+    max_steps_in_episode: float = 8.5
+
+
+class HalfStepCorridor(Corridor):
+    default_params = HalfSteps()
+
+
+class HalfStep(Corridors):
+    environment = HalfStepCorridor()
+
+    def sample(self, key):
+        return HalfSteps(prize=self.uniform(key))
+
+
+# 28. Too few tasks to hold any out, though they are drawn as they should be.
+
+
+class FourTasks(Corridors):
+    def sample(self, key):
+        return Params(prize=jnp.floor(4.0 * self.uniform(key)))
+
+
+# 29. A clock that begins at 3.
+
+
+class LateCorridor(Corridor):
+    def reset_env(self, key, params):
+        observation, state = super().reset_env(key, params)
+        return observation, state.replace(time=jnp.int32(3))
+
+    def step_env(self, key, state, action, params):
+        observation, state, reward, _, info = super().step_env(key, state, action, params)
+        return observation, state, reward, jnp.array(False), info
+
+
+class LateClock(Corridors):
+    environment = LateCorridor()
+
+
+# 30. Observations that the space does not count.
+
+
+class UncountedCorridor(Corridor):
+    def reset_env(self, key, params):
+        return jnp.int32(0), super().reset_env(key, params)[1]
+
+    def step_env(self, key, state, action, params):
+        observation, *rest = super().step_env(key, state, action, params)
+        return observation[0].astype(jnp.int32), *rest
+
+    def observation_space(self, params):
+        return spaces.Discrete(4)
+
+
+class Uncounted(Corridors):
+    environment = UncountedCorridor()
+
+
+# 31. NaN after a step, and not after a reset.
+
+
+class NanObservationCorridor(Corridor):
+    def step_env(self, key, state, action, params):
+        observation, *rest = super().step_env(key, state, action, params)
+        return observation / 0.0, *rest
+
+
+class NanObservation(Corridors):
+    environment = NanObservationCorridor()
+
+
 # An error of the family's own, which is not a mistake that jmeta can name.
 
 
@@ -306,5 +475,18 @@ BROKEN: dict[type[TaskDistribution], tuple[str, str]] = {  # (cause, remedy)
     WrongObservationSize: (r"WideCorridor observes 1 numbers, but its observation_space has shape \(6,\)", "let it say"),
     TwoRewards: (r"step_env of TeamCorridor returns reward of shape \(2,\)", "return a single number"),
     Leaky: ("LeakyCorridor.last_position is set while reset_env or step_env is compiled", "keep what changes in the state"),
+    UpsideDownBox: ("UpsideDownCorridor has actions from 5 to 0 at position 1", "a low below its high"),
+    NoAction: (r"IdleCorridor has action space Discrete\(0", "there must be an action to take"),
+    SampleNone: ("sample of SampleNone returns None, in which there is no number", "return the environment's parameters"),
+    SampleWithoutKey: (r"sample of SampleWithoutKey can't be called with \(key\)", r"write sample\(self, key\)"),
+    ResetWithoutParams: (r"reset_env of \w+ can't be called with \(key, params\)", r"write reset_env\(self, key, params\)"),
+    SpaceAttribute: ("action_space of SpaceAttributeCorridor is a Discrete", r"write action_space\(self, params\)"),
+    NoDefaultParams: ("NoDefaultCorridor does not define default_params", r"write default_params = Params\(\)"),
+    NothingObserved: ("DarkCorridor observes nothing at all", "return a constant"),
+    HalfStep: ("HalfSteps has max_steps_in_episode=8.5", "give a whole number"),
+    FourTasks: ("512 of 512 sampled held-out tasks of FourTasks.* only 4 different ones", "a property `has_held_out`"),
+    LateClock: ("LateCorridor cut an episode after 5 steps, where its max_steps_in_episode is 8", "be 0 in reset_env"),
+    Uncounted: (r"UncountedCorridor observes a number outside of its observation space, Discrete\(4\)", "only 0 to 3"),
+    NanObservation: ("the observation of step_env of NanObservationCorridor is (nan|-?inf)", "look for a division by zero"),
     ObjectSetting: ("the setting 'schedule' of ObjectSetting is a Schedule, which can't be written down", "make it a number"),
 }

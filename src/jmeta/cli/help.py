@@ -124,6 +124,10 @@ def details(name: str, width: int) -> str:
                 default = _default(parameters[setting].default)
                 body.append(f"  {flag(setting, prefix)}  ({default})\n" + textwrap.indent(_filled(text, width - 6), " " * 6))
             return f"{name}\n\n" + "\n\n".join(body)
+    if (spec := SPECS / f"{name}.toml").is_file():
+        above = spec.read_text("utf-8").split("\n\n")[0].splitlines()
+        says = "\n".join(line.removeprefix("#").strip() for line in above if line.startswith("#"))
+        return f"{name}, a comparison\n\n{says}\n\nIts file: {spec}"
     names = [*LISTS, *(name for members in KINDS.values() for name in members)]
     raise ValueError(f"nothing is called {name!r}; {nearest(name, names)}")
 

@@ -523,6 +523,8 @@ def _list(args: list[str]) -> int:
 
 def _help(args: list[str]) -> int:
     """Show this, or the help of a command: jmeta help [COMMAND]."""
+    if args and (args[0] in ALGORITHMS or args[0] in TASKS):
+        return _list(args)
     main([*args[:1], "--help"])
     return 0
 

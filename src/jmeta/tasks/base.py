@@ -27,7 +27,12 @@ SPLITS: tuple[Split, ...] = ("train", "held-out", "ood")
 GRID = 2**20  # cells of [0, 1) that training and held-out tasks share out between them
 SAMPLED_TASKS = 512  # of each split, to see what differs between tasks
 WIDEST_ONE_HOT = 64  # numbers that describe one integer of a task
-METHODS = ("reset_env", "step_env", "action_space", "observation_space")  # of an environment
+ARGUMENTS = {  # of an environment's methods
+    "reset_env": ("key", "params"),
+    "step_env": ("key", "state", "action", "params"),
+    "action_space": ("params",),
+    "observation_space": ("params",),
+}
 
 
 class Transition(NamedTuple):
@@ -88,6 +93,10 @@ class _Checked(abc.ABCMeta):
                 "@dataclasses.dataclass(frozen=True) with a field for each setting, and do what is left to do in __post_init__"
             )
         made = super().__call__(*args, **kwargs)
+        if not _can_be_called(made.sample, ("key",)):
+            raise ValueError(
+                f"sample of {cls.__name__} can't be called with (key): write sample(self, key), which returns one task"
+            )
         for field in dataclasses.fields(made):
             value = getattr(made, field.name)
             try:
@@ -225,6 +234,8 @@ class TaskDistribution(metaclass=_Checked):
                     f"{kind.__name__}, the parameters of {self._environment_name}, has no max_steps_in_episode: declare it as a "
                     f"field, `max_steps_in_episode: int = 100`, or define the property `horizon` in {type(self).__name__}"
                 )
+            if int(limit) != limit:
+                raise ValueError(f"{kind.__name__} has max_steps_in_episode={limit}: give a whole number of environment steps")
             declares = ("max_steps_in_episode" in vars(base).get("__annotations__", {}) for base in kind.__mro__)
             if int(limit) == 1 and isinstance(params, EnvParams) and sum(declares) == 1:
                 raise ValueError(
@@ -248,6 +259,8 @@ class TaskDistribution(metaclass=_Checked):
         found = self._environment_checked.action_space(self._example)
         space = read_space(found)
         if isinstance(space, Count):
+            if space.n < 1:
+                raise ValueError(f"{self._environment_name} has action space {found}: there must be an action to take")
             return Discrete(space.n)
         if not isinstance(space, BoxShape) or len(space.shape) > 1:
             raise ValueError(
@@ -256,6 +269,13 @@ class TaskDistribution(metaclass=_Checked):
             )
         size = space.shape[0] if space.shape else 1
         low, high = (side.reshape(-1).astype(float) for side in (space.low, space.high))
+        if not size:
+            raise ValueError(f"{self._environment_name} has action space {found}: there must be an action to take")
+        for axis in np.flatnonzero(~(low < high)):  # NaN too
+            raise ValueError(
+                f"{self._environment_name} has actions from {low[axis]:g} to {high[axis]:g} at position {axis}: its action_space "
+                "must have a low below its high everywhere; leave out what is always the same"
+            )
         bounded = np.isfinite(low) & np.isfinite(high)
         if bounded.all():
             return Continuous(size)
@@ -264,6 +284,7 @@ class TaskDistribution(metaclass=_Checked):
     @constant
     def observation_size(self) -> int:
         """Length of the observation vector."""
+        _ = self._example  # tasks that are none are told of first
         observation, _ = jax.eval_shape(lambda key: self.reset(self.sample(key), key), jax.random.key(0))
         return int(observation.shape[0])
 
@@ -387,10 +408,17 @@ class TaskDistribution(metaclass=_Checked):
                 "environments, so it takes those of gymnax (gymnax.environments.environment.Environment) and none that step in "
                 "Python"
             )
-        for method in METHODS:
+        for method in ARGUMENTS:
             found = getattr(environment, method, None)
             if found is None or getattr(found, "__func__", found) is getattr(Environment, method):
                 raise ValueError(f"{type(environment).__name__} does not define {method}: {_HOW_TO[method]}")
+            if not callable(found):
+                raise ValueError(f"{method} of {type(environment).__name__} is a {type(found).__name__}: {_HOW_TO[method]}")
+            if not _can_be_called(found, ARGUMENTS[method]):
+                raise ValueError(
+                    f"{method} of {type(environment).__name__} can't be called with ({', '.join(ARGUMENTS[method])}): "
+                    f"{_HOW_TO[method]}"
+                )
         return environment
 
     @property
@@ -403,6 +431,17 @@ class TaskDistribution(metaclass=_Checked):
         default = self._environment_checked.default_params
         vars(self)["_example"] = default  # for a sample that resets the environment
         task = jax.eval_shape(self.sample, jax.random.key(0))
+        if not jax.tree.leaves(task):
+            raise ValueError(
+                f"sample of {type(self).__name__} returns {task!r:.60}, in which there is no number: return the environment's "
+                "parameters, a flax.struct.dataclass or a NamedTuple of arrays"
+            )
+        kind = type(self._environment_checked)
+        if getattr(kind, "default_params", None) is Environment.default_params and type(task) is not type(default):
+            raise ValueError(
+                f"{kind.__name__} does not define default_params, so it has gymnax's, which are no {type(task).__name__}: write "
+                f"default_params = {type(task).__name__}()"
+            )
         if type(task) is not type(default) or _shapes(task) == _shapes(default):
             return default
         for name in ("_observation_space", "action_space"):
@@ -502,6 +541,17 @@ _HOW_TO = {
     "action_space": "write action_space(self, params), which returns spaces.Discrete(n) or spaces.Box(low, high, (n,))",
     "observation_space": "write observation_space(self, params), which returns, say, spaces.Box(-jnp.inf, jnp.inf, (n,))",
 }
+
+
+def _can_be_called(function: Any, arguments: tuple[str, ...]) -> bool:
+    """Whether a function takes as many arguments by position; True where its signature can't be seen."""
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError:
+        return False
+    except ValueError:
+        pass
+    return True
 
 
 @functools.lru_cache(maxsize=64)

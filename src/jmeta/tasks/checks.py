@@ -12,6 +12,7 @@ from jmeta.tasks.spaces import BoxShape, Count
 from jmeta.tasks.wrapped import WrappedTasks
 from jmeta.types import Discrete, PyTree
 
+FEW = 100  # different tasks among 512 sampled: too few for numbers of a range
 NEARLY = 0.9  # share of the horizon that the longest sampled limit must reach where limits vary
 
 
@@ -43,6 +44,11 @@ def check_spaces(tasks: TaskDistribution) -> None:
         )
 
 
+def check_tasks_are_data(tasks: TaskDistribution) -> None:
+    """Raises ValueError unless ``sample`` returns arrays, of which a batch of tasks can be made."""
+    _ = tasks._example
+
+
 def check_step(tasks: TaskDistribution) -> None:
     """Raises ValueError unless reset and step return what they should, by their shapes alone."""
     environment, name, actions = tasks._environment_checked, tasks._environment_name, tasks.action_space
@@ -65,12 +71,18 @@ def check_step(tasks: TaskDistribution) -> None:
     if jnp.issubdtype(reward.dtype, jnp.complexfloating):
         raise ValueError(f"step_env of {name} returns a reward of type {reward.dtype}: return a real number")
     if isinstance(space, Count):
+        if space.n < 1:
+            raise ValueError(
+                f"{name} has observation space Discrete({space.n}): one that observes nothing gives Discrete(1) and 0"
+            )
         return
     sizes = [sum(leaf.size for leaf in jax.tree.leaves(seen)) for seen in (before, after)]
     if sizes[0] != sizes[1]:
         raise ValueError(
             f"reset_env of {name} returns an observation of {sizes[0]} numbers and step_env one of {sizes[1]}: return the same"
         )
+    if not sizes[0]:
+        raise ValueError(f"{name} observes nothing at all: return a constant, jnp.zeros(1), and give spaces.Box(0.0, 1.0, (1,))")
     if isinstance(space, BoxShape) and space.low.size != sizes[0]:
         raise ValueError(
             f"{name} observes {sizes[0]} numbers, but its observation_space has shape {space.shape}: let it say what is observed"
@@ -89,11 +101,16 @@ def check_splits(tasks: TaskDistribution) -> None:
     seen = sum(row in known for row in rows[1])
     if not seen:
         return
-    message = (
-        f"{seen} of {len(rows[1])} sampled held-out tasks of {type(tasks).__name__} are also drawn for training: draw whatever "
-        "differs between tasks through self.uniform(key, shape), not through jax.random. If there are no tasks to hold out, say "
-        "so by a property `has_held_out` that returns False, and evaluate on the training split"
-    )
+    drawn = f"{seen} of {len(rows[1])} sampled held-out tasks of {type(tasks).__name__} are also drawn for training"
+    by_uniform = "draw whatever differs between tasks through self.uniform(key, shape), not through jax.random"
+    none_out = "by a property `has_held_out` that returns False, and evaluate on the training split"
+    if len(known) <= FEW:
+        message = (
+            f"{drawn}, since there are only {len(known)} different ones: say that there are too few to hold any out, {none_out}. "
+            f"If there are more, {by_uniform}"
+        )
+    else:
+        message = f"{drawn}: {by_uniform}. If there are no tasks to hold out, say so {none_out}"
     if tasks.split == "held-out":
         raise ValueError(message)
     warnings.warn(message, stacklevel=2)
@@ -163,4 +180,4 @@ def check_time_limits(tasks: TaskDistribution) -> None:
         )
 
 
-CHECKS = (check_spaces, check_step, check_time_limits, check_splits)
+CHECKS = (check_tasks_are_data, check_spaces, check_step, check_time_limits, check_splits)
