@@ -59,7 +59,7 @@ def test_settings_out_of_range_are_refused(algorithm: str) -> None:
         for kind, allowed in ranges(parameter.annotation):
             for value in outside(kind, allowed):
                 wrong = (value,) if isinstance(parameter.default, tuple) else value
-                with pytest.raises(ValueError, match=rf"^{parameter.name}=.*: give a (whole )?number"):
+                with pytest.raises(ValueError, match=rf"^{parameter.name}=.*: give a (tuple of )?(whole )?number"):
                     ALGORITHMS[algorithm](tasks, **settings | {parameter.name: wrong})
 
 
@@ -92,12 +92,24 @@ def test_every_numeric_field_of_a_learner_has_a_range(name: str) -> None:
         ("num_tasks", 2.5, "num_tasks=2.5: give a whole number of at least 1, such as 4096"),
         ("head_widths", (8, 0), r"head_widths=(8, 0): give a whole number of at least 1"),
         ("chunk_length", 0, "chunk_length=0: give a whole number of at least 1"),
+        ("learning_rate", "fast", "learning_rate='fast': give a number above 0"),
+        ("num_tasks", None, "num_tasks=None: give a whole number of at least 1"),
+        ("num_tasks", True, "num_tasks=True: give a whole number of at least 1"),
+        ("encoder_widths", 8, "encoder_widths=8: give a tuple of whole numbers of at least 1"),
     ],
 )
 def test_the_message_names_the_value_and_the_remedy(setting: str, value: Any, message: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         jmeta.algorithms.rl2(jmeta.tasks.BernoulliBandit(), **{setting: value})
     assert str(caught.value) == message
+
+
+def test_a_misspelt_setting_is_named_with_the_nearest() -> None:
+    tasks = jmeta.tasks.BernoulliBandit()
+    with pytest.raises(TypeError, match=r"rl2\(\) has no setting 'hiddensize'; did you mean 'hidden_size'\?"):
+        jmeta.algorithms.rl2(tasks, hiddensize=3)
+    with pytest.raises(TypeError, match=r"anil\(\) has no setting 'wdths'; did you mean 'widths'\?"):
+        jmeta.algorithms.anil(tasks, wdths=(8,))
 
 
 def test_ranges_by_hand() -> None:

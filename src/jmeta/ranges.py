@@ -95,8 +95,13 @@ def check_arguments(signature: inspect.Signature, arguments: dict[str, Any]) -> 
 
 
 def check_setting(name: str, value: Any, annotation: Any, default: Any = None) -> None:
-    """Raises ValueError unless a value lies in the range that an annotation has; what is no number passes, and what is traced."""
-    for kind, allowed in ranges(annotation):
+    """Raises ValueError unless a value is of the kind and in the range that an annotation has; a traced one passes."""
+    expected = list(ranges(annotation))
+    if expected and not _takes(annotation, value):
+        several = get_origin(annotation) is tuple or any(get_origin(each) is tuple for each in get_args(annotation))
+        noun = "whole number" if expected[0][0] is int else "number"
+        raise ValueError(f"{name}={value!r}: give {f'a tuple of {noun}s' if several else f'a {noun}'} {expected[0][1]}")
+    for kind, allowed in expected:
         for number in _numbers(value):
             if number in allowed and (kind is not int or np.issubdtype(number.dtype, np.integer)):
                 continue
@@ -124,6 +129,22 @@ def plain(annotation: Any) -> Any:
     if origin in (Union, types.UnionType):
         return Union[tuple(plain(member) for member in members)]  # noqa: UP007
     return tuple[tuple(plain(member) for member in members)] if origin is tuple else annotation  # type: ignore[misc]
+
+
+def _takes(annotation: Any, value: Any) -> bool:
+    """Returns whether a value is of an annotation's kind: a number, several, or nothing; arrays always are."""
+    if hasattr(value, "dtype"):
+        return True
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return any(_takes(member, value) for member in get_args(annotation))
+    if origin is Annotated:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if origin is tuple:
+        return isinstance(value, tuple | list)
+    if annotation in (None, type(None)):
+        return value is None
+    return isinstance(value, annotation) if isinstance(annotation, type) else True
 
 
 def _numbers(value: Any) -> Iterator[Any]:

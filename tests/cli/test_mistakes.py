@@ -148,8 +148,8 @@ def test_a_resume_with_fewer_steps(jmeta, rl2_run, num_steps, message):
     ("args", "message"),
     [
         (["--split", "ood"], "BernoulliBandit has no out-of-distribution tasks: evaluate on the held-out split instead"),
-        (["--num-tasks", "0"], "num_tasks=0: evaluate on at least 1 task"),
-        (["--num-tasks", "-5"], "num_tasks=-5: evaluate on at least 1 task"),
+        (["--num-tasks", "0"], "num_tasks=0: it must be at least 1"),
+        (["--num-tasks", "-5"], "num_tasks=-5: it must be at least 1"),
         (["--num-segments", "0"], "num_segments=0: it must be at least 1"),
         (["--json", "missing/result.json"], "--json missing/result.json: there is no directory missing"),
     ],

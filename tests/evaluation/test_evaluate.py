@@ -494,7 +494,10 @@ def test_a_second_call_does_not_compile_again():
         (Protocol(1, 5, 1), 5, r"segment_length=5 .*: use 6"),
         (Protocol(0, 3, 1), 5, "num_segments=0: it must be at least 1"),
         (Protocol(1, 3, -2), 5, "num_streams=-2: it must be at least 1"),
-        (Protocol(1, 3, 1), 0, "num_tasks=0: evaluate on at least 1 task"),
+        (Protocol(1, 3, 1), 0, "num_tasks=0: it must be at least 1"),
+        (Protocol(1, 3, 1), 4.5, "num_tasks=4.5: it must be a whole number"),
+        (Protocol(1, 3, 1), "4", "num_tasks='4': it must be a whole number"),
+        (Protocol(1, 3.0, 1), 5, "segment_length=3.0: it must be a whole number"),
     ],
 )
 def test_what_can_not_work_is_refused(protocol, num_tasks, message):
@@ -502,6 +505,16 @@ def test_what_can_not_work_is_refused(protocol, num_tasks, message):
     with pytest.raises(ValueError, match=message):
         run(agent, Counting(), protocol, num_tasks)
     assert agent.traces == []
+
+
+def test_what_is_no_protocol_no_theta_and_no_tasks_is_refused():
+    agent, tasks, protocol = Scripted(traces=Traces()), Counting(), Protocol(1, 3, 1)
+    with pytest.raises(TypeError, match=r"protocol=\(1, 3, 1\): give a jmeta.Protocol\(num_segments="):
+        jmeta.evaluate(agent, tasks, (), KEY, protocol=(1, 3, 1))
+    with pytest.raises(TypeError, match="theta is None: give the theta that is shipped"):
+        jmeta.evaluate(agent, tasks, None, KEY, protocol=protocol)
+    with pytest.raises(ValueError, match=r"given=\[\] has no tasks"):
+        jmeta.evaluate(agent, tasks, (), KEY, protocol=protocol, given=[])
 
 
 # Learners

@@ -183,6 +183,17 @@ def test_two_processes_are_refused():
         assert f"this is process {index} of 2 of jax.distributed, and jmeta runs in a single process" in text
 
 
+def test_held_out_tasks_are_not_trained_on():
+    held_out = jmeta.tasks.BernoulliBandit(num_pulls=5).held_out
+    with pytest.raises(ValueError, match=r"built on the held-out tasks of BernoulliBandit, .*: build it on tasks\.train"):
+        walk(outer=Walk(tasks=held_out))
+
+
+def test_a_number_is_no_directory():
+    with pytest.raises(TypeError, match="out=3: give a directory, such as 'runs/mine'"):
+        walk(3)
+
+
 def test_disabled_jit_is_refused():
     with jax.disable_jit(), pytest.raises(ValueError, match=r"jax\.disable_jit\(\) is on, and training is one compiled program"):
         walk()

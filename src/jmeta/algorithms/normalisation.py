@@ -1,5 +1,6 @@
 """Two settings that every algorithm has: running normalisation of observations and of rewards."""
 
+import difflib
 import functools
 import inspect
 from collections.abc import Callable
@@ -31,6 +32,10 @@ def normalisable(build: Callable[..., OuterLearner]) -> Callable[..., Any]:
     def algorithm(
         tasks: TaskDistribution, *, normalize_observations: bool = False, normalize_rewards: bool = False, **settings: Any
     ) -> OuterLearner:
+        if unknown := sorted(settings.keys() - signature.parameters.keys()):
+            near = difflib.get_close_matches(unknown[0], signature.parameters, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{build.__name__}() has no setting {unknown[0]!r}{hint}")
         learner = build(tasks, **settings)
         if not (normalize_observations or normalize_rewards):
             return learner

@@ -36,8 +36,6 @@ def variant_of(
 
         @functools.wraps(function)
         def build(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
-            if unknown := set(settings) - set(signature.parameters):
-                raise TypeError(f"{function.__name__}() has no setting {sorted(unknown)[0]!r}")
             check_tasks(tasks)
             check_arguments(signature, settings)
             return function(tasks, **settings)

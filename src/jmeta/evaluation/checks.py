@@ -31,6 +31,8 @@ def check_agent(inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key:
             f"{type(inner).__name__} is a flax.struct.dataclass, which jax.jit can take for another class with equal fields: "
             "decorate it with jmeta.struct.dataclass"
         )
+    if theta is None:
+        raise TypeError("theta is None: give the theta that is shipped, outer.deploy(state), or () for one of jmeta.references")
     if isinstance(theta, MetaState):
         raise TypeError("theta is a meta-state: give the theta that is shipped, outer.deploy(state)")
     if hasattr(theta, "theta"):

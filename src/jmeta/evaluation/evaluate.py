@@ -17,7 +17,7 @@ from jmeta.inner.base import InnerLearner
 from jmeta.keys import as_key
 from jmeta.lifetime import live_in_new_task
 from jmeta.objectives import episode_begins, finished_later, returns_by_episode
-from jmeta.outer.base import check_protocol
+from jmeta.outer.base import check_at_least_one, check_protocol
 from jmeta.parallel import BY_TASK, num_task_devices, over_tasks, task_mesh
 from jmeta.tasks.base import TaskDistribution
 from jmeta.training.memory import GIB, check_program, host_memory
@@ -173,8 +173,7 @@ def evaluate(
             raise ValueError(f"num_tasks={num_tasks}, but {number} tasks are given: leave num_tasks out")
         num_tasks = number
     num_tasks = 1000 if num_tasks is None else num_tasks
-    if num_tasks < 1:
-        raise ValueError(f"num_tasks={num_tasks}: evaluate on at least 1 task")
+    check_at_least_one(num_tasks=num_tasks)
     _check_results(tasks, protocol, num_tasks)
     with contextlib.ExitStack() as stack:
         if jax.sharding.get_abstract_mesh().empty:
@@ -292,6 +291,8 @@ def _batch(tasks: TaskDistribution, given: Task | Sequence[Task]) -> Task:
     """Given tasks as one batch, leaves [N, ...] of the dtypes that ``tasks.sample`` has."""
     like = jax.eval_shape(tasks.sample, jax.random.key(0))
     structure, family = str(jax.tree.structure(like)), type(tasks).__name__
+    if isinstance(given, list) and not given:
+        raise ValueError("given=[] has no tasks: give at least one, or leave given out to draw some")
     if str(jax.tree.structure(given)) != structure:
         if not isinstance(given, Sequence) or not given or any(str(jax.tree.structure(task)) != structure for task in given):
             raise ValueError(

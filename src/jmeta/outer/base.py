@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jmeta.inner.base import InnerLearner
 from jmeta.keys import as_key
@@ -100,6 +101,8 @@ def relative_weights(weigh: TaskWeight, tasks: Task) -> jax.Array:
 
 def check_protocol(tasks: TaskDistribution, protocol: Protocol) -> None:
     """Raises ValueError unless segments are whole numbers of episodes, every count is positive and the tasks can be lived in."""
+    if not isinstance(protocol, Protocol):
+        raise TypeError(f"protocol={protocol!r}: give a jmeta.Protocol(num_segments=..., segment_length=..., num_streams=...)")
     check_at_least_one(**protocol._asdict())
     check_distribution(tasks)
     length, horizon = protocol.segment_length, tasks.horizon
@@ -146,8 +149,10 @@ def check_divides(name: str, number: int, share: int, over: str) -> None:
 
 
 def check_at_least_one(**numbers: int) -> None:
-    """Raises ValueError unless each is."""
+    """Raises ValueError unless each is a whole number of at least 1."""
     for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise ValueError(f"{name}={value!r}: it must be a whole number")
         if value < 1:
             raise ValueError(f"{name}={value}: it must be at least 1")
 

@@ -141,6 +141,8 @@ def train(
             raise TypeError(f"{name}={value!r}: it must be a whole number")
         if value < 1:
             raise ValueError(f"{name}={value}: it must be at least 1")
+    if out is not None and not isinstance(out, str | os.PathLike):
+        raise TypeError(f"out={out!r}: give a directory, such as 'runs/mine'")
     if resume and out is None:
         raise ValueError("resume=True needs out=DIR, the run to continue")
     if resume and theta is not None:
@@ -152,6 +154,11 @@ def train(
     if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
         raise ValueError(
             "jax.disable_jit() is on, and training is one compiled program: turn it off; call outer.step to debug it"
+        )
+    if outer.tasks.split != "train":
+        raise ValueError(
+            f"outer is built on the {outer.tasks.split} tasks of {type(outer.tasks).__name__}, which are there to evaluate on: "
+            "build it on tasks.train"
         )
     mesh = task_mesh(num_devices)
     outer.check_devices(mesh.size)
