@@ -38,7 +38,7 @@ def average(
     Args:
       tasks: the distribution to train on.
       widths: hidden layers, shared by the policy and its critic.
-      lifetime_length: environment steps lived in each task, whole episodes; the task's own custom by default.
+      lifetime_length: environment steps lived in each task, a whole number of episodes; ``tasks.lifetime_length`` by default.
       num_tasks: tasks at each outer step.
       num_epochs: passes over the same experience.
       num_minibatches: groups of tasks in a pass; must divide num_tasks.

@@ -52,7 +52,7 @@ def belief_learner(
       encoder_widths: layers before it.
       policy_widths: hidden layers of the policy and of its critic, each.
       hypernetwork: the belief generates the policy's weights, and does not enter beside the observation (Beck et al. 2022).
-      lifetime_length: environment steps of a lifetime, whole episodes; the task's own custom by default.
+      lifetime_length: environment steps of a lifetime, a whole number of episodes; ``tasks.lifetime_length`` by default.
       num_tasks: lifetimes lived at each outer step, each in a new task.
       num_belief_updates: gradient steps of the belief in an outer step.
       belief_batch_size: lifetimes in each; divides num_tasks.

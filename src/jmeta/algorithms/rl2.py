@@ -74,7 +74,7 @@ def rl2(
       memory_span: ``episode`` forgets everything when an episode begins: a policy with memory that does not learn from
         one episode to the next, and is not credited with what later episodes earn.
       compute_dtype: precision of matrix products; weights and memory are float32 in any case.
-      lifetime_length: environment steps of a lifetime, whole episodes; the task's own custom by default.
+      lifetime_length: environment steps of a lifetime, a whole number of episodes; ``tasks.lifetime_length`` by default.
       chunk_length: steps whose activations are held at once in training, which bounds its memory; divides the lifetime; all by
         default.
       truncate: cut the derivative between those chunks: truncated backpropagation through time.

@@ -36,7 +36,7 @@ def rl2_es(
       tasks: the distribution to meta-train on.
       core: recurrent core, as for ``rl2``.
       hidden_size: units of the core.
-      lifetime_length: environment steps of a lifetime, whole episodes; the task's own custom by default.
+      lifetime_length: environment steps of a lifetime, a whole number of episodes; ``tasks.lifetime_length`` by default.
       num_tasks: tasks that every member of the population lives in, the same for all.
       population_size: members, in pairs of opposite perturbations.
       members_at_once: pairs that one device lives with at once; all by default.
