@@ -64,6 +64,7 @@ def test_ctrl_c_during_a_command_s_import_of_jax_leaves_no_traceback() -> None:
     finder = f"class F:\n  def find_spec(self, name, *rest):\n    if name == 'jmeta._runtime':\n      exec({during!r})"
     for argument, status in (("jmeta", -signal.SIGINT), ("script.py", 1)):
         code = f"import sys; sys.argv = [{argument!r}]\n{finder}\nsys.meta_path.insert(0, F())\nimport jmeta"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        listens = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  (ignored where tests run in the background)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, preexec_fn=listens)
         assert ("Traceback" in done.stderr) == (argument == "script.py")
         assert argument == "script.py" or done.returncode == status

@@ -33,6 +33,7 @@ def test_each_mistake_is_named_with_what_to_do(family: type[TaskDistribution]) -
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", BROKEN, ids=lambda family: family.__name__)
 def test_the_command_names_it_on_one_line(family: type[TaskDistribution], jmeta: Callable[..., Said]) -> None:
     cause, remedy = BROKEN[family]

@@ -131,9 +131,13 @@ def find_task(name: str) -> type[TaskDistribution]:
     if ":" not in name:
         raise ValueError(f"no task is called {name!r}; {nearest(name, TASKS)}; or one of your own as module:Class")
     found = _find_own(name, "task")
-    if not (inspect.isclass(found) and issubclass(found, TaskDistribution)):
+    if not _is_family(found):
         raise ValueError(f"{name!r} is not a TaskDistribution: subclass jmeta.tasks.TaskDistribution")
     return found
+
+
+def _is_family(thing: Any) -> bool:
+    return inspect.isclass(thing) and issubclass(thing, TaskDistribution)
 
 
 def _find_own(name: str, noun: str) -> Any:
@@ -155,7 +159,8 @@ def _find_own(name: str, noun: str) -> Any:
             raise  # it was found, and imports something that was not
         raise ValueError(f"can't find the {noun} {name!r}: {error}; is its module on PYTHONPATH?") from None
     if not hasattr(module, attribute):
-        own = [each for each, thing in vars(module).items() if callable(thing) and thing.__module__ == module.__name__]
+        fits = _is_family if noun == "task" else inspect.isfunction
+        own = [each for each, thing in vars(module).items() if fits(thing)]
         hint = f" did you mean {' or '.join(map(repr, near))}? Or" if (near := close_names(attribute, own)) else ""
         raise ValueError(
             f"can't find the {noun} {name!r}: {module.__file__} has no {attribute!r};{hint} is another {module_name!r} on "

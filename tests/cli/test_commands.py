@@ -212,6 +212,7 @@ def test_from_training_to_a_plot(jmeta, rl2_run, maml_run, tmp_path):
     assert (said.status, said.out.strip()) == (0, str(maml_run / "plot.png"))
 
 
+@pytest.mark.slow
 def test_splits_and_longer_lifetimes(jmeta, maml_run, tmp_path):
     """Each split has tasks of its own; more segments than in training are more adaptations."""
     results = {}
@@ -320,8 +321,11 @@ def test_the_curves(monkeypatch, tmp_path, rl2_trained):
 # help
 
 
+PAIRS = [*((name, "bernoulli-bandit") for name in ALGORITHMS), *(("rl2", name) for name in TASKS)]
+
+
 @pytest.mark.parametrize(
-    ("algorithm", "task"), [*((name, "bernoulli-bandit") for name in ALGORITHMS), *(("rl2", name) for name in TASKS)]
+    ("algorithm", "task"), [pytest.param(*p, marks=pytest.mark.slow if i % 8 else ()) for i, p in enumerate(PAIRS)]
 )
 def test_help_lists_every_setting_as_its_docstring_has_it(jmeta, algorithm, task):
     said = jmeta("train", algorithm, "--task", task, "--help")
@@ -455,6 +459,7 @@ def test_the_installed_script_finds_them_too(tmp_path, monkeypatch, jmeta):
     assert jmeta("train", "rl2", "--task", "hall:Slots", "--help").status == 0
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_a_longer_annealing(jmeta, tmp_path):
     out = tmp_path / "run"
     short = [*RL2, "--num-steps", 2, "--anneal-steps", 2, "--no-progress", "--out", out]

@@ -227,6 +227,7 @@ def test_the_same_key_means_the_same_tasks_for_any_agent():
         assert not np.isclose(different.lifetime_returns, one, rtol=1e-7).any()
 
 
+@pytest.mark.slow
 def test_chunks_bound_memory_and_do_not_show(monkeypatch):
     """A few tasks at a time are lived together; the last chunk may be smaller."""
     agent, tasks, protocol = Scripted(), Counting(lengths=(0,), has_bonus=True), Protocol(1, 6, 1)

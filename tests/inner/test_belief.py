@@ -119,6 +119,7 @@ def test_the_bound_is_the_sum_over_the_whole_lifetime_of_every_belief(reward_val
     assert float(metrics["belief/kl"]) == pytest.approx(np.mean(kls), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_drawing_some_beliefs_and_steps_estimates_the_whole() -> None:
     """Unbiased: the mean over 2,000 draws of 2 beliefs x 3 steps, within 4 standard errors. Latents hardly vary."""
     whole, some = learner(), learner(num_beliefs=2, num_decoded=3)
@@ -191,6 +192,7 @@ def test_labels_are_made_likely() -> None:
     assert float(outer.inner.belief_loss(theta, record, jax.random.key(0))[0]) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["varibad", "task-inference"])
 def test_policy_and_belief_learn_from_different_things(algorithm: str) -> None:
     outer = learner(algorithm)

@@ -139,5 +139,5 @@ OUTER_LEARNERS: dict[str, Callable[[], OuterLearner]] = {
 FIRST: frozenset[str] = frozenset(f"{algorithm}-{next(iter(variants))}".rstrip("-") for algorithm, variants in LEARNERS.items())
 """One case of every algorithm."""
 
-COMMON = frozenset(("rl2-continuous", "maml-continuous", "maml-discrete", "average"))
+COMMON = frozenset(("rl2-continuous", "maml-continuous", "average"))
 """The laws are tested on these by default; on all others by slow tests."""

@@ -38,6 +38,7 @@ def after(outer: Any, num_steps: int) -> PyTree:
     return state
 
 
+@pytest.mark.slow
 def test_each_task_s_replay_holds_what_was_lived_in_it_and_the_newest_of_that() -> None:
     """Rewards are minus the distance to the task's own goal. Of three lifetimes of 5 steps, the newest 12 are kept."""
     outer = learner()
@@ -51,6 +52,7 @@ def test_each_task_s_replay_holds_what_was_lived_in_it_and_the_newest_of_that() 
     assert np.asarray(state.by_task.kept.is_full).all()
 
 
+@pytest.mark.slow
 def test_a_batch_is_of_replay_beside_the_newest_lifetime() -> None:
     outer = jmeta.algorithms.pearl(
         TASKS, widths=(8,), encoder_widths=(8,), num_tasks=4, num_segments=2, num_passes=1, capacity=100
@@ -111,6 +113,7 @@ def test_who_adapts_between_segments_has_two_of_them_in_every_family(tasks: Task
             build(num_segments=1)
 
 
+@pytest.mark.slow
 def test_the_encoder_learns_by_default_where_a_lifetime_of_the_tasks_is_one_episode() -> None:
     """Half of the contexts are empty, and the others have a divergence and a gradient."""
     assert TASKS.lifetime_length == TASKS.horizon
@@ -141,6 +144,7 @@ def test_contexts_are_drawn_from_so_many_of_the_newest_lifetimes() -> None:
         learner(num_recent=0)
 
 
+@pytest.mark.slow
 def test_policy_and_critics_see_the_same_reward_of_the_episode_and_the_same_clock() -> None:
     """What the policy saw at a step is what the critics are told of it. An episode begins with no reward, a segment with no time
     passed; nothing is worth anything after a segment, which is an episode here, and without a clock a time limit ends nothing."""

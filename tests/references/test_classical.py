@@ -409,6 +409,7 @@ def test_memory_keeps_its_types(name):
         assert (leaf.shape, leaf.dtype, leaf.weak_type) == ((5,), jnp.float32, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_replay_decides_as_it_did_when_it_lived(name):
     lifetimes, begun = jax.tree.map(lambda x: x[:100], lives(name))

@@ -86,6 +86,7 @@ def lives(tasks):
     return jax.vmap(run), jax.random.split(jax.random.key(0), 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
 def test_every_environment_can_be_lived_in(env_id):
     # Tracing is where environments fail whose reset and step disagree, or whose parameters may not be arrays.

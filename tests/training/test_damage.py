@@ -116,6 +116,7 @@ def damage(config: dict, place: tuple[str, ...], value: object) -> str:
     return json.dumps(config).replace('"nested"', "[" * 5000 + "]" * 5000)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Explicitly requested dtype:UserWarning")  # for sizes that no machine holds
 def test_fuzz_config(directory):
     """250 of the damaged forms, chosen with a seed: read, or refused in a sentence that names the file or the run."""
@@ -258,6 +259,7 @@ def test_fuzz_metrics(directory):
 # Checkpoints
 
 
+@pytest.mark.slow
 def test_fuzz_checkpoints(tmp_path):
     """100 times, one file of the newest of two is damaged with a seed: what is restored is one of the two, to the bit."""
     generator = random.Random(3)
@@ -374,7 +376,7 @@ def test_a_directory_runs_no_code_that_nobody_named(command, directory, evil, ca
         main([command, str(directory.path)])
     assert caught.value.code == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "was trained on 'evil_tasks:Thing', so this command would run the code of" in said
+    assert "names 'evil_tasks:Thing', so this would run the code of" in said
     assert f"{evil.parent / 'code' / 'evil_tasks.py'}: add --trust (in Python trust=True) if you trust that code" in said
     assert not evil.exists()
 

@@ -130,7 +130,7 @@ def test_devices_that_do_not_fit_are_refused_before_anything_is_compiled(tmp_pat
     jmeta.algorithms.rl2(BernoulliBandit(num_pulls=3), hidden_size=4, num_tasks=nearest, num_minibatches=5).check_devices(2)
     many = len(jax.local_devices()) + 1
     for count in (0, many):
-        with pytest.raises(ValueError, match=f"num_devices={count}, but this process has"):
+        with pytest.raises(ValueError, match=f"num_devices={count}(, but this process has|: give a whole number from 1)"):
             jmeta.train(outer, KEY, 3, out=tmp_path / "run", num_devices=count)
     assert not (tmp_path / "run").exists()
 

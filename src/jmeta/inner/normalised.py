@@ -168,6 +168,8 @@ class Normalised(_Around):
             value = getattr(lived, name)
             if name in ("timestep", "segments"):
                 changed[name] = self.see(value)
+            elif isinstance(value, tuple):  # nothing, as the arrival is in replay
+                continue
             elif self.observations and name in ("observation", "next_observation", "arrival"):
                 changed[name] = _clipped((value - self.statistics.mean) / self.statistics.scale, value)
             elif self.rewards and name in ("reward", "previous_reward", "worth"):

@@ -18,7 +18,7 @@ from jmeta.types import ActionSpace, Decision, Discrete, Memory, Metrics, Phi, P
 class ReplayStep(NamedTuple):
     """A step of one stream as replay keeps it."""
 
-    timestep: Timestep
+    timestep: Timestep  # without ``arrival``, which is the next observation of the step before
     action: jax.Array
     reward: jax.Array  # [] as the agent saw it
     worth: jax.Array  # [] what is learned from it: the reward, or a shaped one
@@ -31,7 +31,7 @@ class ReplayStep(NamedTuple):
     def of(cls, lived: Segment, worth: jax.Array, time: jax.Array) -> "ReplayStep":
         """Returns the part of a segment, of any axes, that replay keeps."""
         return cls(
-            timestep=lived.timestep,
+            timestep=lived.timestep._replace(arrival=()),  # type: ignore[arg-type]
             action=lived.action,
             reward=lived.reward,
             worth=worth,
