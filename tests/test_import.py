@@ -63,8 +63,8 @@ def test_ctrl_c_during_a_command_s_import_of_jax_leaves_no_traceback() -> None:
     during = "import os, signal, sys; os.kill(os.getpid(), signal.SIGINT)"  # in place of jmeta's first own module
     finder = f"class F:\n  def find_spec(self, name, *rest):\n    if name == 'jmeta._runtime':\n      exec({during!r})"
     for argument, status in (("jmeta", -signal.SIGINT), ("script.py", 1)):
-        code = f"import sys; sys.argv = [{argument!r}]\n{finder}\nsys.meta_path.insert(0, F())\nimport jmeta"
-        listens = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  (ignored where tests run in the background)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, preexec_fn=listens)
+        listens = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # ignored in background processes
+        code = f"{listens}\nimport sys; sys.argv = [{argument!r}]\n{finder}\nsys.meta_path.insert(0, F())\nimport jmeta"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
         assert ("Traceback" in done.stderr) == (argument == "script.py")
         assert argument == "script.py" or done.returncode == status
