@@ -59,6 +59,7 @@ def test_an_inner_step_is_no_longer_than_it_may_be() -> None:
     assert float(optax.tree.norm(optax.tree.sub(adapted.weights, theta))) == pytest.approx(0.3 * 0.01, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_meta_gradient_is_that_of_central_differences() -> None:
     """Along a random direction in the weights, targets of inner steps included; not so those of first order.
 

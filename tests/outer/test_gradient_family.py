@@ -197,10 +197,9 @@ SINGULAR = {
 
 @pytest.mark.parametrize(
     ("name", "tasks"),
-    [("maml", tasks) for tasks in SINGULAR]
-    + [
-        pytest.param(name, tasks, marks=pytest.mark.slow)
-        for name in ("reptile", "imaml", "e-maml", "maml-trpo", "promp")
+    [
+        pytest.param(name, tasks, marks=() if (name, tasks) == ("maml", "long bandit") else pytest.mark.slow)
+        for name in ("maml", "reptile", "imaml", "e-maml", "maml-trpo", "promp")
         for tasks in SINGULAR
     ],
 )
