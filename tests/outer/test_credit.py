@@ -211,7 +211,7 @@ def test_an_episode_that_is_cut_off_is_not_among_those_that_exploring_is_credite
     # Three steps of two streams in the last segment, an episode of two and one cut off, which earns 50 and counts nothing. Steps
     # of 1 and 3 in the first task, of 0 in the second: returns of 2 and 6, mean 4, and 0. The baseline knows the time, so the
     # advantages are -1 and 1 at the second step and -2 and 2 at the first: a spread of sqrt(2.5).
-    reward = jnp.zeros((2, 3, 2, 2)).at[1, :, 0].set(jnp.array([1.0, 3.0])).at[1, 2].set(50.0)
+    reward = jnp.zeros((2, 3, 2, 2)).at[1, :, 0].set(jnp.array([1.0, 3.0])).at[1, 2, 0].set(50.0)
     done = jnp.zeros((2, 3, 2, 2), bool).at[:, 1].set(True)
     critic = Exploration(discount=1.0)
     credit, _ = critic.assign(critic.init(), lifetimes(reward, done=done))

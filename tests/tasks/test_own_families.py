@@ -318,6 +318,19 @@ def test_an_agent_that_would_be_told_nothing_is_refused(tell: Any) -> None:
 
 # Copies.
 
+
+@dataclasses.dataclass(frozen=True)
+class Prized(Corridors):
+    """A table of its own, which is first asked for under a trace."""
+
+    @functools.cached_property
+    def prizes(self) -> jax.Array:
+        return jnp.linspace(0.5, 1.0, 4)
+
+    def sample(self, key: jax.Array) -> Params:
+        return Params(prize=self.prizes.mean() * super().sample(key).prize)
+
+
 FAMILIES: list[TaskDistribution] = [
     GymnaxTasks(ranges={"length": (0.3, 0.8)})
     if name == "gymnax"
@@ -326,7 +339,7 @@ FAMILIES: list[TaskDistribution] = [
     else family()
     for name, family in TASKS.items()
 ]
-FAMILIES += [Corridors(), Pushers(), ToldTasks(TASKS["cart-pole"]())]
+FAMILIES += [Corridors(), Pushers(), Prized(), ToldTasks(TASKS["cart-pole"]())]
 
 
 @pytest.mark.slow
