@@ -109,11 +109,10 @@ def find_algorithm(name: str) -> Callable[..., OuterLearner]:
 
 def _check_signature(name: str, function: Callable[..., Any]) -> None:
     """Raises ValueError unless a function takes ``tasks`` first and then settings by name, each with its type."""
-    first, *others = [*inspect.signature(function, eval_str=True).parameters.values(), None]
-    if first is None or first.name != "tasks":
+    parameters = list(inspect.signature(function, eval_str=True).parameters.values())
+    if not parameters or parameters[0].name != "tasks":
         raise ValueError(f"{name!r} must take the task distribution first, under the name 'tasks': def my_algorithm(tasks, ...)")
-    for parameter in others[:-1]:
-        assert parameter is not None
+    for parameter in parameters[1:]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise ValueError(f"{name!r} takes {parameter}: list its settings one by one, so that they can be given by name")
         if parameter.annotation is parameter.empty:

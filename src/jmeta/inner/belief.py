@@ -65,8 +65,8 @@ class BeliefAgent(InContextLearner):
     learns to use it. Memory runs on through the episodes of the task. The encoder sees each transition whole: the observation
     that an episode ends with, and not the one that the next episode begins with, which the policy sees.
 
-    What a belief is worth depends on how long it can be used, so the policy and its critic see the clock beside the observation:
-    the share of a lifetime that has passed, at most 1.
+    The policy and its critic see the clock beside the observation, the share of a lifetime that has passed, at most 1: the value
+    of a belief depends on the time left to use it.
 
     Attributes:
       lifetime_length: environment steps of a lifetime, by which the clock goes.

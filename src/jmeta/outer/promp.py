@@ -14,7 +14,7 @@ from jmeta.ranges import NonNegative, Positive
 from jmeta.types import MetaState, Metrics, PyTree, Theta
 
 LEAST_COEFFICIENT = 1e-6
-"""Of the divergence before adaptation, where it adapts."""
+"""Smallest coefficient of the divergence before adaptation that an adaptive one falls to."""
 
 
 class ProMPExtra(NamedTuple):
