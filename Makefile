@@ -20,12 +20,12 @@ demo: $(READY)  ## meta-train RL² on a bandit and compare it with the optimum, 
 
 # Tests mostly compile, and unoptimised code compiles in two thirds of the time; from the tested jaxlib's plainer emitters in half of it.
 test test-slow: export XLA_FLAGS += --xla_backend_optimization_level=0
-test: export XLA_FLAGS += --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false
+test test-slow: export XLA_FLAGS += --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false
 test: $(READY)  ## the tests, within ten minutes on two cores
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not learning and not slow" --durations 25 tests
 
 test-slow: $(READY)  ## tests that take many processes, long compilations or whole trainings, and the examples in docstrings
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow tests
 	$(BIN)/python -m pytest -n 2 --doctest-modules src/jmeta
 
 test-learning: $(READY)  ## the long learning runs
