@@ -97,6 +97,9 @@ class Stepping(OuterLearner):
     def check_devices(self, num_devices):
         pass
 
+    def meta_gradient(self, state, key):
+        return key
+
     def init(self, seed):
         return seed
 

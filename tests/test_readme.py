@@ -8,6 +8,7 @@ import jax
 import pytest
 
 import jmeta
+from jmeta.testing import laws
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -61,3 +62,15 @@ def test_an_algorithm_of_ones_own_is_built() -> None:
     outer = names["small_rl2"](jmeta.tasks.BernoulliBandit(num_pulls=2), units=4)
     assert isinstance(outer, jmeta.OuterLearner)
     assert "small_rl2" in README.split(BLOCKS[3])[1]  # by the name that the text has
+
+
+@pytest.mark.slow
+def test_its_laws_are_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_module.py").write_text(BLOCKS[3])
+    monkeypatch.syspath_prepend(tmp_path)
+    tested: list[str] = []
+    monkeypatch.setattr(laws, "LAWS", [lambda case: tested.append(type(case.outer).__name__), laws.unroll_equals_a_scan_of_act])
+    names: dict[str, Any] = {}
+    exec(BLOCKS[4], names)
+    names["test_small_rl2"]()
+    assert tested == ["PPO"]

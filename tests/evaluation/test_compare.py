@@ -72,6 +72,9 @@ class Climb(OuterLearner):
     def init(self, key):
         return MetaState(self.inner.init(key), (), jax.random.split(key))
 
+    def meta_gradient(self, state, key):
+        return None
+
     def step(self, state, key):
         if self.broken:
             raise RuntimeError(self.broken)

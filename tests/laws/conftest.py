@@ -11,6 +11,6 @@ from tests.laws.learners import COMMON
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """The laws are tested on a few common learners by default, and on all others by slow tests."""
     for item in items:
-        learner = getattr(item, "callspec", None) and item.callspec.params.get("outer")
+        learner = getattr(item, "callspec", None) and item.callspec.params.get("case")
         if learner is not None and learner not in COMMON:
             item.add_marker(pytest.mark.slow)

@@ -50,6 +50,9 @@ class Walk(OuterLearner):
         }
         return MetaState(theta, (number,), state.extra), metrics
 
+    def meta_gradient(self, state: MetaState, key: jax.Array) -> None:
+        pass
+
     def check_devices(self, num_devices: int) -> None:
         if self.num_tasks % num_devices:
             raise ValueError(f"num_tasks={self.num_tasks} on {num_devices} devices")

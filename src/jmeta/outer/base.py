@@ -27,7 +27,7 @@ TaskWeight = Callable[[Task], jax.Array]
 
 
 class OuterLearner(abc.ABC):
-    """Two pure functions: a fresh meta-state, and one outer step from a meta-state to the next.
+    """Pure functions: a fresh meta-state, one outer step from a meta-state to the next, and its meta-gradient.
 
     A subclass is a frozen ``jmeta.struct.dataclass``: numbers are leaves, so whole trainings ``vmap`` over seeds and
     hyper-parameters; learners, task distributions and shape-setting fields are static or nested learners.
@@ -48,9 +48,9 @@ class OuterLearner(abc.ABC):
     num_tasks: Count
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Makes ``init`` and ``step`` of every subclass take whatever stands for a key: see ``jmeta.as_key``."""
+        """Lets ``init``, ``step`` and ``meta_gradient`` of every subclass take a typed key, a raw key or a seed."""
         super().__init_subclass__(**kwargs)
-        for name in {"init", "step"} & cls.__dict__.keys():
+        for name in {"init", "step", "meta_gradient"} & cls.__dict__.keys():
             setattr(cls, name, _given_any_key(cls.__dict__[name]))
 
     @abc.abstractmethod
@@ -60,6 +60,13 @@ class OuterLearner(abc.ABC):
     @abc.abstractmethod
     def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
         """Rollouts, inner updates and the outer update: one pure function, one XLA program."""
+
+    @abc.abstractmethod
+    def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta | None:
+        """Returns the gradient, at ``state.theta``, of the loss of what an outer step with this key lives, on one device.
+
+        A law holds it finite and not zero in every leaf. None if the learner takes no gradient of its lifetimes, as evolution.
+        """
 
     @abc.abstractmethod
     def check_devices(self, num_devices: int) -> None:

@@ -79,6 +79,13 @@ class BeliefPPO(PPO):
         opt_state = BeliefOptState(state.opt_state, self._belief_transformation().init(state.theta))
         return state._replace(opt_state=opt_state, by_task=buffer)
 
+    def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta:
+        """Returns the sum of the gradients of the policy's loss and the belief's; no parameter learns from both."""
+        policy_keys, belief_keys = split_each(jax.random.split(key, self.num_tasks))
+        experience, _ = self.gather(state, policy_keys)
+        of_belief, _ = self.belief_gradient(state.theta, self.records(experience), belief_keys)
+        return optax.tree.add(self.gradient(state.theta, experience)[0], of_belief)
+
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
         policy_keys, belief_keys = split_each(keys)
         experience, statistics = self.gather(state, policy_keys)

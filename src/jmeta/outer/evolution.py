@@ -62,6 +62,9 @@ class Evolution(OuterLearner):
     def num_env_steps(self) -> int:
         return self.population_size * self.num_tasks * self.protocol.num_env_steps
 
+    def meta_gradient(self, state: MetaState, key: jax.Array) -> None:
+        """Returns None: evolution differentiates nothing."""
+
     def memory_remedy(self) -> str:
         now = self.members_at_once or self.population_size // 2
         return f"{use_smaller('members_at_once', now)}fewer than num_tasks={self.num_tasks}"

@@ -94,6 +94,11 @@ class Normalising(OuterLearner):
         metrics |= {"normalisation/reward_scale": statistics.reward_scale} if self.rewards else {}
         return after._replace(theta=NormalisedTheta(after.theta, statistics)), metrics
 
+    def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta | None:
+        """Returns the other learner's, of its own theta; no gradient moves the statistics."""
+        theta, statistics = state.theta
+        return self.under(statistics).meta_gradient(state._replace(theta=theta), key)
+
     def deploy(self, state: MetaState) -> Theta:
         theta, statistics = state.theta
         return NormalisedTheta(self.under(statistics).deploy(state._replace(theta=theta)), statistics)

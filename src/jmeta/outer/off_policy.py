@@ -188,6 +188,11 @@ class OffPolicy(OuterLearner):
         step = over_tasks(self.step_on_device, shared=STATE_LAYOUT, output=(STATE_LAYOUT, SHARED))
         return step(state, jax.random.split(key, self.num_tasks))
 
+    def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta:
+        keys = jax.random.split(key, self.num_tasks)
+        records, _ = self.collect(state, keys)
+        return self.gradient(state.theta, state.extra.slow, *jax.vmap(self.draw)(records, keys))[0]
+
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
         records, lifetimes = self.collect(state, keys)
         metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes) | self.inner.measure(lifetimes)

@@ -76,6 +76,10 @@ class PPO(OnPolicy):
         extra = OnPolicyExtra(self.credit.init(), jnp.zeros((), jnp.int32))
         return MetaState(theta, self._transformation().init(theta), extra)
 
+    def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta:
+        experience, _ = self.gather(state, jax.random.split(key, self.num_tasks))
+        return self.gradient(state.theta, experience)[0]
+
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
         return self.improve(state, *self.gather(state, keys))
 

@@ -63,6 +63,9 @@ class Reptile(OuterLearner):
             raise ValueError(f"Reptile can't learn the update rule {type(self.inner.rule).__name__}: use GradientDescent")
         return MetaState(theta, self.optimizer(self.learning_rate).init(theta), jnp.zeros((), jnp.int32))
 
+    def meta_gradient(self, state: MetaState, key: jax.Array) -> None:
+        """Returns None: Reptile follows phi - theta, which is no gradient."""
+
     def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
         self.check_devices(num_task_devices())
         return over_tasks(self._step)(state, jax.random.split(key, self.num_tasks))

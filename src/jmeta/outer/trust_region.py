@@ -74,6 +74,10 @@ class TrustRegion(OnPolicy):
     def init(self, key: jax.Array) -> MetaState:
         return MetaState(self.inner.init(key), (), OnPolicyExtra(self.credit.init(), jnp.zeros((), jnp.int32)))
 
+    def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta:
+        experience, _ = self.gather(state, jax.random.split(key, self.num_tasks))
+        return jax.grad(lambda theta: -self.surrogate(theta, experience))(state.theta)
+
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
         theta = state.theta
         experience, statistics = self.gather(state, keys)
