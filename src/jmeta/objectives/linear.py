@@ -11,7 +11,7 @@ def solve_positive_definite(matrix: jax.Array, vector: jax.Array) -> jax.Array:
     A pivot that is nothing but rounding, a few times the resolution of the dtype relative to its diagonal entry, belongs to an
     unknown that the others determine. That unknown is 0, so a singular matrix gives a finite x too.
 
-    Not by LAPACK, whose batched routines can deadlock on a CPU: see docs/design.md.
+    Not by LAPACK, whose batched routines can deadlock on a CPU: see docs/workarounds.md.
     """
     chex.assert_rank([matrix, vector], [2, 1])
     negligible = 4.0 * jnp.finfo(matrix.dtype).eps * jnp.diagonal(matrix)
