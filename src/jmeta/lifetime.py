@@ -135,6 +135,7 @@ def rollout(
             (after.observation, after.state),
         )
         following = Timestep(observation, tasks.action_space.encode(action), after.reward, done, after.observation)
+        decision = decision._replace(extras=())  # a replay makes them again
         record = Segment(timestep, decision, action, after.reward, after.terminated, truncated, after.observation, memory=())
         record = record._replace(info=after.info) if options.keep_info else record
         return (memory, state, following, jnp.where(done, 0, time)), record

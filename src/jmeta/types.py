@@ -82,6 +82,7 @@ class Decision(NamedTuple):
 
     distribution: Distribution  # over actions; unbatched, its leaves gain axes under vmap and scan
     value: jax.Array  # [], in the units of the learner's own choosing
+    extras: PyTree = ()  # what else the network gives, such as features or predictions, for a loss; not recorded
 
 
 class Segment(NamedTuple):

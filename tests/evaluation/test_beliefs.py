@@ -61,3 +61,10 @@ def test_what_has_no_goal_to_believe_in_is_refused() -> None:
         decoded(learner(reward_values=()))
     with pytest.raises(ValueError, match="2 targets"):
         decoded(learner(DarkKeyToDoor(size=3, horizon=3, num_episodes=1), (0.0, 1.0)))
+
+
+def test_an_agent_that_normalises_is_refused() -> None:
+    settings = {"hidden_size": 8, "num_tasks": 8, "belief_batch_size": 4, "normalize_observations": True}
+    outer = jmeta.algorithms.varibad(TASKS, reward_values=(-0.1, 1.0), **settings)
+    with pytest.raises(ValueError, match=r"is not VariBAD.*train varibad without normalize_observations"):
+        decode_goals(outer.inner, outer.tasks, (), jax.random.key(1), protocol=outer.protocol, num_tasks=4)

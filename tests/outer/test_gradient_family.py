@@ -86,7 +86,7 @@ def test_promp_adds_the_divergence_before_adaptation() -> None:
     group, _ = jax.jit(outer.gather)(state, jax.random.split(jax.random.key(1), 4))
     moved = perturbed(state.theta)
     loss, metrics = jax.jit(outer.loss)(moved, group)
-    plain, _ = jax.jit(lambda theta: PPO.loss(outer, theta, group))(moved)
+    plain, _ = jax.jit(dataclasses.replace(outer, kl_coefficient=0.0).loss)(moved, group)
     before = outer.decide_again(moved, group, (0,)).distribution.base_dist
     recorded = jax.tree.map(lambda x: x[:1], group.lifetimes.segments.decision.distribution).base_dist
     m1, s1, m2, s2 = (np.asarray(x) for x in (recorded.loc, recorded.scale, before.loc, before.scale))

@@ -1,6 +1,7 @@
 """The trust region's pieces, and its promise."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 import jmeta
 from jmeta.networks.heads import Categorical
 from jmeta.outer.credit import LifetimeCritic
-from jmeta.outer.on_policy import divergence
+from jmeta.outer.terms import Divergence, Record
 from jmeta.outer.trust_region import TrustRegion
 from jmeta.tasks import PointNavigation
 from jmeta.types import Decision, PyTree
@@ -38,12 +39,11 @@ def test_divergence_of_categoricals_by_hand() -> None:
     # p = (1/2, 1/2), q = (1/4, 3/4):  log 2 / 2 + log(2/3) / 2 = .5 log(4/3)
     p, q = (Categorical(jnp.log(jnp.array(x))) for x in ([0.5, 0.5], [0.25, 0.75]))
     np.testing.assert_allclose(dist.kl_divergence(p, q), 0.5 * np.log(4 / 3), rtol=1e-6)
-    # and of decisions [1, 1, 1, 1] from those that were recorded, p, to those of now, q, at a weight of 3
-    recorded, now = (
-        Decision(Categorical(jnp.log(jnp.array(x)).reshape(1, 1, 1, 1, 2)), jnp.zeros((1, 1, 1, 1)))
-        for x in ([0.5, 0.5], [0.25, 0.75])
-    )
-    np.testing.assert_allclose(divergence(recorded, now, jnp.full((1, 1, 1, 1), 3.0)).ravel(), 1.5 * np.log(4 / 3), rtol=1e-6)
+    # and of a decision that was recorded, p, from that of now, q
+    unused: Any = None
+    recorded = Record(*[unused] * len(Record._fields))._replace(decision=Decision(p, jnp.zeros(())))
+    divergence = Divergence("policy/kl")(Decision(q, jnp.zeros(())), recorded, unused)
+    np.testing.assert_allclose(divergence, 0.5 * np.log(4 / 3), rtol=1e-6)
 
 
 @pytest.mark.slow

@@ -48,11 +48,16 @@ def decode_goals(
       num_tasks: N.
 
     Raises:
-      ValueError: for a decoder without probabilities, or tasks of several targets.
+      ValueError: for an agent that is not VariBAD, or normalises; a decoder without probabilities; tasks of several targets.
 
     References:
       Zintgraf et al. 2020, arXiv 1910.08348, figure 3.
     """
+    if not isinstance(inner, VariBAD):
+        raise ValueError(
+            f"{type(inner).__name__} is not VariBAD, whose decoder says which rewards are likely in the task's own units: "
+            "train varibad without normalize_observations and normalize_rewards"
+        )
     if not inner.reward_values:
         raise ValueError("reward_values=(): beliefs about goals are decoded from probabilities; train with the rewards there are")
     if tasks.targets.shape[1] != 1:

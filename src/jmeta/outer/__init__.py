@@ -21,6 +21,7 @@ from jmeta.outer.on_policy import OnPolicy
 from jmeta.outer.ppo import PPO
 from jmeta.outer.promp import ProMP
 from jmeta.outer.reptile import Reptile
+from jmeta.outer.terms import Record, Term
 from jmeta.outer.trust_region import TrustRegion
 
 __all__ = [
@@ -42,7 +43,9 @@ __all__ = [
     "OpenAIES",
     "OuterLearner",
     "ProMP",
+    "Record",
     "Reptile",
     "SharedCritic",
+    "Term",
     "TrustRegion",
 ]

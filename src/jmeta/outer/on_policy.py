@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpyro.distributions as dist
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
@@ -26,6 +25,7 @@ from jmeta.outer.base import (
     use_smaller,
 )
 from jmeta.outer.credit import Credit, CreditAssignment
+from jmeta.outer.terms import Record, Term, log_prob
 from jmeta.parallel import SHARED, deal_axis, mean_over_chunks, num_task_devices, over_tasks, tasks_at_once
 from jmeta.ranges import Count, Finite
 from jmeta.tasks.base import TaskDistribution
@@ -47,6 +47,21 @@ class Experience(NamedTuple):
     lifetimes: Lifetime  # [K, T, n, B]
     credit: Credit  # [K, T, n, B]
     behaviour: jax.Array  # [K, T, n, B] log-probabilities of the actions when they were taken
+
+    @property
+    def records(self) -> Record:
+        """Every step [K, T, n, B]."""
+        whole = self.lifetimes.segments
+        return Record(
+            timestep=whole.timestep,
+            decision=whole.decision,
+            action=whole.action,
+            log_prob=self.behaviour,
+            reward=whole.reward,
+            terminated=whole.terminated,
+            truncated=whole.truncated,
+            next_observation=whole.next_observation,
+        )
 
 
 @struct.dataclass
@@ -165,6 +180,27 @@ class OnPolicy(OuterLearner):
 
         return jax.vmap(redo, in_axes=(0, TASK_AXES), out_axes=2)(group.begin_keys, group.lifetimes)
 
+    def term_mean(self, term: Term, decisions: Decision, group: Experience, segments: tuple[int, ...]) -> jax.Array:
+        """The mean of a term, its segments weighted, [].
+
+        Args:
+          term: without its own weight.
+          decisions: [len(segments), T, n, B], of a replay.
+          group: what was lived.
+          segments: the segments that were decided again.
+        """
+        weights = self.segment_weights_of(term)
+        counted = tuple(k for k in segments if weights[k])
+        places = [segments.index(k) for k in counted]
+        chosen = decisions if counted == segments else jax.tree.map(lambda x: x[jnp.asarray(places)], decisions)
+        weigh = lambda decision, record, credit: term(decision, record, credit) * credit.weight  # noqa: E731
+        each = over_axes(weigh, 4)(chosen, *take_segments((group.records, group.credit), counted))
+        return (each.mean((1, 2, 3)) * jnp.asarray([weights[k] for k in counted], jnp.float32)).sum()  # no product in TF32
+
+    def segment_weights_of(self, term: Term) -> tuple[float, ...]:
+        """The weight of each segment in a term."""
+        return self.score if term.segments is None else term.segments
+
     def over_microbatches(self, function: Callable[[Experience], PyTree], group: Experience) -> PyTree:
         """The mean of a function's result over the microbatches of a group, one at a time."""
         (group_size,) = group.begin_keys.shape
@@ -199,17 +235,6 @@ def split_tasks(group: Experience, num_groups: int) -> Experience:
     deal = lambda axis, tree: deal_axis(tree, axis, num_groups)  # noqa: E731
     axes = Experience(tasks=0, begin_keys=0, lifetimes=TASK_AXES, credit=2, behaviour=2)  # type: ignore[arg-type]
     return jax.tree.map(deal, axes, group)
-
-
-def log_prob(decision: Decision, action: jax.Array) -> jax.Array:
-    """Returns the log-probability of one action under one decision."""
-    return decision.distribution.log_prob(action)
-
-
-def divergence(recorded: Decision, now: Decision, weight: jax.Array) -> jax.Array:
-    """KL(recorded || now) of each decision [K, T, n, B], times its weight."""
-    each = over_axes(lambda old, new, w: dist.kl_divergence(old.distribution, new.distribution) * w, 4)
-    return each(recorded, now, weight)
 
 
 def over_axes(function: Callable[..., Any], number: int) -> Callable[..., Any]:

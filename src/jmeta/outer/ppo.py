@@ -9,22 +9,18 @@ import jax.numpy as jnp
 import optax
 
 from jmeta import struct
-from jmeta.objectives import clipped_surrogate
-from jmeta.outer.base import left_of_share, remaining_rate
-from jmeta.outer.credit import Credit
+from jmeta.outer.base import check_score, left_of_share, remaining_rate
 from jmeta.outer.on_policy import (
     Experience,
     OnPolicy,
     OnPolicyExtra,
     lifetime_metrics,
-    log_prob,
-    over_axes,
     split_tasks,
-    take_segments,
 )
+from jmeta.outer.terms import ApproximateDivergence, ClippedShare, ClippedSurrogate, Entropy, Term, ValueLoss
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import Count, Limit, NonNegative, Positive
-from jmeta.types import Decision, MetaState, Metrics, PyTree, Theta
+from jmeta.types import MetaState, Metrics, PyTree, Theta
 
 MakeOptimizer = Callable[[Any], optax.GradientTransformation]
 
@@ -36,9 +32,10 @@ class PPO(OnPolicy):
     For ``num_epochs`` passes over ``num_minibatches`` groups of tasks, replays their lifetimes under theta and steps along the
     gradient of
 
-        sum_k score_k * mean_t [min(rho A, clip(rho) A) + entropy_coefficient * H] - value loss.
+        sum_k score_k * mean_t [min(rho A, clip(rho) A) + entropy_coefficient * H] - value loss,
 
-    With one epoch and one minibatch it is plain policy gradient.
+    which ``objective`` has as a tuple of terms, and ``terms`` adds others. With one epoch and one minibatch it is plain policy
+    gradient.
 
     Attributes:
       num_epochs: passes over the same lifetimes.
@@ -50,6 +47,7 @@ class PPO(OnPolicy):
       clip_epsilon: half-width of PPO's ratio interval.
       entropy_coefficient: weight of the policy's entropy, at first.
       optimizer: learning rate -> optax transformation.
+      terms: further terms of the loss, see ``jmeta.outer.Term``.
 
     References:
       Schulman et al. 2017, arXiv 1707.06347.
@@ -63,9 +61,16 @@ class PPO(OnPolicy):
     clip_epsilon: jax.Array | Positive = 0.2
     entropy_coefficient: jax.Array | NonNegative = 0.0
     optimizer: MakeOptimizer = struct.field(pytree_node=False, default=partial(optax.adam, eps=1e-5))
+    terms: tuple[Term, ...] = ()
 
     tries_for: ClassVar[float] = 0.5
     """The share of ``anneal_steps`` in which the entropy coefficient falls to zero."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for term in self.terms:
+            if term.segments is not None:
+                check_score(term.segments, self.protocol, f"segments of the term {term.name!r}")
 
     @property
     def num_groups(self) -> int:
@@ -121,36 +126,28 @@ class PPO(OnPolicy):
         return self.over_microbatches(lambda microbatch: jax.grad(self.loss, has_aux=True)(theta, microbatch, remaining), group)
 
     def loss(self, theta: Theta, group: Experience, remaining: jax.Array | float = 1.0) -> tuple[jax.Array, Metrics]:
-        """Minus the objective on a group of tasks, and its parts."""
+        """The sum of the terms on a group of tasks, and each of them."""
+        terms = self.objective(remaining)
+        weights = [self.segment_weights_of(term) for term in terms]
+        segments = tuple(k for k in range(self.protocol.num_segments) if any(weight[k] for weight in weights))
+        decisions = self.decide_again(theta, group, segments)
+        means = [self.term_mean(term, decisions, group, segments) for term in terms]
+        loss = jnp.zeros((), jnp.float32)
+        for term, mean in zip(terms, means, strict=True):
+            loss += 0.0 if term.weight is None else term.weight * mean
+        return loss, {"loss": loss} | {term.name: mean for term, mean in zip(terms, means, strict=True)}
 
-        def judge(decision: Decision, behaviour: jax.Array, action: jax.Array, credit: Credit) -> dict[str, jax.Array]:
-            now = log_prob(decision, action)
-            log_ratio = now - behaviour
-            terms = {
-                "policy": clipped_surrogate(now, behaviour, credit.advantage, self.clip_epsilon),
-                "value": self.credit.value_loss(decision.value, credit.value_target),
-                "entropy": decision.distribution.entropy(),
-                "kl": jnp.expm1(log_ratio) - log_ratio,
-                "clipped": (jnp.abs(jnp.expm1(log_ratio)) > self.clip_epsilon).astype(now.dtype),
-            }
-            return {name: term * credit.weight for name, term in terms.items()}
-
-        decisions = self.decide_again(theta, group, self.scored)
-        recorded = (group.behaviour, group.lifetimes.segments.action, group.credit)
-        judged = over_axes(judge, 4)(decisions, *take_segments(recorded, self.scored))
-        score = jnp.asarray([self.score[k] for k in self.scored], jnp.float32)
-        parts = {name: (term.mean((1, 2, 3)) * score).sum() for name, term in judged.items()}  # no product that TF32 rounds
+    def objective(self, remaining: jax.Array | float = 1.0) -> tuple[Term, ...]:
+        """The terms of the loss, and those that are only reported, where so much of the learning rate is left."""
         entropy_coefficient = self.entropy_coefficient * left_of_share(self.tries_for, remaining)
-        loss = -parts["policy"] + parts["value"] - entropy_coefficient * parts["entropy"]
-        metrics = {
-            "loss": loss,
-            "loss/policy": -parts["policy"],
-            "loss/value": parts["value"],
-            "policy/entropy": parts["entropy"],
-            "policy/kl": parts["kl"],
-            "policy/clipped": parts["clipped"],
-        }
-        return loss, metrics
+        return (
+            ClippedSurrogate("loss/policy", clip_epsilon=self.clip_epsilon),
+            ValueLoss("loss/value", credit=self.credit),
+            Entropy("policy/entropy", weight=-entropy_coefficient),
+            *self.terms,
+            ApproximateDivergence("policy/kl", weight=None),
+            ClippedShare("policy/clipped", clip_epsilon=self.clip_epsilon, weight=None),
+        )
 
     def schedule(self, remaining: jax.Array) -> jax.Array:
         """Scale factor of the learning rate where ``remaining`` of ``anneal_steps`` is left, 1 down to 0: linear."""

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.outer.on_policy import Experience, divergence, take_segments
+from jmeta.outer.on_policy import Experience
 from jmeta.outer.ppo import PPO
+from jmeta.outer.terms import Divergence, Term
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import NonNegative, Positive
 from jmeta.types import MetaState, Metrics, PyTree, Theta
@@ -66,7 +67,7 @@ class ProMP(PPO):
         state, metrics = super(ProMP, now).improve(state, experience, statistics)
         metrics["policy/kl_coefficient"] = coefficient
         if self.target_kl is not None:
-            kl = mean_over_devices(self.over_microbatches(lambda group: self.kl_before(state.theta, group), experience))
+            kl = mean_over_devices(self.over_microbatches(lambda group: self.measure(state.theta, group), experience))
             state = state._replace(extra=state.extra._replace(kl_coefficient=self.adapted(coefficient, kl)))
         return state, metrics
 
@@ -75,14 +76,17 @@ class ProMP(PPO):
         factor = jnp.select([kl > 1.5 * self.target_kl, kl < self.target_kl / 1.5], [2.0, 0.5], 1.0)  # type: ignore[operator]
         return jnp.maximum(coefficient * factor, LEAST_COEFFICIENT).astype(coefficient.dtype)
 
-    def loss(self, theta: Theta, group: Experience, remaining: jax.Array | float = 1.0) -> tuple[jax.Array, Metrics]:
-        loss, metrics = super().loss(theta, group, remaining)
-        kl = self.kl_before(theta, group)
-        loss = loss + self.kl_coefficient * kl
-        return loss, metrics | {"loss": loss, "policy/kl_before": kl}
+    def objective(self, remaining: jax.Array | float = 1.0) -> tuple[Term, ...]:
+        return (*super().objective(remaining), self.kl_before)
 
-    def kl_before(self, theta: Theta, group: Experience) -> jax.Array:
-        """Mean divergence of the recorded policies from those under theta in the segments that do not score, []."""
+    @property
+    def kl_before(self) -> Term:
+        """Mean divergence of the recorded policies from those under theta, in the segments that do not score."""
+        before = tuple(0.0 if weight else 1.0 for weight in self.score)
+        share = tuple(weight / sum(before) for weight in before)
+        return Divergence("policy/kl_before", weight=self.kl_coefficient, segments=share)
+
+    def measure(self, theta: Theta, group: Experience) -> jax.Array:
+        """The divergence before adaptation under theta, []."""
         before = tuple(k for k, weight in enumerate(self.score) if not weight)
-        recorded, weight = take_segments((group.lifetimes.segments.decision, group.credit.weight), before)
-        return jnp.mean(divergence(recorded, self.decide_again(theta, group, before), weight))
+        return self.term_mean(self.kl_before, self.decide_again(theta, group, before), group, before)

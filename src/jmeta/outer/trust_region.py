@@ -8,17 +8,13 @@ import jax.numpy as jnp
 import optax
 
 from jmeta import struct
-from jmeta.objectives import likelihood_ratio
 from jmeta.outer.on_policy import (
     Experience,
     OnPolicy,
     OnPolicyExtra,
-    divergence,
     lifetime_metrics,
-    log_prob,
-    over_axes,
-    take_segments,
 )
+from jmeta.outer.terms import Divergence, LikelihoodRatio
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import Count, NonNegative, OpenShare, Positive
 from jmeta.types import Decision, MetaState, Metrics, PyTree, Theta
@@ -121,11 +117,7 @@ class TrustRegion(OnPolicy):
 
     def surrogate(self, theta: Theta, group: Experience) -> jax.Array:
         """S of theta on a group of tasks; its gradient at the recorded theta is the meta-gradient."""
-        decisions = self.decide_again(theta, group, self.scored)
-        recorded = take_segments((group.behaviour, group.lifetimes.segments.action, group.credit), self.scored)
-        behaviour, action, credit = recorded
-        terms = over_axes(lambda d, b, a, c: likelihood_ratio(log_prob(d, a), b, c.advantage) * c.weight, 4)
-        return self._mean(terms(decisions, behaviour, action, credit))
+        return -self.term_mean(LikelihoodRatio("loss"), self.decide_again(theta, group, self.scored), group, self.scored)
 
     def kl(self, theta: Theta, group: Experience) -> jax.Array:
         """Mean divergence of the recorded policies from those under theta, in the scored segments of a group of tasks."""
@@ -142,10 +134,4 @@ class TrustRegion(OnPolicy):
         return product
 
     def _divergence(self, decisions: Decision, group: Experience) -> jax.Array:
-        recorded, weight = take_segments((group.lifetimes.segments.decision, group.credit.weight), self.scored)
-        return self._mean(divergence(recorded, decisions, weight))
-
-    def _mean(self, terms: jax.Array) -> jax.Array:
-        """Returns the mean of terms [len(scored), T, n, B], the segments weighted by their scores."""
-        score = jnp.asarray([self.score[k] for k in self.scored], terms.dtype)
-        return (terms.mean((1, 2, 3)) * score).sum()  # no product that TF32 rounds: the line search compares small differences
+        return self.term_mean(Divergence("policy/kl"), decisions, group, self.scored)
