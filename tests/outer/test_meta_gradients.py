@@ -165,6 +165,7 @@ class InUnitsOfReward(Exploration):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("episodes", "streams"), [(1, 2), (2, 1), (5, 1)])
 def test_e_maml_estimates_the_whole_gradient(episodes: int, streams: int) -> None:
     """However many episodes a stream's segment has; the part with data held fixed alone is rejected."""

@@ -99,11 +99,11 @@ def test_rewards_are_predicted(example: dict[str, Any]) -> None:
     outer = example["rl2_predicting_rewards"](TASKS, hidden_size=16, num_tasks=64)
     step = jax.jit(outer.step)
     state, errors = outer.init(0), []
-    for number in range(60):
-        state, metrics = step(state, number)
+    for number in range(120):
+        state, metrics = step(state, jax.random.key(number))
         errors.append(float(metrics["loss/reward"]))
     assert errors[0] > 0.35
-    assert np.mean(errors[-5:]) < 0.24
+    assert np.mean(errors[-50:]) < 0.245
 
 
 @pytest.mark.slow
