@@ -218,3 +218,8 @@ def test_check_learner_names_the_law() -> None:
     with pytest.raises(AssertionError, match="no log-probability changed") as caught:
         jmeta.testing.check_learner(with_inner(DecidesByOldWeights), laws=[laws.replay_under_another_theta_decides_otherwise])
     assert caught.value.__notes__ == ["PPO of DecidesByOldWeights breaks the law replay_under_another_theta_decides_otherwise"]
+
+
+def test_a_learner_that_normalises_is_refused() -> None:
+    with pytest.raises(ValueError, match="build it without normalize_observations"):
+        LearnerCase(lambda: jmeta.algorithms.rl2(TASKS, hidden_size=4, num_tasks=4, normalize_observations=True))

@@ -44,11 +44,19 @@ class LearnerCase:
       theta: meta-parameters at some distance from fresh ones.
       lived: (phi and memory at the beginning, the lifetime [K, T, B]) in one task under ``theta``.
       two_steps: the first two outer steps from ``theta``.
+
+    Raises:
+      ValueError: for a learner that normalises observations or rewards.
     """
 
     def __init__(self, build: Callable[[], OuterLearner]) -> None:
         self.build = build
         self.outer = build()
+        if self.outer.inner.unwrapped is not self.outer.inner:
+            raise ValueError(
+                "the laws look at a learner's own theta: build it without normalize_observations and normalize_rewards, which "
+                "wrap any learner in the same way"
+            )
 
     @functools.cached_property
     def inner(self) -> InnerLearner:
