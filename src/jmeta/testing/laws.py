@@ -15,6 +15,8 @@ import numpy as np
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live, live_in, new_episodes, replay, rollout, start
 from jmeta.outer.base import OuterLearner
+from jmeta.outer.on_policy import over_axes
+from jmeta.outer.terms import log_prob
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Decision, Life, Lifetime, Memory, MetaState, Metrics, Phi, Protocol, Theta, Timestep
 
@@ -24,7 +26,7 @@ PERTURBATION = 0.3
 
 
 class TwoSteps(NamedTuple):
-    """What two outer steps by one jitted function gave."""
+    """Results of two outer steps by one jitted function."""
 
     before: MetaState
     after: MetaState  # the first
@@ -57,17 +59,11 @@ class LearnerCase:
                 "the laws look at a learner's own theta: build it without normalize_observations and normalize_rewards, which "
                 "wrap any learner in the same way"
             )
+        self.inner: InnerLearner = self.outer.inner
+        self.tasks: TaskDistribution = self.outer.tasks
+        self.theta = self._perturbed_theta()  # now, since a law may first ask for it while it is traced
 
-    @functools.cached_property
-    def inner(self) -> InnerLearner:
-        return self.outer.inner
-
-    @functools.cached_property
-    def tasks(self) -> TaskDistribution:
-        return self.outer.tasks
-
-    @functools.cached_property
-    def theta(self) -> Theta:
+    def _perturbed_theta(self) -> Theta:
         fresh = self.inner.init(jax.random.key(1))
         leaves, structure = jax.tree.flatten(fresh)
         keys = jax.random.split(jax.random.key(2), len(leaves))
@@ -102,6 +98,9 @@ class LearnerCase:
 
 Law = Callable[[LearnerCase], None]
 
+_log_prob = over_axes(log_prob, 3)
+"""Log-probabilities of actions [K, T, B] under decisions [K, T, B]."""
+
 
 def _key() -> jax.Array:
     """The key of every law; made when it is needed, since importing jmeta computes nothing."""
@@ -131,14 +130,6 @@ def check_learner(build: Callable[[], OuterLearner], laws: Sequence[Law] | None 
         except Exception as error:
             error.add_note(f"{type(case.outer).__name__} of {type(case.inner.unwrapped).__name__} breaks the law {law.__name__}")
             raise
-
-
-def _log_prob(decision: Decision, action: jax.Array) -> jax.Array:
-    """Log-probabilities of actions [K, T, B], [K, T, B]."""
-    function = lambda decision, action: decision.distribution.log_prob(action)  # noqa: E731
-    for _ in range(3):
-        function = jax.vmap(function)
-    return function(decision, action)
 
 
 def replay_under_the_behaviour_theta_reproduces_the_decisions(case: LearnerCase) -> None:
@@ -280,9 +271,7 @@ def what_the_agent_is_told(case: LearnerCase) -> None:
     """Previous action and reward are those of the step before, across episodes; ``first`` marks episodes; a segment opens one."""
     segments = case.lived[1].segments
     done = segments.terminated | segments.truncated
-    encoded = case.tasks.action_space.encode
-    for _ in range(3):
-        encoded = jax.vmap(encoded)
+    encoded = over_axes(case.tasks.action_space.encode, 3)
     told = segments.timestep
     np.testing.assert_allclose(told.previous_action[:, 1:], encoded(segments.action)[:, :-1])
     np.testing.assert_allclose(told.previous_reward[:, 1:], segments.reward[:, :-1])
@@ -322,8 +311,8 @@ def an_outer_step_is_finite_moves_theta_and_keeps_its_types(case: LearnerCase) -
     chex.assert_tree_all_finite((after, metrics))
     missing = {"return/before", "return/after", "return/lifetime"} - metrics.keys()
     assert not missing, f"step does not report {', '.join(sorted(missing))}"
-    for path, old in jax.tree_util.tree_leaves_with_path(before.theta):
-        new = dict(jax.tree_util.tree_leaves_with_path(after.theta))[path]
+    leaves = jax.tree_util.tree_leaves_with_path(before.theta)
+    for (path, old), new in zip(leaves, jax.tree.leaves(after.theta), strict=True):
         assert np.any(old != new), f"an outer step left theta{jax.tree_util.keystr(path)} where it was"
     shipped = case.outer.deploy(after)
     if isinstance(shipped, dict):  # theta and data beside it
@@ -390,7 +379,7 @@ def every_number_of_a_learner_can_be_traced(case: LearnerCase) -> None:
 
 
 def an_outer_step_keeps_its_types_where_jax_computes_in_double(case: LearnerCase) -> None:
-    """With jax_enable_x64, which others' environments may need, networks, actions and statistics stay in single precision."""
+    """Networks, actions and statistics stay in single precision under ``jax_enable_x64``, which a user's environment may need."""
     with jax.enable_x64(True):
         outer = case.build()
         state = jax.eval_shape(outer.init, _key())
