@@ -32,7 +32,7 @@ test-learning: $(READY)  ## the long learning runs
 	$(BIN)/python -m pytest -m learning tests
 
 test-notebooks: $(READY)  ## executes the notebooks
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=900 -W default -p no:cacheprovider --timeout 1200 $(NOTEBOOKS)
+	$(BIN)/python -m pytest -n 2 --nbmake --nbmake-timeout=900 -W default -p no:cacheprovider --timeout 1200 $(NOTEBOOKS)
 
 # Some of the mutants: make mutants MUTANTS="sac 17", make mutants MUTANTS="--sample 10 --seed COMMIT", make mutants MUTANTS=--list.
 mutants: $(READY)  ## changes the sources a line at a time, and the tests must notice each change; under an hour on two cores

@@ -142,6 +142,7 @@ def over_tasks(function: Callable[..., Any], *, shared: Any = SHARED, output: An
 def mean_over_chunks(function: Callable[[Any], Any], chunks: Any) -> Any:
     """The mean of ``function`` over chunks, leaves [number, ...], one at a time."""
     number = len(jax.tree.leaves(chunks)[0])
+    function = jax.jit(function)  # traced once, for its shapes and for the loop
     zero = jax.tree.map(jnp.zeros_like, jax.eval_shape(function, jax.tree.map(lambda x: x[0], chunks)))
     add = lambda total, chunk: (optax.tree.add(total, function(chunk)), None)  # noqa: E731
     total, _ = jax.lax.scan(add, zero, chunks)

@@ -70,6 +70,10 @@ class PlainBaseline(EpisodeBaseline):
         return plain_credit(lifetimes), statistics
 
 
+OPTIMISED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False, "xla_cpu_use_fusion_emitters": True}
+"""These programs run for longer than they compile, which the flags of ``make test`` are not for."""
+
+
 def estimates(outer: PPO, number: int) -> np.ndarray:
     """Meta-gradients [number, 3] from as many outer batches."""
 
@@ -78,7 +82,8 @@ def estimates(outer: PPO, number: int) -> np.ndarray:
         group, _ = outer.gather(state, jax.random.split(key, outer.num_tasks))
         return -outer.gradient(state.theta, group)[0].weights["logits"]
 
-    return np.asarray(jax.jit(partial(jax.lax.map, one))(jax.random.split(jax.random.key(0), number)))
+    keys = jax.random.split(jax.random.key(0), number)
+    return np.asarray(jax.jit(partial(jax.lax.map, one), compiler_options=OPTIMISED)(keys))
 
 
 def learner(surrogate: Surrogate, **fields: object) -> PPO:

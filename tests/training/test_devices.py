@@ -63,8 +63,7 @@ def flat(theta: PyTree) -> np.ndarray:
 def found() -> dict[str, dict[str, dict[str, list[float]]]]:
     process = subprocess.run(
         [sys.executable, __file__],
-        env=os.environ
-        | {"JAX_NUM_CPU_DEVICES": str(max(NUM_DEVICES)), "XLA_FLAGS": "--xla_backend_optimization_level=0"},  # compiles fast
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": str(max(NUM_DEVICES))},
         capture_output=True,
         text=True,
         timeout=840,

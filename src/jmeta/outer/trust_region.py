@@ -83,6 +83,7 @@ class TrustRegion(OnPolicy):
 
         surrogate, gradient = everywhere(lambda group: jax.value_and_grad(self.surrogate)(theta, group))
 
+        @jax.jit  # traced once, for the solver and for the curvature
         def hessian(vector: Theta) -> Theta:
             product = everywhere(lambda group: self.kl_hessian(theta, group, vector))
             return optax.tree.add_scale(product, self.damping, vector)
@@ -94,12 +95,13 @@ class TrustRegion(OnPolicy):
         def attempt(number: jax.Array) -> _Trial:
             length = (size * self.backtrack_ratio**number).astype(jnp.float32)
             moved = optax.tree.add_scale(theta, length, direction)
-            value, kl = everywhere(lambda group: (self.surrogate(moved, group), self.kl(moved, group)))
+            value, kl = everywhere(lambda group: self.surrogate_and_kl(moved, group))
             return _Trial(moved, value - surrogate, kl, number)
 
         refused = lambda trial: ~((trial.gain > 0) & (trial.kl <= self.max_kl))  # noqa: E731
         search_on = lambda trial: refused(trial) & (trial.number < self.max_backtracks - 1)  # noqa: E731
-        trial = jax.lax.while_loop(search_on, lambda trial: attempt(trial.number + 1), attempt(jnp.zeros((), jnp.int32)))
+        none_yet = _Trial(theta, jnp.zeros((), jnp.float32), jnp.zeros((), jnp.float32), jnp.full((), -1, jnp.int32))
+        trial = jax.lax.while_loop(search_on, lambda trial: attempt(trial.number + 1), none_yet)
         stays = refused(trial)
         new = jax.tree.map(lambda old, moved: jnp.where(stays, old, moved), theta, trial.theta)
         lived = experience.lifetimes
@@ -117,14 +119,15 @@ class TrustRegion(OnPolicy):
 
     def surrogate(self, theta: Theta, group: Experience) -> jax.Array:
         """S of theta on a group of tasks; its gradient at the recorded theta is the meta-gradient."""
-        return -self.term_mean(LikelihoodRatio("loss"), self.decide_again(theta, group, self.scored), group, self.scored)
+        return self.surrogate_and_kl(theta, group)[0]
 
-    def kl(self, theta: Theta, group: Experience) -> jax.Array:
-        """Mean divergence of the recorded policies from those under theta, in the scored segments of a group of tasks."""
-        return self._divergence(self.decide_again(theta, group, self.scored), group)
+    def surrogate_and_kl(self, theta: Theta, group: Experience) -> tuple[jax.Array, jax.Array]:
+        """S of theta, and the mean divergence of the recorded policies from those under theta, in a group's scored segments."""
+        decisions = self.decide_again(theta, group, self.scored)
+        return -self.term_mean(LikelihoodRatio("loss"), decisions, group, self.scored), self._divergence(decisions, group)
 
     def kl_hessian(self, theta: Theta, group: Experience, vector: Theta) -> Theta:
-        """The Hessian of ``kl`` at the theta that lived the group, times a vector."""
+        """The Hessian of KL at the theta that lived the group, times a vector."""
         again = lambda theta: self.decide_again(theta, group, self.scored)  # noqa: E731
         decisions, pull_back = jax.vjp(again, theta)
         push_forward = jax.linear_transpose(lambda cotangent: pull_back(cotangent)[0], decisions)
