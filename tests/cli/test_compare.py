@@ -61,7 +61,7 @@ def spec(*changes: str, base: str = SPEC) -> dict[str, Any]:
 def test_the_first_spec_is_sound():
     """Every learner of first.toml is built, and none is trained."""
     comparison = read_spec(FIRST)
-    assert (comparison.num_seeds, comparison.budget, comparison.num_test_tasks) == (3, Budget(env_steps=200_000), 1000)
+    assert (comparison.num_seeds, comparison.budget, comparison.num_test_tasks) == (3, Budget(env_steps=1_000_000), 1000)
     cells = {(cell.algorithm, cell.task): cell for cell in comparison.cells}
     learned = {(name, task) for name in ("rl2", "oracle", "random") for task in ("bandit", "semicircle")}
     assert set(cells) == learned | {("ucb1", "bandit")}
@@ -70,7 +70,7 @@ def test_the_first_spec_is_sound():
     assert [learner.learning_rate for learner in rl2.variants.values()] == [1e-3, 3e-3]
     assert rl2.learner.tasks == package.tasks.BernoulliBandit(num_arms=5, num_pulls=10)
     assert cells["ucb1", "bandit"].learner.inner.exploration == 0.02
-    assert cells["random", "semicircle"].protocol == Protocol(1, 60, 1)
+    assert cells["random", "semicircle"].protocol == Protocol(1, 120, 1)
     assert cells["oracle", "bandit"].kind == "oracle"
 
 

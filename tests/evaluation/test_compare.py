@@ -483,11 +483,12 @@ def test_a_summary_by_hand():
     assert theirs["adaptation_length"] == 6.0
     assert ours["regret"]["low"] <= 2.0 <= ours["regret"]["high"]
     assert ours["regret"]["low"] == pytest.approx(5 - ours["mean"]["high"])
-    assert told["regret"]["value"] == 0.0
+    assert told["regret"] is None  # the optimum is that of learning the task
+    assert told["normalised"] is None
     assert random["normalised"]["value"] == 0.0
-    # Scores run from -1/4 (random's 0) to 1 (the oracle's 5), and nothing is above the highest.
+    # Scores run from -1/4 (random's 0) to 3/4 (our 4), and nothing is above the highest.
     assert task["profile_thresholds"][0] == -0.25
-    assert task["profile_thresholds"][-1] == 1.0
+    assert task["profile_thresholds"][-1] == 0.75
     assert (ours["profile"][0], ours["profile"][-1], random["profile"][0]) == (1.0, 0.0, 0.5)
     # One family: seeds score (3.5 - 1) / 4 and (2.5 - 1) / 4.
     suite = {row["label"]: row for row in summary["suite"]}
@@ -529,7 +530,8 @@ def lived(made: CellResult, protocol: Protocol, reference: dict[str, Any]) -> Ce
 def test_a_score_is_normalised_by_the_optimum_of_the_same_experience():
     """Lifetimes of 6 steps have the optimum 10, of 12 steps 28, which is 5 and 7 per episode of 3 steps. Random scores 1.
 
-    With 4 streams no optimum is known, neither a regret, though its score of 6 is above the 5 of a single stream.
+    With 4 streams no optimum is known, neither a regret, though its score of 6 is above the 5 of a single stream. An oracle knows
+    the task, which an optimal learner does not, and has no optimum either.
     """
 
     def known(value: float) -> dict[str, Any]:
@@ -540,6 +542,7 @@ def test_a_score_is_normalised_by_the_optimum_of_the_same_experience():
         lived(result("long", [[4.0, 4.0]]), Protocol(2, 6, 1), known(28.0)),
         lived(result("many", [[6.0, 6.0]]), Protocol(1, 6, 4), known(10.0)),
         lived(result("more", [[5.0, 5.0]]), Protocol(1, 6, 4), known(10.0)),
+        lived(result("told", [[8.0, 8.0]], kind="oracle"), Protocol(1, 6, 1), known(10.0)),
         lived(result("random", [[1.0, 1.0]], kind="random"), Protocol(1, 6, 1), known(10.0)),
     )
     (task,) = summarise(Outcome(comparison(*(r.cell for r in results)), results))["tasks"]
@@ -547,11 +550,11 @@ def test_a_score_is_normalised_by_the_optimum_of_the_same_experience():
     assert rows["ours"]["normalised"]["value"] == 0.5  # (3 - 1) / (5 - 1)
     assert rows["long"]["normalised"]["value"] == 0.5  # (4 - 1) / (7 - 1)
     assert [rows[name]["regret"]["value"] for name in ("ours", "long")] == [2.0, 3.0]
-    for name in ("many", "more"):
+    for name in ("many", "more", "told"):
         assert [rows[name][what] for what in ("optimum", "normalised", "regret", "profile")] == [None] * 4
     # The best of those with the same experience: the random one against ours, more against many, and long is alone.
     assert {name: row["difference_to_best"] and row["difference_to_best"]["value"] for name, row in rows.items()} == {
-        "ours": None, "long": None, "many": None, "more": -1.0, "random": -2.0
+        "ours": None, "long": None, "many": None, "more": -1.0, "told": 5.0, "random": -2.0
     }  # fmt: skip
     assert task["optimum"] == {"label": "Bayes optimum of 6 steps", "value": 5.0}
     assert max(row["normalised"]["value"] for row in rows.values() if row["normalised"]) <= 1.0

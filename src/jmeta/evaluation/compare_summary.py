@@ -69,7 +69,7 @@ def _family(comparison: Comparison, name: str, results: Sequence[CellResult]) ->
     optimum = _optimum(comparison, sound, results)
     scales: dict[tuple[str, int], tuple[float, float]] = {}
     for result, v in found:
-        own = _own_optimum(result.info, optimum) if (result.cell.algorithm, v) in sound else None
+        own = _own_optimum(result, optimum) if (result.cell.algorithm, v) in sound else None
         if random is not None and own is not None and own > random:
             scales[result.cell.algorithm, v] = (random, own)
     profile_thresholds = None
@@ -94,7 +94,7 @@ def _family(comparison: Comparison, name: str, results: Sequence[CellResult]) ->
             key = (result.cell.algorithm, v)
             rival = best_of(other for other in sound if experience[other] == experience[key])
             against = None if rival is None or rival == key else sound[rival]
-            own = _own_optimum(result.info, optimum)
+            own = _own_optimum(result, optimum)
             row |= _row(result.returns, v, result.info, sound[key], own, scales.get(key), against, profile_thresholds)
         rows.append(row)
     infos = [result.info for result in results if result.info]
@@ -209,7 +209,7 @@ def _optimum(
     Where the reference depends on the length of a lifetime, it is that of the random policy's, which is the task's custom.
     """
     for result in sorted(results, key=lambda result: result.cell.kind != "random"):
-        value = _own_optimum(result.info, None)
+        value = _own_optimum(result, None)
         if value is not None:
             reference, (num_steps, _) = result.info["reference"], _experience(result.info)
             after = f" of {num_steps} steps" if reference["per"] == "lifetime" else ""
@@ -218,15 +218,17 @@ def _optimum(
     return None if value is None else {"label": f"{comparison.reference}, learned", "value": value}
 
 
-def _own_optimum(info: dict[str, Any], other: dict[str, Any] | None) -> float | None:
+def _own_optimum(result: CellResult, other: dict[str, Any] | None) -> float | None:
     """The optimum, per episode, of an agent with just this experience; ``other``'s value where the task itself has no reference.
 
-    A reference for a lifetime is of one stream of that length: with several streams more can be known, and no optimum is.
+    A reference for a lifetime is that of an agent which learns the task from one stream of that length. It is none for several
+    streams, from which more can be known, and none for an oracle, which knows the task.
     """
+    info = result.info
     reference = info.get("reference")
     if reference is None:
         return None if other is None else other["value"]
-    if reference["per"] == "lifetime" and info["protocol"]["num_streams"] > 1:
+    if reference["per"] == "lifetime" and (info["protocol"]["num_streams"] > 1 or result.cell.kind == "oracle"):
         return None
     return reference["value"] / _episodes(info, reference["per"])
 

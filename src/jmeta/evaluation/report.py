@@ -26,8 +26,8 @@ DEFINITIONS = """\
 - **IQM** is the mean of the middle half of all scores, **mean** that of all of them, and **lifetime** the mean return of a whole
   lifetime. Brackets are 95 % bootstrap intervals over seeds and test tasks; a hand-written learner has no seeds to resample.
 - **Normalised** is (mean - random) / (optimum - random), and **regret** is optimum - mean, per episode; both take the random and
-  the optimal score as given. The optimum is that of the same experience, a lifetime of as many steps; where the optimum is of one
-  stream, an agent that learns from several streams at once may know more, and has a dash.
+  the optimal score as given. The optimum is that of the same experience, a lifetime of as many steps. Where it is the optimum of
+  learning from one stream, an agent that learns from several streams at once or that is told the task knows more: a dash.
 - **To the best** is the difference of means to the row with the highest one among those of the same experience (steps and
   streams), oracles aside, paired by test task; **P(beats the best)** is the probability that one training of this row scores
   higher than one of that row on the same task.
