@@ -31,10 +31,10 @@ SHARED: dict[str, Any] = {
     "widths": (64, 64),
     "num_tasks": 64,
     "num_collected": 16,
-    "num_recent": 10,
+    "num_contexts": 10,
     "batch_size": 32,
     "num_minibatches": 4,
-    "slow_rate": 0.02,
+    "target_update_rate": 0.02,
     "learning_rate": 5e-4,
     "explore_steps": 50,
 }
@@ -79,7 +79,7 @@ def methods(family: str) -> dict[str, OffPolicy]:
     settings = SHARED | settings | {"anneal_steps": num_steps}
     adapting = settings | ADAPTING | adapts
     length = settings["segment_length"]
-    newest = {"capacity": 2 * length, "num_recent": 1}
+    newest = {"capacity": 2 * length, "num_contexts": 1}
     return {
         "MAML-DQN": jmeta.algorithms.maml_dqn(tasks, **adapting),
         "FOMAML-DQN": jmeta.algorithms.maml_dqn(tasks, **adapting, first_order=True),

@@ -35,7 +35,7 @@ SHARED: dict[str, Any] = {
     "num_minibatches": 4,
     "batch_size": 16,
     "learning_rate": 1e-3,
-    "slow_rate": 0.01,
+    "target_update_rate": 0.01,
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     "whole": {},

@@ -21,7 +21,7 @@ CART_POLE: dict[str, Any] = {
     "num_passes": 200,
     "batch_size": 32,
     "explore_steps": 40,
-    "slow_rate": 0.02,
+    "target_update_rate": 0.02,
     "learning_rate": 5e-4,
     "reward_scale": 0.05,
     "anneal_steps": 120,

@@ -78,7 +78,7 @@ def bandits() -> Iterator[Case]:
     for (pulls, arms), scores in published.items():
         tasks = BernoulliBandit(num_arms=arms, num_pulls=pulls).held_out
         case = partial(Case, f"{pulls} pulls, {arms} arms", tasks=tasks)
-        gittins = partial(GittinsIndex.for_lifetime, num_pulls=pulls)
+        gittins = partial(GittinsIndex.create, num_pulls=pulls)
         yield case("Gittins index", make=gittins, published=optima[pulls, arms], source=optimum)
         if pulls < 500:
             yield case("random", make=Random, published=scores["random"], source=duan)

@@ -19,7 +19,7 @@ def row(name: str, num_episodes: int, num_steps: int, published: dict[str, str],
 # lifetime (discount 1, trace .95) it stays with the action that is best on the whole, at 124, for as long as an hour.
 TEN = {"RL²": "156.2", "SNAIL": "159.1", "BEB": "150.2", "UCRL2": "146.6", "PSRL": "138.1"}
 ROWS = [
-    row("n=10", 10, 12_000, TEN, discount=0.9, trace=0.6, learning_rate=8e-3, entropy_coefficient=0.04),
+    row("n=10", 10, 12_000, TEN, discount=0.9, gae_lambda=0.6, learning_rate=8e-3, entropy_coefficient=0.04),
     row(
         "n=10,snail",
         10,
@@ -28,7 +28,7 @@ ROWS = [
         core="snail",
         hidden_size=32,
         discount=0.95,
-        trace=0.7,
+        gae_lambda=0.7,
         learning_rate=3e-3,
         entropy_coefficient=0.04,
     ),

@@ -133,7 +133,7 @@ class Learning(OffPolicy):
         return state._replace(by_task=collect(state, jax.random.split(key, self.num_tasks)))
 
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
-        learner = (state.theta, state.opt_state, state.extra.slow)
+        learner = (state.theta, state.opt_state, state.extra.target_parameters)
         (theta, opt_state, slow), metrics = self.learn(learner, state.by_task, keys)
         state = state._replace(theta=theta, opt_state=opt_state, extra=state.extra._replace(slow=slow))
         return state, mean_over_devices(metrics)

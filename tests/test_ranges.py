@@ -84,7 +84,7 @@ def test_every_numeric_field_of_a_learner_has_a_range(name: str) -> None:
     ("setting", "value", "message"),
     [
         ("learning_rate", -1e-3, "learning_rate=-0.001: give a number above 0, such as 0.003"),
-        ("trace", -1, "trace=-1: give a number from 0 to 1, such as 0.95"),
+        ("gae_lambda", -1, "gae_lambda=-1: give a number from 0 to 1, such as 0.95"),
         ("clip_epsilon", -0.2, "clip_epsilon=-0.2: give a number above 0, such as 0.2"),
         ("max_gradient_norm", 0, "max_gradient_norm=0: give a number above 0, such as 0.5"),
         ("discount", 99, "discount=99: give a number from 0 to 1, such as 0.99"),

@@ -127,7 +127,7 @@ def _evolution_gradient(outer: PPO, theta: Theta, key: jax.Array, num_pairs: int
         inner=outer.inner,
         tasks=outer.tasks,
         protocol=outer.protocol,
-        score=outer.score,
+        segment_weights=outer.segment_weights,
         num_tasks=outer.num_tasks,
         population_size=2,
         sigma=sigma,

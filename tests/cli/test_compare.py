@@ -81,12 +81,12 @@ def test_random_is_always_there():
 
 
 def test_several_lists_make_a_grid():
-    rl2, _ = parse_spec(spec("algorithms.rl2.learning_rate = [1e-3, 1e-2]", "algorithms.rl2.trace = [0, 0.5, 1]")).cells
+    rl2, _ = parse_spec(spec("algorithms.rl2.learning_rate = [1e-3, 1e-2]", "algorithms.rl2.gae_lambda = [0, 0.5, 1]")).cells
     assert list(rl2.variants)[:4] == [
-        *("learning_rate=0.001, trace=0", "learning_rate=0.001, trace=0.5", "learning_rate=0.001, trace=1"),
-        "learning_rate=0.01, trace=0",
+        *("learning_rate=0.001, gae_lambda=0", "learning_rate=0.001, gae_lambda=0.5", "learning_rate=0.001, gae_lambda=1"),
+        "learning_rate=0.01, gae_lambda=0",
     ]
-    assert [learner.credit.trace for learner in rl2.variants.values()] == [0, 0.5, 1] * 2
+    assert [learner.credit.gae_lambda for learner in rl2.variants.values()] == [0, 0.5, 1] * 2
     assert sorted(x.shape for x in Variants.of(rl2.variants).varying.values()) == [(6,), (6,)]
 
 

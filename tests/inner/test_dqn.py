@@ -18,13 +18,14 @@ AGENT = DQN(2, Discrete(2), LINEAR, discount=0.9, reward_scale=0.5)
 W, SLOW = jnp.array([[0.25, 0.0], [1.0, 2.0]]), jnp.array([[9.0, 9.0], [5.0, 0.5]])
 
 
-def loss(w: jax.Array, slow: jax.Array, x_t: Any = (0.0, 1.0), *, terminated: bool = False) -> jax.Array:
+def loss(w: jax.Array, target_parameters: jax.Array, x_t: Any = (0.0, 1.0), *, terminated: bool = False) -> jax.Array:
     step = Step(jnp.array([1.0, 0.0]), jnp.int32(0), jnp.float32(1.0), jnp.bool_(terminated), jnp.asarray(x_t))
-    return AGENT.loss(w, slow, step, jax.random.key(0))[0]
+    return AGENT.loss(w, target_parameters, step, jax.random.key(0))[0]
 
 
 def test_the_loss_of_a_step() -> None:
-    """w likes the second action, of which slow says 0.5: target 0.5 * 1 + 0.9 * 0.5 = 0.95, error -0.7, squared and halved."""
+    """w likes the second action, which the target network values at 0.5:
+    target 0.5 * 1 + 0.9 * 0.5 = 0.95, error -0.7, squared and halved."""
     assert float(loss(W, SLOW)) == pytest.approx(0.245)
     assert float(loss(W, SLOW, terminated=True)) == pytest.approx(0.5 * 0.25**2)
     assert float(loss(W - jnp.array([[10.0, 0.0], [0.0, 0.0]]), SLOW)) == pytest.approx(10.7 - 0.5)  # Huber

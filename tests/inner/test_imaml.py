@@ -17,10 +17,10 @@ TARGET = jnp.array([1.0, -1.0])
 
 @struct.dataclass
 class Quadratic(IMAML):
-    """L(w) = (w - target - shift)^T A (w - target - shift) / 2, shift being a resting part."""
+    """L(w) = (w - target - shift)^T A (w - target - shift) / 2, shift being a frozen part."""
 
-    def proximal_loss(self, weights: PyTree, resting: PyTree, data: PyTree) -> jax.Array:
-        away = weights["w"] - TARGET - resting["shift"]
+    def proximal_loss(self, weights: PyTree, frozen: PyTree, data: PyTree) -> jax.Array:
+        away = weights["w"] - TARGET - frozen["shift"]
         return 0.5 * away @ CURVATURE @ away
 
 
@@ -89,7 +89,7 @@ class WithoutData(Quadratic):
 
 def test_every_adaptation_is_held_to_where_tasks_begin() -> None:
     """Two of them find the same minimum with the same derivative, since the centre is theta and not the weights before."""
-    inner = WithoutData(**vars(learner(moves=("w",))))
+    inner = WithoutData(**vars(learner(adapted_parts=("w",))))
     shift, reward = jnp.array([0.1, -0.2]), jnp.zeros((1, 1))
     segment = Segment(None, None, None, reward, None, None, None, None)  # type: ignore[arg-type]
 

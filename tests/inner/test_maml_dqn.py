@@ -34,13 +34,13 @@ def data(outer: Any) -> tuple[PyTree, PyTree]:
     return lived()
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_an_inner_step_is_a_gradient_step_on_the_task_s_own_replay() -> None:
     outer = learner(num_updates=1)
     agent: MAMLDQN = outer.inner
-    theta, (newest, _, _) = data(outer)
+    theta, (context, _, _) = data(outer)
     phi, _ = agent.begin(theta, 1, KEY)
-    adapted, _ = jax.jit(agent.adapt)(theta, phi, (), jax.tree.map(lambda x: x[0], newest), KEY)
+    adapted, _ = jax.jit(agent.adapt)(theta, phi, (), jax.tree.map(lambda x: x[0], context), KEY)
     assert int(adapted.own.number) == 6
     sample_key, loss_key = jax.random.split(jax.random.split(KEY, 1)[0])
     steps = adapted.own.sample(sample_key, 64)
@@ -50,16 +50,16 @@ def test_an_inner_step_is_a_gradient_step_on_the_task_s_own_replay() -> None:
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), adapted.weights, expected)
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_an_inner_step_is_no_longer_than_it_may_be() -> None:
     outer = learner(num_updates=1, reward_scale=1e6, max_inner_norm=0.01)
-    theta, (newest, _, _) = data(outer)
+    theta, (context, _, _) = data(outer)
     phi, _ = outer.inner.begin(theta, 1, KEY)
-    adapted, _ = jax.jit(outer.inner.adapt)(theta, phi, (), jax.tree.map(lambda x: x[0], newest), KEY)
+    adapted, _ = jax.jit(outer.inner.adapt)(theta, phi, (), jax.tree.map(lambda x: x[0], context), KEY)
     assert float(optax.tree.norm(optax.tree.sub(adapted.weights, theta))) == pytest.approx(0.3 * 0.01, rel=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_the_meta_gradient_is_that_of_central_differences() -> None:
     """Along a random direction in the weights, targets of inner steps included; not so those of first order.
 
@@ -67,12 +67,12 @@ def test_the_meta_gradient_is_that_of_central_differences() -> None:
     """
     outer = learner(num_updates=2)
     agent: MAMLDQN = outer.inner
-    theta, (newest, batch, key) = data(outer)
-    slow = agent.slow(theta)
+    theta, (context, batch, key) = data(outer)
+    target_parameters = agent.target_parameters(theta)
 
     @partial(jax.jit, static_argnums=0)
     def loss(agent: MAMLDQN, theta: PyTree) -> jax.Array:
-        return agent.loss(theta, slow, newest, batch, key)[0]
+        return agent.loss(theta, target_parameters, context, batch, key)[0]
 
     leaves, structure = jax.tree.flatten(theta)
     keys = jax.random.split(jax.random.key(7), len(leaves))
@@ -88,31 +88,31 @@ def test_the_meta_gradient_is_that_of_central_differences() -> None:
     assert abs(along(first) - slope) > 0.05 * abs(slope)
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_training_adapts_to_what_a_new_task_gives() -> None:
     """The first segment of three, or the first two, as when it lives in them; never the last."""
     outer = learner(num_segments=3, num_updates=2)
     agent: MAMLDQN = outer.inner
-    theta, (newest, batch, _) = data(outer)
-    loss = jax.jit(lambda newest, key: agent.loss(theta, theta, newest, batch, key)[0])
+    theta, (context, batch, _) = data(outer)
+    loss = jax.jit(lambda context, key: agent.loss(theta, theta, context, batch, key)[0])
 
     def paid_more_in(which: int) -> Segment:
-        return newest._replace(reward=newest.reward.at[which].add(1.0))
+        return context._replace(reward=context.reward.at[which].add(1.0))
 
     keys = jax.random.split(KEY, 32)
-    moved = np.array([[abs(loss(paid_more_in(which), key) - loss(newest, key)) > 1e-6 for which in range(3)] for key in keys])
+    moved = np.array([[abs(loss(paid_more_in(which), key) - loss(context, key)) > 1e-6 for which in range(3)] for key in keys])
     assert moved[:, 0].all()
     assert 8 < moved[:, 1].sum() < 24
     assert not moved[:, 2].any()
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_until_it_has_adapted_it_tries_everything() -> None:
     outer = learner(exploration_epsilon=0.5, epsilon=0.1)
     agent: MAMLDQN = outer.inner
-    theta, (newest, _, _) = data(outer)
+    theta, (context, _, _) = data(outer)
     phi, _ = agent.begin(theta, 1, KEY)
-    segment = jax.tree.map(lambda x: x[0], newest)
+    segment = jax.tree.map(lambda x: x[0], context)
     timestep = jax.tree.map(lambda x: x[0, 0], segment.timestep)
     adapted, _ = jax.jit(agent.adapt)(theta, phi, (), segment, KEY)
     for known, epsilon in ((phi, 0.5), (adapted, 0.1)):

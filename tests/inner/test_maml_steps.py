@@ -22,7 +22,7 @@ KEY = jax.random.key(0)
 
 
 def learner(**fields: Any) -> MAML:
-    return MAML(1, Discrete(2), LOGITS, GradientDescent(jnp.array([0.5, 0.1])), moves=("policy",), **fields)
+    return MAML(1, Discrete(2), LOGITS, GradientDescent(jnp.array([0.5, 0.1])), adapted_parts=("policy",), **fields)
 
 
 START = np.log([0.75, 0.25])

@@ -40,7 +40,7 @@ def learner(**fields: Any) -> Any:
 
 def lived(outer: Any, theta: PyTree) -> tuple[MQLPhi, Segment]:
     """What it begins with, and the segments [3, 4, 1] of one lifetime, in which it did not adapt."""
-    agent: MQL = outer.inner.explorer(1.0)
+    agent: MQL = outer.inner.behaviour_policy(1.0)
 
     @jax.jit
     def live(theta: PyTree) -> tuple[MQLPhi, Segment]:
@@ -93,7 +93,7 @@ def test_own_data_are_the_newest_steps_of_the_task() -> None:
     np.testing.assert_allclose(kept[[2, 3, 4, 5, 6, 7, 8, 9, 0, 1]], lived_actions[2:], atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_adapting_moves_weights_and_old_data_is_shipped() -> None:
     outer = learner()
     state, step = jax.jit(outer.init)(KEY), jax.jit(outer.step)
@@ -103,7 +103,7 @@ def test_adapting_moves_weights_and_old_data_is_shipped() -> None:
     old = theta["old"]
     assert old.steps.r_t.shape == (40,)
     assert old.is_lived.all()
-    lived_rewards = np.asarray(state.by_task.kept.experience.reward)
+    lived_rewards = np.asarray(state.by_task.replays.experience.reward)
     assert all(np.isclose(lived_rewards, reward).any() for reward in np.asarray(old.steps.r_t))
     agent: MQL = outer.inner
     phi, segments = lived(outer, theta)
@@ -115,7 +115,7 @@ def test_adapting_moves_weights_and_old_data_is_shipped() -> None:
     assert any(np.any(a != b) for a, b in zip(*map(jax.tree.leaves, moved.values()), strict=True))
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_nothing_is_learned_from_steps_that_nobody_lived() -> None:
     """Rows of 20 steps, lifetimes of 10, two of four tasks at each outer step: all tasks have a row after the fourth.
 
@@ -141,7 +141,7 @@ def test_nothing_is_learned_from_steps_that_nobody_lived() -> None:
     assert all(np.array_equal(old.steps.r_t < 0, old.is_lived) for old in shipped[2:])
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_adapting_uses_old_steps_that_were_lived_and_no_others() -> None:
     """Weights and pull are as if only those were there; where none was lived it is the own data alone that is used."""
     outer = learner(num_shipped=6)
@@ -213,13 +213,13 @@ class Quadratic(QLearner):
     def decide(self, parameters: PyTree, x: jax.Array) -> Decision:
         return Decision(x, parameters)  # type: ignore[arg-type]
 
-    def slow(self, parameters: PyTree) -> PyTree:
+    def target_parameters(self, parameters: PyTree) -> PyTree:
         return parameters
 
-    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(self, parameters: PyTree, target_parameters: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         return 0.5 * jnp.square(parameters - step.r_t), {}
 
-    def exploring(self, remaining: jax.Array | float) -> Self:
+    def behaviour_policy(self, remaining: jax.Array | float) -> Self:
         return self
 
 
@@ -288,8 +288,8 @@ def test_fine_tuning_on_own_data_counts_all_alike_and_is_not_pulled_back() -> No
 
 
 def test_targets_follow_while_it_fine_tunes() -> None:
-    """One step of Adam from 1 towards 0.5 is 0.02 long; a quarter of that for the slow weights."""
-    agent = BY_HAND.replace(num_own_updates=1, adapt_slow_rate=0.25)  # type: ignore[attr-defined]
+    """One step of Adam from 1 towards 0.5 is 0.02 long; a quarter of that for the target weights."""
+    agent = BY_HAND.replace(num_own_updates=1, adapt_target_update_rate=0.25)  # type: ignore[attr-defined]
     phi = adapted(agent, {"encoder": jnp.zeros(()), "q_learner": jnp.ones(())})
     assert float(phi.weights) == pytest.approx(0.98, abs=1e-5)
-    assert float(phi.slow) == pytest.approx(0.995, abs=1e-5)
+    assert float(phi.target_parameters) == pytest.approx(0.995, abs=1e-5)

@@ -45,16 +45,16 @@ class Linear(QLearner):
     def decide(self, parameters: PyTree, x: jax.Array) -> Decision:
         return Decision(x, jnp.zeros(()))  # type: ignore[arg-type]
 
-    def slow(self, parameters: PyTree) -> PyTree:
+    def target_parameters(self, parameters: PyTree) -> PyTree:
         return parameters
 
-    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        v_t = slow["critic"] @ step.x_t
+    def loss(self, parameters: PyTree, target_parameters: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        v_t = target_parameters["critic"] @ step.x_t
         target = td_target(step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
         metrics = {"z0": step.x_tm1[1], "z1": step.x_tm1[2], "next_z0": step.x_t[1], "target": target}
         return parameters["critic"] @ step.x_tm1 - target, metrics
 
-    def exploring(self, remaining: jax.Array | float) -> Self:
+    def behaviour_policy(self, remaining: jax.Array | float) -> Self:
         return self
 
 
@@ -74,8 +74,8 @@ def loss_and_gradient(agent: PEARL, keys: jax.Array) -> tuple[Any, Any, Any]:
     """Of a lifetime of three segments of four steps, and a batch of five steps; the loss, its derivative in theta, metrics."""
     theta = AGENT.init(jax.random.key(0))
     batch = ReplayStep.of(segment((5, 1)), worth=jnp.ones((5, 1)), time=jnp.zeros((5, 1), jnp.int32))
-    newest = segment((3, 4, 1))
-    loss = lambda theta, key: agent.loss(theta, AGENT.slow(theta), newest, batch, key)  # noqa: E731
+    context = segment((3, 4, 1))
+    loss = lambda theta, key: agent.loss(theta, AGENT.target_parameters(theta), context, batch, key)  # noqa: E731
     both = jax.jit(jax.vmap(jax.value_and_grad(loss, has_aux=True), in_axes=(None, 0)))
     (value, metrics), of = both(theta, keys)
     return value, of, metrics
@@ -141,7 +141,7 @@ class Witness(Linear):
 
     num_inputs: int = struct.field(pytree_node=False, default=5)
 
-    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(self, parameters: PyTree, target_parameters: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         seen = {"reward": step.x_tm1[1], "clock": step.x_tm1[2], "next_reward": step.x_t[1], "next_clock": step.x_t[2]}
         return jnp.zeros(()), seen | {"ends": step.terminated_t.astype(jnp.float32)}
 
@@ -157,6 +157,6 @@ def test_who_sees_reward_and_clock_sees_them_before_and_after_a_step() -> None:
     ):
         timestep = lived.timestep._replace(previous_reward=jnp.full((5, 1), 7.0), first=jnp.full((5, 1), first))
         batch = ReplayStep.of(lived._replace(timestep=timestep), jnp.ones((5, 1)), jnp.full((5, 1), time))
-        _, metrics = agent.loss(theta, agent.slow(theta), segment((3, 4, 1)), batch, jax.random.key(0))
+        _, metrics = agent.loss(theta, agent.target_parameters(theta), segment((3, 4, 1)), batch, jax.random.key(0))
         found = [float(metrics[name]) for name in ("reward", "clock", "next_reward", "next_clock", "ends")]
         assert found == pytest.approx(expected)

@@ -61,14 +61,14 @@ FEW_SLOW = jnp.array([[[0.0, 0.0], [1.0, 4.0]], [[0.0, 0.0], [2.0, 3.0]]])
 FEW_STEP = Step(jnp.array([1.0, 0.0]), jnp.int32(0), jnp.float32(1.0), jnp.bool_(False), jnp.array([0.0, 1.0]))
 
 
-def loss_and_gradients(agent: SAC, parameters: Any, slow: Any, step: Step) -> tuple[float, Any, Any, Any, Any, Any]:
-    """The loss, its derivatives in parameters, slow, x_tm1 and x_t, and metrics."""
+def loss_and_gradients(agent: SAC, parameters: Any, target_parameters: Any, step: Step) -> tuple[float, Any, Any, Any, Any, Any]:
+    """The loss, its derivatives in parameters, target parameters, x_tm1 and x_t, and metrics."""
 
-    def loss(parameters: Any, slow: Any, x_tm1: jax.Array, x_t: jax.Array) -> Any:
-        return agent.loss(parameters, slow, step._replace(x_tm1=x_tm1, x_t=x_t), jax.random.key(0))
+    def loss(parameters: Any, target_parameters: Any, x_tm1: jax.Array, x_t: jax.Array) -> Any:
+        return agent.loss(parameters, target_parameters, step._replace(x_tm1=x_tm1, x_t=x_t), jax.random.key(0))
 
     both = jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2, 3), has_aux=True))
-    (value, metrics), gradients = both(parameters, slow, step.x_tm1, step.x_t)
+    (value, metrics), gradients = both(parameters, target_parameters, step.x_tm1, step.x_t)
     return float(value), *gradients, metrics
 
 
@@ -110,7 +110,7 @@ def test_a_target_entropy_that_is_given() -> None:
 
 
 def test_the_loss_of_a_step_of_a_few_actions() -> None:
-    """Next: pi = (1/2, 1/2), the lower of the slow critics (1, 3), a soft value of 2 + 0.2 ln 2.
+    """Next: pi = (1/2, 1/2), the lower of the target critics (1, 3), a soft value of 2 + 0.2 ln 2.
 
     target = 0.5 * 1 + 0.9 (2 + 0.2 ln 2) = 2.42477;  of action 0 the critics say 2 and 3;  errors -0.42477 and 0.57523
     policy: pi = (1/4, 3/4), the lower of the critics (2, 1/2), entropy 0.56234:  -(0.25 * 2 + 0.75 * 0.5) - 0.2 * 0.56234
@@ -161,7 +161,7 @@ def test_critics_are_asked_about_the_action_that_is_carried_out() -> None:
 def test_a_policy_of_a_few_actions_needs_a_spread() -> None:
     """Its logits are divided by it."""
     with pytest.raises(ValueError, match="spread=0"):
-        DiscreteSAC.of(2, Discrete(2), (4,), spread=0.0)
+        DiscreteSAC.create(2, Discrete(2), (4,), spread=0.0)
 
 
 @pytest.mark.parametrize("kind", [SAC, TD3])
@@ -169,5 +169,5 @@ def test_a_box_that_a_policy_does_not_reach_is_refused(kind: Any) -> None:
     """In [2, inf) every action within [-1, 1] is carried out as 2, so there is nothing to learn; in [0, inf) half of them are."""
     for low, high in (((2.0,), (np.inf,)), ((-np.inf,), (-1.0,))):
         with pytest.raises(ValueError, match="acts within"):
-            kind.of(1, Continuous(1, low, high), (4,))
-    kind.of(1, Continuous(2, (0.0, -1.0), (np.inf, 1.0)), (4,))
+            kind.create(1, Continuous(1, low, high), (4,))
+    kind.create(1, Continuous(2, (0.0, -1.0), (np.inf, 1.0)), (4,))

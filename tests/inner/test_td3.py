@@ -20,8 +20,8 @@ AGENT = TD3(
     critic=Network(init=lambda key: jnp.zeros(()), apply=lambda c, x, a: c[:, 0] * x[0] + c[:, 1] * a[0]),
     discount=0.9,
     reward_scale=0.5,
-    smoothing=0.2,
-    most_smoothing=0.5,
+    target_policy_noise=0.2,
+    noise_clip=0.5,
 )
 PARAMETERS = {"actor": jnp.array(0.2), "critic": jnp.array([[3.0, 1.0], [1.0, 3.0]])}
 SLOW = {"actor": jnp.array(0.4), "critic": jnp.array([[1.0, 1.0], [0.25, 2.0]])}
@@ -37,15 +37,15 @@ def targets(agent: TD3, keys: jax.Array, step: Step = STEP) -> np.ndarray:
 
 
 def test_the_loss_of_a_step() -> None:
-    """Without noise the slow policy's action is 0.8, of which the slow critics say 2.8 and 2.1.
+    """Without noise the target policy's action is 0.8, of which the target critics say 2.8 and 2.1.
 
     target = 0.5 * 1 + 0.9 * 2.1 = 2.39;  q = (3.5, 2.5);  errors 1.11 and 0.11
     policy: its action is 0.2, of which the first critic says 3.2, with a slope of 1
     """
-    agent = AGENT.replace(smoothing=0.0)  # type: ignore[attr-defined]
+    agent = AGENT.replace(target_policy_noise=0.0)  # type: ignore[attr-defined]
 
-    def loss(parameters: Any, slow: Any, x_tm1: jax.Array, x_t: jax.Array) -> Any:
-        return agent.loss(parameters, slow, STEP._replace(x_tm1=x_tm1, x_t=x_t), KEYS[0])
+    def loss(parameters: Any, target_parameters: Any, x_tm1: jax.Array, x_t: jax.Array) -> Any:
+        return agent.loss(parameters, target_parameters, STEP._replace(x_tm1=x_tm1, x_t=x_t), KEYS[0])
 
     both = jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2, 3), has_aux=True))
     (value, metrics), (of, of_slow, of_x_tm1, of_x_t) = both(PARAMETERS, SLOW, STEP.x_tm1, STEP.x_t)
@@ -66,14 +66,14 @@ def test_the_action_that_a_target_values_is_smoothed_within_bounds() -> None:
     Noise of 0.2 has that standard deviation, within 4 standard errors, where actions are far from the edge; noise of 0.01 is
     within its bound. Noise of a thousand is 0.5 either way: the action is 0.3, or 1, the edge of the box.
     """
-    middle = STEP._replace(x_t=jnp.array([0.0]))  # the slow policy's action is 0, targets are 0.5 + 0.9 min(a, 2 a)
+    middle = STEP._replace(x_t=jnp.array([0.0]))  # the target policy's action is 0, targets are 0.5 + 0.9 min(a, 2 a)
     noise = (targets(AGENT, KEYS, middle._replace(r_t=jnp.float32(10.0))) - 5.0) / 0.9
     noise = np.where(noise < 0, noise / 2, noise)
     assert np.square(noise).mean() == pytest.approx(0.2**2, abs=4 * 0.2**2 * np.sqrt(2 / 200))
     assert np.abs(noise).max() <= 0.5 + 1e-4
-    small = AGENT.replace(smoothing=0.01)  # type: ignore[attr-defined]
+    small = AGENT.replace(target_policy_noise=0.01)  # type: ignore[attr-defined]
     assert np.ptp(targets(small, KEYS)) > 0.02
-    large = AGENT.replace(smoothing=1000.0)  # type: ignore[attr-defined]
+    large = AGENT.replace(target_policy_noise=1000.0)  # type: ignore[attr-defined]
     np.testing.assert_allclose(np.unique(targets(large, KEYS).round(3)), [0.95 + 1.8 * 0.3, 0.95 + 1.8 * 1.0], atol=1e-3)
 
 
@@ -91,9 +91,9 @@ def test_critics_are_asked_about_the_action_that_is_carried_out() -> None:
     Slow critics say 2 and 1/2 of the next one: target 0.5 + 0.9 / 2. The first critic says 3 of this one. Its slope at the edge
     moves the policy all the same: one that is beyond the box in every state would never come back.
     """
-    agent = AGENT.replace(smoothing=0.0, action_space=Continuous(1, (0.0,), (float("inf"),)))  # type: ignore[attr-defined]
-    parameters, slow = PARAMETERS | {"actor": jnp.array(-0.2)}, SLOW | {"actor": jnp.array(-0.4)}
-    of, metrics = jax.grad(agent.loss, has_aux=True)(parameters, slow, STEP, KEYS[0])
+    agent = AGENT.replace(target_policy_noise=0.0, action_space=Continuous(1, (0.0,), (float("inf"),)))  # type: ignore[attr-defined]
+    parameters, target_parameters = PARAMETERS | {"actor": jnp.array(-0.2)}, SLOW | {"actor": jnp.array(-0.4)}
+    of, metrics = jax.grad(agent.loss, has_aux=True)(parameters, target_parameters, STEP, KEYS[0])
     errors = np.array([3.5, 2.5]) - (0.5 + 0.9 / 2)
     assert float(metrics["loss/critic"]) == pytest.approx(0.5 * np.square(errors).sum(), rel=1e-5)
     assert float(metrics["policy/value"]) == pytest.approx(3.0)

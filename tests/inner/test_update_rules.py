@@ -74,14 +74,14 @@ def test_rates_of_parameters_and_of_steps_are_meta_parameters() -> None:
 
 
 def test_an_untrained_lstm_descends_at_its_initial_rate() -> None:
-    rule = LSTMRule.fresh(hidden_size=4, initial_rate=0.2, initial_keep=0.999)
+    rule = LSTMRule.create(hidden_size=4, initial_rate=0.2, initial_keep=0.999)
     (moved,) = steps(rule, rule.init(WEIGHTS, KEY), 1)
     # a: .999 * 1 - .2 * .5 = .899, .999 * 2 + .2 = 2.198;  gates differ a little by the random initial weights
     np.testing.assert_allclose(moved["a"], [0.899, 2.198], atol=0.02)
 
 
 def test_the_lstm_remembers_and_treats_weights_alike() -> None:
-    rule = LSTMRule.fresh(hidden_size=4)
+    rule = LSTMRule.create(hidden_size=4)
     meta = jax.tree.map(lambda x: x + 0.3, rule.init(WEIGHTS, KEY))
     first, second = (
         jax.tree.map(jnp.subtract, b, a) for a, b in zip([WEIGHTS, *steps(rule, meta, 2)], steps(rule, meta, 2), strict=False)
@@ -95,7 +95,7 @@ def test_the_lstm_remembers_and_treats_weights_alike() -> None:
 
 def test_the_lstm_equals_its_equations() -> None:
     """Two inner steps in NumPy: gradient and loss as (log |x| / 10, sign x) or, where tiny, (-1, e^10 x); an LSTM; two gates."""
-    rule = LSTMRule.fresh(hidden_size=3)
+    rule = LSTMRule.create(hidden_size=3)
     meta = jax.tree.map(lambda x: x + 0.4 * jnp.sin(jnp.arange(x.size)).reshape(x.shape), rule.init(WEIGHTS, KEY))
     slope = {"a": jnp.array([0.5, -1e-6]), "b": jnp.array(-2.0)}
     state, weights = rule.begin(meta, WEIGHTS), WEIGHTS
@@ -119,7 +119,7 @@ def test_the_lstm_equals_its_equations() -> None:
 
 def test_the_lstm_sees_the_gradient_as_a_constant() -> None:
     """So the derivative of an update in the gradient is minus the rate, and in the weight it is keep and through the gates."""
-    rule = LSTMRule.fresh(hidden_size=4, initial_rate=0.2)
+    rule = LSTMRule.create(hidden_size=4, initial_rate=0.2)
     meta = jax.tree.map(lambda x: x + 0.3, rule.init(WEIGHTS, KEY))
     state = rule.begin(meta, WEIGHTS)
 
@@ -134,6 +134,6 @@ def test_the_lstm_sees_the_gradient_as_a_constant() -> None:
 
 def test_an_lstm_of_no_use_is_refused() -> None:
     with pytest.raises(ValueError, match=r"initial_rate=1.5: give a number above 0 and below 1"):
-        LSTMRule.fresh(initial_rate=1.5)
+        LSTMRule.create(initial_rate=1.5)
     with pytest.raises(ValueError, match="hidden_size=0"):
-        LSTMRule.fresh(hidden_size=0)
+        LSTMRule.create(hidden_size=0)

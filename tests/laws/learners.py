@@ -121,7 +121,7 @@ LEARNERS: dict[str, dict[str, Case]] = {
 
 def exploring(outer: OffPolicy) -> OffPolicy:
     """With an agent that always gathers experience: what is shipped may do the same at every step, whatever the key."""
-    return outer.replace(inner=outer.inner.explorer(1.0))
+    return outer.replace(inner=outer.inner.behaviour_policy(1.0))
 
 
 def build(algorithm: str, variant: str) -> OuterLearner:

@@ -25,7 +25,7 @@ def rl2(tasks: ProbeTasks) -> PPO:
         num_minibatches=2,
         learning_rate=1e-2,
         discount=1.0,
-        trace=1.0,
+        gae_lambda=1.0,
         entropy_coefficient=0.02,
     )
 

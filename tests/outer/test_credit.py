@@ -30,7 +30,7 @@ def test_lifetime_credit_crosses_episodes_and_segments_and_stops_at_the_lifetime
     # returns-to-go 1, 2, 4, 8 whatever the boundaries.
     reward = jnp.zeros((2, 2, 1, 1)).at[1, 1].set(8.0)
     done = jnp.ones((2, 2, 1, 1), bool)
-    critic = LifetimeCritic(discount=0.5, trace=1.0, scale_rate=1.0)
+    critic = LifetimeCritic(discount=0.5, gae_lambda=1.0, scale_rate=1.0)
     credit, statistics = critic.assign(critic.init(), lifetimes(reward, done=done))
     returns = np.array([1.0, 2.0, 4.0, 8.0])
     np.testing.assert_allclose(credit.advantage.reshape(-1), (returns - returns.mean()) / returns.std(), rtol=1e-4)
@@ -44,21 +44,21 @@ def test_lifetime_credit_crosses_episodes_and_segments_and_stops_at_the_lifetime
 def test_credit_fades_by_the_trace() -> None:
     """Errors 0, 0, 8 of a critic that says 0: at a discount of .5 and a trace of .5 the advantages are 8 / 16, 8 / 4 and 8."""
     reward = jnp.zeros((1, 3, 1, 1)).at[0, 2].set(8.0)
-    target, _ = raw_targets(LifetimeCritic(discount=0.5, trace=0.5), lifetimes(reward))
+    target, _ = raw_targets(LifetimeCritic(discount=0.5, gae_lambda=0.5), lifetimes(reward))
     np.testing.assert_allclose(target.ravel(), [0.5, 2.0, 8.0], rtol=1e-5)
 
 
 def test_the_critic_speaks_normalised_units() -> None:
     """A critic that says 1 means location + scale: advantages use that, and a right critic has targets equal to itself."""
     scale = ReturnScale(mean=jnp.float32(10.0), variance=jnp.float32(4.0), weight=jnp.float32(1.0))  # std 2
-    critic = LifetimeCritic(discount=0.0, trace=0.0, scale_rate=0.0)
+    critic = LifetimeCritic(discount=0.0, gae_lambda=0.0, scale_rate=0.0)
     reward = jnp.array([12.0, 16.0]).reshape(1, 2, 1, 1)
     credit, _ = critic.assign(scale, lifetimes(reward, value=1.0))
     # the critic means 12; advantages 0 and 4, centred and scaled: -1, 1.  Targets (12 - 10) / 2 and (16 - 10) / 2.
     np.testing.assert_allclose(credit.advantage.reshape(-1), [-1.0, 1.0], atol=1e-4)
     np.testing.assert_allclose(credit.value_target.reshape(-1), [1.0, 3.0], rtol=1e-5)
     # looking a step ahead at a discount of a half: 12 + 12 / 2 = 18 and 16, of which (18 - 10) / 2 and (16 - 10) / 2
-    credit, _ = LifetimeCritic(discount=0.5, trace=0.0, scale_rate=0.0).assign(scale, lifetimes(reward, value=1.0))
+    credit, _ = LifetimeCritic(discount=0.5, gae_lambda=0.0, scale_rate=0.0).assign(scale, lifetimes(reward, value=1.0))
     np.testing.assert_allclose(credit.value_target.reshape(-1), [4.0, 3.0], rtol=1e-5)
 
 
@@ -125,7 +125,7 @@ def test_credit_of_an_episode_does_not_reach_into_the_segment_before() -> None:
     # Two segments of two steps in which no episode ends; 100 for the first step of the second. Discount and lambda 1, critic 0:
     # the first steps return 0 and 100, where credit that ran on had 100 and 100; the last ones do not count.
     reward = jnp.zeros((2, 2, 1, 1)).at[1, 0].set(100.0)
-    target, weight = raw_targets(EpisodeCritic(discount=1.0, trace=1.0), lifetimes(reward))
+    target, weight = raw_targets(EpisodeCritic(discount=1.0, gae_lambda=1.0), lifetimes(reward))
     np.testing.assert_allclose(target.reshape(2, 2)[:, 0], [0.0, 100.0], atol=1e-3)
     np.testing.assert_array_equal(weight.reshape(2, 2), [[1.0, 0.0], [1.0, 0.0]])
 
@@ -135,7 +135,9 @@ def test_an_episode_that_a_segment_cuts_off_is_worth_what_the_critic_says_of_its
     # fresh critic, in units of reward, that says 6 everywhere. Returns: 1 + .5 = 1.5, 1; then 1 + .5 * 6 = 4, and the last does
     # not count.
     done = jnp.zeros((2, 4, 1, 1), bool).at[:, 1].set(True)
-    target, weight = raw_targets(EpisodeCritic(discount=0.5, trace=1.0), lifetimes(jnp.ones((2, 4, 1, 1)), value=6.0, done=done))
+    target, weight = raw_targets(
+        EpisodeCritic(discount=0.5, gae_lambda=1.0), lifetimes(jnp.ones((2, 4, 1, 1)), value=6.0, done=done)
+    )
     np.testing.assert_allclose(target.reshape(2, 4)[:, :3], [[1.5, 1.0, 4.0]] * 2, rtol=1e-5)
     np.testing.assert_array_equal(weight.reshape(2, 4), [[1.0, 1.0, 1.0, 0.0]] * 2)
 
@@ -143,7 +145,7 @@ def test_an_episode_that_a_segment_cuts_off_is_worth_what_the_critic_says_of_its
 def test_what_does_not_count_is_not_in_the_moments() -> None:
     """The same, of which 1.5, 1 and 4 count: mean 6.5 / 3, squared distances from it, -2/3, -7/6 and 11/6, of mean 31/18."""
     done = jnp.zeros((2, 4, 1, 1), bool).at[:, 1].set(True)
-    critic = EpisodeCritic(discount=0.5, trace=1.0)
+    critic = EpisodeCritic(discount=0.5, gae_lambda=1.0)
     credit, statistics = critic.assign(critic.init(), lifetimes(jnp.ones((2, 4, 1, 1)), value=6.0, done=done))
     assert float(statistics.mean) == pytest.approx(6.5 / 3, rel=1e-5)
     assert float(statistics.variance) == pytest.approx(31 / 18, rel=1e-5)
@@ -157,9 +159,9 @@ def test_streams_that_learn_from_one_another_share_what_they_earn() -> None:
     # segment get the mean, 4.
     reward = jnp.zeros((2, 1, 1, 2)).at[1, 0, 0, 1].set(8.0)
     batch = lifetimes(reward, done=jnp.ones((2, 1, 1, 2), bool))
-    target, _ = raw_targets(SharedCritic(discount=1.0, trace=1.0), batch)
+    target, _ = raw_targets(SharedCritic(discount=1.0, gae_lambda=1.0), batch)
     np.testing.assert_allclose(target.reshape(2, 2), [[4.0, 4.0], [4.0, 4.0]], rtol=1e-5)
-    alone, _ = raw_targets(LifetimeCritic(discount=1.0, trace=1.0), batch)
+    alone, _ = raw_targets(LifetimeCritic(discount=1.0, gae_lambda=1.0), batch)
     np.testing.assert_allclose(alone.reshape(2, 2), [[0.0, 8.0], [0.0, 8.0]], atol=1e-5)
 
 

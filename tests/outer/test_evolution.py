@@ -95,7 +95,7 @@ def test_a_step_goes_up_the_gradient_by_a_rate_that_falls() -> None:
 
 
 def test_fitness_is_the_mean_over_tasks_of_segments_by_their_scores() -> None:
-    outer = dataclasses.replace(small(), protocol=Protocol(3, 4, 2), score=(0.5, 0.0, 2.0))
+    outer = dataclasses.replace(small(), protocol=Protocol(3, 4, 2), segment_weights=(0.5, 0.0, 2.0))
     theta, keys = outer.inner.init(jax.random.key(0)), jax.random.split(jax.random.key(1), 5)
     live = partial(live_in_new_task, outer.inner, outer.tasks, theta, protocol=outer.protocol)
     reward = np.asarray(jax.jit(jax.vmap(live))(keys)[1].segments.reward)  # [N, K, T, B]

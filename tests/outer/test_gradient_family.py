@@ -43,11 +43,11 @@ def adapted(outer: OuterLearner, key: jax.Array) -> tuple[PyTree, PyTree]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "moves"), [("anil", {"policy"}), ("cavia", {"context"}), ("maml", {"torso", "policy"})])
-def test_only_those_parts_move_that_should(name: str, moves: set[str]) -> None:
+@pytest.mark.parametrize(("name", "adapted_parts"), [("anil", {"policy"}), ("cavia", {"context"}), ("maml", {"torso", "policy"})])
+def test_only_those_parts_move_that_should(name: str, adapted_parts: set[str]) -> None:
     theta, phi = adapted(build(name), jax.random.key(0))
-    assert set(phi.weights) == moves
-    for part in moves:
+    assert set(phi.weights) == adapted_parts
+    for part in adapted_parts:
         distance = [
             float(jnp.abs(a - b).max())
             for a, b in zip(*map(jax.tree.leaves, (phi.weights[part], theta.weights[part])), strict=True)
@@ -64,11 +64,11 @@ def test_the_context_is_an_input_of_the_policy() -> None:
 
 
 def test_parts_that_there_are_not_are_refused() -> None:
-    with pytest.raises(ValueError, match=r'moves=\(\'head\',\): the policy has the parts "torso" and "policy"'):
-        build("anil", moves=("head",))
+    with pytest.raises(ValueError, match=r'adapted_parts=\(\'head\',\): the policy has the parts "torso" and "policy"'):
+        build("anil", adapted_parts=("head",))
     outer = build("maml")
     with pytest.raises(ValueError, match=r"the network has no part \['context'\]; it has \['policy', 'torso'\]"):
-        outer.inner.replace(moves=("context",)).init(jax.random.key(0))
+        outer.inner.replace(adapted_parts=("context",)).init(jax.random.key(0))
 
 
 def test_a_variant_shows_all_settings_and_takes_no_others() -> None:
@@ -276,7 +276,10 @@ def test_what_would_learn_nothing_or_half_is_refused() -> None:
     with pytest.raises(ValueError, match=r"num_tasks=1: the second term's baseline is the mean of the other tasks"):
         build("e-maml", num_tasks=1)
     outer = build("maml-plus-plus")
-    for changes in ({"score": (1.0, 1.0)}, {"protocol": outer.protocol._replace(num_segments=1), "score": (1.0,)}):
+    for changes in (
+        {"segment_weights": (1.0, 1.0)},
+        {"protocol": outer.protocol._replace(num_segments=1), "segment_weights": (1.0,)},
+    ):
         with pytest.raises(ValueError, match=r"MAML\+\+ weighs the segments after inner steps by itself"):
             dataclasses.replace(outer, **changes)  # type: ignore[type-var]
 
@@ -285,8 +288,8 @@ def test_the_schedules_of_maml_plus_plus() -> None:
     outer = build("maml-plus-plus", num_inner_steps=4, multi_step_steps=10, first_order_steps=3)
     # at first 1 / 4 each; after 4 of 10 steps .6 / 4 = .15 each and 1 - 3 * .15 = .55; after 10 and later the last alone
     for step, expected in {0: [0, 0.25, 0.25, 0.25, 0.25], 4: [0, 0.15, 0.15, 0.15, 0.55], 10: [0, 0, 0, 0, 1]}.items():
-        np.testing.assert_allclose(outer.segment_weights(jnp.int32(step)), expected, atol=1e-6)
-    np.testing.assert_allclose(outer.replace(multi_step_steps=0).segment_weights(jnp.int32(0)), [0, 0, 0, 0, 1])
+        np.testing.assert_allclose(outer.annealed_weights(jnp.int32(step)), expected, atol=1e-6)
+    np.testing.assert_allclose(outer.replace(multi_step_steps=0).annealed_weights(jnp.int32(0)), [0, 0, 0, 0, 1])
     # a cosine: 1 at first, 1 / 2 half-way, (1 - cos(pi / 4)) / 2 after three quarters, 0 at the end
     left = jax.vmap(outer.schedule)(jnp.array([1.0, 0.5, 0.25, 0.0]))
     np.testing.assert_allclose(left, [1.0, 0.5, 0.1464466, 0.0], atol=1e-6)
@@ -308,6 +311,6 @@ def test_maml_plus_plus_weighs_segments_and_leaves_second_derivatives_out_at_fir
     ):
         now = state._replace(extra=state.extra._replace(num_steps=jnp.int32(number)))
         _, metrics = jax.jit(outer.improve)(now, group, statistics)
-        plain = by_hand.replace(score=weights, inner=outer.inner.replace(first_order=first_order))
+        plain = by_hand.replace(segment_weights=weights, inner=outer.inner.replace(first_order=first_order))
         gradient, _ = jax.jit(plain.gradient)(state.theta, group)
         np.testing.assert_allclose(metrics["gradient_norm"], optax.tree.norm(gradient), rtol=1e-4)

@@ -91,7 +91,7 @@ def learner(surrogate: Surrogate, **fields: object) -> PPO:
     decide = lambda weights, observation: Decision(Categorical(jax.nn.log_softmax(weights["logits"])), jnp.zeros(()))  # noqa: E731
     network = Network(lambda key: {"logits": THETA}, decide)
     inner = PlainMAML(1, tasks.action_space, network, GradientDescent(jnp.array([0.7])), surrogate=surrogate)
-    fields = {"credit": PlainBaseline(), "score": (0.0, 1.0)} | fields
+    fields = {"credit": PlainBaseline(), "segment_weights": (0.0, 1.0)} | fields
     return PPO(inner=inner, tasks=tasks, protocol=Protocol(2, 1, 2), num_tasks=4096, **fields)
 
 
@@ -175,10 +175,10 @@ class InUnitsOfReward(Exploration):
 def test_e_maml_estimates_the_whole_gradient(episodes: int, streams: int) -> None:
     """However many episodes a stream's segment has; the part with data held fixed alone is rejected."""
     protocol = Protocol(2, episodes, streams)
-    whole = estimates(learner(naive, credit=InUnitsOfReward(), score=(1.0, 1.0)).replace(protocol=protocol), 200)
+    whole = estimates(learner(naive, credit=InUnitsOfReward(), segment_weights=(1.0, 1.0)).replace(protocol=protocol), 200)
     assert_expectation(whole, exact(episodes * streams, total=True))
     pathwise = exact(episodes * streams, total=False)
     error = whole.std(0, ddof=1) / np.sqrt(len(whole))
     assert (np.abs(whole.mean(0) - pathwise) > Z * error).any()
-    without = learner(naive, credit=InUnitsOfReward(coefficient=0.0), score=(1.0, 1.0)).replace(protocol=protocol)
+    without = learner(naive, credit=InUnitsOfReward(coefficient=0.0), segment_weights=(1.0, 1.0)).replace(protocol=protocol)
     assert_expectation(estimates(without, 60), pathwise)

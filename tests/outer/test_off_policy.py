@@ -38,21 +38,21 @@ def after(outer: Any, num_steps: int) -> PyTree:
     return state
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_each_task_s_replay_holds_what_was_lived_in_it_and_the_newest_of_that() -> None:
     """Rewards are minus the distance to the task's own goal. Of three lifetimes of 5 steps, the newest 12 are kept."""
     outer = learner()
     state = after(outer, 3)
-    kept = jax.tree.map(lambda x: np.asarray(x)[:, 0], state.by_task.kept.experience)
+    kept = jax.tree.map(lambda x: np.asarray(x)[:, 0], state.by_task.replays.experience)
     goal = np.asarray(state.by_task.task.goal)
     assert len(np.unique(goal, axis=0)) == 4
     np.testing.assert_allclose(kept.reward, -np.linalg.norm(kept.next_observation - goal[:, None], axis=-1), atol=1e-5)
     assert kept.time.tolist() == [[2, 3, 4, 3, 4, 0, 1, 2, 3, 4, 0, 1]] * 4  # the third lifetime lies around the end
-    np.testing.assert_array_equal(state.by_task.kept.current_index, [3, 3, 3, 3])
-    assert np.asarray(state.by_task.kept.is_full).all()
+    np.testing.assert_array_equal(state.by_task.replays.current_index, [3, 3, 3, 3])
+    assert np.asarray(state.by_task.replays.is_full).all()
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_a_batch_is_of_replay_beside_the_newest_lifetime() -> None:
     outer = jmeta.algorithms.pearl(
         TASKS, widths=(8,), encoder_widths=(8,), num_tasks=4, num_segments=2, num_passes=1, capacity=100
@@ -61,24 +61,24 @@ def test_a_batch_is_of_replay_beside_the_newest_lifetime() -> None:
     lifetimes, batches, _ = jax.jit(jax.vmap(outer.draw))(records, KEYS)
     assert lifetimes.reward.shape == (4, 2, 5, 1)
     for task in range(4):
-        newest = np.asarray(lifetimes.reward[task]).ravel()
-        np.testing.assert_array_equal(newest, records.kept.experience.reward[task, 0, 30:40])
-        lived = np.asarray(records.kept.experience.reward[task, 0, :40])
+        context = np.asarray(lifetimes.reward[task]).ravel()
+        np.testing.assert_array_equal(context, records.replays.experience.reward[task, 0, 30:40])
+        lived = np.asarray(records.replays.experience.reward[task, 0, :40])
         assert all(np.isclose(lived, reward).any() for reward in np.asarray(batches.reward[task]).ravel())
-        assert not all(np.isclose(newest, reward).any() for reward in np.asarray(batches.reward[task]).ravel())
+        assert not all(np.isclose(context, reward).any() for reward in np.asarray(batches.reward[task]).ravel())
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_contexts_are_the_first_segments_or_steps_at_random() -> None:
     """The evidence of a product of Gaussians adds up, so which steps are in it can be told."""
     fields: dict[str, Any] = {"widths": (8,), "encoder_widths": (8,), "num_tasks": 4, "num_segments": 3, "num_passes": 1}
     outer = jmeta.algorithms.pearl(TASKS, **fields)
     state = after(outer, 1)
-    newest = jax.tree.map(lambda x: x[0], jax.jit(jax.vmap(outer.draw))(state.by_task, KEYS)[0])
+    context = jax.tree.map(lambda x: x[0], jax.jit(jax.vmap(outer.draw))(state.by_task, KEYS)[0])
     flat = lambda tree: np.asarray(jax.flatten_util.ravel_pytree(tree)[0])  # noqa: E731
 
     def contexts(agent: Any, keys: jax.Array) -> np.ndarray:
-        one = lambda key: jax.flatten_util.ravel_pytree(agent.context(state.theta, newest, key))[0]  # noqa: E731
+        one = lambda key: jax.flatten_util.ravel_pytree(agent.context(state.theta, context, key))[0]  # noqa: E731
         return np.asarray(jax.jit(jax.vmap(one))(keys))
 
     agent = outer.inner
@@ -86,7 +86,7 @@ def test_contexts_are_the_first_segments_or_steps_at_random() -> None:
     phi, _ = agent.begin(state.theta, 1, KEYS[0])
     prefixes = [flat(phi.evidence)]
     for number in range(3):
-        phi, _ = adapt(state.theta, phi, jnp.zeros(1, jnp.int32), jax.tree.map(lambda x: x[number], newest), KEYS[0])  # noqa: B023
+        phi, _ = adapt(state.theta, phi, jnp.zeros(1, jnp.int32), jax.tree.map(lambda x: x[number], context), KEYS[0])  # noqa: B023
         prefixes.append(flat(phi.evidence))
     drawn = contexts(agent, jax.random.split(KEYS[0], 30))
     which = [[np.allclose(context, x, atol=1e-4) for x in prefixes] for context in drawn]
@@ -113,38 +113,38 @@ def test_who_adapts_between_segments_has_two_of_them_in_every_family(tasks: Task
             build(num_segments=1)
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_the_encoder_learns_by_default_where_a_lifetime_of_the_tasks_is_one_episode() -> None:
     """Half of the contexts are empty, and the others have a divergence and a gradient."""
     assert TASKS.lifetime_length == TASKS.horizon
     outer = jmeta.algorithms.pearl(TASKS, widths=(8,), encoder_widths=(8,), num_tasks=8, num_passes=1, batch_size=4, capacity=10)
     state = after(outer, 1)
     data = jax.jit(jax.vmap(outer.draw))(state.by_task, jax.random.split(KEYS[0], 8))
-    gradient, metrics = jax.jit(outer.gradient)(state.theta, state.extra.slow, *data)
+    gradient, metrics = jax.jit(outer.gradient)(state.theta, state.extra.target_parameters, *data)
     assert float(metrics["posterior/kl"]) > 0
     assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient["encoder"]))
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_contexts_are_drawn_from_so_many_of_the_newest_lifetimes() -> None:
     """Of two in three, and before there are three, of those there are."""
     outer = jmeta.algorithms.pearl(
-        TASKS, widths=(8,), encoder_widths=(8,), num_tasks=4, num_collected=2, num_passes=1, capacity=100, num_recent=3
+        TASKS, widths=(8,), encoder_widths=(8,), num_tasks=4, num_collected=2, num_passes=1, capacity=100, num_contexts=3
     )
     for num_steps, first, last in ((1, 0, 1), (3, 0, 2), (9, 2, 5)):  # task 0 is lived in at every other step
         records = after(outer, num_steps).by_task
         assert records.num_lifetimes.tolist() == [last, last if num_steps % 2 == 0 else last - 1] * 2
         draw = jax.jit(jax.vmap(outer.draw, in_axes=(None, 0)))
         drawn, *_ = draw(jax.tree.map(lambda x: x[0], records), jax.random.split(KEYS[0], 100))
-        lived = np.asarray(records.kept.experience.reward)[0, 0, : 10 * last].reshape(last, 10)[first:]
+        lived = np.asarray(records.replays.experience.reward)[0, 0, : 10 * last].reshape(last, 10)[first:]
         assert {tuple(row) for row in np.asarray(drawn.reward).reshape(100, 10).tolist()} == {
             tuple(row) for row in lived.tolist()
         }
-    with pytest.raises(ValueError, match="num_recent=0: give a whole number of at least 1"):
-        learner(num_recent=0)
+    with pytest.raises(ValueError, match="num_contexts=0: give a whole number of at least 1"):
+        learner(num_contexts=0)
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_policy_and_critics_see_the_same_reward_of_the_episode_and_the_same_clock() -> None:
     """What the policy saw at a step is what the critics are told of it. An episode begins with no reward, a segment with no time
     passed; nothing is worth anything after a segment, which is an episode here, and without a clock a time limit ends nothing."""
@@ -159,16 +159,16 @@ def test_policy_and_critics_see_the_same_reward_of_the_episode_and_the_same_cloc
         def decide(self, parameters: Any, x: jax.Array) -> Any:
             return x
 
-        def loss(self, parameters: Any, slow: Any, step: Any, key: jax.Array) -> Any:
+        def loss(self, parameters: Any, target_parameters: Any, step: Any, key: jax.Array) -> Any:
             jax.debug.callback(lambda *step: seen.append(step), *step)
             return jnp.zeros(()), {}
 
     spy = Spy(**{name: getattr(agent.q_learner, name) for name in agent.q_learner.__dataclass_fields__})
     agent = agent.replace(q_learner=spy)
-    newest, _, key = jax.tree.map(lambda x: x[0], jax.jit(jax.vmap(outer.draw))(state.by_task, KEYS))
+    context, _, key = jax.tree.map(lambda x: x[0], jax.jit(jax.vmap(outer.draw))(state.by_task, KEYS))
     rows = jax.tree.map(lambda x: x[0, 0], state.by_task.recent)
     batch = jax.tree.map(lambda x: x[None], rows)
-    jax.jit(agent.loss)(state.theta, state.extra.slow, newest, batch, key)
+    jax.jit(agent.loss)(state.theta, state.extra.target_parameters, context, batch, key)
     jax.effects_barrier()
     critics = sorted((tuple(np.asarray(step[0][:4])), tuple(np.asarray(step[4][:4])), bool(step[3])) for step in seen)
     phi, memory = agent.begin(state.theta, 1, key)
@@ -181,7 +181,7 @@ def test_policy_and_critics_see_the_same_reward_of_the_episode_and_the_same_cloc
             memory = after_it[None]
             seen_by_policy.append(tuple(np.asarray(x[:4])))
             memories.append(int(after_it))
-        phi, memory = agent.adapt(state.theta, phi, memory, jax.tree.map(lambda x: x[segment], newest), key)  # noqa: B023
+        phi, memory = agent.adapt(state.theta, phi, memory, jax.tree.map(lambda x: x[segment], context), key)  # noqa: B023
     assert memories == [1, 2, 3, 4, 5] * 2
     np.testing.assert_allclose([before for before, *_ in critics], sorted(seen_by_policy), atol=1e-6)
     rewards = np.asarray(rows.reward)
@@ -192,7 +192,7 @@ def test_policy_and_critics_see_the_same_reward_of_the_episode_and_the_same_cloc
     ]
     np.testing.assert_allclose(sorted(after[2] for _, after, _ in critics), sorted(rewards), atol=1e-6)
     seen.clear()
-    jax.jit(agent.replace(segment_length=None).loss)(state.theta, state.extra.slow, newest, batch, key)
+    jax.jit(agent.replace(segment_length=None).loss)(state.theta, state.extra.target_parameters, context, batch, key)
     jax.effects_barrier()
     assert [bool(step[3]) for step in seen] == [False] * 10
 
@@ -203,7 +203,7 @@ def test_tasks_take_turns_and_nothing_is_learned_before_all_were_lived_in() -> N
     fresh = jax.jit(outer.init)(jax.random.key(0))
     step = jax.jit(outer.step)
     once, metrics = step(fresh, jax.random.key(0))
-    lived = lambda state: np.asarray(state.by_task.kept.current_index).tolist()  # noqa: E731
+    lived = lambda state: np.asarray(state.by_task.replays.current_index).tolist()  # noqa: E731
     assert lived(once) == [5, 0, 5, 0]
     same = lambda one, other: all(jax.tree.leaves(jax.tree.map(np.array_equal, one, other)))  # noqa: E731
     assert same(fresh.theta, once.theta)
@@ -213,7 +213,7 @@ def test_tasks_take_turns_and_nothing_is_learned_before_all_were_lived_in() -> N
     assert not same(once.theta, twice.theta)
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_a_run_continues_bit_for_bit(tmp_path: Path) -> None:
     """Replay is part of the state."""
     outer, key = learner(num_collected=2), jax.random.key(0)
@@ -223,14 +223,14 @@ def test_a_run_continues_bit_for_bit(tmp_path: Path) -> None:
     jax.tree.map(np.testing.assert_array_equal, parts.state, whole.state)
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_targets_follow_slowly() -> None:
-    """One gradient step: slow' = slow + 0.25 (critic' - slow)."""
-    outer = learner(num_passes=1, slow_rate=0.25)
+    """One gradient step: target' = target + 0.25 (critic' - target)."""
+    outer = learner(num_passes=1, target_update_rate=0.25)
     fresh = jax.jit(outer.init)(jax.random.key(0))
     one, _ = jax.jit(outer.step)(fresh, jax.random.key(0))
-    expected = jax.tree.map(lambda old, new: old + 0.25 * (new - old), fresh.extra.slow, one.theta["critic"])
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), expected, one.extra.slow)
+    expected = jax.tree.map(lambda old, new: old + 0.25 * (new - old), fresh.extra.target_parameters, one.theta["critic"])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), expected, one.extra.target_parameters)
 
 
 def test_the_size_of_replay_is_known_beforehand() -> None:
@@ -239,7 +239,7 @@ def test_the_size_of_replay_is_known_beforehand() -> None:
     The newest two lifetimes, of 5 steps each, are kept beside that.
     """
     step = 4 * (2 + 2 + 2 + 2 + 1 + 1 + 1 + 1) + 3
-    assert learner(num_recent=2).replay_bytes == 4 * (12 * step + 5 + 2 * 5 * step)
+    assert learner(num_contexts=2).replay_bytes == 4 * (12 * step + 5 + 2 * 5 * step)
     assert "replay takes 3,488 bytes" in learner().memory_remedy()
 
 
@@ -248,7 +248,7 @@ def test_actions_are_random_at_first() -> None:
     outer = jmeta.algorithms.td3(
         TASKS, widths=(8,), num_tasks=32, num_passes=1, batch_size=4, capacity=10, exploration_noise=0.01, random_steps=1
     )
-    first, second = np.split(np.asarray(after(outer, 2).by_task.kept.experience.action)[:, 0], 2, axis=1)
+    first, second = np.split(np.asarray(after(outer, 2).by_task.replays.experience.action)[:, 0], 2, axis=1)
     assert first.shape == second.shape == (32, 5, 2)
     assert np.abs(first).max() <= 1.0
     assert np.square(first).mean() == pytest.approx(1 / 3, abs=4 * np.sqrt(4 / 45 / 320))  # the variance of x^2 is 4/45
@@ -260,7 +260,7 @@ def test_actions_are_random_at_first() -> None:
 def test_random_actions_have_the_probability_they_are_drawn_with() -> None:
     """1/4 each of four actions, 1/2 for each side of a box; the policy's own where they are not random."""
     x, key = jnp.array([0.3, -0.2, 0.5]), jax.random.key(1)
-    few, box = DQN.of(3, Discrete(4), (8,), epsilon=0.1), SAC.of(3, Continuous(2), (8,))
+    few, box = DQN.create(3, Discrete(4), (8,), epsilon=0.1), SAC.of(3, Continuous(2), (8,))
     for agent, action, expected in ((few, jnp.int32(2), np.log(0.25)), (box, jnp.array([0.3, -0.9]), 2 * np.log(0.5))):
         own = agent.decide(agent.init(key), x).distribution
         random, policy = (RandomOr(own, jnp.bool_(is_random), agent.action_space) for is_random in (True, False))
@@ -335,7 +335,7 @@ def test_what_is_refused() -> None:
         jmeta.algorithms.pearl(SparsePointNavigation(), context_size=61)
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_when_the_rate_is_gone_theta_stays() -> None:
     outer = learner(anneal_steps=1)
     begun, first, second = (after(outer, number).theta for number in (0, 1, 2))
@@ -348,17 +348,17 @@ def test_a_shaped_reward_is_learned_from_and_not_seen() -> None:
     outer = jmeta.algorithms.sac(tasks, widths=(8,), num_tasks=4, num_passes=1, batch_size=8, capacity=12, shaped=True)
     recent = after(outer, 1).by_task
     goal = np.asarray(recent.task.goal)[:, None, None]
-    distance = np.linalg.norm(np.asarray(recent.recent.next_observation) - goal, axis=-1)
-    before = np.linalg.norm(np.asarray(recent.recent.timestep.observation) - goal, axis=-1)
-    np.testing.assert_allclose(recent.recent.reward, np.where(distance <= 0.2, 1 - distance, 0), atol=1e-6)
-    np.testing.assert_allclose(recent.recent.worth, recent.recent.reward + before - distance, atol=1e-6)
+    distance = np.linalg.norm(np.asarray(recent.contexts.next_observation) - goal, axis=-1)
+    before = np.linalg.norm(np.asarray(recent.contexts.timestep.observation) - goal, axis=-1)
+    np.testing.assert_allclose(recent.contexts.reward, np.where(distance <= 0.2, 1 - distance, 0), atol=1e-6)
+    np.testing.assert_allclose(recent.contexts.worth, recent.contexts.reward + before - distance, atol=1e-6)
     with pytest.raises(ValueError, match="shaped=True: PointNavigation has no shaped_reward"):
         learner(shaped=True)
     with pytest.raises(ValueError, match="shaped=True: MQL fine-tunes its values on a new task's own reward"):
         jmeta.algorithms.mql(tasks, shaped=True)
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_task_weights_weigh_tasks() -> None:
     """The gradient is the mean of the tasks' own, each with its weight over the mean weight."""
     weigh = lambda task: 0.2 + (task.goal[0] > 0)  # noqa: E731
@@ -371,7 +371,7 @@ def test_task_weights_weigh_tasks() -> None:
 
     @jax.jit
     def gradient(data: PyTree, weights: jax.Array) -> jax.Array:
-        return jax.flatten_util.ravel_pytree(outer.gradient(state.theta, state.extra.slow, *data, weights)[0])[0]
+        return jax.flatten_util.ravel_pytree(outer.gradient(state.theta, state.extra.target_parameters, *data, weights)[0])[0]
 
     each = np.stack([gradient(jax.tree.map(lambda x: x[i : i + 1], data), jnp.ones(1)) for i in range(4)])  # noqa: B023
     expected = (each * relative[:, None]).mean(0)
@@ -379,7 +379,7 @@ def test_task_weights_weigh_tasks() -> None:
     assert np.abs(expected - each.mean(0)).max() > 1e-3
 
 
-@pytest.mark.slow
+@pytest.mark.target_parameters
 def test_microbatches_change_nothing_but_memory() -> None:
     whole, parts = (after(learner(microbatch_size=size), 2).theta for size in (4, 1))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), whole, parts)
@@ -389,23 +389,23 @@ def test_microbatches_change_nothing_but_memory() -> None:
 
 def test_a_time_limit_does_not_end_what_follows_and_an_end_does() -> None:
     """DQN by hand: q(x) = x @ kernel + bias after one hidden unit. Both are truncated; the second is terminated too."""
-    learner = DQN.of(1, Discrete(2), (1,), discount=0.5)
+    learner = DQN.create(1, Discrete(2), (1,), discount=0.5)
     weights = {
         "torso": {"layers": {0: {"kernel": jnp.array([[1.0]]), "bias": jnp.zeros(1)}}},
         "values": {"kernel": jnp.array([[1.0, 2.0]]), "bias": jnp.array([0.0, 0.5])},
     }
-    slow = jax.tree.map(lambda x: 3.0 * x, weights)
+    target_parameters = jax.tree.map(lambda x: 3.0 * x, weights)
     step = Step(jnp.array([1.0]), jnp.int32(0), jnp.float32(0.2), jnp.bool_(False), jnp.array([2.0]))
-    # Next values are 2 and 4.5, so the second action; slow values 3 * 2 * 6 + 1.5 = 37.5. Target 0.2 + 0.5 * 37.5 = 18.95, and
+    # Next values are 2 and 4.5, so the second action; target values 3 * 2 * 6 + 1.5 = 37.5. Target 0.2 + 0.5 * 37.5 = 18.95, and
     # q(1, 0) = 1: Huber's loss of 17.95 is 17.95 - 0.5.
-    loss, _ = learner.loss(weights, slow, step, jax.random.key(0))
+    loss, _ = learner.loss(weights, target_parameters, step, jax.random.key(0))
     assert float(loss) == pytest.approx(17.45)
-    loss, _ = learner.loss(weights, slow, step._replace(terminated_t=jnp.bool_(True)), jax.random.key(0))
+    loss, _ = learner.loss(weights, target_parameters, step._replace(terminated_t=jnp.bool_(True)), jax.random.key(0))
     assert float(loss) == pytest.approx(0.8**2 / 2)
 
 
 def test_only_critics_learn_through_the_features_and_only_the_actor_through_its_actions() -> None:
-    sac = SAC.of(3, Continuous(2), (8,))
+    sac = SAC.create(3, Continuous(2), (8,))
     weights = sac.init(jax.random.key(0))
     step = Step(jnp.ones(3), jnp.full(2, 0.3), jnp.float32(1.0), jnp.bool_(True), jnp.zeros(3))
     loss = lambda weights, x: sac.loss(weights, weights["critic"], step._replace(x_tm1=x), jax.random.key(1))  # noqa: E731
@@ -420,13 +420,13 @@ def test_only_critics_learn_through_the_features_and_only_the_actor_through_its_
 
 def test_what_is_shipped_acts_by_the_mean_and_what_explores_by_the_whole_policy() -> None:
     x = jnp.array([0.3, -0.2, 0.5])
-    sac = SAC.of(3, Continuous(2), (8,))
+    sac = SAC.create(3, Continuous(2), (8,))
     parameters = sac.init(jax.random.key(0))
-    shipped, whole = (agent.decide(parameters, x).distribution for agent in (sac, sac.exploring(1.0)))
+    shipped, whole = (agent.decide(parameters, x).distribution for agent in (sac, sac.behaviour_policy(1.0)))
     np.testing.assert_allclose(shipped.mean, whole.mean)
     np.testing.assert_allclose(jnp.exp(shipped.log_std - whole.log_std), 0.05, rtol=1e-5)
     np.testing.assert_allclose(whole.log_std, sac.policy(parameters, x).log_std)
-    discrete = DiscreteSAC.of(3, Discrete(4), (8,))
+    discrete = DiscreteSAC.create(3, Discrete(4), (8,))
     parameters = discrete.init(jax.random.key(0))
-    shipped, whole = (agent.decide(parameters, x).distribution.logits for agent in (discrete, discrete.exploring(1.0)))
+    shipped, whole = (agent.decide(parameters, x).distribution.logits for agent in (discrete, discrete.behaviour_policy(1.0)))
     np.testing.assert_allclose(shipped - shipped.max(), 20 * (whole - whole.max()), atol=1e-4)

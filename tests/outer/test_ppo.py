@@ -22,7 +22,7 @@ SCORE = (0.25, 2.0)
 def learner(**fields: Any) -> PPO:
     """RL² on two segments of four pulls, which count by SCORE."""
     outer = jmeta.algorithms.rl2(BernoulliBandit(num_arms=3, num_pulls=4), hidden_size=3, num_tasks=4, num_minibatches=1)
-    settings = {"protocol": Protocol(2, 4, 1), "score": SCORE, "clip_epsilon": 0.1, "entropy_coefficient": 0.3}
+    settings = {"protocol": Protocol(2, 4, 1), "segment_weights": SCORE, "clip_epsilon": 0.1, "entropy_coefficient": 0.3}
     return dataclasses.replace(outer, **settings | fields)
 
 

@@ -29,7 +29,7 @@ class Reward(Term):
 
 def learner(**changed: Any) -> PPO:
     outer = jmeta.algorithms.rl2(TASKS, hidden_size=3, num_tasks=4, num_minibatches=1)
-    return outer.replace(protocol=Protocol(2, 4, 1), **{"score": (0.25, 2.0)} | changed)
+    return outer.replace(protocol=Protocol(2, 4, 1), **{"segment_weights": (0.25, 2.0)} | changed)
 
 
 def loss_of(outer: PPO) -> tuple[float, dict[str, float], Any]:
@@ -51,9 +51,9 @@ def test_a_term_counts_with_its_weight_in_its_segments() -> None:
 
 
 def test_a_term_may_count_in_a_segment_that_does_not_score() -> None:
-    plain, _, group = loss_of(learner(score=(0.0, 1.0)))
+    plain, _, group = loss_of(learner(segment_weights=(0.0, 1.0)))
     first = float(np.asarray(group.lifetimes.segments.reward)[0].mean())
-    loss, _, _ = loss_of(learner(score=(0.0, 1.0), terms=(Reward("loss/reward", segments=(2.0, 0.0)),)))
+    loss, _, _ = loss_of(learner(segment_weights=(0.0, 1.0), terms=(Reward("loss/reward", segments=(2.0, 0.0)),)))
     np.testing.assert_allclose(loss, plain + 2.0 * first, rtol=1e-5)
 
 

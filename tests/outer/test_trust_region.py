@@ -58,7 +58,7 @@ def test_products_with_the_hessian_are_those_of_the_divergence_itself(lived: tup
     flat, unravel = ravel_pytree(theta)
 
     def again(flat: jax.Array) -> PyTree:
-        return plain.decide_again(unravel(flat), group, plain.scored)
+        return plain.decide_again(unravel(flat), group, plain.weighted_segments)
 
     @jax.jit
     def by_transposition(vector: jax.Array) -> jax.Array:

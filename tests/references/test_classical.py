@@ -36,7 +36,7 @@ LEARNERS = {
     "Thompson sampling": ThompsonSampling,
     "epsilon-greedy": EpsilonGreedy,
     "optimistic Thompson sampling": OptimisticThompsonSampling,
-    "Gittins": functools.partial(GittinsIndex.for_lifetime, num_pulls=NUM_PULLS),
+    "Gittins": functools.partial(GittinsIndex.create, num_pulls=NUM_PULLS),
 }
 BANDIT_LEARNERS = sorted(set(LEARNERS) - {"random"})
 PUBLISHED = {  # Duan et al. 2016, 10 pulls of 5 and of 10 arms, 1,000 tasks each, given to one decimal

@@ -73,18 +73,18 @@ def test_the_rule_is_nearly_bayes_optimal():
 def test_it_changes_its_mind_near_the_end():
     """Arms (3, 2) and (0, 0): means 4/7 and 1/2. The unknown one is worth trying early, the better mean is taken at last."""
     for num_pulls, expected in ((12, [0, 1]), (6, [1, 0])):
-        learner = GittinsIndex.for_lifetime(1, Discrete(2), num_pulls=num_pulls)
+        learner = GittinsIndex.create(1, Discrete(2), num_pulls=num_pulls)
         np.testing.assert_allclose(probabilities(learner, (3, 2), (0, 0)), expected, atol=1e-6)
     assert gittins_index(0, 0, 7) > gittins_index(3, 2, 7)
 
 
 def test_beyond_its_lifetime_it_is_greedy():
-    learner = GittinsIndex.for_lifetime(1, Discrete(3), num_pulls=4)
+    learner = GittinsIndex.create(1, Discrete(3), num_pulls=4)
     np.testing.assert_allclose(probabilities(learner, (3, 2), (0, 0), (5, 6)), [1, 0, 0], atol=1e-6)
 
 
 def test_the_table_is_a_leaf():
-    leaves = jax.tree.leaves(GittinsIndex.for_lifetime(1, Discrete(3), num_pulls=4))
+    leaves = jax.tree.leaves(GittinsIndex.create(1, Discrete(3), num_pulls=4))
     assert [leaf.shape for leaf in leaves] == [(20,)]
     assert leaves[0].dtype == jnp.float32
 

@@ -102,12 +102,12 @@ def test_a_rollout_remembers_what_was_carried_out() -> None:
 
 @pytest.mark.parametrize("kind", [SAC, TD3])
 def test_the_critics_judge_what_was_carried_out(kind: Any) -> None:
-    q_learner = kind.of(1, Continuous(1, (0.0,), (INF,)), (8,))
+    q_learner = kind.create(1, Continuous(1, (0.0,), (INF,)), (8,))
     parameters = q_learner.init(KEY)
 
     def loss(action: float) -> float:
         step = Step(jnp.ones(1), jnp.array([action]), jnp.ones(()), jnp.array(True), jnp.ones(1))
-        return float(q_learner.loss(parameters, q_learner.slow(parameters), step, KEY)[0])
+        return float(q_learner.loss(parameters, q_learner.target_parameters(parameters), step, KEY)[0])
 
     assert loss(-0.5) == loss(0.0) != loss(0.5)
 

@@ -52,7 +52,7 @@ def edit_config(run: Path, **changes: object) -> None:
 def test_what_a_run_leaves_behind(trained):
     assert {path.name for path in trained.iterdir()} == {".lock", "config.json", "metrics.jsonl", "tensorboard", "checkpoints"}
     config = RunDirectory(trained).read_config()
-    assert config["format"] == 1
+    assert config["format"] == 2
     assert config["recipe"] is None
     assert config["learner"]["learning_rate"] == 0.1
     assert config["learner"]["theta"] == {"other": "float32[2, 2]", "position": "float32[3]"}
@@ -263,7 +263,7 @@ def test_descriptions_survive_json_and_tell_settings_apart():
     assert describe(jmeta.algorithms.rl2(tasks, hidden_size=4, num_tasks=4, learning_rate=0.001)) == described
     for other, changed in (
         (jmeta.algorithms.rl2(tasks, hidden_size=5, num_tasks=4), "theta.core/inputs/bias: was float32[12], now float32[15]"),
-        (jmeta.algorithms.rl2(tasks, hidden_size=4, num_tasks=4, trace=0.5), "credit.trace: was 0.95, now 0.5"),
+        (jmeta.algorithms.rl2(tasks, hidden_size=4, num_tasks=4, gae_lambda=0.5), "credit.gae_lambda: was 0.95, now 0.5"),
         (learner.replace(optimizer=partial(optax.adam, eps=1e-3)), "optimizer.eps: was 1e-05, now 0.001"),
         (learner.replace(optimizer=optax.sgd), "optimizer"),
         (learner.replace(protocol=Protocol(1, 20, 1)), "protocol.segment_length: was 10, now 20"),

@@ -11,12 +11,12 @@ from jmeta.tasks.base import TaskDistribution
 
 @normalisable
 @variant_of(maml, without=("baseline",))
-def anil(tasks: TaskDistribution, *, moves: tuple[str, ...] = ("policy",), **settings: Any) -> OuterLearner:
+def anil(tasks: TaskDistribution, *, adapted_parts: tuple[str, ...] = ("policy",), **settings: Any) -> OuterLearner:
     """``maml`` in which only the policy's last layer adapts; the features below are the same in every task.
 
     Args:
       tasks: the distribution to meta-train on.
-      moves: the parts that adapt, of "torso" and "policy".
+      adapted_parts: the parts that adapt, of "torso" and "policy".
       settings: as for ``maml``.
 
     Returns:
@@ -34,7 +34,9 @@ def anil(tasks: TaskDistribution, *, moves: tuple[str, ...] = ("policy",), **set
     References:
       Raghu et al. 2020, arXiv 1909.09157.
     """
-    if not moves or not set(moves) <= {"torso", "policy"}:
-        raise ValueError(f'moves={moves}: the policy has the parts "torso" and "policy", and at least one of them must adapt')
+    if not adapted_parts or not set(adapted_parts) <= {"torso", "policy"}:
+        raise ValueError(
+            f'adapted_parts={adapted_parts}: the policy has the parts "torso" and "policy", and at least one of them must adapt'
+        )
     outer = maml(tasks, **settings)
-    return with_inner(outer, moves=moves)
+    return with_inner(outer, adapted_parts=adapted_parts)

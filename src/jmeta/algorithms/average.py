@@ -24,7 +24,7 @@ def average(
     learning_rate: Positive = 1e-3,
     anneal_steps: Count | None = None,
     discount: Share = 0.99,
-    trace: Share = 0.95,
+    gae_lambda: Share = 0.95,
     clip_epsilon: Positive = 0.2,
     entropy_coefficient: NonNegative = 0.01,
     value_coefficient: NonNegative = 0.5,
@@ -46,7 +46,7 @@ def average(
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
         constant by default.
       discount: discount factor per environment step, in [0, 1], within an episode.
-      trace: lambda of the generalized advantage estimate, in [0, 1].
+      gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.
       entropy_coefficient: weight of the policy's entropy.
       value_coefficient: weight of the critic's squared error, in units of normalised return.
@@ -68,11 +68,11 @@ def average(
     """
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     return PPO(
-        inner=FixedPolicy.with_mlp(tasks.observation_size, tasks.action_space, widths),
+        inner=FixedPolicy.create(tasks.observation_size, tasks.action_space, widths),
         tasks=tasks,
-        credit=EpisodeCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),
+        credit=EpisodeCritic(discount=discount, gae_lambda=gae_lambda, value_coefficient=value_coefficient),
         protocol=Protocol(num_segments=1, segment_length=length, num_streams=1),
-        score=(1.0,),
+        segment_weights=(1.0,),
         num_tasks=num_tasks,
         num_epochs=num_epochs,
         num_minibatches=num_minibatches,

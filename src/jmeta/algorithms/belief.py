@@ -35,7 +35,7 @@ def belief_learner(
     learning_rate: Positive = 1e-3,
     anneal_steps: Count | None = None,
     discount: Share = 0.95,
-    trace: Share = 0.95,
+    gae_lambda: Share = 0.95,
     clip_epsilon: Positive = 0.2,
     entropy_coefficient: NonNegative = 0.02,
     value_coefficient: NonNegative = 0.5,
@@ -65,7 +65,7 @@ def belief_learner(
       anneal_steps: outer steps over which the policy's learning rate falls linearly to zero, the entropy coefficient in three
         quarters of them and the belief's rate in 0.85; constant by default.
       discount: discount factor per environment step, in [0, 1]; it runs on across episodes.
-      trace: lambda of the generalized advantage estimate, in [0, 1].
+      gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.
       entropy_coefficient: weight of the policy's entropy.
       value_coefficient: weight of the critic's squared error, in units of normalised return.
@@ -99,9 +99,9 @@ def belief_learner(
             policy=policy,
         ),
         tasks=tasks,
-        credit=LifetimeCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),
+        credit=LifetimeCritic(discount=discount, gae_lambda=gae_lambda, value_coefficient=value_coefficient),
         protocol=Protocol(num_segments=1, segment_length=length, num_streams=1),
-        score=(1.0,),
+        segment_weights=(1.0,),
         num_tasks=num_tasks,
         num_belief_updates=num_belief_updates,
         belief_batch_size=belief_batch_size,

@@ -62,4 +62,4 @@ def cavia(
         initial_std=initial_std,
         dtype=compute_dtype,
     )
-    return with_inner(outer, network=network, moves=("context",))
+    return with_inner(outer, network=network, adapted_parts=("context",))

@@ -64,6 +64,6 @@ def dqn(
     if not isinstance(tasks.action_space, Discrete):
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: DQN needs a few actions; use td3 or sac")
     sizes = (tasks.observation_size, tasks.action_space)
-    learner = DQN.of(*sizes, widths, discount=discount, reward_scale=reward_scale, epsilon=epsilon, last_epsilon=last_epsilon)
+    learner = DQN.create(*sizes, widths, discount=discount, reward_scale=reward_scale, epsilon=epsilon, last_epsilon=last_epsilon)
     agent = Reactive(*sizes, learner)
     return off_policy_learner(tasks, agent, explore_steps=explore_steps, learning_rate=learning_rate, **settings)

@@ -49,4 +49,4 @@ def e_maml(tasks: TaskDistribution, *, exploration_coefficient: NonNegative = 1.
     if outer.num_tasks < 2:
         raise ValueError(f"num_tasks={outer.num_tasks}: the second term's baseline is the mean of the other tasks; use 2 or more")
     credit = Exploration(**fields_for(Exploration, outer.credit), coefficient=exploration_coefficient)
-    return dataclasses.replace(outer, credit=credit, score=(1.0,) * len(outer.score))
+    return dataclasses.replace(outer, credit=credit, segment_weights=(1.0,) * len(outer.segment_weights))

@@ -75,7 +75,7 @@ def es_maml(
     if num_streams < 2:
         raise ValueError(f"num_streams={num_streams}: one try can't be compared with any, so nothing would adapt; use 2 or more")
     kind, rate = (EvolutionGradient, {"rate": inner_rate}) if adaptation == "gradient" else (HillClimbing, {})
-    inner = kind.with_mlp(
+    inner = kind.create(
         tasks.observation_size,
         tasks.action_space,
         widths,
@@ -89,7 +89,7 @@ def es_maml(
         inner=inner,
         tasks=tasks,
         protocol=Protocol(num_segments=num_inner_steps + 1, segment_length=length, num_streams=num_streams),
-        score=(*(0.0 for _ in range(num_inner_steps)), 1.0),
+        segment_weights=(*(0.0 for _ in range(num_inner_steps)), 1.0),
         num_tasks=num_tasks,
         population_size=population_size,
         members_at_once=members_at_once,

@@ -33,7 +33,7 @@ def hypernetwork(
     learning_rate: Positive = 3e-3,
     anneal_steps: Count | None = None,
     discount: Share = 0.99,
-    trace: Share = 0.95,
+    gae_lambda: Share = 0.95,
     clip_epsilon: Positive = 0.2,
     entropy_coefficient: NonNegative = 0.02,
     value_coefficient: NonNegative = 0.5,
@@ -65,7 +65,7 @@ def hypernetwork(
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
         constant by default.
       discount: discount factor per environment step, in [0, 1]; it runs on across episodes.
-      trace: lambda of the generalized advantage estimate, in [0, 1].
+      gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.
       entropy_coefficient: weight of the policy's entropy.
       value_coefficient: weight of the critic's squared error, in units of normalised return.
@@ -100,7 +100,7 @@ def hypernetwork(
     window = num_segments * length
     check_core(core, hidden_size, 1, window)
     return PPO(
-        inner=GeneratedPolicy.with_core(
+        inner=GeneratedPolicy.create(
             tasks.observation_size,
             tasks.action_space,
             partial(make_core, core, size=hidden_size, num_layers=1, window=window),
@@ -109,9 +109,9 @@ def hypernetwork(
             policy_widths=policy_widths,
         ),
         tasks=tasks,
-        credit=SharedCritic(discount=discount, trace=trace, value_coefficient=value_coefficient),
+        credit=SharedCritic(discount=discount, gae_lambda=gae_lambda, value_coefficient=value_coefficient),
         protocol=Protocol(num_segments=num_segments, segment_length=length, num_streams=num_streams),
-        score=(1.0,) * num_segments,
+        segment_weights=(1.0,) * num_segments,
         num_tasks=num_tasks,
         num_epochs=num_epochs,
         num_minibatches=num_minibatches,

@@ -124,7 +124,7 @@ def maml(
         raise ValueError("inner_rates is empty: give the rate of the first inner step, for example (0.5,)")
     length = tasks.lifetime_length if segment_length is None else segment_length
     return PPO(
-        inner=MAML.with_mlp(
+        inner=MAML.create(
             tasks.observation_size,
             tasks.action_space,
             widths,
@@ -142,7 +142,7 @@ def maml(
         tasks=tasks,
         credit=EpisodeBaseline(discount=discount) if baseline == "linear" else EpisodeCritic(discount=discount),
         protocol=Protocol(num_segments=num_inner_steps + 1, segment_length=length, num_streams=num_streams),
-        score=(*(0.0 for _ in range(num_inner_steps)), 1.0),
+        segment_weights=(*(0.0 for _ in range(num_inner_steps)), 1.0),
         num_tasks=num_tasks,
         microbatch_size=microbatch_size,
         rematerialise=rematerialise,

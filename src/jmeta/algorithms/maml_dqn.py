@@ -83,7 +83,7 @@ def maml_dqn(
     if not isinstance(tasks.action_space, Discrete):
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: DQN needs a few actions; use pearl or mql")
     sizes = (tasks.observation_size, tasks.action_space)
-    learner = DQN.of(*sizes, widths, discount=discount, reward_scale=reward_scale, epsilon=epsilon, last_epsilon=last_epsilon)
+    learner = DQN.create(*sizes, widths, discount=discount, reward_scale=reward_scale, epsilon=epsilon, last_epsilon=last_epsilon)
     agent = MAMLDQN(
         *sizes,
         learner,

@@ -62,5 +62,5 @@ def maml_plus_plus(
     if not inner_rates:
         raise ValueError("inner_rates is empty: give the rate of the first inner step, for example (0.5,)")
     outer = with_inner(maml(tasks, **settings), rule=RatePerStep(jnp.asarray(inner_rates, jnp.float32)))
-    fields = fields_for(MAMLPlusPlus, outer) | {"score": (0.0, *(1.0 for _ in outer.score[1:]))}
+    fields = fields_for(MAMLPlusPlus, outer) | {"segment_weights": (0.0, *(1.0 for _ in outer.segment_weights[1:]))}
     return MAMLPlusPlus(**fields, multi_step_steps=multi_step_steps, first_order_steps=first_order_steps)

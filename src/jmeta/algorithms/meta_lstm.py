@@ -41,4 +41,4 @@ def meta_lstm(
       Ravi and Larochelle 2017, "Optimization as a model for few-shot learning", ICLR; Andrychowicz et al. 2016, arXiv 1606.04474.
     """
     outer = maml(tasks, first_order=first_order, **settings)
-    return with_inner(outer, rule=LSTMRule.fresh(hidden_size, initial_rate))
+    return with_inner(outer, rule=LSTMRule.create(hidden_size, initial_rate))

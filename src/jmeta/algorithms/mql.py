@@ -108,7 +108,7 @@ def mql(
     agent = MQL(
         observation_size=size,
         action_space=space,
-        q_learner=TD3.of(
+        q_learner=TD3.create(
             size + hidden_size, space, widths, discount=discount, reward_scale=reward_scale, exploration_noise=exploration_noise
         ),
         encoder=from_nnx(partial(_context, size, space, make_context)),

@@ -21,13 +21,13 @@ def off_policy_learner(
     batch_size: Count = 16,
     microbatch_size: Count | None = None,
     capacity: Count = 20_000,
-    num_recent: Count = 1,
+    num_contexts: Count = 1,
     shaped: bool = False,
     random_steps: CountOrZero = 0,
     explore_steps: Count | None = None,
     learning_rate: Positive = 3e-4,
     anneal_steps: Count | None = None,
-    slow_rate: PositiveShare = 0.005,
+    target_update_rate: PositiveShare = 0.005,
     max_gradient_norm: Limit = 10.0,
 ) -> OffPolicy:
     """Training tasks that are drawn once, each with replay of its own.
@@ -45,14 +45,14 @@ def off_policy_learner(
       batch_size: rows of a task's replay in a gradient step.
       microbatch_size: tasks that a device learns from at once, which bounds memory; what is fastest by default.
       capacity: environment steps that each task's replay keeps.
-      num_recent: newest lifetimes of a task from which contexts are drawn.
+      num_contexts: newest lifetimes of a task from which contexts are drawn.
       shaped: learn from the tasks' shaped reward, a privilege of training; what agents see and adapt to is the reward itself.
         Refused for agents that fine-tune their values on that reward.
       random_steps: outer steps at first in which all actions are uniformly random, as TD3's authors begin; none by default.
       explore_steps: outer steps over which exploration falls to its least; no fall by default.
       learning_rate: learning rate of Adam.
       anneal_steps: outer steps over which it falls linearly to zero; constant by default.
-      slow_rate: update rate of the target networks, in (0, 1].
+      target_update_rate: update rate of the target networks, in (0, 1].
       max_gradient_norm: the norm of the gradient of each part is clipped here: of the policy, of the critics, of the temperature,
         of the encoder.
 
@@ -74,13 +74,13 @@ def off_policy_learner(
         batch_size=batch_size,
         microbatch_size=microbatch_size,
         capacity=capacity,
-        num_recent=num_recent,
+        num_contexts=num_contexts,
         shaped=shaped,
         random_steps=random_steps,
         explore_steps=explore_steps,
         learning_rate=learning_rate,
         anneal_steps=anneal_steps,
-        slow_rate=slow_rate,
+        target_update_rate=target_update_rate,
         max_gradient_norm=max_gradient_norm,
     )
 

@@ -103,7 +103,7 @@ def pearl(
     num_inputs = tasks.observation_size + space.encoding_size + 1
     build = partial(_encoder, encoder, num_inputs, encoder_widths, latent_size, num_seen)
     kind = DiscreteSAC if isinstance(space, Discrete) else SAC
-    learner = kind.of(
+    learner = kind.create(
         tasks.observation_size + sees_reward + sees_clock + latent_size,
         space,
         widths,

@@ -43,7 +43,7 @@ def rl2(
     learning_rate: Positive = 3e-3,
     anneal_steps: Count | None = None,
     discount: Share = 0.99,
-    trace: Share = 0.95,
+    gae_lambda: Share = 0.95,
     clip_epsilon: Positive = 0.2,
     entropy_coefficient: NonNegative = 0.02,
     value_coefficient: NonNegative = 0.5,
@@ -87,7 +87,7 @@ def rl2(
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
         constant by default.
       discount: discount factor per environment step, in [0, 1]; it runs on across episodes, unless memory_span is ``episode``.
-      trace: lambda of the generalized advantage estimate, in [0, 1].
+      gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
       clip_epsilon: half-width of PPO's ratio interval.
       entropy_coefficient: weight of the policy's entropy.
       value_coefficient: weight of the critic's squared error, in units of normalised return.
@@ -133,9 +133,9 @@ def rl2(
             truncate=truncate,
         ),
         tasks=tasks,
-        credit=critic(discount=discount, trace=trace, value_coefficient=value_coefficient),
+        credit=critic(discount=discount, gae_lambda=gae_lambda, value_coefficient=value_coefficient),
         protocol=Protocol(num_segments=1, segment_length=length, num_streams=1),
-        score=(1.0,),
+        segment_weights=(1.0,),
         num_tasks=num_tasks,
         num_epochs=num_epochs,
         num_minibatches=num_minibatches,

@@ -68,7 +68,7 @@ def rl2_es(
         inner=recurrent_agent(tasks, length, core=core, hidden_size=hidden_size),
         tasks=tasks,
         protocol=Protocol(num_segments=1, segment_length=length, num_streams=1),
-        score=(1.0,),
+        segment_weights=(1.0,),
         num_tasks=num_tasks,
         population_size=population_size,
         members_at_once=members_at_once,

@@ -62,7 +62,7 @@ def sac(
     """
     check_layers(widths)
     kind = DiscreteSAC if isinstance(tasks.action_space, Discrete) else SAC
-    learner = kind.of(
+    learner = kind.create(
         tasks.observation_size,
         tasks.action_space,
         widths,

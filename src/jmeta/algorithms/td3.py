@@ -59,5 +59,5 @@ def td3(
     if not isinstance(tasks.action_space, Continuous):
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: TD3 needs actions in a box; use dqn or sac")
     sizes = (tasks.observation_size, tasks.action_space)
-    learner = TD3.of(*sizes, widths, discount=discount, reward_scale=reward_scale, exploration_noise=exploration_noise)
+    learner = TD3.create(*sizes, widths, discount=discount, reward_scale=reward_scale, exploration_noise=exploration_noise)
     return off_policy_learner(tasks, Reactive(*sizes, learner), **settings)

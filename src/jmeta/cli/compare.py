@@ -29,7 +29,7 @@ BASELINES: dict[str, Callable[..., InnerLearner]] = {
     "bayes-optimal-grid-navi": references.BayesOptimalGridNavi,
     "beb": references.BEB,
     "epsilon-greedy": references.EpsilonGreedy,
-    "gittins-index": references.GittinsIndex.for_lifetime,
+    "gittins-index": references.GittinsIndex.create,
     "greedy": references.Greedy,
     "opsrl": references.OPSRL,
     "optimistic-thompson-sampling": references.OptimisticThompsonSampling,

@@ -34,9 +34,10 @@ class DQN(QLearner):
     Errors beyond 1 count by their size and not by their square, so a rare failure hardly moves values of a hundred: with such,
     scale rewards down.
 
-        target = r_t + discount q_slow(x_t, argmax_a q(x_t, a))
+        target = r_t + discount q_target(x_t, argmax_a q(x_t, a))
 
-    The target is a constant for the parameters and the features, not for ``slow``: MAML differentiates through whole steps.
+    The target is a constant for the parameters and the features, not for ``target_parameters``: MAML differentiates through whole
+    steps.
 
     Attributes:
       network: features to values [A].
@@ -58,7 +59,7 @@ class DQN(QLearner):
     last_epsilon: jax.Array | PositiveShare = 0.1
 
     @classmethod
-    def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "DQN":
+    def create(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "DQN":
         """With hidden layers ``widths``."""
         size = action_space.encoding_size
         network = from_nnx(partial(ActionValues, num_inputs, size, widths))
@@ -74,19 +75,19 @@ class DQN(QLearner):
         probability = jnp.where(greedy, 1.0 - self.epsilon, 0.0) + self.epsilon / size
         return Decision(Categorical(jnp.log(probability)), values.max())
 
-    def slow(self, parameters: PyTree) -> PyTree:
+    def target_parameters(self, parameters: PyTree) -> PyTree:
         return parameters
 
     def parts(self, parameters: PyTree) -> PyTree:
         return "network"
 
-    def exploring(self, remaining: jax.Array | float) -> Self:
+    def behaviour_policy(self, remaining: jax.Array | float) -> Self:
         epsilon = self.last_epsilon + remaining * (self.first_epsilon - self.last_epsilon)
         return self.replace(epsilon=epsilon)  # type: ignore[attr-defined]
 
-    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(self, parameters: PyTree, target_parameters: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         x_t = jax.lax.stop_gradient(step.x_t)
-        v_t = double_q_value(self.network.apply(parameters, x_t), self.network.apply(slow, x_t))
+        v_t = double_q_value(self.network.apply(parameters, x_t), self.network.apply(target_parameters, x_t))
         target = one_step_return(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
         q_tm1 = self.network.apply(parameters, step.x_tm1)
         chosen = jnp.arange(self.action_space.num_actions) == step.a_tm1

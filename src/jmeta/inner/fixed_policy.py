@@ -38,7 +38,7 @@ class FixedPolicy(InContextLearner):
     network: Network = struct.field(pytree_node=False)
 
     @classmethod
-    def with_mlp(cls, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...]) -> "FixedPolicy":
+    def create(cls, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...]) -> "FixedPolicy":
         """A policy and its critic on shared hidden layers of the given widths."""
         network = from_nnx(partial(FeedForwardActorCritic, observation_size, action_space, widths))
         return cls(observation_size, action_space, network)

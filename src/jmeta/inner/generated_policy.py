@@ -66,7 +66,7 @@ class GeneratedPolicy(InnerLearner):
     policy: Network = struct.field(pytree_node=False)
 
     @classmethod
-    def with_core(
+    def create(
         cls,
         observation_size: int,
         action_space: ActionSpace,

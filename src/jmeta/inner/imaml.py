@@ -49,17 +49,17 @@ class IMAML(MAML):
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         data = self.shared_out(self.judge(segment))
         began = jax.lax.stop_gradient((phi.weights, theta.rule, phi.rule_state))
-        centre, resting = self.moving(theta.weights), self.resting(theta.weights)
+        centre, frozen = self.adapted(theta.weights), self.frozen(theta.weights)
         if self.first_order:
-            weights, state = self._solve(centre, jax.lax.stop_gradient(resting), began, data)
+            weights, state = self._solve(centre, jax.lax.stop_gradient(frozen), began, data)
             weights = jax.tree.map(lambda w, c: jax.lax.stop_gradient(w - c) + c, weights, centre)
         else:
-            weights, state = self._implicit(centre, resting, began, data)
+            weights, state = self._implicit(centre, frozen, began, data)
         return TaskWeights(weights, jax.lax.stop_gradient(state), phi.num_updates + 1), memory
 
-    def proximal_loss(self, weights: PyTree, resting: PyTree, data: InnerData) -> jax.Array:
+    def proximal_loss(self, weights: PyTree, frozen: PyTree, data: InnerData) -> jax.Array:
         """L of the weights that move."""
-        every = resting | weights
+        every = frozen | weights
 
         def one(observation: jax.Array, action: jax.Array, behaviour: jax.Array, advantage: jax.Array) -> jax.Array:
             now = self.network.apply(every, observation).distribution.log_prob(action)
@@ -67,10 +67,10 @@ class IMAML(MAML):
 
         return -jax.vmap(jax.vmap(one))(data.observation, data.action, data.behaviour, data.advantage).sum()
 
-    def _solve(self, centre: PyTree, resting: PyTree, began: PyTree, data: InnerData) -> tuple[PyTree, PyTree]:
+    def _solve(self, centre: PyTree, frozen: PyTree, began: PyTree, data: InnerData) -> tuple[PyTree, PyTree]:
         def step(carry: PyTree, number: jax.Array) -> tuple[PyTree, None]:
             weights, state = carry
-            gradient = jax.grad(self.proximal_loss)(weights, resting, data)
+            gradient = jax.grad(self.proximal_loss)(weights, frozen, data)
             gradient = jax.tree.map(lambda g, w, c: g + self.strength * (w - c), gradient, weights, centre)
             return self.rule.update(rule, state, weights, gradient, jnp.zeros((), jnp.float32), number), None
 
@@ -83,21 +83,21 @@ class IMAML(MAML):
 
 
 @jax.custom_vjp
-def _solution(inner: IMAML, centre: PyTree, resting: PyTree, began: PyTree, data: InnerData) -> tuple[PyTree, PyTree]:
-    """The minimiser, differentiable in the centre and the resting parts, and the rule's state; numbers may be traced."""
-    return inner._solve(centre, resting, began, data)
+def _solution(inner: IMAML, centre: PyTree, frozen: PyTree, began: PyTree, data: InnerData) -> tuple[PyTree, PyTree]:
+    """The minimiser, differentiable in the centre and the frozen parts, and the rule's state; numbers may be traced."""
+    return inner._solve(centre, frozen, began, data)
 
 
-def _forward(inner: IMAML, centre: PyTree, resting: PyTree, began: PyTree, data: InnerData) -> tuple[PyTree, PyTree]:
-    weights, state = inner._solve(centre, resting, began, data)
-    return (weights, state), (inner, weights, resting, data)
+def _forward(inner: IMAML, centre: PyTree, frozen: PyTree, began: PyTree, data: InnerData) -> tuple[PyTree, PyTree]:
+    weights, state = inner._solve(centre, frozen, began, data)
+    return (weights, state), (inner, weights, frozen, data)
 
 
 def _backward(residuals: PyTree, cotangents: PyTree) -> tuple[None, PyTree, PyTree, None, None]:
-    inner, weights, resting, data = residuals
+    inner, weights, frozen, data = residuals
 
     def along(vector: PyTree) -> tuple[PyTree, PyTree]:
-        both = lambda w: jax.grad(inner.proximal_loss, argnums=(0, 1))(w, resting, data)  # noqa: E731
+        both = lambda w: jax.grad(inner.proximal_loss, argnums=(0, 1))(w, frozen, data)  # noqa: E731
         return jax.jvp(both, (weights,), (vector,))[1]
 
     matrix = lambda v: optax.tree.add_scale(v, 1.0 / inner.strength, along(v)[0])  # noqa: E731

@@ -168,7 +168,7 @@ class MAML(InnerLearner):
       network: observation [observation_size] -> ``Decision``; its parameters are a dictionary of parts.
       rule: how a gradient moves the weights.
       discount: of the inner return, in [0, 1].
-      moves: names of the parts that adapt, the others being the same in all tasks (ANIL, CAVIA); None for all.
+      adapted_parts: names of the parts that adapt, the others being the same in all tasks (ANIL, CAVIA); None for all.
       features: ``(observation [T, D], step [T], value [T]) -> [T, F]``, in which the inner baseline is linear: of state and
         time, or ``critic_features`` of a network with a critic.
       surrogate: ``(log_prob [T], advantage [T], first [T]) -> []``.
@@ -184,7 +184,7 @@ class MAML(InnerLearner):
     network: Network = struct.field(pytree_node=False)
     rule: UpdateRule
     discount: jax.Array | Share = 0.99
-    moves: tuple[str, ...] | None = struct.field(pytree_node=False, default=None)
+    adapted_parts: tuple[str, ...] | None = struct.field(pytree_node=False, default=None)
     features: Features = struct.field(pytree_node=False, default=linear_features)
     surrogate: Surrogate = struct.field(pytree_node=False, default=low_variance_curvature)
     first_order: bool = struct.field(pytree_node=False, default=False)
@@ -192,7 +192,7 @@ class MAML(InnerLearner):
     stream_chunks: Count = struct.field(pytree_node=False, default=1)
 
     @classmethod
-    def with_mlp(
+    def create(
         cls,
         observation_size: int,
         action_space: ActionSpace,
@@ -209,19 +209,21 @@ class MAML(InnerLearner):
         """
         kind = FeedForwardPolicyWithCritic if with_critic else FeedForwardPolicy
         if with_critic:
-            fields = {"moves": ("policy", "torso")} | fields
+            fields = {"adapted_parts": ("policy", "torso")} | fields
         network = from_nnx(partial(kind, observation_size, action_space, widths, initial_std=initial_std, dtype=dtype))
         return cls(observation_size, action_space, network, **fields)
 
     def init(self, key: jax.Array) -> Theta:
         network_key, rule_key = jax.random.split(key)
         weights = self.network.init(network_key)
-        if unknown := set(self.moves or ()) - set(weights):
-            raise ValueError(f"moves={self.moves}: the network has no part {sorted(unknown)}; it has {sorted(weights)}")
-        return Initialisation(weights, self.rule.init(self.moving(weights), rule_key))
+        if unknown := set(self.adapted_parts or ()) - set(weights):
+            raise ValueError(
+                f"adapted_parts={self.adapted_parts}: the network has no part {sorted(unknown)}; it has {sorted(weights)}"
+            )
+        return Initialisation(weights, self.rule.init(self.adapted(weights), rule_key))
 
     def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        weights = self.moving(theta.weights)
+        weights = self.adapted(theta.weights)
         return TaskWeights(weights, self.rule.begin(theta.rule, weights), jnp.zeros((), jnp.int32)), ()
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
@@ -232,13 +234,13 @@ class MAML(InnerLearner):
         return jax.vmap(self.network.apply, in_axes=(None, 0))(weights, timesteps.observation), memory
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
-        data, resting = self.shared_out(self.judge(segment)), self.resting(theta.weights)
+        data, frozen = self.shared_out(self.judge(segment)), self.frozen(theta.weights)
         if not self.mixed_mode:
-            gradient = jax.grad(self.loss)(phi.weights, resting, data)
+            gradient = jax.grad(self.loss)(phi.weights, frozen, data)
         elif self.stream_chunks == 1:
-            gradient = mixed_mode_grad(self.loss)(phi.weights, resting, data)
+            gradient = mixed_mode_grad(self.loss)(phi.weights, frozen, data)
         else:
-            gradient = mixed_mode_grad(self.loss, chunked=True)(phi.weights, resting, split_axis(data, 1, self.stream_chunks))
+            gradient = mixed_mode_grad(self.loss, chunked=True)(phi.weights, frozen, split_axis(data, 1, self.stream_chunks))
         if self.first_order:
             gradient = jax.lax.stop_gradient(gradient)
         weights, state = self.rule.update(
@@ -257,9 +259,9 @@ class MAML(InnerLearner):
         data = jax.lax.stop_gradient(data)
         return data._replace(advantage=data.advantage / jnp.maximum(data.weight.sum(), 1.0))
 
-    def loss(self, weights: PyTree, resting: PyTree, data: InnerData) -> jax.Array:
-        """Minus the surrogate of data that is ``shared_out``; weights are the parts that move, resting the others."""
-        every = resting | weights
+    def loss(self, weights: PyTree, frozen: PyTree, data: InnerData) -> jax.Array:
+        """Minus the surrogate of data that is ``shared_out``; weights are the adapted parts, frozen the others."""
+        every = frozen | weights
 
         def log_prob(observation: jax.Array, action: jax.Array) -> jax.Array:
             return self.network.apply(every, observation).distribution.log_prob(action)
@@ -273,10 +275,12 @@ class MAML(InnerLearner):
         per_stream = jax.vmap(self.surrogate, in_axes=1)(log_probs, ratio * data.advantage, data.first)
         return -per_stream.sum()
 
-    def moving(self, weights: PyTree) -> PyTree:
+    def adapted(self, weights: PyTree) -> PyTree:
         """The parts of the policy's parameters that adapt."""
-        return weights if self.moves is None else {name: weights[name] for name in self.moves}
+        return weights if self.adapted_parts is None else {name: weights[name] for name in self.adapted_parts}
 
-    def resting(self, weights: PyTree) -> PyTree:
+    def frozen(self, weights: PyTree) -> PyTree:
         """The other parts."""
-        return {} if self.moves is None else {name: part for name, part in weights.items() if name not in self.moves}
+        return (
+            {} if self.adapted_parts is None else {name: part for name, part in weights.items() if name not in self.adapted_parts}
+        )

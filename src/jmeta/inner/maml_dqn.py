@@ -29,7 +29,7 @@ class MAMLDQN(OffPolicyAgent):
 
     Training adapts to what a new task gives: the first segments of a lifetime, a random number of them, from one to all but the
     last. Targets are double Q-learning's: of the inner steps with the weights as they were before the first
-    of an adaptation, of the outer loss with what the slow average of theta becomes by the same inner steps. The former are
+    of an adaptation, of the outer loss with what the target parameters become by the same inner steps. The former are
     constants for an inner step's gradient, as ever, but not for the meta-gradient, which goes through all of an inner step unless
     ``first_order``: theta is what bootstraps them, and left out of account it drifts to where they are of no use.
 
@@ -82,26 +82,28 @@ class MAMLDQN(OffPolicyAgent):
         own = phi.own.add(observed_steps(segment))
         return MAMLDQNPhi(self._tune(phi.weights, own, key), own), memory
 
-    def slow(self, theta: Theta) -> PyTree:
+    def target_parameters(self, theta: Theta) -> PyTree:
         return theta
 
     def parts(self, theta: Theta) -> PyTree:
         return self.q_learner.parts(theta)
 
-    def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(
+        self, theta: Theta, target_parameters: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
         adapt_key, loss_key = jax.random.split(key)
-        weights = self._adapted(theta, newest, adapt_key)
-        slow = self._adapted(slow, newest, adapt_key)
+        weights = self._adapted(theta, context, adapt_key)
+        target_parameters = self._adapted(target_parameters, context, adapt_key)
         steps = observed_steps(batch)
-        loss, metrics = mean_loss(self.q_learner, weights, slow, steps, loss_key)
-        before, _ = mean_loss(self.q_learner, jax.lax.stop_gradient(theta), slow, steps, loss_key)
+        loss, metrics = mean_loss(self.q_learner, weights, target_parameters, steps, loss_key)
+        before, _ = mean_loss(self.q_learner, jax.lax.stop_gradient(theta), target_parameters, steps, loss_key)
         return loss, metrics | {"loss/before": before}
 
-    def _adapted(self, theta: Theta, newest: Segment, key: jax.Array) -> PyTree:
+    def _adapted(self, theta: Theta, context: Segment, key: jax.Array) -> PyTree:
         """Weights after some of a lifetime's first segments [K, T, 1]."""
         begin_key, number_key, adapt_key = jax.random.split(key, 3)
-        most = len(newest.reward) - 1
-        segments = jax.tree.map(lambda x: x[:most], newest)
+        most = len(context.reward) - 1
+        segments = jax.tree.map(lambda x: x[:most], context)
 
         def take_in(phi: Phi, data: tuple[Segment, jax.Array]) -> tuple[Phi, PyTree]:
             phi, _ = self.adapt(theta, phi, (), *data)

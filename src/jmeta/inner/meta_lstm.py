@@ -69,7 +69,7 @@ class LSTMRule(UpdateRule):
 
     @classmethod
     @checked
-    def fresh(cls, hidden_size: Count = 20, initial_rate: OpenShare = 0.1, initial_keep: OpenShare = 0.999) -> "LSTMRule":
+    def create(cls, hidden_size: Count = 20, initial_rate: OpenShare = 0.1, initial_keep: OpenShare = 0.999) -> "LSTMRule":
         """A rule that begins as gradient descent at that rate.
 
         Raises:

@@ -61,7 +61,7 @@ class MQLPhi(NamedTuple):
     """Task parameters."""
 
     weights: PyTree  # of policy and critics
-    slow: PyTree  # the moving average that targets are made of
+    target_parameters: PyTree  # the moving average that targets are made of
     own: OwnReplay
 
 
@@ -93,7 +93,7 @@ class MQL(OffPolicyAgent):
       num_old_updates: and on old data.
       adapt_batch_size: of each.
       adapt_rate: of Adam.
-      adapt_slow_rate: how fast targets follow meanwhile.
+      adapt_target_update_rate: how fast targets follow meanwhile.
       largest_weight: beta is at most that.
       adapts: False while experience is gathered in training.
 
@@ -122,7 +122,7 @@ class MQL(OffPolicyAgent):
     num_old_updates: CountOrZero = struct.field(pytree_node=False, default=40)
     adapt_batch_size: Count = struct.field(pytree_node=False, default=64)
     adapt_rate: jax.Array | Positive = 3e-4
-    adapt_slow_rate: jax.Array | PositiveShare = 0.005
+    adapt_target_update_rate: jax.Array | PositiveShare = 0.005
     largest_weight: jax.Array | Positive = 2.0
     adapts: bool = struct.field(pytree_node=False, default=True)
 
@@ -134,31 +134,33 @@ class MQL(OffPolicyAgent):
         memory = self.encoder.apply(theta["encoder"], method="initial_memory")
         weights = theta["q_learner"]
         own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space)
-        return MQLPhi(weights, self.q_learner.slow(weights), own), for_streams(memory, num_streams)
+        return MQLPhi(weights, self.q_learner.target_parameters(weights), own), for_streams(memory, num_streams)
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         memory, context = self.encoder.apply(theta["encoder"], memory, timestep)
         return self.q_learner.decide(phi.weights, jnp.concatenate([timestep.observation, context])), memory
 
-    def explorer(self, remaining: jax.Array | float) -> Self:
-        return super().explorer(remaining).replace(adapts=False)  # type: ignore[attr-defined]
+    def behaviour_policy(self, remaining: jax.Array | float) -> Self:
+        return super().behaviour_policy(remaining).replace(adapts=False)  # type: ignore[attr-defined]
 
-    def slow(self, theta: Theta) -> PyTree:
-        return self.q_learner.slow(theta["q_learner"])
+    def target_parameters(self, theta: Theta) -> PyTree:
+        return self.q_learner.target_parameters(theta["q_learner"])
 
     def parts(self, theta: Theta) -> PyTree:
         return {"encoder": "encoder", "q_learner": self.q_learner.parts(theta["q_learner"])}
 
-    def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(
+        self, theta: Theta, target_parameters: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
         fresh = self.encoder.apply(theta["encoder"], method="initial_memory")
         rows = jax.vmap(partial(self._steps, theta, fresh))(batch)  # [n, L]
         steps = merge_axis(jax.tree.map(lambda x: x[:, self.burn_in :], rows), 0)
-        return mean_loss(self.q_learner, theta["q_learner"], slow, steps, key)
+        return mean_loss(self.q_learner, theta["q_learner"], target_parameters, steps, key)
 
     def ship(self, theta: Theta, rows: ReplayStep, is_lived: jax.Array) -> Theta:
         fresh = self.encoder.apply(theta["encoder"], method="initial_memory")
-        newest = jax.tree.map(lambda x: x[:, -1], jax.vmap(partial(self._steps, theta, fresh))(rows))
-        return theta | {"old": OldSteps(newest, is_lived)}
+        last = jax.tree.map(lambda x: x[:, -1], jax.vmap(partial(self._steps, theta, fresh))(rows))
+        return theta | {"old": OldSteps(last, is_lived)}
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         if not self.adapts:
@@ -197,23 +199,24 @@ class MQL(OffPolicyAgent):
         """Gradient steps on what is drawn, pulled back to what was meta-trained."""
         transformation = optax.adam(self.adapt_rate)
 
-        def loss(weights: PyTree, slow: PyTree, key: jax.Array) -> jax.Array:
+        def loss(weights: PyTree, target_parameters: PyTree, key: jax.Array) -> jax.Array:
             draw_key, loss_key = jax.random.split(key)
             steps, weight = draw(draw_key)
-            fit, _ = mean_loss(self.q_learner, weights, slow, steps, loss_key, weight)
+            fit, _ = mean_loss(self.q_learner, weights, target_parameters, steps, loss_key, weight)
             away = optax.tree.sub(weights, theta["q_learner"])
             return fit + 0.5 * pull * optax.tree.norm(away, squared=True)
 
         def update(carry: PyTree, key: jax.Array) -> tuple[PyTree, None]:
-            weights, slow, opt_state = carry
-            updates, opt_state = transformation.update(jax.grad(loss)(weights, slow, key), opt_state)
+            weights, target_parameters, opt_state = carry
+            updates, opt_state = transformation.update(jax.grad(loss)(weights, target_parameters, key), opt_state)
             weights = optax.apply_updates(weights, updates)
-            slow = optax.incremental_update(self.q_learner.slow(weights), slow, self.adapt_slow_rate)
-            return (weights, slow, opt_state), None
+            followed = self.q_learner.target_parameters(weights)
+            target_parameters = optax.incremental_update(followed, target_parameters, self.adapt_target_update_rate)
+            return (weights, target_parameters, opt_state), None
 
-        begun = (phi.weights, phi.slow, transformation.init(phi.weights))
-        (weights, slow, _), _ = jax.lax.scan(update, begun, jax.random.split(key, num_updates))
-        return phi._replace(weights=weights, slow=slow)
+        begun = (phi.weights, phi.target_parameters, transformation.init(phi.weights))
+        (weights, target_parameters, _), _ = jax.lax.scan(update, begun, jax.random.split(key, num_updates))
+        return phi._replace(weights=weights, target_parameters=target_parameters)
 
     def _take_in(self, theta: Theta, phi: MQLPhi, segment: Segment) -> MQLPhi:
         """The task's own data with a segment [T, B] more, the newest of it."""

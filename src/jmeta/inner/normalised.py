@@ -222,11 +222,13 @@ class NormalisedOffPolicy(Normalised, OffPolicyAgent):
     def least_segments(self) -> int:  # type: ignore[override]
         return self.inner.least_segments
 
-    def slow(self, theta: Theta) -> PyTree:
-        return self.inner.slow(theta)
+    def target_parameters(self, theta: Theta) -> PyTree:
+        return self.inner.target_parameters(theta)
 
-    def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        return self.inner.loss(theta, slow, self.see(newest), self.see(batch), key)
+    def loss(
+        self, theta: Theta, target_parameters: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
+        return self.inner.loss(theta, target_parameters, self.see(context), self.see(batch), key)
 
     def ship(self, theta: Theta, rows: ReplayStep, is_lived: jax.Array) -> Theta:
         return self.inner.ship(theta, self.see(rows), is_lived)
@@ -234,8 +236,8 @@ class NormalisedOffPolicy(Normalised, OffPolicyAgent):
     def parts(self, theta: Theta) -> PyTree:
         return self.inner.parts(theta)
 
-    def explorer(self, remaining: jax.Array | float) -> Self:
-        return self.replace(inner=self.inner.explorer(remaining))  # type: ignore[attr-defined]
+    def behaviour_policy(self, remaining: jax.Array | float) -> Self:
+        return self.replace(inner=self.inner.behaviour_policy(remaining))  # type: ignore[attr-defined]
 
 
 @struct.dataclass

@@ -61,17 +61,19 @@ class OffPolicyAgent(InnerLearner):
     num_shipped: CountOrZero = 0
 
     @abc.abstractmethod
-    def slow(self, theta: Theta) -> PyTree:
+    def target_parameters(self, theta: Theta) -> PyTree:
         """Returns the meta-parameters that have target networks, which are moving averages of them."""
 
     @abc.abstractmethod
-    def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(
+        self, theta: Theta, target_parameters: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
         """Returns the loss on one task, [], and its parts as metrics.
 
         Args:
           theta: meta-parameters, differentiated.
-          slow: the moving average of ``slow(theta)``.
-          newest: the segments [K, T, 1] of one of the task's newest lifetimes, what the agent may adapt to; without decisions
+          target_parameters: the moving average of ``target_parameters(theta)``, those of the target networks.
+          context: the segments [K, T, 1] of one of the task's newest lifetimes, what the agent may adapt to; without decisions
             and memory.
           batch: rows [n, L] from the task's replay, lived by whatever policy there was.
           key: consumed.
@@ -89,9 +91,9 @@ class OffPolicyAgent(InnerLearner):
     def parts(self, theta: Theta) -> PyTree:
         """A prefix of theta, whose leaves name the parts that are trained apart: each has a gradient norm of its own."""
 
-    def explorer(self, remaining: jax.Array | float) -> Self:
+    def behaviour_policy(self, remaining: jax.Array | float) -> Self:
         """The agent as it gathers experience, where 1 down to 0 remains of the time for exploration."""
-        return self.replace(q_learner=self.q_learner.exploring(remaining))  # type: ignore[attr-defined]
+        return self.replace(q_learner=self.q_learner.behaviour_policy(remaining))  # type: ignore[attr-defined]
 
 
 @struct.dataclass
@@ -111,14 +113,16 @@ class Reactive(OffPolicyAgent, InContextLearner):
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         return self.q_learner.decide(theta, timestep.observation), memory
 
-    def slow(self, theta: Theta) -> PyTree:
-        return self.q_learner.slow(theta)
+    def target_parameters(self, theta: Theta) -> PyTree:
+        return self.q_learner.target_parameters(theta)
 
     def parts(self, theta: Theta) -> PyTree:
         return self.q_learner.parts(theta)
 
-    def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        return mean_loss(self.q_learner, theta, slow, observed_steps(batch), key)
+    def loss(
+        self, theta: Theta, target_parameters: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
+        return mean_loss(self.q_learner, theta, target_parameters, observed_steps(batch), key)
 
 
 class RandomOr(dist.Distribution):
@@ -187,11 +191,16 @@ def observed_steps(lived: ReplayStep | Segment) -> Step:
 
 
 def mean_loss(
-    q_learner: QLearner, parameters: PyTree, slow: PyTree, steps: Step, key: jax.Array, weight: jax.Array | float = 1.0
+    q_learner: QLearner,
+    parameters: PyTree,
+    target_parameters: PyTree,
+    steps: Step,
+    key: jax.Array,
+    weight: jax.Array | float = 1.0,
 ) -> tuple[jax.Array, Metrics]:
     """Over steps [n], each of which counts ``weight``, [n] or all the same."""
     keys = jax.random.split(key, len(steps.r_t))
-    losses, metrics = jax.vmap(q_learner.loss, in_axes=(None, None, 0, 0))(parameters, slow, steps, keys)
+    losses, metrics = jax.vmap(q_learner.loss, in_axes=(None, None, 0, 0))(parameters, target_parameters, steps, keys)
     return (weight * losses).mean(), jax.tree.map(jnp.mean, metrics)
 
 

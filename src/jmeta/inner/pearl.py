@@ -88,15 +88,17 @@ class PEARL(OffPolicyAgent):
         """Returns the posterior over z, (mean [D], variance [D]), from ``phi.evidence`` of any lifetime."""
         return self.encoder.apply(theta["encoder"], evidence, method="posterior")
 
-    def slow(self, theta: Theta) -> PyTree:
-        return self.q_learner.slow(theta["q_learner"])
+    def target_parameters(self, theta: Theta) -> PyTree:
+        return self.q_learner.target_parameters(theta["q_learner"])
 
     def parts(self, theta: Theta) -> PyTree:
         return {"encoder": "encoder", "q_learner": self.q_learner.parts(theta["q_learner"])}
 
-    def loss(self, theta: Theta, slow: PyTree, newest: Segment, batch: ReplayStep, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(
+        self, theta: Theta, target_parameters: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
         context_key, z_key, loss_key = jax.random.split(key, 3)
-        mean, variance = self.posterior(theta, self.context(theta, newest, context_key))
+        mean, variance = self.posterior(theta, self.context(theta, context, context_key))
         z = _sample(mean, variance, z_key)
         before = jnp.where(batch.timestep.first, 0.0, batch.timestep.previous_reward)
         steps, time = observed_steps(batch), batch.time.ravel()
@@ -107,21 +109,21 @@ class PEARL(OffPolicyAgent):
         steps = steps._replace(
             x_tm1=features(steps.x_tm1, before.ravel(), time, z), x_t=features(steps.x_t, batch.reward.ravel(), time + 1, z)
         )
-        loss, metrics = mean_loss(self.q_learner, theta["q_learner"], slow, steps, loss_key)
+        loss, metrics = mean_loss(self.q_learner, theta["q_learner"], target_parameters, steps, loss_key)
         kl = gaussian_kl(mean, jnp.log(variance), jnp.zeros_like(mean), jnp.zeros_like(mean))
         return loss + self.kl_weight * kl, metrics | {"posterior/kl": kl, "posterior/std": jnp.sqrt(variance).mean()}
 
-    def context(self, theta: Theta, newest: Segment, key: jax.Array) -> PyTree:
+    def context(self, theta: Theta, context: Segment, key: jax.Array) -> PyTree:
         """Evidence of a context drawn from a lifetime [K, T, 1]."""
         if self.context_size is None:
 
             def take_in(evidence: PyTree, segment: Segment) -> tuple[PyTree, PyTree]:
                 return self._add(theta, evidence, segment), evidence
 
-            _, before = jax.lax.scan(take_in, self._no_evidence(theta), newest)
-            number = jax.random.randint(key, (), 0, len(newest.reward))
+            _, before = jax.lax.scan(take_in, self._no_evidence(theta), context)
+            number = jax.random.randint(key, (), 0, len(context.reward))
             return jax.tree.map(lambda x: x[number], before)
-        steps = merge_axis(newest, 0)  # [K T, 1]
+        steps = merge_axis(context, 0)  # [K T, 1]
         which = jnp.sort(jax.random.permutation(key, len(steps.reward))[: self.context_size])
         return self._add(theta, self._no_evidence(theta), jax.tree.map(lambda x: x[which], steps))
 

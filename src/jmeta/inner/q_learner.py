@@ -54,11 +54,11 @@ class QLearner(abc.ABC):
         """The policy that is shipped, or by which experience is gathered, at features [num_inputs]."""
 
     @abc.abstractmethod
-    def slow(self, parameters: PyTree) -> PyTree:
+    def target_parameters(self, parameters: PyTree) -> PyTree:
         """Returns the parameters that have target networks, which are moving averages of them."""
 
     @abc.abstractmethod
-    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(self, parameters: PyTree, target_parameters: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         """Returns the loss of one step, [], and its parts. Only the critic's part has a derivative in the features."""
 
     def parts(self, parameters: PyTree) -> PyTree:
@@ -66,5 +66,5 @@ class QLearner(abc.ABC):
         return {name: name for name in parameters}
 
     @abc.abstractmethod
-    def exploring(self, remaining: jax.Array | float) -> Self:
+    def behaviour_policy(self, remaining: jax.Array | float) -> Self:
         """Returns the behaviour policy; ``remaining`` falls from 1 to 0 over the time for exploration."""

@@ -35,7 +35,7 @@ class Actor(nnx.Module):
 class SAC(QLearner):
     """Soft actor-critic for actions in a box, the temperature found by itself.
 
-        target = r_t + discount (min_i q_i(x_t, a) - temperature log pi(a | x_t)),   a ~ pi(. | x_t), q_i the slow critics
+        target = r_t + discount (min_i q_i(x_t, a) - temperature log pi(a | x_t)),   a ~ pi(. | x_t), q_i the target critics
         critics: 1/2 sum_i (q_i(x_tm1, a_tm1) - target)^2
         policy:  E_a~pi [temperature log pi(a | x_tm1) - min_i q_i(x_tm1, a)]
         temperature: until the policy's entropy is ``target_entropy``
@@ -68,7 +68,7 @@ class SAC(QLearner):
     spread: jax.Array | NonNegative = 0.05
 
     @classmethod
-    def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "SAC":
+    def create(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "SAC":
         """With hidden layers ``widths``, the actor's and each critic's."""
         check_reaches(action_space)  # type: ignore[arg-type]
         actor = from_nnx(partial(Actor, num_inputs, action_space, widths))
@@ -92,22 +92,22 @@ class SAC(QLearner):
         """The policy with its randomness times ``spread``."""
         return TanhNormal(policy.mean_before, policy.log_std + jnp.log(self.spread))
 
-    def exploring(self, remaining: jax.Array | float) -> Self:
+    def behaviour_policy(self, remaining: jax.Array | float) -> Self:
         return self.replace(spread=1.0)  # type: ignore[attr-defined]
 
     def policy(self, parameters: PyTree, x: jax.Array) -> Any:
         """Returns the policy's distribution over actions."""
         return self.actor.apply(parameters["actor"], x).distribution
 
-    def slow(self, parameters: PyTree) -> PyTree:
+    def target_parameters(self, parameters: PyTree) -> PyTree:
         return parameters["critic"]
 
-    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(self, parameters: PyTree, target_parameters: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         next_key, action_key = jax.random.split(key)
         temperature = jnp.exp(parameters["log_temperature"])
         known = jax.lax.stop_gradient((parameters["critic"], temperature, step.x_tm1))
         following, log_prob_t = self._carried_out(parameters, step.x_t, next_key)
-        v_t = self.critic.apply(slow, step.x_t, following).min() - temperature * log_prob_t
+        v_t = self.critic.apply(target_parameters, step.x_t, following).min() - temperature * log_prob_t
         target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
         q_tm1 = self.critic.apply(parameters["critic"], step.x_tm1, self.action_space.encode(step.a_tm1))
         critic_loss = 0.5 * jnp.square(q_tm1 - target).sum()
@@ -152,7 +152,9 @@ class DiscreteSAC(SAC):
     spread: jax.Array | Positive = 0.05
 
     @classmethod
-    def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "DiscreteSAC":
+    def create(
+        cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None
+    ) -> "DiscreteSAC":
         """With hidden layers ``widths``, the actor's and each critic's."""
         actor = from_nnx(partial(Actor, num_inputs, action_space, widths))
         critic = from_nnx(partial(TwinActionValues, num_inputs, action_space.encoding_size, widths))
@@ -161,10 +163,10 @@ class DiscreteSAC(SAC):
     def narrowed(self, policy: Any) -> Any:
         return Categorical(jax.nn.log_softmax(policy.logits / self.spread))
 
-    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def loss(self, parameters: PyTree, target_parameters: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         temperature = jnp.exp(parameters["log_temperature"])
         log_pi_t = self.policy(parameters, step.x_t).logits
-        v_t = soft_value(log_pi_t, self.critic.apply(slow, step.x_t).min(0), temperature)
+        v_t = soft_value(log_pi_t, self.critic.apply(target_parameters, step.x_t).min(0), temperature)
         target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
         q_tm1 = self.critic.apply(parameters["critic"], step.x_tm1)
         chosen = jnp.arange(self.action_space.num_actions) == step.a_tm1

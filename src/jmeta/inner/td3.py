@@ -36,8 +36,8 @@ class TD3(QLearner):
       critic: features and action to two estimates [2].
       noise: standard deviation of what is added to the actions that are shipped, in units of half the action box.
       exploration_noise: the same while experience is gathered.
-      smoothing: the same for the action that a target values.
-      most_smoothing: bound of that.
+      target_policy_noise: the same for the action that a target values.
+      noise_clip: bound of that.
 
     References:
       Fujimoto et al. 2018, arXiv 1802.09477.
@@ -56,11 +56,11 @@ class TD3(QLearner):
     reward_scale: jax.Array | Positive = 1.0
     noise: jax.Array | NonNegative = 0.02
     exploration_noise: jax.Array | NonNegative = 0.2
-    smoothing: jax.Array | NonNegative = 0.2
-    most_smoothing: jax.Array | NonNegative = 0.5
+    target_policy_noise: jax.Array | NonNegative = 0.2
+    noise_clip: jax.Array | NonNegative = 0.5
 
     @classmethod
-    def of(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "TD3":
+    def create(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "TD3":
         """With hidden layers ``widths``, the actor's and each critic's."""
         check_reaches(action_space)  # type: ignore[arg-type]
         size = action_space.encoding_size
@@ -77,17 +77,17 @@ class TD3(QLearner):
         noise = jnp.broadcast_to(jnp.asarray(self.noise, jnp.float32), action.shape)
         return Decision(dist.Normal(action, noise).to_event(1), jnp.zeros((), jnp.float32))
 
-    def slow(self, parameters: PyTree) -> PyTree:
+    def target_parameters(self, parameters: PyTree) -> PyTree:
         return parameters
 
-    def exploring(self, remaining: jax.Array | float) -> Self:
+    def behaviour_policy(self, remaining: jax.Array | float) -> Self:
         return self.replace(noise=self.exploration_noise)  # type: ignore[attr-defined]
 
-    def loss(self, parameters: PyTree, slow: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        following = self.actor.apply(slow["actor"], step.x_t)
-        noise = self.smoothing * jax.random.normal(key, following.shape, following.dtype)
-        smoothed = self.action_space.encode(following + jnp.clip(noise, -self.most_smoothing, self.most_smoothing))
-        v_t = self.critic.apply(slow["critic"], step.x_t, smoothed).min()
+    def loss(self, parameters: PyTree, target_parameters: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
+        following = self.actor.apply(target_parameters["actor"], step.x_t)
+        noise = self.target_policy_noise * jax.random.normal(key, following.shape, following.dtype)
+        smoothed = self.action_space.encode(following + jnp.clip(noise, -self.noise_clip, self.noise_clip))
+        v_t = self.critic.apply(target_parameters["critic"], step.x_t, smoothed).min()
         target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
         q_tm1 = self.critic.apply(parameters["critic"], step.x_tm1, self.action_space.encode(step.a_tm1))
         critic_loss = 0.5 * jnp.square(q_tm1 - target).sum()

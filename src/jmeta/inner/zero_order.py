@@ -47,7 +47,7 @@ class ZeroOrder(InnerLearner):
     sigma: jax.Array | Positive = 0.1
 
     @classmethod
-    def with_mlp(
+    def create(
         cls, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...], *, initial_std: float, **fields: Any
     ) -> Self:
         """Builds the learner for a policy with hidden layers of these widths; ``fields`` are the others."""

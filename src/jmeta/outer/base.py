@@ -175,11 +175,11 @@ def use_smaller(name: str, size: int) -> str:
     return f"use {name} below {size}, or " if size > 1 else "use "
 
 
-def check_score(score: tuple[float, ...], protocol: Protocol, name: str = "score") -> None:
+def check_segment_weights(segment_weights: tuple[float, ...], protocol: Protocol, name: str = "segment_weights") -> None:
     """Raises ValueError unless there is a weight for each segment."""
-    if len(score) != protocol.num_segments:
+    if len(segment_weights) != protocol.num_segments:
         raise ValueError(
-            f"{name} has {len(score)} entries but num_segments is {protocol.num_segments}: give one weight per segment"
+            f"{name} has {len(segment_weights)} entries but num_segments is {protocol.num_segments}: give one weight per segment"
         )
 
 

@@ -86,7 +86,7 @@ class LifetimeCritic(CreditAssignment):
 
     Attributes:
       discount: in [0, 1], per environment step.
-      trace: lambda of the generalized advantage estimate, in [0, 1].
+      gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
       value_coefficient: weight of the critic's squared error.
       scale_rate: how fast the normalising moments follow, in (0, 1].
     """
@@ -94,7 +94,7 @@ class LifetimeCritic(CreditAssignment):
     has_critic: ClassVar[bool] = True
 
     discount: jax.Array | Share = 0.99
-    trace: jax.Array | Share = 0.95
+    gae_lambda: jax.Array | Share = 0.95
     value_coefficient: jax.Array | NonNegative = 0.5
     scale_rate: jax.Array | Share = 0.02
 
@@ -111,7 +111,7 @@ class LifetimeCritic(CreditAssignment):
         def one_stream(reward: jax.Array, value: jax.Array, goes_on: jax.Array) -> jax.Array:
             following = jnp.append(value[1:], 0.0)
             discount_t = self.discount * goes_on
-            return generalized_advantages(reward, value, following, discount_t, discount_t * self.trace)
+            return generalized_advantages(reward, value, following, discount_t, discount_t * self.gae_lambda)
 
         num_segments, length, *batch = reward.shape
         whole = (num_segments * length, *batch)

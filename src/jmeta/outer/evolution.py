@@ -17,7 +17,7 @@ from jmeta.outer.base import (
     check_divides,
     check_fit,
     check_protocol,
-    check_score,
+    check_segment_weights,
     remaining_rate,
     use_smaller,
 )
@@ -36,7 +36,7 @@ class Evolution(OuterLearner):
     learner will do, since nothing is differentiated and nothing is replayed. Members of the population are spread over devices.
 
     Attributes:
-      score: weight of each segment's rewards.
+      segment_weights: weight of each segment's rewards.
       population_size: thetas lived with at each outer step; even.
       members_at_once: pairs of members that one device lives with at once, which bounds memory; None for all.
     """
@@ -44,7 +44,7 @@ class Evolution(OuterLearner):
     inner: InnerLearner
     tasks: TaskDistribution = struct.field(pytree_node=False)
     protocol: Protocol = struct.field(pytree_node=False)
-    score: tuple[Finite, ...] = struct.field(pytree_node=False)
+    segment_weights: tuple[Finite, ...] = struct.field(pytree_node=False)
     num_tasks: Count = struct.field(pytree_node=False)
     population_size: Count = struct.field(pytree_node=False)
     members_at_once: Count | None = struct.field(pytree_node=False, default=None)
@@ -52,7 +52,7 @@ class Evolution(OuterLearner):
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
         check_fit(self.inner, self.tasks)
-        check_score(self.score, self.protocol)
+        check_segment_weights(self.segment_weights, self.protocol)
         self.check_devices(1)
 
     def check_devices(self, num_devices: int) -> None:
@@ -90,7 +90,7 @@ class Evolution(OuterLearner):
         _, lifetimes = jax.vmap(live, out_axes=(0, TASK_AXES))(keys)
         earned = lifetimes.segments.reward.sum(1).mean((1, 2))  # [K]
         metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes) | self.inner.measure(lifetimes)
-        return (earned * jnp.asarray(self.score, jnp.float32)).sum(), metrics
+        return (earned * jnp.asarray(self.segment_weights, jnp.float32)).sum(), metrics
 
     def over_members(self, function: Callable[[PyTree], PyTree], members: PyTree) -> PyTree:
         """``function`` of each member, leaves [n, ...], as many at once as memory is to hold."""

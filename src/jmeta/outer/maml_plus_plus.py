@@ -24,7 +24,8 @@ class MAMLPlusPlus(PPO):
     until t = M, from when on only the last counts. The first ``first_order_steps`` outer steps leave second derivatives out. The
     learning rate falls by a cosine over ``anneal_steps``.
 
-    The inner learner must be a ``MAML``; ``score`` is 0 for the first segment and 1 for each other, which these weights multiply.
+    The inner learner must be a ``MAML``. ``segment_weights`` are 0 for the first segment and 1 for each other; the weights above
+    multiply them.
 
     Attributes:
       multi_step_steps: M, at least 0.
@@ -40,14 +41,14 @@ class MAMLPlusPlus(PPO):
     def __post_init__(self) -> None:
         super().__post_init__()
         needed = (0.0,) + (1.0,) * (self.protocol.num_segments - 1)
-        if len(needed) < 2 or tuple(self.score) != needed:
+        if len(needed) < 2 or tuple(self.segment_weights) != needed:
             raise ValueError(
-                f"score={self.score} over {self.protocol.num_segments} segment(s): MAML++ weighs the segments after inner steps "
-                "by itself; use two segments or more, and score 0 for the first and 1 for each other"
+                f"segment_weights={self.segment_weights} over {self.protocol.num_segments} segment(s): MAML++ weighs the "
+                "segments after inner steps by itself; use two segments or more, weighted 0 for the first and 1 for each other"
             )
 
     def improve(self, state: MetaState, experience: Experience, statistics: PyTree) -> tuple[MetaState, Metrics]:
-        weight = experience.credit.weight * self.segment_weights(state.extra.num_steps)[:, None, None, None]
+        weight = experience.credit.weight * self.annealed_weights(state.extra.num_steps)[:, None, None, None]
         experience = experience._replace(credit=experience.credit._replace(weight=weight))
         plain = lambda learner: super().improve(state, experience, statistics)  # noqa: E731
         if self.first_order_steps == 0 or self.inner.unwrapped.first_order:  # type: ignore[attr-defined]
@@ -56,7 +57,7 @@ class MAMLPlusPlus(PPO):
         early = state.extra.num_steps < self.first_order_steps
         return jax.lax.cond(early, lambda: plain(first_order), lambda: plain(self))
 
-    def segment_weights(self, num_steps: jax.Array) -> jax.Array:
+    def annealed_weights(self, num_steps: jax.Array) -> jax.Array:
         """The weights (0, v_1, ..., v_K) of the segments after that many outer steps."""
         number = self.protocol.num_segments - 1
         left = jnp.maximum(1.0 - num_steps.astype(jnp.float32) / max(self.multi_step_steps, 1), 0.0)

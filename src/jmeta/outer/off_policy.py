@@ -44,7 +44,7 @@ from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTre
 class OffPolicyExtra(NamedTuple):
     """State beside theta and the optimiser's."""
 
-    slow: PyTree  # the moving average that targets are made of
+    target_parameters: PyTree  # the moving average that targets are made of
     num_steps: jax.Array  # [] int32, outer steps taken
 
 
@@ -52,8 +52,8 @@ class TaskRecord(NamedTuple):
     """Data kept for one of the training tasks."""
 
     task: Task
-    kept: PyTree  # flashbax's state: the newest ``capacity`` steps lived in it, by whatever policy
-    recent: ReplayStep  # [R, T] its newest lifetimes, which contexts are drawn from
+    replays: PyTree  # flashbax's state: the newest ``capacity`` steps lived in it, by whatever policy
+    contexts: ReplayStep  # [R, T] its newest lifetimes, which contexts are drawn from
     num_lifetimes: jax.Array  # [] int32, lived in it so far
 
 
@@ -78,8 +78,8 @@ class OffPolicy(OuterLearner):
         nothing else. It must divide the tasks that a device has in a group. None: as ``jmeta.parallel.tasks_at_once`` finds
         fastest.
       capacity: environment steps that each task's replay keeps.
-      num_recent: newest lifetimes of a task, one of which is drawn for each gradient step. Of one alone, many passes learn it by
-        heart; the more there are, the older the policy that lived them.
+      num_contexts: newest lifetimes of a task, one of which is drawn as context for each gradient step. Many passes learn a
+        single one by heart; the more there are, the older the policy that lived them.
       shaped: whether what is learned from a step is the tasks' shaped reward; what agents adapt to is the reward itself. Refused
         for agents that fine-tune values, since those would be of two rewards.
       task_weight: weight of a task in the objective, relative to the others. Equal by default.
@@ -87,7 +87,7 @@ class OffPolicy(OuterLearner):
       explore_steps: outer steps over which exploration falls to its least; None for no fall.
       learning_rate: of Adam, at first.
       anneal_steps: outer steps over which it falls linearly to zero; None for a constant rate.
-      slow_rate: how fast targets follow, in (0, 1].
+      target_update_rate: how fast targets follow, in (0, 1].
       max_gradient_norm: the norm of the gradient of each part of theta is clipped here: of the policy, of the critics, of the
         temperature, of the encoder.
     """
@@ -102,14 +102,14 @@ class OffPolicy(OuterLearner):
     batch_size: Count = struct.field(pytree_node=False)
     capacity: Count = struct.field(pytree_node=False)
     microbatch_size: Count | None = struct.field(pytree_node=False, default=None)
-    num_recent: Count = struct.field(pytree_node=False, default=1)
+    num_contexts: Count = struct.field(pytree_node=False, default=1)
     shaped: bool = struct.field(pytree_node=False, default=False)
     task_weight: TaskWeight | None = struct.field(pytree_node=False, default=None)
     random_steps: CountOrZero = struct.field(pytree_node=False, default=0)
     explore_steps: Count | None = struct.field(pytree_node=False, default=None)
     learning_rate: jax.Array | Positive = 3e-4
     anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
-    slow_rate: jax.Array | PositiveShare = 0.005
+    target_update_rate: jax.Array | PositiveShare = 0.005
     max_gradient_norm: jax.Array | Limit = 10.0
 
     def __post_init__(self) -> None:
@@ -156,7 +156,7 @@ class OffPolicy(OuterLearner):
     def replay_bytes(self) -> int:
         """Returns the bytes of all tasks' replay and newest lifetimes, before any of it is allocated."""
         records: TaskRecord = jax.eval_shape(self.init, jax.random.key(0)).by_task
-        return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves((records.kept, records.recent)))
+        return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves((records.replays, records.contexts)))
 
     def memory_remedy(self) -> str:
         less = use_smaller("microbatch_size", self._microbatch_size(1))
@@ -171,16 +171,18 @@ class OffPolicy(OuterLearner):
         tasks = jax.vmap(self.tasks.sample)(jax.random.split(task_key, self.num_tasks))
         task = jax.tree.map(lambda x: x[0], tasks)
         one = jax.eval_shape(lambda key: self._transitions(task, self._live(theta, jnp.zeros((), jnp.int32), task, key)), key)
-        recent = jax.tree.map(lambda x: jnp.zeros((self.num_tasks, self.num_recent, *x.shape), x.dtype), one)
+        contexts = jax.tree.map(lambda x: jnp.zeros((self.num_tasks, self.num_contexts, *x.shape), x.dtype), one)
         step = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), one)
-        kept = jax.vmap(lambda _: replay.init(step, 1, self.capacity))(jnp.arange(self.num_tasks))
-        kept = jax.tree.map(lambda x: x.astype(x.dtype), kept)  # flashbax's index is weakly typed: a step would be traced twice
-        extra = OffPolicyExtra(self.inner.slow(theta), jnp.zeros((), jnp.int32))
+        replays = jax.vmap(lambda _: replay.init(step, 1, self.capacity))(jnp.arange(self.num_tasks))
+        replays = jax.tree.map(
+            lambda x: x.astype(x.dtype), replays
+        )  # flashbax's index is weakly typed: a step would be traced twice
+        extra = OffPolicyExtra(self.inner.target_parameters(theta), jnp.zeros((), jnp.int32))
         return MetaState(
             theta,
             self._transformation().init(theta),
             extra,
-            TaskRecord(tasks, kept, recent, jnp.zeros(self.num_tasks, jnp.int32)),
+            TaskRecord(tasks, replays, contexts, jnp.zeros(self.num_tasks, jnp.int32)),
         )
 
     def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
@@ -191,31 +193,31 @@ class OffPolicy(OuterLearner):
     def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta:
         keys = jax.random.split(key, self.num_tasks)
         records, _ = self.collect(state, keys)
-        return self.gradient(state.theta, state.extra.slow, *jax.vmap(self.draw)(records, keys))[0]
+        return self.gradient(state.theta, state.extra.target_parameters, *jax.vmap(self.draw)(records, keys))[0]
 
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
         records, lifetimes = self.collect(state, keys)
         metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes) | self.inner.measure(lifetimes)
-        learner = (state.theta, state.opt_state, state.extra.slow)
+        learner = (state.theta, state.opt_state, state.extra.target_parameters)
         turns_for_a_row = -(-self.inner.sequence_length // self.protocol.num_env_steps)
         everywhere = (state.extra.num_steps + 1) * self.num_collected >= turns_for_a_row * self.num_tasks
         remaining = remaining_rate(state.extra.num_steps, self.anneal_steps)
         learn = partial(self.learn, learner, records, keys, remaining)
         nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(learn)[1])
-        (theta, opt_state, slow), learned = jax.lax.cond(everywhere, learn, lambda: (learner, nothing))
+        (theta, opt_state, target_parameters), learned = jax.lax.cond(everywhere, learn, lambda: (learner, nothing))
         metrics = mean_over_devices(metrics | learned)
         metrics["theta_norm"] = optax.tree.norm(theta)
-        extra = OffPolicyExtra(slow, state.extra.num_steps + 1)
+        extra = OffPolicyExtra(target_parameters, state.extra.num_steps + 1)
         return MetaState(theta, opt_state, extra, records), metrics
 
     def deploy(self, state: MetaState) -> Theta:
         if not self.inner.num_shipped:
             return state.theta
         number = -(-self.inner.num_shipped // self.num_tasks)
-        length, kept = self.inner.sequence_length, state.by_task.kept
-        draw = lambda kept, key: replay.sample(kept, key, number, length, 1).experience  # noqa: E731
-        rows = merge_axis(jax.vmap(draw)(kept, jax.random.split(jax.random.key(0), self.num_tasks)), 0)
-        is_lived = jnp.repeat(replay.can_sample(kept, length), number)
+        length, replays = self.inner.sequence_length, state.by_task.replays
+        draw = lambda replays, key: replay.sample(replays, key, number, length, 1).experience  # noqa: E731
+        rows = merge_axis(jax.vmap(draw)(replays, jax.random.split(jax.random.key(0), self.num_tasks)), 0)
+        is_lived = jnp.repeat(replay.can_sample(replays, length), number)
         chosen = jax.random.permutation(jax.random.key(1), len(is_lived))[: self.inner.num_shipped]
         return self.inner.ship(state.theta, jax.tree.map(lambda x: x[chosen], rows), is_lived[chosen])
 
@@ -228,12 +230,12 @@ class OffPolicy(OuterLearner):
         live = jax.vmap(partial(self._live, state.theta, state.extra.num_steps), out_axes=TASK_AXES)
         lifetimes = live(chosen.task, jax.vmap(partial(jax.random.fold_in, data=0))(keys[turn]))
         new = jax.vmap(self._transitions, in_axes=(0, TASK_AXES))(chosen.task, lifetimes)
-        kept = jax.vmap(lambda state, new: replay.add(state, jax.tree.map(lambda x: x[None], new)))(chosen.kept, new)
-        slot = chosen.num_lifetimes % self.num_recent
+        replays = jax.vmap(lambda state, new: replay.add(state, jax.tree.map(lambda x: x[None], new)))(chosen.replays, new)
+        slot = chosen.num_lifetimes % self.num_contexts
         return TaskRecord(
             task=records.task,
-            kept=jax.tree.map(lambda old, new: old.at[turn].set(new.astype(old.dtype)), records.kept, kept),
-            recent=jax.tree.map(lambda old, new: old.at[turn, slot].set(new.astype(old.dtype)), records.recent, new),
+            replays=jax.tree.map(lambda old, new: old.at[turn].set(new.astype(old.dtype)), records.replays, replays),
+            contexts=jax.tree.map(lambda old, new: old.at[turn, slot].set(new.astype(old.dtype)), records.contexts, new),
             num_lifetimes=records.num_lifetimes.at[turn].add(1),
         ), lifetimes
 
@@ -245,16 +247,17 @@ class OffPolicy(OuterLearner):
         weights = relative_weights(self.task_weight or _equally, records.task)
 
         def update(learner: PyTree, data: PyTree) -> tuple[PyTree, Metrics]:
-            theta, opt_state, slow = learner
+            theta, opt_state, target_parameters = learner
             size = self._microbatch_size(num_task_devices())
             chunks = split_axis(data, 0, len(data[-1]) // size)
-            mean = mean_over_chunks(lambda chunk: self.gradient(theta, slow, *chunk), chunks)
+            mean = mean_over_chunks(lambda chunk: self.gradient(theta, target_parameters, *chunk), chunks)
             gradient, metrics = mean_over_devices(mean)
             metrics["gradient_norm"] = optax.tree.norm(gradient)
             updates, opt_state = transformation.update(gradient, opt_state, theta)
             theta = optax.apply_updates(theta, optax.tree.scale(remaining, updates))
-            slow = optax.incremental_update(self.inner.slow(theta), slow, self.slow_rate)
-            return (theta, opt_state, slow), metrics
+            followed = self.inner.target_parameters(theta)
+            target_parameters = optax.incremental_update(followed, target_parameters, self.target_update_rate)
+            return (theta, opt_state, target_parameters), metrics
 
         def one_pass(learner: PyTree, number: jax.Array) -> tuple[PyTree, Metrics]:
             pass_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, number + 1)
@@ -267,7 +270,7 @@ class OffPolicy(OuterLearner):
     def gradient(
         self,
         theta: PyTree,
-        slow: PyTree,
+        target_parameters: PyTree,
         lifetimes: Segment,
         batches: ReplayStep,
         keys: jax.Array,
@@ -276,7 +279,9 @@ class OffPolicy(OuterLearner):
         """Returns the gradient of the mean loss of lifetimes [M, K, T, 1] and batches [M, n, L] with weights [M], and metrics."""
 
         def loss(theta: PyTree) -> tuple[jax.Array, Metrics]:
-            losses, metrics = jax.vmap(self.inner.loss, in_axes=(None, None, 0, 0, 0))(theta, slow, lifetimes, batches, keys)
+            losses, metrics = jax.vmap(self.inner.loss, in_axes=(None, None, 0, 0, 0))(
+                theta, target_parameters, lifetimes, batches, keys
+            )
             return (weights * losses).mean(), jax.tree.map(jnp.mean, metrics | {"loss": losses})
 
         return jax.grad(loss, has_aux=True)(theta)
@@ -284,14 +289,14 @@ class OffPolicy(OuterLearner):
     def draw(self, record: TaskRecord, key: jax.Array) -> tuple[Segment, ReplayStep, jax.Array]:
         """One of the newest lifetimes [K, T, 1], a batch and a key for one task."""
         batch_key, lifetime_key, loss_key = jax.random.split(key, 3)
-        batch = replay.sample(record.kept, batch_key, self.batch_size, self.inner.sequence_length, 1).experience
-        which = jax.random.randint(lifetime_key, (), 0, jnp.clip(record.num_lifetimes, 1, self.num_recent))
-        return as_segments(jax.tree.map(lambda x: x[which], record.recent), self.protocol), batch, loss_key
+        batch = replay.sample(record.replays, batch_key, self.batch_size, self.inner.sequence_length, 1).experience
+        which = jax.random.randint(lifetime_key, (), 0, jnp.clip(record.num_lifetimes, 1, self.num_contexts))
+        return as_segments(jax.tree.map(lambda x: x[which], record.contexts), self.protocol), batch, loss_key
 
     def _live(self, theta: PyTree, num_steps: jax.Array, task: Task, key: jax.Array) -> Lifetime:
         begin_key, live_key = jax.random.split(key)
-        explorer = self.inner.explorer(remaining_rate(num_steps, self.explore_steps))
-        agent = RandomAtFirst(explorer, num_steps < self.random_steps) if self.random_steps else explorer
+        behaviour_policy = self.inner.behaviour_policy(remaining_rate(num_steps, self.explore_steps))
+        agent = RandomAtFirst(behaviour_policy, num_steps < self.random_steps) if self.random_steps else behaviour_policy
         begun = agent.begin(theta, 1, begin_key)
         return live_in(agent, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
 

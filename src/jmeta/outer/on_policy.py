@@ -20,7 +20,7 @@ from jmeta.outer.base import (
     check_divides,
     check_fit,
     check_protocol,
-    check_score,
+    check_segment_weights,
     relative_weights,
     use_smaller,
 )
@@ -74,7 +74,7 @@ class OnPolicy(OuterLearner):
 
     Attributes:
       credit: how decisions are judged.
-      score: weight of each segment in the objective, one per segment; (0, 1) trains what happens after one adaptation.
+      segment_weights: weight of each segment in the objective, one per segment; (0, 1) trains what happens after one adaptation.
       microbatch_size: tasks that one device replays at once; the gradients of microbatches are added up, so this bounds memory
         and changes nothing else. None: as ``jmeta.parallel.tasks_at_once`` finds fastest.
       rematerialise: compute inner steps again when they are differentiated, rather than keep what they computed: less memory,
@@ -89,7 +89,7 @@ class OnPolicy(OuterLearner):
     tasks: TaskDistribution = struct.field(pytree_node=False)
     credit: CreditAssignment
     protocol: Protocol = struct.field(pytree_node=False)
-    score: tuple[Finite, ...] = struct.field(pytree_node=False)
+    segment_weights: tuple[Finite, ...] = struct.field(pytree_node=False)
     num_tasks: Count = struct.field(pytree_node=False)
     microbatch_size: Count | None = struct.field(pytree_node=False, default=None)
     rematerialise: bool = struct.field(pytree_node=False, default=False)
@@ -98,9 +98,9 @@ class OnPolicy(OuterLearner):
 
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
-        check_score(self.score, self.protocol)
-        if not any(self.score):
-            raise ValueError(f"score={self.score} gives no segment any weight: nothing would be learned")
+        check_segment_weights(self.segment_weights, self.protocol)
+        if not any(self.segment_weights):
+            raise ValueError(f"segment_weights={self.segment_weights} gives no segment any weight: nothing would be learned")
         check_fit(self.inner, self.tasks)
         num_streams = self.protocol.num_streams
         if num_streams % self.stream_chunks:
@@ -125,9 +125,9 @@ class OnPolicy(OuterLearner):
         return 1
 
     @property
-    def scored(self) -> tuple[int, ...]:
+    def weighted_segments(self) -> tuple[int, ...]:
         """The segments that count."""
-        return tuple(k for k, weight in enumerate(self.score) if weight)
+        return tuple(k for k, weight in enumerate(self.segment_weights) if weight)
 
     def memory_remedy(self) -> str:
         size = self.microbatch_size or tasks_at_once(self.num_tasks // self.num_groups, self.protocol.num_streams)
@@ -199,7 +199,7 @@ class OnPolicy(OuterLearner):
 
     def segment_weights_of(self, term: Term) -> tuple[float, ...]:
         """The weight of each segment in a term."""
-        return self.score if term.segments is None else term.segments
+        return self.segment_weights if term.segments is None else term.segments
 
     def over_microbatches(self, function: Callable[[Experience], PyTree], group: Experience) -> PyTree:
         """The mean of a function's result over the microbatches of a group, one at a time."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from jmeta import struct
-from jmeta.outer.base import check_score, left_of_share, remaining_rate
+from jmeta.outer.base import check_segment_weights, left_of_share, remaining_rate
 from jmeta.outer.on_policy import (
     Experience,
     OnPolicy,
@@ -70,7 +70,7 @@ class PPO(OnPolicy):
         super().__post_init__()
         for term in self.terms:
             if term.segments is not None:
-                check_score(term.segments, self.protocol, f"segments of the term {term.name!r}")
+                check_segment_weights(term.segments, self.protocol, f"segments of the term {term.name!r}")
 
     @property
     def num_groups(self) -> int:

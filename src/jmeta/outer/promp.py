@@ -33,7 +33,7 @@ class ProMP(PPO):
     The clipped surrogate bounds how far the adapted policies move in an outer step. What they adapt from moves too, and the data
     of the inner steps goes stale with it, so
 
-        maximise  PPO's objective of the scored segments - kl_coefficient * mean KL(recorded || now) in the other segments.
+        maximise  PPO's objective of the weighted segments - kl_coefficient * mean KL(recorded || now) in the other segments.
 
     The inner steps of a replay weigh the recorded decisions by their likelihood ratio, see ``jmeta.inner.maml.MAML``.
 
@@ -53,8 +53,10 @@ class ProMP(PPO):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if all(self.score):
-            raise ValueError(f"score={self.score}: every segment scores, so there is none to keep near; use PPO")
+        if all(self.segment_weights):
+            raise ValueError(
+                f"segment_weights={self.segment_weights}: every segment counts, so there is none to keep near; use PPO"
+            )
 
     def init(self, key: jax.Array) -> MetaState:
         state = super().init(key)
@@ -81,12 +83,12 @@ class ProMP(PPO):
 
     @property
     def kl_before(self) -> Term:
-        """Mean divergence of the recorded policies from those under theta, in the segments that do not score."""
-        before = tuple(0.0 if weight else 1.0 for weight in self.score)
+        """Mean divergence of the recorded policies from those under theta, in the segments without a weight."""
+        before = tuple(0.0 if weight else 1.0 for weight in self.segment_weights)
         share = tuple(weight / sum(before) for weight in before)
         return Divergence("policy/kl_before", weight=self.kl_coefficient, segments=share)
 
     def measure(self, theta: Theta, group: Experience) -> jax.Array:
         """The divergence before adaptation under theta, []."""
-        before = tuple(k for k, weight in enumerate(self.score) if not weight)
+        before = tuple(k for k, weight in enumerate(self.segment_weights) if not weight)
         return self.term_mean(self.kl_before, self.decide_again(theta, group, before), group, before)

@@ -41,7 +41,7 @@ class Term(abc.ABC):
     Attributes:
       name: of the metric that reports the mean, without the weight; such as "loss/reward".
       weight: factor in the loss. None reports the term and leaves it out of the loss.
-      segments: weight of each segment, as long as the protocol's ``num_segments``; None for the learner's ``score``.
+      segments: weight of each segment, as long as the protocol's ``num_segments``; None for the learner's ``segment_weights``.
     """
 
     name: str = struct.field(pytree_node=False)

@@ -33,7 +33,7 @@ class _Trial(NamedTuple):
 class TrustRegion(OnPolicy):
     """The natural-gradient step of a given size in policy space, MAML's own outer optimiser.
 
-    With S the likelihood-ratio surrogate of the scored segments, and KL the mean divergence of the recorded policies from those
+    With S the likelihood-ratio surrogate of the weighted segments, and KL the mean divergence of the recorded policies from those
     of a replay under theta,
 
         x = (H + damping)^-1 grad S,        H = hess KL,        step = x sqrt(2 max_kl / x^T H x),
@@ -122,13 +122,15 @@ class TrustRegion(OnPolicy):
         return self.surrogate_and_kl(theta, group)[0]
 
     def surrogate_and_kl(self, theta: Theta, group: Experience) -> tuple[jax.Array, jax.Array]:
-        """S of theta, and the mean divergence of the recorded policies from those under theta, in a group's scored segments."""
-        decisions = self.decide_again(theta, group, self.scored)
-        return -self.term_mean(LikelihoodRatio("loss"), decisions, group, self.scored), self._divergence(decisions, group)
+        """S of theta, and the mean divergence of the recorded policies from those under theta, in a group's weighted segments."""
+        decisions = self.decide_again(theta, group, self.weighted_segments)
+        return -self.term_mean(LikelihoodRatio("loss"), decisions, group, self.weighted_segments), self._divergence(
+            decisions, group
+        )
 
     def kl_hessian(self, theta: Theta, group: Experience, vector: Theta) -> Theta:
         """The Hessian of KL at the theta that lived the group, times a vector."""
-        again = lambda theta: self.decide_again(theta, group, self.scored)  # noqa: E731
+        again = lambda theta: self.decide_again(theta, group, self.weighted_segments)  # noqa: E731
         decisions, pull_back = jax.vjp(again, theta)
         push_forward = jax.linear_transpose(lambda cotangent: pull_back(cotangent)[0], decisions)
         (along,) = push_forward(vector)
@@ -137,4 +139,4 @@ class TrustRegion(OnPolicy):
         return product
 
     def _divergence(self, decisions: Decision, group: Experience) -> jax.Array:
-        return self.term_mean(Divergence("policy/kl"), decisions, group, self.scored)
+        return self.term_mean(Divergence("policy/kl"), decisions, group, self.weighted_segments)

@@ -39,7 +39,7 @@ class GittinsIndex(BanditLearner):
     discounted lifetime the rule is Bayes-optimal (Gittins 1979). Over a finite one it need not be, and is nearly so: in 10 pulls
     of 5 or of 10 arms it is Bayes-optimal to the last digit.
 
-    Make it with ``for_lifetime``. Later than ``num_pulls`` pulls it is greedy, as with one pull remaining.
+    Make it with ``create``. Later than ``num_pulls`` pulls it is greedy, as with one pull remaining.
 
     Attributes:
       table: [num_pulls (num_pulls + 1) (num_pulls + 2) / 6] indices, ``gittins_table(num_pulls)``.
@@ -47,7 +47,7 @@ class GittinsIndex(BanditLearner):
 
     Example:
       >>> from jmeta.types import Discrete
-      >>> inner = GittinsIndex.for_lifetime(1, Discrete(5), num_pulls=10)
+      >>> inner = GittinsIndex.create(1, Discrete(5), num_pulls=10)
       >>> inner.table.shape
       (220,)
 
@@ -61,7 +61,7 @@ class GittinsIndex(BanditLearner):
     num_pulls: int = struct.field(pytree_node=False)
 
     @classmethod
-    def for_lifetime(cls, observation_size: int, action_space: ActionSpace, num_pulls: int) -> "GittinsIndex":
+    def create(cls, observation_size: int, action_space: ActionSpace, num_pulls: int) -> "GittinsIndex":
         """With the table for lifetimes of ``num_pulls`` pulls, which takes seconds to compute for 100 and minutes for 500."""
         return cls(observation_size, action_space, jnp.asarray(gittins_table(num_pulls)), num_pulls)
 

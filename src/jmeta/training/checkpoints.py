@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
+from jmeta.training.formats import upgrade_path
 from jmeta.types import PyTree
 
 
@@ -165,7 +166,8 @@ class Checkpoints:
         if checksum(layout, content.tobytes()) != restored["layout"]["checksum"]:
             raise ValueError("its content does not match its checksum")
         arrays, implementations, begin = {}, {}, 0
-        for path, dtype, shape, *implementation in layout:
+        for former_path, dtype, shape, *implementation in layout:
+            path = upgrade_path(former_path)
             arrays[path] = np.ndarray(shape, jnp.dtype(dtype), content, begin).copy()
             begin += arrays[path].nbytes
             if implementation:

@@ -36,9 +36,9 @@ import numpy as np
 
 from jmeta.networks import Network
 from jmeta.outer.base import OuterLearner
+from jmeta.training.formats import FORMAT, upgrade_config
 from jmeta.training.schema import fits, misfit
 
-FORMAT = 1
 CONFIG: dict[str, Any] = {
     "recipe": dict[str, Any] | None,
     "options": dict[str, Any] | None,
@@ -205,7 +205,7 @@ class RunDirectory:
             )
         if wrong := misfit(config, CONFIG, REQUIRED):
             raise self.damaged_config(wrong)
-        return config
+        return upgrade_config(config)
 
     def damaged_config(self, reason: str) -> ValueError:
         """The error to raise where config.json says what can't be."""

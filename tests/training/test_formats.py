@@ -1,0 +1,78 @@
+"""Run directories of format 1 are read: settings and parts of the meta-state had other names."""
+
+from typing import NamedTuple
+
+import chex
+import jax
+
+import jmeta
+from jmeta.runs import learner_of
+from jmeta.tasks import SparsePointNavigation
+from jmeta.training import RunDirectory
+from jmeta.training.checkpoints import Checkpoints
+from jmeta.training.formats import FORMAT, upgrade_config, upgrade_path
+from jmeta.types import PyTree
+
+CONFIG = {
+    "format": 1,
+    "recipe": {
+        "algorithm": "pearl",
+        "algorithm_fields": {"slow_rate": 0.25, "num_recent": 3, "widths": [8], "num_tasks": 4, "num_collected": 4},
+        "task": "sparse-point-navigation",
+        "task_fields": {"horizon": 4, "episodes": 2},
+    },
+    "options": None,
+    "learner": {"type": "OffPolicy", "slow_rate": 0.25, "inner": {"type": "PEARL"}, "tasks": [{"trace": 1}]},
+    "key": [0, 3],
+}
+
+
+class FormerExtra(NamedTuple):
+    slow: PyTree
+    num_steps: PyTree
+
+
+class FormerRecord(NamedTuple):
+    task: PyTree
+    kept: PyTree
+    recent: PyTree
+    num_lifetimes: PyTree
+
+
+def test_settings_have_their_present_names(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.write_config(CONFIG)
+    config = run.read_config()
+    assert config["format"] == FORMAT
+    assert config["recipe"]["algorithm_fields"] == {
+        "target_update_rate": 0.25,
+        "num_contexts": 3,
+        "widths": [8],
+        "num_tasks": 4,
+        "num_collected": 4,
+    }
+    assert config["recipe"]["task_fields"] == CONFIG["recipe"]["task_fields"]
+    assert config["learner"]["target_update_rate"] == 0.25
+    outer, _ = learner_of(tmp_path)
+    assert (outer.target_update_rate, outer.num_contexts) == (0.25, 3)
+
+
+def test_what_is_of_the_present_format_is_left_alone():
+    config = {"format": FORMAT, "recipe": None, "learner": {"trace": 1}}
+    assert upgrade_config(config) == config
+    assert upgrade_path("theta.slow") == "theta.slow"
+    assert upgrade_path("extra.slower") == "extra.slower"
+
+
+def test_a_former_checkpoint_is_restored(tmp_path):
+    outer = jmeta.algorithms.pearl(
+        SparsePointNavigation(horizon=4, episodes=2), widths=(4,), encoder_widths=(4,), num_tasks=2, batch_size=2, capacity=16
+    )
+    state = jax.jit(outer.init)(jax.random.key(0))
+    former = state._replace(extra=FormerExtra(*state.extra), by_task=FormerRecord(*state.by_task))
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(3, former)
+    checkpoints.wait()
+    step, restored = checkpoints.restore(jax.eval_shape(lambda: state))
+    assert step == 3
+    chex.assert_trees_all_equal(restored, jax.device_get(state))
