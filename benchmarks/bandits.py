@@ -23,12 +23,12 @@ LONG = {
     "num_epochs": 2,
     "num_minibatches": 16,
     "discount": 0.99,
-    "trace": 0.9,
+    "gae_lambda": 0.9,
     "learning_rate": 4e-3,
     "entropy_coefficient": 0.06,
 }
 # With a discount of 0.99 and a trace of 0.9, trying one more arm seems not worth what it brings so much later.
-FAR_SIGHTED = {"discount": 1.0, "trace": 0.98, "learning_rate": 3e-3}
+FAR_SIGHTED = {"discount": 1.0, "gae_lambda": 0.98, "learning_rate": 3e-3}
 # Counts of pulls and rewards are sums over time, which a linear recurrence keeps: early on it learns from fewer steps than a GRU.
 DEPENDENT = {
     "core": "lru",
@@ -38,7 +38,7 @@ DEPENDENT = {
     "num_epochs": 2,
     "num_minibatches": 8,
     "discount": 0.99,
-    "trace": 0.9,
+    "gae_lambda": 0.9,
     "learning_rate": 3e-3,
     "entropy_coefficient": 0.03,
     "anneal_steps": 800,
