@@ -193,9 +193,13 @@ def test_labels_are_made_likely() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["varibad", "task-inference"])
-def test_policy_and_belief_learn_from_different_things(algorithm: str) -> None:
-    outer = learner(algorithm)
+@pytest.mark.parametrize(
+    ("algorithm", "fields"),
+    [("varibad", {}), ("varibad", {"hypernetwork": True, "policy_widths": (6,)}), ("task-inference", {})],
+    ids=["varibad", "hypernetwork", "task-inference"],
+)
+def test_policy_and_belief_learn_from_different_things(algorithm: str, fields: dict[str, Any]) -> None:
+    outer = learner(algorithm, **fields)
     theta, record = lived(outer)
     state = outer.init(jax.random.key(0))._replace(theta=theta)
     experience, _ = jax.jit(outer.gather)(state, jax.random.split(jax.random.key(1), 4))
