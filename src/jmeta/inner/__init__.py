@@ -1,6 +1,6 @@
-"""Inner learners: what adapts to a task.
+"""Inner learners: agents that adapt to a task.
 
-``InnerLearner`` is the contract. ``InContextLearner`` is the contract of learners that adapt by memory alone.
+``InnerLearner`` is the base class. ``InContextLearner`` is the base class of learners that adapt only through memory.
 """
 
 from jmeta.inner.base import InContextLearner, InnerLearner

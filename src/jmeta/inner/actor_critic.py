@@ -1,4 +1,4 @@
-"""Policy and critic heads that turn features into a decision, with weights of their own or generated ones."""
+"""Policy and critic heads that map features to a decision, with learned weights or with generated ones."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from jmeta.types import ActionSpace, Decision
 
 
 class ActorCritic(nnx.Module):
-    """Features -> policy and value, through layers of their own."""
+    """Maps features to a policy and a value, which share no layers."""
 
     def __init__(
         self,
@@ -35,18 +35,18 @@ class ActorCritic(nnx.Module):
 def actor_critic(
     num_features: int, action_space: ActionSpace, widths: tuple[int, ...] = (), *, dtype: DTypeLike = jax.numpy.float32
 ) -> Network:
-    """An ``ActorCritic`` as pure functions."""
+    """Returns an ``ActorCritic`` as pure functions."""
     return from_nnx(partial(ActorCritic, num_features, action_space, widths, dtype=dtype))
 
 
 class GeneratedActorCritic(nnx.Module):
     """Maps an embedding of the task and features to policy and value; the embedding generates the weights of an ``ActorCritic``.
 
-    The task decides *how* features are dealt with, and need not compete with them for room in one layer.
+    The task changes the function of the features, instead of being one more input of the same layer.
 
     Args:
-      num_known: length of what is known of the task.
-      target: from features to a decision.
+      num_known: length of the embedding of the task.
+      target: network whose weights are generated, from features to a decision.
       widths: hidden layers of the hypernetwork.
 
     References:

@@ -1,4 +1,4 @@
-"""Agents that infer the task and act on what they believe of it."""
+"""Agents that infer a belief about the task and condition their policy on it."""
 
 import abc
 from collections.abc import Callable
@@ -30,9 +30,9 @@ class Belief(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A lifetime as a belief is learned from it, [T, ...] of one stream."""
+    """Data of a lifetime that the belief is trained on, [T, ...] of one stream."""
 
-    timestep: Timestep  # [T + 1, ...], the last of them after the last step
+    timestep: Timestep  # [T + 1, ...]; the last one follows the last step
     action: jax.Array  # [T, encoding_size]
     reward: jax.Array
     next_observation: jax.Array
@@ -43,11 +43,11 @@ class BeliefMemory(NamedTuple):
     """Memory of an agent with a belief."""
 
     encoder: Memory
-    num_steps: jax.Array  # [] float, lived so far
+    num_steps: jax.Array  # [] float, environment steps of the lifetime so far
 
 
 class BeliefHead(nnx.Module):
-    """Features -> Belief; log-variances are held to about [-10, 4]."""
+    """Maps features to a ``Belief``; log-variances are softly clipped to [-10, 4]."""
 
     def __init__(self, num_features: int, size: int, *, rngs: nnx.Rngs):
         self.mean = Linear(num_features, size, rngs=rngs)
@@ -59,18 +59,18 @@ class BeliefHead(nnx.Module):
 
 @struct.dataclass
 class BeliefAgent(InContextLearner):
-    """A recurrent encoder turns experience into a belief; a policy sees the observation and the belief. phi is empty.
+    """A recurrent encoder maps experience to a belief, and the policy sees the observation and the belief. phi is empty.
 
-    The encoder is not trained by the policy's reward but by ``belief_loss``: what the policy is told does not change while it
-    learns to use it. Memory runs on through the episodes of the task. The encoder sees each transition whole: the observation
-    that an episode ends with, and not the one that the next episode begins with, which the policy sees.
+    The encoder is trained by ``belief_loss``. The gradient of the policy loss does not reach it. Memory is kept across the
+    episodes of the task. The encoder sees complete transitions: at the end of an episode its input is the final observation,
+    while the policy sees the first observation of the next episode.
 
-    The policy and its critic see the clock beside the observation, the share of a lifetime that has passed, at most 1: the value
-    of a belief depends on the time left to use it.
+    The policy and its critic also see a clock: the share of the lifetime that has passed, at most 1. The value of a belief
+    depends on the remaining time.
 
     Attributes:
-      lifetime_length: environment steps of a lifetime, by which the clock goes.
-      encoder: initial_memory, __call__ and unroll to a ``Belief``.
+      lifetime_length: environment steps of a lifetime; the unit of the clock.
+      encoder: network with the methods initial_memory, __call__ and unroll, whose output is a ``Belief``.
       policy: (observation and clock [observation_size + 1], belief) -> ``Decision``.
     """
 
@@ -107,7 +107,7 @@ class BeliefAgent(InContextLearner):
 
     @abc.abstractmethod
     def belief_loss(self, theta: Theta, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        """Returns the loss of the beliefs on a lifetime, [], and its parts as metrics."""
+        """Returns the loss of the beliefs of one lifetime, [], and metrics."""
 
     def _decide(self, theta: Theta, observation: jax.Array, num_steps: jax.Array, belief: Belief) -> Decision:
         clock = jnp.minimum(num_steps / self.lifetime_length, 1.0)
@@ -123,7 +123,7 @@ def belief_encoder(
     *,
     encoder_widths: tuple[Count, ...],
 ) -> Network:
-    """Timesteps to beliefs, through a core."""
+    """Returns a network that maps timesteps to beliefs by a recurrent core."""
     perceive = partial(Perception, observation_size, action_space, encoder_widths)
     return from_nnx(partial(_encoder, perceive, build_core, belief_size))
 
@@ -134,7 +134,7 @@ def _encoder(perceive: Callable[..., Perception], build_core: BuildCore, belief_
 
 
 class BeliefPolicy(nnx.Module):
-    """Observation with the clock, and belief -> policy and value."""
+    """Maps the observation with the clock, and the belief, to policy and value."""
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class BeliefPolicy(nnx.Module):
 
 
 class BeliefHyperpolicy(nnx.Module):
-    """Observation with the clock, and belief -> policy and value, whose weights the belief generates.
+    """Maps the observation with the clock to policy and value, by weights that the belief generates.
 
     References:
       Beck et al. 2022, arXiv 2210.11348.
@@ -174,12 +174,12 @@ class BeliefHyperpolicy(nnx.Module):
 
 
 def _arrived(timestep: Timestep) -> Timestep:
-    """Returns what the encoder sees: the observation that the previous action led to, also where an episode ended there."""
+    """Returns the encoder's input: its observation is the one that the previous action led to, also at the end of an episode."""
     return timestep._replace(observation=timestep.arrival)
 
 
 def choose(key: jax.Array, length: int, number: int | None) -> jax.Array:
-    """``number`` of the steps of a lifetime, at random, in order; all of them if None."""
+    """Returns the indices of ``number`` random steps of a lifetime, in order; all steps if None."""
     if number is None or number >= length:
         return jnp.arange(length)
     return jnp.sort(jax.random.choice(key, length, (number,), replace=False))

@@ -14,7 +14,7 @@ from jmeta.types import ActionSpace, Decision
 
 
 class ContextPolicy(FeedForwardPolicy):
-    """Observation and context -> hidden layers -> policy; the context is a parameter, zero at first."""
+    """Observation and context -> hidden layers -> policy; the context is a parameter that is initially zero."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""DQN: the policy is to take the action of the highest value (Mnih et al. 2015, Nature 518)."""
+"""DQN: action values with an epsilon-greedy policy (Mnih et al. 2015, Nature 518)."""
 
 from functools import partial
 from typing import Self
@@ -17,7 +17,7 @@ from jmeta.types import ActionSpace, Decision, Discrete, Metrics, PyTree
 
 
 class ActionValues(nnx.Module):
-    """Features -> hidden layers -> a value of every action."""
+    """Features -> hidden layers -> the value of every action."""
 
     def __init__(self, num_inputs: int, num_actions: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
         self.torso = MLP(num_inputs, widths, rngs=rngs)
@@ -29,21 +29,21 @@ class ActionValues(nnx.Module):
 
 @struct.dataclass
 class DQN(QLearner):
-    """Double Q-learning under Huber's loss, epsilon-greedy.
+    """Double Q-learning with the Huber loss and an epsilon-greedy policy.
 
-    Errors beyond 1 count by their size and not by their square, so a rare failure hardly moves values of a hundred: with such,
-    scale rewards down.
+    The Huber loss is linear for errors beyond 1. Where values are of the order of a hundred, a rare failure therefore hardly
+    changes them: scale rewards down with ``reward_scale``.
 
         target = r_t + discount q_target(x_t, argmax_a q(x_t, a))
 
-    The target is a constant for the parameters and the features, not for ``target_parameters``: MAML differentiates through whole
-    steps.
+    The target is a constant with respect to the parameters and the features, but not to ``target_parameters``: MAML
+    differentiates through whole inner steps.
 
     Attributes:
       network: features to values [A].
-      epsilon: how often the action shipped is any, in (0, 1].
-      first_epsilon: the same when experience begins to be gathered.
-      last_epsilon: and when the time for exploration is over.
+      epsilon: probability of a random action in the deployed policy, in (0, 1].
+      first_epsilon: probability of a random action at the beginning of exploration.
+      last_epsilon: probability of a random action after the exploration schedule.
 
     References:
       Mnih et al. 2015, Nature 518. van Hasselt et al. 2016, arXiv 1509.06461.
@@ -60,7 +60,7 @@ class DQN(QLearner):
 
     @classmethod
     def create(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "DQN":
-        """With hidden layers ``widths``."""
+        """Builds DQN for a network with hidden layers of these widths."""
         size = action_space.encoding_size
         network = from_nnx(partial(ActionValues, num_inputs, size, widths))
         return cls(num_inputs, action_space, network, **settings)  # type: ignore[arg-type]

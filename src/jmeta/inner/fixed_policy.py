@@ -1,4 +1,4 @@
-"""A policy that does not adapt: what meta-learning has to beat."""
+"""A policy that does not adapt: the baseline for meta-learning."""
 
 from functools import partial
 
@@ -27,7 +27,7 @@ class FeedForwardActorCritic(nnx.Module):
 
 @struct.dataclass
 class FixedPolicy(InContextLearner):
-    """Acts on the observation alone, in every task alike; phi and memory are empty.
+    """A policy of the observation only, the same in every task; phi and memory are empty.
 
     Attributes:
       network: observation [observation_size] -> ``Decision``.
@@ -39,7 +39,7 @@ class FixedPolicy(InContextLearner):
 
     @classmethod
     def create(cls, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...]) -> "FixedPolicy":
-        """A policy and its critic on shared hidden layers of the given widths."""
+        """Builds a policy and a critic that share hidden layers of the given widths."""
         network = from_nnx(partial(FeedForwardActorCritic, observation_size, action_space, widths))
         return cls(observation_size, action_space, network)
 

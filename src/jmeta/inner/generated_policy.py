@@ -1,4 +1,4 @@
-"""The plain hypernetwork: phi = f_theta(context), generated anew when a segment ends."""
+"""A hypernetwork that generates the policy weights of each segment: phi = f_theta(context)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,9 +19,9 @@ class PolicyGenerator(nnx.Module):
     """Maps the experience in a task to the weights of a policy for it.
 
     Args:
-      perception: sees a step: the observation, the action taken there and its reward, and whether an episode began.
-      build_core: makes the core that remembers them, called as ``build_core(num_inputs, rngs=rngs)``.
-      target: the policy.
+      perception: encodes a step: the observation, the action taken, its reward, and whether an episode began.
+      build_core: makes the recurrent core, called as ``build_core(num_inputs, rngs=rngs)``.
+      target: the policy whose weights are generated.
       widths: hidden layers of the hypernetwork.
     """
 
@@ -36,7 +36,7 @@ class PolicyGenerator(nnx.Module):
         return self.core.initial_memory()
 
     def read(self, memory: PyTree, steps: Timestep) -> tuple[jax.Array, PyTree]:
-        """(what is known after steps [T], an embedding; memory)."""
+        """Returns (the embedding of the experience after steps [T], the memory)."""
         memory, features = self.core.unroll(memory, jax.vmap(self.perception)(steps))
         return features[-1], memory
 
@@ -44,7 +44,7 @@ class PolicyGenerator(nnx.Module):
         return self.weights(embedding)
 
     def generate_at_first(self) -> PyTree:
-        """The weights of a policy that knows nothing."""
+        """Returns the weights of the policy before any experience in the task."""
         return self.weights(jnp.zeros(self.core.output_size, jnp.float32))
 
 
@@ -52,11 +52,11 @@ class PolicyGenerator(nnx.Module):
 class GeneratedPolicy(InnerLearner):
     """A hypernetwork generates the policy of the next segment from all experience in the task.
 
-    phi is those weights; memory is the generator's and changes only then. So the policy is fixed while it acts: all learning is
-    between segments, as in MAML, and none of it is a gradient step. What the streams of a task know is averaged.
+    phi holds the generated weights, and memory the state of the generator. Both change only between segments, as in MAML, but
+    without gradient steps. The embeddings of the streams of a task are averaged.
 
     Attributes:
-      generator: as ``PolicyGenerator`` has it.
+      generator: a ``PolicyGenerator`` as pure functions.
       policy: observation -> ``Decision``, under weights phi.
     """
 
@@ -76,7 +76,7 @@ class GeneratedPolicy(InnerLearner):
         hypernetwork_widths: tuple[int, ...],
         policy_widths: tuple[int, ...],
     ) -> "GeneratedPolicy":
-        """A policy and critic with hidden layers of these widths, generated from what a core remembers."""
+        """Builds a learner whose policy and critic, with hidden layers of these widths, are generated from a core's output."""
         policy = actor_critic(observation_size, action_space, policy_widths)
         perceive = partial(Perception, observation_size, action_space, encoder_widths)
         generator = from_nnx(partial(_generator, perceive, build_core, policy, hypernetwork_widths))

@@ -1,4 +1,4 @@
-"""iMAML: a proximal inner problem, solved, and differentiated implicitly (Rajeswaran et al. 2019, arXiv 1909.04630)."""
+"""iMAML: a proximal inner problem with implicit differentiation (Rajeswaran et al. 2019, arXiv 1909.04630)."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,17 +16,17 @@ from jmeta.types import Memory, Phi, PyTree, Segment, Theta
 
 @struct.dataclass
 class IMAML(MAML):
-    """Adaptation to a minimiser, whose derivative does not depend on how it was found.
+    """Adapts to the minimiser of a proximal loss, whose derivative does not depend on the path of the solver.
 
         phi = argmin_w  L(w) + strength / 2 |w - theta|^2,        d phi / d theta = (I + hess L(phi) / strength)^-1.
 
-    L is minus PPO's clipped surrogate of the segment: right at the policy that acted, and bounded below where w does better on
-    the record, while the plain likelihood ratio may go on and on. It is minimised by ``num_solver_steps`` steps of the update
-    rule from where the task's weights are. The derivative's product with a vector takes ``num_cg_steps`` conjugate-gradient
-    steps, each one Hessian-vector product: memory does not grow with the steps of the solver.
+    L is minus PPO's clipped surrogate of the segment. Its gradient at the behaviour policy is the policy gradient. It is
+    bounded below, which the plain likelihood-ratio loss need not be. ``num_solver_steps`` steps of the update rule minimise it,
+    from the current weights of the task. A vector-Jacobian product takes ``num_cg_steps`` conjugate-gradient steps of one
+    Hessian-vector product each, so memory does not grow with ``num_solver_steps``.
 
-    The formula holds at a minimum, where I + hess L / strength is positive. Where a strength below the most negative curvature
-    of L makes it indefinite, conjugate gradients stop at the first direction in which it is not positive.
+    The formula holds at a minimum, where I + hess L / strength is positive definite. If ``strength`` is too small for that,
+    conjugate gradients stop at the first direction of non-positive curvature.
 
     Attributes:
       strength: lambda of the paper, positive.
@@ -38,7 +38,7 @@ class IMAML(MAML):
       Rajeswaran et al. 2019, arXiv 1909.04630.
 
     Deviations from the paper:
-      Its inner problems are supervised ones; the loss here is this library's choice.
+      The paper's inner problems are supervised; the loss here is this library's choice.
     """
 
     strength: jax.Array | Positive = 1.0
@@ -58,7 +58,7 @@ class IMAML(MAML):
         return TaskWeights(weights, jax.lax.stop_gradient(state), phi.num_updates + 1), memory
 
     def proximal_loss(self, weights: PyTree, frozen: PyTree, data: InnerData) -> jax.Array:
-        """L of the weights that move."""
+        """Returns L without the proximal term, as a function of the adapted weights."""
         every = frozen | weights
 
         def one(observation: jax.Array, action: jax.Array, behaviour: jax.Array, advantage: jax.Array) -> jax.Array:
@@ -84,7 +84,7 @@ class IMAML(MAML):
 
 @jax.custom_vjp
 def _solution(inner: IMAML, centre: PyTree, frozen: PyTree, began: PyTree, data: InnerData) -> tuple[PyTree, PyTree]:
-    """The minimiser, differentiable in the centre and the frozen parts, and the rule's state; numbers may be traced."""
+    """Returns the minimiser, differentiable in ``centre`` and ``frozen``, and the state of the rule; fields may be traced."""
     return inner._solve(centre, frozen, began, data)
 
 
@@ -114,19 +114,19 @@ class _Iterate(NamedTuple):
     x: PyTree
     residual: PyTree
     direction: PyTree
-    going: jax.Array  # [] bool, whether all directions so far were of positive curvature
+    going: jax.Array  # [] bool, whether all directions so far had positive curvature
 
 
 def solve_where_positive(matrix: Callable[[PyTree], PyTree], vector: PyTree, num_steps: int) -> PyTree:
-    """The x such that matrix(x) = vector, by conjugate gradients that stop where the matrix is not positive.
+    """Solves matrix(x) = vector by conjugate gradients that stop at a direction of non-positive curvature.
 
-    Past a direction of negative curvature the iterates of conjugate gradients may be of any size. Those before it are those of a
-    positive matrix; if there is none, x is the vector itself, as for the identity.
+    Beyond such a direction the iterates may grow without bound. The iterates before it are those of a positive definite matrix.
+    If the first direction already has non-positive curvature, x is ``vector``, as for the identity matrix.
 
     Args:
-      matrix: symmetric, a function of trees like ``vector``.
+      matrix: symmetric linear function of trees like ``vector``.
       vector: right-hand side.
-      num_steps: at most; each applies the matrix once.
+      num_steps: largest number of steps; each applies ``matrix`` once.
 
     References:
       Steihaug 1983, The conjugate gradient method and trust regions in large scale optimization.

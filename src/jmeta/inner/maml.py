@@ -1,4 +1,4 @@
-"""MAML: an initialisation from which a gradient step is enough (Finn et al. 2017, arXiv 1703.03400)."""
+"""MAML: a meta-learned initialisation that adapts to a task by a few gradient steps (Finn et al. 2017, arXiv 1703.03400)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -52,7 +52,7 @@ class FeedForwardPolicy(nnx.Module):
 
 
 class FeedForwardPolicyWithCritic(FeedForwardPolicy):
-    """Beside the policy a value network of the same widths, which shares nothing with it."""
+    """Adds a value network of the same widths, which shares no layers with the policy."""
 
     def __init__(
         self,
@@ -76,20 +76,20 @@ class FeedForwardPolicyWithCritic(FeedForwardPolicy):
 class Initialisation(NamedTuple):
     """MAML's theta."""
 
-    weights: PyTree  # the policy's parameters, where every task begins: a dictionary of parts
-    rule: PyTree  # of the update rule, () if it has none
+    weights: PyTree  # initial parameters of the policy in every task: a dictionary of parts
+    rule: PyTree  # meta-parameters of the update rule, () if it has none
 
 
 class TaskWeights(NamedTuple):
     """MAML's phi."""
 
-    weights: PyTree  # those parts of the policy's parameters that move, as they are in this task
-    rule_state: PyTree  # of the update rule
+    weights: PyTree  # adapted parts of the policy's parameters
+    rule_state: PyTree  # state of the update rule
     num_updates: jax.Array  # [] int32, inner steps taken
 
 
 class InnerData(NamedTuple):
-    """A judged segment."""
+    """A segment with the advantages that the inner loss needs."""
 
     observation: jax.Array  # [T, B, observation_size]
     action: jax.Array  # [T, B, ...]
@@ -107,16 +107,16 @@ def behaviour_of(segment: Segment) -> jax.Array:
 def raw_advantages(
     segment: Segment, discount: jax.Array | float, features: Features = linear_features
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Advantages over a baseline linear in features, fitted to the segment itself, as MAML's authors estimate them.
+    """Returns advantages over a linear baseline that is fitted to the segment itself, as in the code of MAML's authors.
 
-    Episodes are finite-horizon: an episode's return is the sum of the rewards it got, whether it ended by itself or at the time
-    limit, and the baseline knows the time. An episode that the end of the segment cuts off has no return, and its
-    steps get weight 0.
+    Episodes have a finite horizon: returns do not bootstrap, whether the episode terminated or was truncated by the time limit.
+    The features of the baseline therefore include the time step. An episode that the end of the segment cuts off has no return,
+    and its steps have weight 0.
 
     Args:
       segment: [T, B].
       discount: in [0, 1].
-      features: of the baseline.
+      features: features of the baseline.
 
     Returns:
       (returns to the end of the episode, advantages, weights), all [T, B].
@@ -134,7 +134,7 @@ def raw_advantages(
 def episodic_advantages(
     segment: Segment, discount: jax.Array | float, features: Features = linear_features
 ) -> tuple[jax.Array, jax.Array]:
-    """``raw_advantages`` centred and scaled over the segment.
+    """Returns ``raw_advantages``, standardised over the segment.
 
     Returns:
       (advantages, weights), both [T, B].
@@ -145,7 +145,7 @@ def episodic_advantages(
 
 
 def spread(advantage: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean and standard deviation, [] each, of what counts; the latter never zero."""
+    """Returns the weighted mean and standard deviation of advantages, [] each; the standard deviation is never zero."""
     total = jnp.maximum(weight.sum(), 1.0)
     mean = (advantage * weight).sum() / total
     variance = (jnp.square(advantage - mean) * weight).sum() / total
@@ -154,29 +154,30 @@ def spread(advantage: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Arra
 
 @struct.dataclass
 class MAML(InnerLearner):
-    """Policy-gradient steps from a meta-learned initialisation; theta is the initial weights, phi the weights in the task.
+    """Adapts a policy by policy-gradient steps from a meta-learned initialisation.
 
-    An adaptation moves the weights by an update rule, ``weights <- weights - rate * grad L(weights)`` for the simplest, with L
-    minus the surrogate of the segment's advantages, averaged over its steps. The surrogate decides whether the *second*
-    derivative is right too, which is what the meta-gradient consists of: see ``jmeta.objectives.surrogates``.
+    Theta holds the initial weights, and phi the weights in the task. An inner step applies an update rule, in the simplest case
+    ``weights <- weights - rate * grad L(weights)``, where L is minus the surrogate of the segment's advantages, averaged over
+    steps. The meta-gradient differentiates the surrogate twice. Whether its *second* derivative is unbiased depends on the
+    surrogate: see ``jmeta.objectives.surrogates``.
 
-    Each decision is weighted by its likelihood ratio to the policy that took it, pi(a|s) / behaviour(a|s). The ratio is 1 while
-    the policy is that policy, in a life and in the first outer update on its record. Later updates replay the record under
-    weights that did not act (Rothfuss et al. 2019, arXiv 1810.06784, equation 12).
+    Each decision is weighted by its likelihood ratio to the behaviour policy, pi(a|s) / behaviour(a|s). The ratio is 1 in a
+    rollout and in the first outer update on the recorded data. Later updates replay the data under weights that differ from the
+    behaviour policy's (Rothfuss et al. 2019, arXiv 1810.06784, equation 12).
 
     Attributes:
       network: observation [observation_size] -> ``Decision``; its parameters are a dictionary of parts.
-      rule: how a gradient moves the weights.
-      discount: of the inner return, in [0, 1].
-      adapted_parts: names of the parts that adapt, the others being the same in all tasks (ANIL, CAVIA); None for all.
-      features: ``(observation [T, D], step [T], value [T]) -> [T, F]``, in which the inner baseline is linear: of state and
-        time, or ``critic_features`` of a network with a critic.
+      rule: update rule of the inner steps.
+      discount: discount of the inner return, in [0, 1].
+      adapted_parts: names of the parts that adapt; the others are the same in all tasks (ANIL, CAVIA). None for all parts.
+      features: features of the linear baseline, ``(observation [T, D], step [T], value [T]) -> [T, F]``: functions of state and
+        time, or ``critic_features`` for a network with a critic.
       surrogate: ``(log_prob [T], advantage [T], first [T]) -> []``.
-      first_order: if True the inner gradient counts as a constant (FOMAML).
-      mixed_mode: differentiate the inner gradient forward-over-reverse, ``jmeta.objectives.mixed_mode_grad``; False is plain
-        reverse-over-reverse, which gives the same and costs more.
-      stream_chunks: into how many groups the streams of a segment are split when an inner gradient is differentiated in mixed
-        mode, one after the other: bounds memory. It must divide their number.
+      first_order: if True, the inner gradient is treated as a constant (FOMAML).
+      mixed_mode: differentiate the inner gradient forward-over-reverse, ``jmeta.objectives.mixed_mode_grad``; False for
+        reverse-over-reverse, which gives the same derivative at a higher cost.
+      stream_chunks: number of groups into which the streams of a segment are split when an inner gradient is differentiated in
+        mixed mode. The groups are processed one after the other, which bounds memory. It must divide the number of streams.
     """
 
     observation_size: int = struct.field(pytree_node=False)
@@ -203,9 +204,9 @@ class MAML(InnerLearner):
         with_critic: bool = False,
         **fields: Any,
     ) -> Self:
-        """Builds MAML for a policy of parts "torso", hidden layers of these widths, and "policy"; ``fields`` are the others.
+        """Builds MAML for a policy with the parts "torso" (hidden layers of these widths) and "policy".
 
-        With a critic, there are the parts "critic" and "value" too, which no adaptation moves.
+        A critic adds the parts "critic" and "value", which do not adapt by default. ``fields`` are further attributes.
         """
         kind = FeedForwardPolicyWithCritic if with_critic else FeedForwardPolicy
         if with_critic:
@@ -249,18 +250,18 @@ class MAML(InnerLearner):
         return TaskWeights(weights, state, phi.num_updates + 1), memory
 
     def judge(self, segment: Segment) -> InnerData:
-        """Returns the data that the inner loss needs of a segment [T, B]."""
+        """Returns the data of a segment [T, B] that the inner loss needs."""
         advantage, weight = episodic_advantages(segment, self.discount, self.features)
         first = segment.timestep.first
         return InnerData(segment.timestep.observation, segment.action, first, advantage, weight, behaviour_of(segment))
 
     def shared_out(self, data: InnerData) -> InnerData:
-        """Constants, with each step's advantage a share of the mean over the steps that count: sums over parts add up to it."""
+        """Returns constant data whose advantages are divided by the total weight, so that the loss is a sum over streams."""
         data = jax.lax.stop_gradient(data)
         return data._replace(advantage=data.advantage / jnp.maximum(data.weight.sum(), 1.0))
 
     def loss(self, weights: PyTree, frozen: PyTree, data: InnerData) -> jax.Array:
-        """Minus the surrogate of data that is ``shared_out``; weights are the adapted parts, frozen the others."""
+        """Returns minus the surrogate of ``shared_out`` data; ``weights`` are the adapted parts, ``frozen`` the others."""
         every = frozen | weights
 
         def log_prob(observation: jax.Array, action: jax.Array) -> jax.Array:
@@ -276,11 +277,11 @@ class MAML(InnerLearner):
         return -per_stream.sum()
 
     def adapted(self, weights: PyTree) -> PyTree:
-        """The parts of the policy's parameters that adapt."""
+        """Returns the adapted parts of the policy's parameters."""
         return weights if self.adapted_parts is None else {name: weights[name] for name in self.adapted_parts}
 
     def frozen(self, weights: PyTree) -> PyTree:
-        """The other parts."""
+        """Returns the parts of the policy's parameters that do not adapt."""
         return (
             {} if self.adapted_parts is None else {name: part for name, part in weights.items() if name not in self.adapted_parts}
         )

@@ -1,4 +1,4 @@
-"""MAML with DQN: action values to begin with, from which a few temporal-difference steps are enough (Finn et al. 2017)."""
+"""MAML with DQN: initial action values that adapt by a few temporal-difference steps (Finn et al. 2017)."""
 
 from typing import ClassVar, NamedTuple
 
@@ -22,38 +22,38 @@ class MAMLDQNPhi(NamedTuple):
 
 @struct.dataclass
 class MAMLDQN(OffPolicyAgent):
-    """Action values adapt to a task by gradient steps on Huber's loss of its own replay; theta is where they begin.
+    """Adapts action values to a task by gradient steps on the Huber loss of the task's own replay; theta is the initial weights.
 
         phi <- phi - inner_rate * grad_phi mean_i huber(q(x_i, a_i; phi) - target_i)          num_updates times, from theta
-        minimise over theta   the same loss after that, of other steps of the task.
+        minimise over theta   the same loss at the adapted weights, of other steps of the task.
 
-    Training adapts to what a new task gives: the first segments of a lifetime, a random number of them, from one to all but the
-    last. Targets are double Q-learning's: of the inner steps with the weights as they were before the first
-    of an adaptation, of the outer loss with what the target parameters become by the same inner steps. The former are
-    constants for an inner step's gradient, as ever, but not for the meta-gradient, which goes through all of an inner step unless
-    ``first_order``: theta is what bootstraps them, and left out of account it drifts to where they are of no use.
+    In training, the agent adapts to the first segments of a lifetime. Their number is random, from one to all but the last.
+    Targets are those of double Q-learning. The target network of the inner steps has the weights from before the adaptation. The
+    target network of the outer loss has the target parameters after the same inner steps. Inner targets are constants for the
+    gradient of an inner step, but not for the meta-gradient, which differentiates the whole inner step unless ``first_order``.
+    If the meta-gradient ignored that theta determines the inner targets, theta would drift to values with useless targets.
 
     Attributes:
       num_updates: inner steps at each adaptation.
-      adapt_batch_size: steps of the task's own replay in each.
-      exploration_epsilon: until it has adapted, the agent takes any action at least so often: of what it does not try it learns
-        nothing.
-      capacity: steps of the task that are kept; with as many as a segment has, each adaptation sees the newest segment alone.
-      inner_rate: of the inner steps.
-      max_inner_norm: an inner gradient's global norm is clipped here. Values grow in training, and with them curvature: a step
-        that overshoots makes the next one larger, and the meta-gradient through all of them useless.
-      first_order: if True inner gradients count as constants (FOMAML).
+      adapt_batch_size: batch size of an inner step, sampled from the task's own replay.
+      exploration_epsilon: lower bound on the probability of a random action until the first adaptation. The agent can only learn
+        the values of actions that it has tried.
+      capacity: steps of the task that are kept. If it equals the length of a segment, an adaptation uses only the newest segment.
+      inner_rate: learning rate of the inner steps.
+      max_inner_norm: the global norm of an inner gradient is clipped here. Values and curvature grow in training. An inner step
+        that overshoots makes the next one larger, and the meta-gradient through all of them becomes useless.
+      first_order: if True, inner gradients are treated as constants (FOMAML).
 
     References:
       Finn et al. 2017, arXiv 1703.03400. Mnih et al. 2015, Nature 518.
 
     Deviations from the paper:
       The paper adapts policies by policy gradients; here action values adapt by temporal differences on replay. Inner gradients
-      are clipped, and the outer loss is of steps that any policy lived.
+      are clipped, and the outer loss is off-policy.
     """
 
     takes_shaped: ClassVar[bool] = False
-    least_segments: ClassVar[int] = 2  # it adapts when a segment ends, for the next one
+    least_segments: ClassVar[int] = 2  # it adapts between segments
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
@@ -100,7 +100,7 @@ class MAMLDQN(OffPolicyAgent):
         return loss, metrics | {"loss/before": before}
 
     def _adapted(self, theta: Theta, context: Segment, key: jax.Array) -> PyTree:
-        """Weights after some of a lifetime's first segments [K, T, 1]."""
+        """Returns the weights adapted to a random number of the first segments of a lifetime [K, T, 1]."""
         begin_key, number_key, adapt_key = jax.random.split(key, 3)
         most = len(context.reward) - 1
         segments = jax.tree.map(lambda x: x[:most], context)
@@ -115,7 +115,7 @@ class MAMLDQN(OffPolicyAgent):
         return jax.tree.map(lambda x: x[number], after)
 
     def _tune(self, initial: PyTree, own: OwnReplay, key: jax.Array) -> PyTree:
-        """Weights after the inner steps; targets are of the initial ones."""
+        """Returns the weights after the inner steps; targets use the initial weights."""
 
         def update(weights: PyTree, key: jax.Array) -> tuple[PyTree, None]:
             sample_key, loss_key = jax.random.split(key)
@@ -123,7 +123,7 @@ class MAMLDQN(OffPolicyAgent):
             gradient = jax.grad(lambda w: mean_loss(self.q_learner, w, initial, steps, loss_key)[0])(weights)
             if self.first_order:
                 gradient = jax.lax.stop_gradient(gradient)
-            norm = jnp.sqrt(optax.tree.norm(gradient, squared=True) + 1e-12)  # smooth where there is nothing to learn
+            norm = jnp.sqrt(optax.tree.norm(gradient, squared=True) + 1e-12)  # smooth at a zero gradient
             rate = self.inner_rate * jnp.minimum(1.0, self.max_inner_norm / norm)
             return jax.tree.map(lambda w, g: w - rate * g, weights, gradient), None
 

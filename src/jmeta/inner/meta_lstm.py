@@ -1,4 +1,4 @@
-"""Meta-LSTM: a recurrent network turns gradients into updates (Ravi and Larochelle 2017; Andrychowicz et al. 2016)."""
+"""Meta-LSTM: a recurrent network maps gradients to updates (Ravi and Larochelle 2017; Andrychowicz et al. 2016)."""
 
 from functools import partial
 from typing import NamedTuple
@@ -16,16 +16,16 @@ from jmeta.types import PyTree
 
 
 class Gates(NamedTuple):
-    """State of the learned optimiser for each of P weights, and its last update."""
+    """State of the learned optimiser for each of P weights, and the gates of its last update."""
 
     hidden: jax.Array  # [P, H]
     cell: jax.Array  # [P, H]
-    keep: jax.Array  # [P] share of the old weight
-    rate: jax.Array  # [P]
+    keep: jax.Array  # [P] factor of the old weight
+    rate: jax.Array  # [P] learning rate
 
 
 class CoordinateLSTM(nnx.Module):
-    """An LSTM on gradient and loss, and two gates on its output; the same for every weight."""
+    """An LSTM of gradient and loss with two gates on its output; all weights share its parameters."""
 
     def __init__(self, hidden_size: int, initial_rate: float, initial_keep: float, *, rngs: nnx.Rngs):
         init = nnx.initializers.normal(0.01)
@@ -46,22 +46,22 @@ class CoordinateLSTM(nnx.Module):
 
 @struct.dataclass
 class LSTMRule(UpdateRule):
-    """weights <- keep * weights - rate * gradient, gates of a learned LSTM that runs along the inner steps of a task.
+    """An update rule weights <- keep * weights - rate * gradient, where a learned LSTM computes keep and rate at each inner step.
 
-    The weights are the cell of an LSTM, of which the gradient is the candidate; where training begins is the learned initial
-    cell. One small network serves every weight: it sees the weight, its gradient, the loss, and what it remembers of them.
-    Gradient and loss enter as (log |x| / 10, sign x) where |x| > e^-10, else as (-1, e^10 x).
+    The weights play the part of an LSTM's cell, the negative gradient that of its candidate, and the initial weights that of a
+    learned initial cell. All weights share one small network, whose inputs are the weight, its gradient, the loss, and its own
+    hidden state. Gradient and loss are encoded as (log |x| / 10, sign x) where |x| > e^-10, else as (-1, e^10 x).
 
     Attributes:
       network: ``(gates, weights [P], gradient [P], loss []) -> gates``.
-      hidden_size: H.
+      hidden_size: H, the size of the LSTM's hidden state for each weight.
 
     References:
       Ravi and Larochelle 2017, "Optimization as a model for few-shot learning", ICLR; preprocessing and sharing over
       coordinates: Andrychowicz et al. 2016, arXiv 1606.04474.
 
     Deviations from the paper:
-      The loss is minus the mean reward of a step, since a surrogate's value tells nothing.
+      The loss is minus the mean reward of a step, since the value of a surrogate carries no information.
     """
 
     network: Network = struct.field(pytree_node=False)
@@ -70,7 +70,7 @@ class LSTMRule(UpdateRule):
     @classmethod
     @checked
     def create(cls, hidden_size: Count = 20, initial_rate: OpenShare = 0.1, initial_keep: OpenShare = 0.999) -> "LSTMRule":
-        """A rule that begins as gradient descent at that rate.
+        """Builds a rule that is initially close to gradient descent at ``initial_rate``.
 
         Raises:
           ValueError: if a gate's initial value is not inside (0, 1), or there are no hidden units.
@@ -96,7 +96,7 @@ class LSTMRule(UpdateRule):
 
 
 def _scaled(x: jax.Array, scale: float = 10.0) -> jax.Array:
-    """X [...] as two numbers [..., 2] of order one."""
+    """Returns x [...] encoded as two numbers [..., 2] of order one."""
     size = jnp.abs(x)
     large = size > jnp.exp(-scale)
     log = jnp.log(jnp.where(large, size, 1.0)) / scale

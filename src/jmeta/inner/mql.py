@@ -1,4 +1,4 @@
-"""Meta-Q-learning: one recurrent agent for all tasks, fine-tuned on its own and on well-chosen old data (Fakoor et al. 2020)."""
+"""Meta-Q-learning: a recurrent multi-task agent, fine-tuned on new data and on reweighted old data (Fakoor et al. 2020)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +22,7 @@ from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Seg
 
 
 class Context(nnx.Module):
-    """Timesteps -> what is known of the task, by a recurrent core."""
+    """Maps timesteps to a context of the task by a recurrent core."""
 
     def __init__(self, perception: Perception, core: Core):
         self.perception = perception
@@ -35,7 +35,7 @@ class Context(nnx.Module):
         return self.core(memory, self.perception(timestep))
 
     def unroll(self, memory: PyTree, timesteps: Timestep, opens: jax.Array) -> tuple[PyTree, jax.Array]:
-        """Along a row [L], in which lifetimes open: the memory after each step [L, ...] and its context [L, H]."""
+        """Returns the memory [L, ...] and context [L, H] after each step of a row [L]; memory is reset where ``opens`` [L]."""
         inputs = jax.vmap(self.perception)(timesteps)
 
         def step(memory: PyTree, now: tuple[jax.Array, jax.Array]) -> tuple[PyTree, tuple[PyTree, jax.Array]]:
@@ -47,68 +47,68 @@ class Context(nnx.Module):
 
 
 Draw: TypeAlias = Callable[[jax.Array], tuple[Step, jax.Array]]
-"""A key to steps [n] and how much each counts [n]."""
+"""A function from a key to steps [n] and their weights [n]."""
 
 
 class OldSteps(NamedTuple):
-    """Steps of the training tasks, shipped with theta."""
+    """Steps of the training tasks that are deployed with theta."""
 
     steps: Step  # [n, ...]
-    is_lived: jax.Array  # [n] bool; False where a task's replay was too short to draw from
+    is_lived: jax.Array  # [n] bool; False where a task's replay was too short to sample from
 
 
 class MQLPhi(NamedTuple):
     """Task parameters."""
 
-    weights: PyTree  # of policy and critics
-    target_parameters: PyTree  # the moving average that targets are made of
+    weights: PyTree  # parameters of policy and critics
+    target_parameters: PyTree  # moving average, for the target networks
     own: OwnReplay
 
 
 @struct.dataclass
 class MQL(OffPolicyAgent):
-    """A recurrent context tells tasks apart; when a segment ends, policy and critics are fine-tuned off-policy.
+    """A recurrent context distinguishes tasks; when a segment ends, policy and critics are fine-tuned off-policy.
 
-    Meta-training is on the mean loss of all tasks and adapts nothing. In a new task, ``num_own_updates`` steps on what was lived
-    there are followed by ``num_old_updates`` on replay of the training tasks, in which each step counts by how much likelier its
-    context is in the new task than in the old ones:
+    Meta-training minimises the mean loss of all tasks without adaptation. In a new task, ``num_own_updates`` gradient steps on
+    the task's own data are followed by ``num_old_updates`` steps on replay of the training tasks. Old steps are weighted by the
+    ratio of the density of their context in the new task to that in the training tasks:
 
         own:  minimise  mean_i loss_i(weights)
         old:  minimise  mean_i beta_i loss_i(weights) + (1 - ESS) / 2 |weights - meta-trained weights|^2
 
-    beta_i is a propensity by logistic regression, ESS the normalised effective sample size of all old steps under these
-    propensities. The less evenly they are spread, the stronger the pull back to the meta-trained weights. ESS does not depend on
-    their size: where all old contexts are equally far from those of the task, every beta is small, ESS is near 1 and there is
-    no pull. ``deploy`` ships the old data as a part of theta; without it, and where none of it was lived, the task's own alone is
-    used. The encoder does not adapt.
+    beta_i is the propensity of step i, estimated by logistic regression. ESS is the normalised effective sample size of the old
+    steps under these propensities. The less even the propensities are, the stronger is the pull to the meta-trained weights. ESS
+    does not depend on their size: if all old contexts are equally far from those of the task, every beta is small, ESS is near 1,
+    and there is no pull. ``deploy`` adds the old data to theta. Without old data, only the task's own data is used. The encoder
+    does not adapt.
 
     Attributes:
-      encoder: initial_memory, __call__ and unroll as ``Context``.
-      q_learner: of observation and context.
-      sequence_length: steps of replay in a row, over which contexts are made anew in training.
-      burn_in: of them, at the beginning, that only make the context.
+      encoder: a ``Context`` as pure functions: initial_memory, __call__ and unroll.
+      q_learner: policy and critics, whose features are observation and context.
+      sequence_length: length of the replay sequences on which contexts are recomputed in training.
+      burn_in: steps at the beginning of a sequence that only build up the context and do not enter the loss.
       capacity: steps of the new task that are kept.
-      num_shipped: steps of the training tasks that are shipped.
-      num_own_updates: steps of fine-tuning on the task's own data, after each segment.
-      num_old_updates: and on old data.
-      adapt_batch_size: of each.
-      adapt_rate: of Adam.
-      adapt_target_update_rate: how fast targets follow meanwhile.
-      largest_weight: beta is at most that.
-      adapts: False while experience is gathered in training.
+      num_shipped: steps of the training tasks that are deployed with theta.
+      num_own_updates: gradient steps on the task's own data after each segment.
+      num_old_updates: gradient steps on old data after each segment.
+      adapt_batch_size: batch size of these gradient steps.
+      adapt_rate: learning rate of Adam in these gradient steps.
+      adapt_target_update_rate: update rate of the target networks during fine-tuning.
+      largest_weight: upper bound on beta.
+      adapts: whether the agent is fine-tuned; False for the behaviour policy in training.
 
     References:
       Fakoor et al. 2020, arXiv 1910.00125.
 
     Deviations from the paper:
-      Policy and critics share one context, which the critics train, and which does not adapt; the authors' have one each. The
-      policy moves at every update, and not at every second one. Old steps are ``num_shipped`` steps of the training
-      tasks' replay, 2,000 by default, where the authors keep all of it, up to a million; updates are by default 20 and 40 of 64
-      steps, where theirs are 15 to 400 of 256. beta is bounded by ``largest_weight``.
+      Policy and critics share one context encoder, which is trained by the critic loss and does not adapt; the authors use one
+      for each. The policy is updated at every step, and not at every second one. ``num_shipped`` old steps are kept, 2,000 by
+      default, while the authors keep all replay, up to a million steps. The default fine-tuning is 20 and 40 updates with batches
+      of 64, while the authors' is 15 to 400 updates with batches of 256. beta is bounded by ``largest_weight``.
     """
 
     takes_shaped: ClassVar[bool] = False
-    least_segments: ClassVar[int] = 2  # it adapts when a segment ends, for the next one
+    least_segments: ClassVar[int] = 2  # it adapts between segments
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
@@ -186,7 +186,7 @@ class MQL(OffPolicyAgent):
         return jax.tree.map(lambda new, own: jnp.where(num_lived > 0, new, own), tuned, phi), memory
 
     def propensities(self, own: OwnReplay, old: OldSteps) -> tuple[jax.Array, jax.Array]:
-        """(beta [n] of the old steps, 0 where nobody lived one; the pull back to the meta-trained weights, 1 - ESS, [])."""
+        """Returns (beta [n] of the old steps, 0 for empty ones; the strength [] of the pull, 1 - ESS)."""
         context = lambda steps: steps.x_tm1[:, self.observation_size :]  # noqa: E731
         lived = old.is_lived.astype(jnp.float32)
         fitted = fit_propensity(context(own.steps), context(old.steps), own.is_lived.astype(jnp.float32), lived)
@@ -196,7 +196,7 @@ class MQL(OffPolicyAgent):
         return weight, 1.0 - effective_sample_size(weight) / share_lived
 
     def _tune(self, theta: Theta, phi: MQLPhi, draw: Draw, pull: jax.Array | float, num_updates: int, key: jax.Array) -> MQLPhi:
-        """Gradient steps on what is drawn, pulled back to what was meta-trained."""
+        """Takes gradient steps on drawn batches, with a quadratic penalty on the distance to the meta-trained weights."""
         transformation = optax.adam(self.adapt_rate)
 
         def loss(weights: PyTree, target_parameters: PyTree, key: jax.Array) -> jax.Array:
@@ -219,14 +219,14 @@ class MQL(OffPolicyAgent):
         return phi._replace(weights=weights, target_parameters=target_parameters)
 
     def _take_in(self, theta: Theta, phi: MQLPhi, segment: Segment) -> MQLPhi:
-        """The task's own data with a segment [T, B] more, the newest of it."""
-        middle = jnp.ones_like(segment.reward, jnp.int32)  # no lifetime opens in it: memory goes on
+        """Adds a segment [T, B] to the task's own replay."""
+        middle = jnp.ones_like(segment.reward, jnp.int32)  # no lifetime begins in a segment: memory is not reset
         rows = ReplayStep.of(segment, worth=segment.reward, time=middle)
         new = jax.vmap(partial(self._steps, theta), in_axes=(0, 1))(segment.memory, rows)
         return phi._replace(own=phi.own.add(merge_axis(new, 0)))
 
     def _steps(self, theta: Theta, memory: Memory, row: ReplayStep) -> Step:
-        """A row [L] as steps between features, from the memory of the stream when it began."""
+        """Returns the steps of a row [L] with features as inputs, from the memory at the beginning of the row."""
         encoder = partial(self.encoder.apply, theta["encoder"])
         memories, contexts = encoder(memory, row.timestep, row.time == 0, method="unroll")
         encoded = jax.vmap(self.action_space.encode)(row.action)

@@ -1,8 +1,8 @@
-"""Running normalisation of observations and rewards, around any inner learner.
+"""Running normalisation of observations and rewards for any inner learner.
 
-``Normalised`` is an inner learner that sees everything in the units of given statistics. Outer learners train it as they train
-any other: the statistics are a field of the learner and not a part of theta, so no optimiser, no perturbation and no gradient
-reaches them. ``WithStatistics`` is the same agent as it is shipped, with the statistics beside theta.
+``Normalised`` wraps an inner learner and normalises its inputs by given statistics. Outer learners train it like any other inner
+learner. The statistics are a field of the learner and not a part of theta, so optimisers, perturbations and gradients do not
+change them. ``WithStatistics`` is the deployed agent, whose theta includes the statistics.
 """
 
 from typing import Any, NamedTuple, Self
@@ -20,12 +20,12 @@ from jmeta.types import ActionSpace, Decision, Lifetime, Memory, Metrics, Phi, P
 LARGEST = 10.0
 """Normalised observations and rewards are clipped to [-LARGEST, LARGEST], as in Stable-Baselines3's ``VecNormalize``."""
 RETURN_DISCOUNT = 0.99
-"""Per environment step, of the returns whose size is the unit of rewards; as in ``VecNormalize``."""
+"""Discount per environment step of the returns that define the unit of rewards, as in ``VecNormalize``."""
 MEASURED = ("observation", "observation_square", "return_square")
 
 
 class Statistics(NamedTuple):
-    """Moments of what was observed and earned in all lifetimes so far, of all devices together."""
+    """Moments of observations and returns in all lifetimes so far, on all devices together."""
 
     num_steps: jax.Array  # [] float, environment steps
     mean: jax.Array  # [observation_size]
@@ -34,7 +34,7 @@ class Statistics(NamedTuple):
 
     @classmethod
     def none(cls, observation_size: int) -> "Statistics":
-        """Returns the statistics of no data, under which everything is seen unchanged."""
+        """Returns the statistics of no data, which leave observations and rewards unchanged up to clipping."""
         zero, one = jnp.zeros((), jnp.float32), jnp.ones(observation_size, jnp.float32)
         return cls(num_steps=zero, mean=jnp.zeros_like(one), variance=one, return_square=jnp.ones_like(zero))
 
@@ -49,22 +49,22 @@ class Statistics(NamedTuple):
 
     @property
     def scale(self) -> jax.Array:
-        """The unit of observations [observation_size]: their standard deviation, and 1 for a feature that never varied.
+        """The unit of observations [observation_size]: their standard deviation, or 1 for a constant feature.
 
-        It is at least the resolution of float32 at the mean, so that rounding is not taken for a signal.
+        It is at least 1e-6 of the mean, above the resolution of float32, so that rounding errors are not amplified.
         """
         std = jnp.maximum(jnp.sqrt(self.variance), 1e-6 * jnp.abs(self.mean))
         return jnp.where(self.variance > 0, std, 1.0)
 
     @property
     def reward_scale(self) -> jax.Array:
-        """The unit of rewards []: the root mean square of the discounted return, and 1 where nothing was ever earned."""
+        """The unit of rewards []: the root mean square of the discounted return, or 1 if all returns were zero."""
         return jnp.where(self.return_square > 0, jnp.sqrt(self.return_square), 1.0)
 
     def merge(self, measured: Metrics, num_steps: int) -> "Statistics":
-        """With ``num_steps`` steps more, of which ``Normalised.measure`` says how they look under these statistics.
+        """Returns the statistics with ``num_steps`` more steps, whose moments ``Normalised.measure`` gives in these units.
 
-        With w the new steps' share of all of them and d the difference of the means,
+        With w the new steps' share of all steps and d the difference of the means,
 
             mean + w d,        (1 - w) variance + w new variance + w (1 - w) d^2.
 
@@ -84,14 +84,14 @@ class Statistics(NamedTuple):
 
 
 class NormalisedTheta(NamedTuple):
-    """Meta-parameters of an agent that is shipped with its statistics."""
+    """Meta-parameters of an agent that is deployed with its statistics."""
 
-    parameters: Theta  # of the agent
+    parameters: Theta  # meta-parameters of the agent
     statistics: Statistics
 
 
 def running_returns(segments: Segment) -> jax.Array:
-    """Discounted sums of the rewards of an episode *so far*, at each step of segments [K, T, ...]; each opens an episode."""
+    """Returns discounted sums of an episode's rewards *so far*, for segments [K, T, ...] that each begin with an episode."""
 
     def step(earned: jax.Array, now: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         reward, first = now
@@ -104,9 +104,9 @@ def running_returns(segments: Segment) -> jax.Array:
 
 
 class _Around(InnerLearner):
-    """A learner around another one, which has the same spaces."""
+    """A wrapper of an inner learner with the same observation and action spaces."""
 
-    inner: Any  # an InnerLearner, of whose kind the subclass is
+    inner: Any  # an InnerLearner
 
     @property
     def observation_size(self) -> int:  # type: ignore[override]
@@ -123,19 +123,19 @@ class _Around(InnerLearner):
 
 @struct.dataclass
 class Normalised(_Around):
-    """An inner learner that sees observations and rewards in the units of statistics. Theta, phi and memory are its own.
+    """Normalises the observations and rewards of an inner learner. Theta, phi and memory are those of the inner learner.
 
         observation: clip((o - mean) / standard deviation, -10, 10), feature by feature
         reward:      clip(r / root mean square of the discounted return, -10, 10)
 
-    What is recorded stays as the task gave it: a replay, a loss and an adaptation normalise when they use it. Rewards are scaled
-    alike wherever they are used, as what an agent remembers and as what it learns from.
+    Recorded data is not normalised: losses, adaptation and replay normalise it when they use it. Previous rewards in the agent's
+    input and rewards that it learns from are scaled alike.
 
     Attributes:
-      inner: what sees.
-      statistics: the units.
+      inner: the wrapped inner learner.
+      statistics: statistics that define the units.
       observations: whether observations are normalised.
-      rewards: whether rewards are.
+      rewards: whether rewards are normalised.
 
     Deviations:
       ``VecNormalize`` divides rewards by the standard deviation of the return, which is zero where rewards do not vary.
@@ -162,13 +162,13 @@ class Normalised(_Around):
         return self.inner.adapt(theta, phi, memory, self.see(segment), key)
 
     def see(self, lived: Lived) -> Lived:
-        """A timestep, segment, lifetime, row of replay or record, of any axes, in the units of the statistics."""
+        """Returns a timestep, segment, lifetime, row of replay or record, with any axes, in the units of the statistics."""
         changed: dict[str, Any] = {}
         for name in lived._fields:
             value = getattr(lived, name)
             if name in ("timestep", "segments"):
                 changed[name] = self.see(value)
-            elif isinstance(value, tuple):  # nothing, as the arrival is in replay
+            elif isinstance(value, tuple):  # empty, as ``arrival`` is in replay
                 continue
             elif self.observations and name in ("observation", "next_observation", "arrival"):
                 changed[name] = _clipped((value - self.statistics.mean) / self.statistics.scale, value)
@@ -177,9 +177,9 @@ class Normalised(_Around):
         return lived._replace(**changed)
 
     def measure(self, lifetimes: Lifetime) -> Metrics:
-        """Moments of observations about the statistics' mean and in their units, [observation_size], and of returns, [].
+        """Returns moments of normalised, unclipped observations, [observation_size], and the mean square of returns, [].
 
-        In those units nothing is lost to rounding; and all are means, which outer learners average over devices and members.
+        In normalised units rounding errors are small. All are means, which outer learners average over devices and members.
         """
         observation = (lifetimes.segments.timestep.observation - self.statistics.mean) / self.statistics.scale
         axes = tuple(range(observation.ndim - 1))
@@ -200,7 +200,7 @@ class NormalisedBelief(Normalised):
 
 @struct.dataclass
 class NormalisedOffPolicy(Normalised, OffPolicyAgent):
-    """``Normalised`` around an agent that learns from replay, which keeps what the task gave."""
+    """``Normalised`` around an off-policy agent, whose replay keeps data that is not normalised."""
 
     @property
     def q_learner(self) -> QLearner:  # type: ignore[override]
@@ -242,12 +242,12 @@ class NormalisedOffPolicy(Normalised, OffPolicyAgent):
 
 @struct.dataclass
 class WithStatistics(_Around):
-    """The agent that is shipped: its theta is a ``NormalisedTheta``, and the statistics in it are constants.
+    """The deployed agent: its theta is a ``NormalisedTheta`` with constant statistics.
 
     Attributes:
-      inner: what sees in their units.
+      inner: the wrapped inner learner.
       observations: whether observations are normalised.
-      rewards: whether rewards are.
+      rewards: whether rewards are normalised.
     """
 
     inner: Any
@@ -255,7 +255,7 @@ class WithStatistics(_Around):
     rewards: bool = struct.field(pytree_node=False)
 
     def under(self, statistics: Statistics) -> Normalised:
-        """The agent under given statistics; its theta is the plain one."""
+        """Returns the agent with the given statistics; its theta is that of ``inner``."""
         kind = Normalised
         if isinstance(self.inner, OffPolicyAgent):
             kind = NormalisedOffPolicy
@@ -264,7 +264,7 @@ class WithStatistics(_Around):
         return kind(self.inner, jax.lax.stop_gradient(statistics), self.observations, self.rewards)
 
     def init(self, key: jax.Array) -> Theta:
-        """Fresh meta-parameters, with the statistics of nothing."""
+        """Returns initial meta-parameters with the statistics of no data."""
         return NormalisedTheta(self.inner.init(key), Statistics.none(self.observation_size))
 
     def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:

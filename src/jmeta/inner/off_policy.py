@@ -1,4 +1,4 @@
-"""Agents that learn from replay: what they keep of a step, and what they are judged by."""
+"""Off-policy agents: the base class, the steps that replay keeps, and the loss on them."""
 
 import abc
 from typing import Any, ClassVar, NamedTuple, Self
@@ -16,20 +16,20 @@ from jmeta.types import ActionSpace, Decision, Discrete, Memory, Metrics, Phi, P
 
 
 class ReplayStep(NamedTuple):
-    """A step of one stream as replay keeps it."""
+    """A step of one stream as it is stored in replay."""
 
     timestep: Timestep  # without ``arrival``, which is the next observation of the step before
     action: jax.Array
-    reward: jax.Array  # [] as the agent saw it
-    worth: jax.Array  # [] what is learned from it: the reward, or a shaped one
+    reward: jax.Array  # [] reward of the task
+    worth: jax.Array  # [] reward that the loss uses: the task's, or a shaped one
     terminated: jax.Array  # [] bool
     truncated: jax.Array  # [] bool
     next_observation: jax.Array  # [observation_size], before any reset
-    time: jax.Array  # [] int32, steps of the lifetime before this one
+    time: jax.Array  # [] int32, index of the step in its lifetime
 
     @classmethod
     def of(cls, lived: Segment, worth: jax.Array, time: jax.Array) -> "ReplayStep":
-        """Returns the part of a segment, of any axes, that replay keeps."""
+        """Returns the part of a segment, with any axes, that replay keeps."""
         return cls(
             timestep=lived.timestep._replace(arrival=()),  # type: ignore[arg-type]
             action=lived.action,
@@ -43,14 +43,14 @@ class ReplayStep(NamedTuple):
 
 
 class OffPolicyAgent(InnerLearner):
-    """An inner learner that can be judged on steps that another policy lived.
+    """An inner learner whose loss can be evaluated on steps of any behaviour policy.
 
     Attributes:
-      q_learner: how action values and a policy are learned from single steps.
-      sequence_length: steps [L] in a row that it is judged on at once; replay is sampled in such rows.
-      num_shipped: rows of the training tasks' replay that are shipped with theta.
-      takes_shaped: False if a shaped reward can't be learned from, since the agent fine-tunes values on the reward itself.
-      least_segments: a lifetime of fewer segments can't be trained on; 2 for agents that adapt between segments.
+      q_learner: learner of action values and a policy from single steps.
+      sequence_length: L, length of the sequences (rows) that are sampled from replay.
+      num_shipped: rows of the training tasks' replay that are deployed with theta.
+      takes_shaped: False if the agent can't be trained on a shaped reward, since it fine-tunes values on the task's reward.
+      least_segments: least number of segments of a lifetime in training; 2 for agents that adapt between segments.
     """
 
     takes_shaped: ClassVar[bool] = True
@@ -62,43 +62,43 @@ class OffPolicyAgent(InnerLearner):
 
     @abc.abstractmethod
     def target_parameters(self, theta: Theta) -> PyTree:
-        """Returns the meta-parameters that have target networks, which are moving averages of them."""
+        """Returns the meta-parameters of which target networks are moving averages."""
 
     @abc.abstractmethod
     def loss(
         self, theta: Theta, target_parameters: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
     ) -> tuple[jax.Array, Metrics]:
-        """Returns the loss on one task, [], and its parts as metrics.
+        """Returns the loss of one task, [], and its parts as metrics.
 
         Args:
           theta: meta-parameters, differentiated.
-          target_parameters: the moving average of ``target_parameters(theta)``, those of the target networks.
-          context: the segments [K, T, 1] of one of the task's newest lifetimes, what the agent may adapt to; without decisions
+          target_parameters: parameters of the target networks, the moving average of ``target_parameters(theta)``.
+          context: the segments [K, T, 1] of one of the task's newest lifetimes, which the agent may adapt to; without decisions
             and memory.
-          batch: rows [n, L] from the task's replay, lived by whatever policy there was.
+          batch: rows [n, L] from the task's replay, of any behaviour policy.
           key: consumed.
         """
 
     def ship(self, theta: Theta, rows: ReplayStep, is_lived: jax.Array) -> Theta:
-        """Theta and what is shipped of rows [num_shipped, L] of replay; only called where ``num_shipped`` is not 0.
+        """Returns theta with the data to deploy from rows [num_shipped, L] of replay; called only if ``num_shipped`` is not 0.
 
-        ``is_lived`` [num_shipped] is False for rows that hold steps that nobody lived, since a task's replay was too short.
+        ``is_lived`` [num_shipped] is False for rows of a task whose replay holds fewer than L steps.
         Shapes do not depend on the number of training tasks.
         """
         return theta
 
     @abc.abstractmethod
     def parts(self, theta: Theta) -> PyTree:
-        """A prefix of theta, whose leaves name the parts that are trained apart: each has a gradient norm of its own."""
+        """Returns a prefix of theta, whose leaves name parts; the gradient norm of each part is clipped separately."""
 
     def behaviour_policy(self, remaining: jax.Array | float) -> Self:
-        """The agent as it gathers experience, where 1 down to 0 remains of the time for exploration."""
+        """Returns the behaviour policy of training; ``remaining`` falls from 1 to 0 over the exploration schedule."""
         return self.replace(q_learner=self.q_learner.behaviour_policy(remaining))  # type: ignore[attr-defined]
 
 
 @struct.dataclass
 class Reactive(OffPolicyAgent, InContextLearner):
-    """The policy sees the observation and nothing else, and is one for all tasks. Neither phi nor memory hold anything."""
+    """An off-policy agent whose policy sees only the observation and is the same in all tasks; phi and memory are empty."""
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
@@ -126,7 +126,7 @@ class Reactive(OffPolicyAgent, InContextLearner):
 
 
 class RandomOr(dist.Distribution):
-    """Uniformly random actions where ``is_random`` [] says so, else those of a policy."""
+    """Distribution of uniformly random actions if ``is_random`` [], else of a policy's actions."""
 
     pytree_data_fields = ("policy", "is_random")
     pytree_aux_fields = ("action_space",)
@@ -155,7 +155,7 @@ class RandomOr(dist.Distribution):
 
 @struct.dataclass
 class RandomAtFirst(InnerLearner):
-    """An agent whose actions are uniformly random while ``is_random``; all else is its own."""
+    """Wraps an agent, whose actions are uniformly random while ``is_random``; everything else is unchanged."""
 
     agent: OffPolicyAgent
     is_random: jax.Array | bool
@@ -184,7 +184,7 @@ class RandomAtFirst(InnerLearner):
 
 
 def observed_steps(lived: ReplayStep | Segment) -> Step:
-    """Returns rows [n, L] or a segment [T, B] as steps [n L] or [T B] whose features are the observations."""
+    """Returns rows [n, L] or a segment [T, B] as steps [n L] or [T B], whose features are the observations."""
     worth = lived.worth if isinstance(lived, ReplayStep) else lived.reward
     seen = (lived.timestep.observation, lived.action, worth, lived.terminated, lived.next_observation)
     return Step(*merge_axis(seen, 0))
@@ -198,7 +198,7 @@ def mean_loss(
     key: jax.Array,
     weight: jax.Array | float = 1.0,
 ) -> tuple[jax.Array, Metrics]:
-    """Over steps [n], each of which counts ``weight``, [n] or all the same."""
+    """Returns the mean loss over steps [n], weighted by ``weight`` ([n], or one for all), and the mean metrics."""
     keys = jax.random.split(key, len(steps.r_t))
     losses, metrics = jax.vmap(q_learner.loss, in_axes=(None, None, 0, 0))(parameters, target_parameters, steps, keys)
     return (weight * losses).mean(), jax.tree.map(jnp.mean, metrics)
@@ -208,18 +208,18 @@ class OwnReplay(NamedTuple):
     """The newest steps of one lifetime, as part of phi."""
 
     steps: Step  # [capacity, ...]
-    number: jax.Array  # [] int32, steps lived, more than are kept perhaps
+    number: jax.Array  # [] int32, steps added so far; may exceed the capacity
 
     @classmethod
     def empty(cls, capacity: int, num_inputs: int, action_space: ActionSpace) -> "OwnReplay":
-        """Returns an empty replay for so many steps between features [num_inputs]."""
+        """Returns an empty replay for ``capacity`` steps with features [num_inputs]."""
         x, zeros = jnp.zeros((capacity, num_inputs), jnp.float32), jnp.zeros(capacity, jnp.float32)
         is_discrete = isinstance(action_space, Discrete)
         action = zeros.astype(jnp.int32) if is_discrete else jnp.zeros((capacity, action_space.encoding_size))
         return cls(Step(x, action, zeros, zeros.astype(bool), x), jnp.zeros((), jnp.int32))
 
     def add(self, new: Step) -> "OwnReplay":
-        """With steps [n, ...] more; the oldest go."""
+        """Returns the replay with new steps [n, ...], which overwrite the oldest."""
         capacity = len(self.steps.r_t)
         new = jax.tree.map(lambda x: x[-capacity:], new)
         slots = (self.number + jnp.arange(len(new.r_t))) % capacity
@@ -228,10 +228,10 @@ class OwnReplay(NamedTuple):
 
     @property
     def is_lived(self) -> jax.Array:
-        """[capacity] bool, which slots hold a step."""
+        """Whether each slot holds a step, [capacity] bool."""
         return jnp.arange(len(self.steps.r_t)) < self.number
 
     def sample(self, key: jax.Array, number: int) -> Step:
-        """Steps [number] at random; there must be some."""
+        """Returns random steps [number], with replacement; the replay must not be empty."""
         which = jax.random.randint(key, (number,), 0, jnp.minimum(self.number, len(self.steps.r_t)))
         return jax.tree.map(lambda x: x[which], self.steps)

@@ -1,4 +1,4 @@
-"""PEARL: a posterior over a latent task, and a policy that sees a sample of it (Rakelly et al. 2019, arXiv 1903.08254)."""
+"""PEARL: a posterior over a latent task, and a policy that is conditioned on a sample (Rakelly et al. 2019, 1903.08254)."""
 
 from typing import ClassVar, NamedTuple
 
@@ -19,43 +19,44 @@ from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Seg
 class PEARLPhi(NamedTuple):
     """Task parameters."""
 
-    evidence: PyTree  # what the encoder keeps of all steps so far
-    z: jax.Array  # [D] the task it is taken to be until the segment ends
+    evidence: PyTree  # the encoder's summary of all steps so far
+    z: jax.Array  # [D] posterior sample that the policy uses until the segment ends
 
 
 @struct.dataclass
 class PEARL(OffPolicyAgent):
-    """phi is a posterior over a latent task z and one sample of it, which the policy acts by until the segment ends.
+    """Infers a posterior over a latent task z; the policy is conditioned on one sample of z for a whole segment.
 
-    A lifetime opens with a sample of the prior, a standard normal; after each segment the posterior takes in its steps, and a
-    new z is drawn. So a segment is an episode, and what is tried next is what may still be so: posterior sampling. With q(z | c)
-    the posterior given a context c,
+    phi holds the posterior and the sample. A lifetime begins with a sample of the prior, a standard normal. After each segment
+    the posterior is updated with its steps, and a new z is drawn. A segment is usually one episode, and exploration is posterior
+    sampling. With q(z | c) the posterior given a context c,
 
         minimise  E_z~q [critics' loss given z] + kl_weight KL(q(z | c) || N(0, 1)),   and the policy's loss given z,
 
-    where the encoder is trained by the first line, and the policy takes z as it is. Contexts are such as a lifetime gives: its
-    first segments, a random number of them, from none to all but the last. A stream remembers how far it is in its segment.
+    where the encoder is trained by the critics' loss and the divergence, and the policy's loss does not differentiate z. By
+    default, training contexts are the first segments of a lifetime. Their number is random, from none to all but the last. The
+    memory of a stream is the number of steps since the segment began.
 
     Attributes:
-      encoder: no_evidence, add and posterior, as ``jmeta.networks.ContextEncoder``.
-      q_learner: of observation and z.
+      encoder: a ``jmeta.networks.ContextEncoder`` as pure functions: no_evidence, add and posterior.
+      q_learner: policy and critics, whose features are observation and z.
       latent_size: D.
       kl_weight: weight of the divergence, of which the loss takes the mean over tasks. The authors' code sums it over the m tasks
         of a gradient step and does not halve squared errors, so their ``kl_lambda`` is a ``kl_weight`` of m / 2 times as much: 8
         times with their 16 tasks.
-      context_size: contexts are so many steps of a newest lifetime at random, without repetition, as the authors draw them;
-        None for the first segments, a random number of them.
-      sees_reward: whether policy and critics also see the last reward of the episode. Who acts by a sample of z can then search
-        within an episode, among all that may still be so, and stay where it is paid; else it has to guess a goal and wait there.
-      segment_length: where given, policy and critics also see the clock, the share of the segment that has passed, and what is
-        valued ends with the segment, as z does. Who can't tell the time can't search in an order; and critics that value what
-        follows a time limit do so in states that no step was ever taken from.
+      context_size: number of steps in a context, drawn at random without replacement from a recent lifetime, as the authors draw
+        them; None for a random number of first segments.
+      sees_reward: whether policy and critics also see the previous reward of the episode. A policy with a fixed z can then search
+        for a goal within an episode and stay when it is rewarded. Otherwise it must pick one goal for the episode.
+      segment_length: if given, policy and critics also see a clock, the share of the segment that has passed, and values end with
+        the segment, as z does. A policy that does not observe time can't follow an ordered search. Critics that bootstrap beyond
+        a time limit do so from states in which no action was ever taken.
 
     References:
-      Rakelly et al. 2019, arXiv 1903.08254. Pardo et al. 2018, arXiv 1712.00378, of clocks.
+      Rakelly et al. 2019, arXiv 1903.08254. Clocks: Pardo et al. 2018, arXiv 1712.00378.
     """
 
-    least_segments: ClassVar[int] = 2  # of one segment the context is always empty, and the encoder learns nothing
+    least_segments: ClassVar[int] = 2  # with one segment the context is always empty, and the encoder is not trained
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
@@ -85,7 +86,7 @@ class PEARL(OffPolicyAgent):
         return PEARLPhi(evidence, _sample(mean, variance, key)), jnp.zeros_like(memory)
 
     def posterior(self, theta: Theta, evidence: PyTree) -> tuple[jax.Array, jax.Array]:
-        """Returns the posterior over z, (mean [D], variance [D]), from ``phi.evidence`` of any lifetime."""
+        """Returns the posterior over z, (mean [D], variance [D]), given ``phi.evidence`` of any lifetime."""
         return self.encoder.apply(theta["encoder"], evidence, method="posterior")
 
     def target_parameters(self, theta: Theta) -> PyTree:
@@ -114,7 +115,7 @@ class PEARL(OffPolicyAgent):
         return loss + self.kl_weight * kl, metrics | {"posterior/kl": kl, "posterior/std": jnp.sqrt(variance).mean()}
 
     def context(self, theta: Theta, context: Segment, key: jax.Array) -> PyTree:
-        """Evidence of a context drawn from a lifetime [K, T, 1]."""
+        """Returns the evidence of a context that is drawn from a lifetime [K, T, 1]."""
         if self.context_size is None:
 
             def take_in(evidence: PyTree, segment: Segment) -> tuple[PyTree, PyTree]:
@@ -135,7 +136,7 @@ class PEARL(OffPolicyAgent):
         return self.encoder.apply(theta["encoder"], method="no_evidence")
 
     def _add(self, theta: Theta, evidence: PyTree, segment: Segment) -> PyTree:
-        """Takes in a segment [T, B], one stream after the other."""
+        """Adds a segment [T, B] to the evidence, one stream after the other."""
         encode = jax.vmap(jax.vmap(self.action_space.encode))
         seen = (segment.timestep.observation, encode(segment.action), segment.reward[..., None])
         steps = jnp.concatenate([jnp.swapaxes(x, 0, 1).reshape(-1, x.shape[-1]) for x in seen], axis=1)

@@ -1,4 +1,4 @@
-"""Base of off-policy learners: a policy and its action values, learned from single steps of any policy."""
+"""Base class of off-policy learners: a policy and action values, learned from single steps of any behaviour policy."""
 
 import abc
 from typing import NamedTuple, Self
@@ -11,33 +11,33 @@ from jmeta.types import ActionSpace, Continuous, Decision, Metrics, PyTree
 
 
 def check_reaches(space: Continuous) -> None:
-    """Raises ValueError unless a policy within [-1, 1] has something to choose on every axis."""
+    """Raises ValueError unless the interval [-1, 1] overlaps the action box on every axis."""
     low, high = np.asarray(space.low), np.asarray(space.high)
     if (low >= 1.0).any() or (high <= -1.0).any():
         raise ValueError(
-            f"{space}: this policy acts within [-1, 1], which on an axis of which a side is infinite are the environment's own "
-            "units, and there the box has nothing to choose from: give it two finite ends, or shift it in the environment"
+            f"{space}: this policy acts within [-1, 1]; an axis with an infinite bound is not scaled, and on such an axis this "
+            "box does not overlap [-1, 1]: give the axis two finite bounds, or shift it in the environment"
         )
 
 
 class Step(NamedTuple):
-    """A step as one learns from it. Inputs are features: an observation, and what else is known of the task."""
+    """A step as input of the loss. Features are an observation, and a context of the task if there is one."""
 
-    x_tm1: jax.Array  # [num_inputs] before
-    a_tm1: jax.Array  # the action
-    r_t: jax.Array  # []
-    terminated_t: jax.Array  # [] bool, a natural end: nothing follows
-    x_t: jax.Array  # [num_inputs] after, before any reset
+    x_tm1: jax.Array  # [num_inputs] features before the action
+    a_tm1: jax.Array  # action
+    r_t: jax.Array  # [] reward
+    terminated_t: jax.Array  # [] bool, a natural end: the value after it is 0
+    x_t: jax.Array  # [num_inputs] features after the action, before any reset
 
 
 class QLearner(abc.ABC):
-    """Pure functions of parameters. A subclass is a frozen ``jmeta.struct.dataclass``.
+    """A learner of action values and a policy: pure functions of parameters. A subclass is a frozen ``jmeta.struct.dataclass``.
 
     Attributes:
       num_inputs: length of the features.
-      action_space: what is chosen.
-      discount: per environment step, in [0, 1].
-      reward_scale: rewards are multiplied by it before anything is learned from them.
+      action_space: action space of the policy.
+      discount: discount per environment step, in [0, 1].
+      reward_scale: factor of the rewards in the loss.
     """
 
     num_inputs: int
@@ -47,24 +47,24 @@ class QLearner(abc.ABC):
 
     @abc.abstractmethod
     def init(self, key: jax.Array) -> PyTree:
-        """Fresh parameters, a dictionary of parts."""
+        """Returns initial parameters, a dictionary of parts."""
 
     @abc.abstractmethod
     def decide(self, parameters: PyTree, x: jax.Array) -> Decision:
-        """The policy that is shipped, or by which experience is gathered, at features [num_inputs]."""
+        """Returns the decision at features [num_inputs], of the deployed policy, or of the behaviour policy if this is one."""
 
     @abc.abstractmethod
     def target_parameters(self, parameters: PyTree) -> PyTree:
-        """Returns the parameters that have target networks, which are moving averages of them."""
+        """Returns the parameters of which target networks are moving averages."""
 
     @abc.abstractmethod
     def loss(self, parameters: PyTree, target_parameters: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        """Returns the loss of one step, [], and its parts. Only the critic's part has a derivative in the features."""
+        """Returns the loss of one step, [], and metrics. Only the critic's loss has a derivative in the features."""
 
     def parts(self, parameters: PyTree) -> PyTree:
-        """A prefix of ``parameters``, whose leaves name the parts that are trained apart: each has a gradient norm of its own."""
+        """Returns a prefix of ``parameters``, whose leaves name parts; the gradient norm of each part is clipped separately."""
         return {name: name for name in parameters}
 
     @abc.abstractmethod
     def behaviour_policy(self, remaining: jax.Array | float) -> Self:
-        """Returns the behaviour policy; ``remaining`` falls from 1 to 0 over the time for exploration."""
+        """Returns the behaviour policy; ``remaining`` falls from 1 to 0 over the exploration schedule."""

@@ -20,16 +20,16 @@ BuildCore = Callable[..., Core]
 
 
 class Perception(nnx.Module):
-    """Timestep -> features: what the agent sees, did last and got for it, and whether an episode begins.
+    """Maps a timestep to features of the observation, the previous action and reward, and whether an episode begins.
 
     Args:
       observation_size: length of an observation.
-      action_space: of the last action.
-      widths: layers after it all; none by default.
-      image: the observation's shape as a picture, seen through convolutions with ``filters``; None to take it as it is.
-      filters: of the convolutions.
-      hides_past: whether the first step of an episode is not told of the last step before it.
-      dtype: of matrix products.
+      action_space: space of the previous action.
+      widths: hidden layers after the inputs are concatenated; none by default.
+      image: shape (H, W, C) of an image observation, which is encoded by convolutions; None for no convolutions.
+      filters: filters of the convolutions.
+      hides_past: whether the previous action and reward are zeroed at the first step of an episode.
+      dtype: dtype of matrix products.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class RecurrentNetwork(nnx.Module):
     """Timestep -> perception -> core -> policy and value.
 
     Args:
-      perception: its output is the core's input.
+      perception: encodes a timestep as the input of the core.
       build_core: makes the core, called as ``build_core(num_inputs, rngs=rngs)``.
-      build_heads: (number of features, rngs) to the policy and value.
-      forgets: whether the core forgets everything when an episode begins.
+      build_heads: makes the policy and value heads, called as ``build_heads(num_features, rngs)``.
+      forgets: whether the memory of the core is reset when an episode begins.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class RecurrentNetwork(nnx.Module):
 class RecurrentHypernetwork(RecurrentNetwork):
     """Timestep -> perception -> core -> the weights of a policy and critic, which see the observation.
 
-    ``heads`` takes the core's output and what is seen, as ``GeneratedActorCritic`` does.
+    ``heads`` is called with the core's output and the features of the observation, as ``GeneratedActorCritic`` is.
 
     References:
       Beck et al. 2023, arXiv 2309.14970.
@@ -118,15 +118,15 @@ class RecurrentHypernetwork(RecurrentNetwork):
 
 @struct.dataclass
 class RL2(InContextLearner):
-    """All learning in a task is the course of a network's memory; phi is empty.
+    """Adapts to a task only by the hidden state of a recurrent network; phi is empty.
 
-    Memory is empty when a lifetime opens and runs on through the episodes of the task. The network is told the previous
-    action and reward and where episodes begin.
+    The hidden state is reset when a lifetime begins, and kept across the episodes of the task. The inputs of the network include
+    the previous action and reward, and whether an episode begins.
 
     Attributes:
-      network: initial_memory, __call__ and unroll as ``RecurrentNetwork`` has them.
-      chunk_length: steps whose activations are held at once when an unroll is differentiated; None for all.
-      truncate: cut the derivative between chunks. See ``jmeta.networks.in_chunks``.
+      network: a ``RecurrentNetwork`` as pure functions: initial_memory, __call__ and unroll.
+      chunk_length: steps whose activations are stored at once when an unroll is differentiated; None for all.
+      truncate: whether to stop the gradient between chunks. See ``jmeta.networks.in_chunks``.
     """
 
     observation_size: int = struct.field(pytree_node=False)
@@ -164,7 +164,7 @@ def recurrent_network(
     forgets: bool = False,
     dtype: DTypeLike = jnp.float32,
 ) -> Network:
-    """A ``RecurrentNetwork`` of these parts as pure functions, or a ``RecurrentHypernetwork``."""
+    """Returns a ``RecurrentNetwork`` with these parts, or a ``RecurrentHypernetwork``, as pure functions."""
     return from_nnx(
         partial(
             _network,

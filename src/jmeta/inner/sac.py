@@ -1,4 +1,4 @@
-"""SAC: a stochastic policy that is paid for its entropy (Haarnoja et al. 2018, arXiv 1812.05905)."""
+"""SAC: soft actor-critic with an entropy bonus (Haarnoja et al. 2018, arXiv 1812.05905)."""
 
 from functools import partial
 from typing import Any, Self
@@ -33,28 +33,28 @@ class Actor(nnx.Module):
 
 @struct.dataclass
 class SAC(QLearner):
-    """Soft actor-critic for actions in a box, the temperature found by itself.
+    """Soft actor-critic for actions in a box, with a learned temperature.
 
         target = r_t + discount (min_i q_i(x_t, a) - temperature log pi(a | x_t)),   a ~ pi(. | x_t), q_i the target critics
         critics: 1/2 sum_i (q_i(x_tm1, a_tm1) - target)^2
         policy:  E_a~pi [temperature log pi(a | x_tm1) - min_i q_i(x_tm1, a)]
-        temperature: until the policy's entropy is ``target_entropy``
+        temperature: adjusted such that the policy's entropy is ``target_entropy``
 
     Attributes:
       actor: features to a ``Decision``.
       critic: features and action to two estimates [2].
-      initial_temperature: what entropy is worth at first, > 0.
-      target_entropy: in nats; None for minus the number of action dimensions.
-      spread: standard deviations before tanh are multiplied by it: what is shipped acts by the policy's mean, almost, and what
-        gathers experience by all of it, 1.
+      initial_temperature: initial weight of the entropy, > 0.
+      target_entropy: target of the policy's entropy, in nats; None for minus the number of action dimensions.
+      spread: factor of the standard deviation before tanh in the deployed policy; with a small factor, actions are close to those
+        of the mean. The behaviour policy's factor is 1.
 
     References:
       Haarnoja et al. 2018, arXiv 1812.05905.
 
     Deviations from the paper:
-      What is shipped samples from a narrow policy (``spread``), where the paper evaluates by the mean. On an axis of which a
-      side is infinite actions are those in [-1, 1] that the box has. The temperature's loss is linear in its logarithm, as in the
-      authors' code, and not in itself. Log standard deviations are held, softly, to [-5, 2].
+      The deployed policy samples with a small standard deviation (``spread``), while the paper evaluates the mean action. On an
+      axis with an infinite bound, actions lie in the part of [-1, 1] that is inside the box. The loss of the temperature is
+      linear in its logarithm, as in the authors' code, and not in itself. Log standard deviations are softly clipped to [-5, 2].
     """
 
     num_inputs: int = struct.field(pytree_node=False)
@@ -69,7 +69,7 @@ class SAC(QLearner):
 
     @classmethod
     def create(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "SAC":
-        """With hidden layers ``widths``, the actor's and each critic's."""
+        """Builds the learner for an actor and critics with hidden layers of these widths."""
         check_reaches(action_space)  # type: ignore[arg-type]
         actor = from_nnx(partial(Actor, num_inputs, action_space, widths))
         critic = from_nnx(partial(TwinCritic, num_inputs, action_space.encoding_size, widths))
@@ -89,7 +89,7 @@ class SAC(QLearner):
         return decision._replace(distribution=self.narrowed(decision.distribution))
 
     def narrowed(self, policy: Any) -> Any:
-        """The policy with its randomness times ``spread``."""
+        """Returns the policy with its standard deviation before tanh multiplied by ``spread``."""
         return TanhNormal(policy.mean_before, policy.log_std + jnp.log(self.spread))
 
     def behaviour_policy(self, remaining: jax.Array | float) -> Self:
@@ -127,25 +127,25 @@ class SAC(QLearner):
         return critic_loss + policy_loss + temperature_loss, metrics
 
     def _carried_out(self, parameters: PyTree, x: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Returns the carried-out part of an action that the policy draws, which critics learn of, and its log-density."""
+        """Returns an action sampled from the policy, clipped to the box as the critics see it, and its log-density."""
         action, log_prob = self.policy(parameters, x).sample_with_log_prob(key)
         return self.action_space.encode(action), log_prob
 
 
 @struct.dataclass
 class DiscreteSAC(SAC):
-    """Soft actor-critic over a few actions: expectations over the policy are sums, and nothing is sampled.
+    """Soft actor-critic for discrete actions: expectations over the policy are sums, and the loss samples nothing.
 
     Attributes:
       critic: features to two estimates of every action [2, A].
-      target_entropy: in nats; None for six tenths of the largest there is.
-      spread: the softmax's temperature: what is shipped takes the likeliest action, almost.
+      target_entropy: target of the policy's entropy, in nats; None for 0.6 of the largest entropy.
+      spread: softmax temperature of the deployed policy; with a small one, it almost always takes the most likely action.
 
     References:
       Christodoulou 2019, arXiv 1910.07207.
 
     Deviations from the paper:
-      The target entropy is 0.6 of the largest and not 0.98, with which few actions stay almost uniform.
+      The target entropy is 0.6 of the largest and not 0.98, with which a policy over few actions stays almost uniform.
     """
 
     action_space: Discrete = struct.field(pytree_node=False)  # type: ignore[assignment]
@@ -155,7 +155,7 @@ class DiscreteSAC(SAC):
     def create(
         cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None
     ) -> "DiscreteSAC":
-        """With hidden layers ``widths``, the actor's and each critic's."""
+        """Builds the learner for an actor and critics with hidden layers of these widths."""
         actor = from_nnx(partial(Actor, num_inputs, action_space, widths))
         critic = from_nnx(partial(TwinActionValues, num_inputs, action_space.encoding_size, widths))
         return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]

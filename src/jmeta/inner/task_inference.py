@@ -1,4 +1,4 @@
-"""Task inference with labels: the belief is trained on what the task was (Humplik et al. 2019, arXiv 1905.06424)."""
+"""Task inference: a belief that is trained on descriptions of the training tasks (Humplik et al. 2019, arXiv 1905.06424)."""
 
 import jax
 
@@ -10,11 +10,11 @@ from jmeta.types import Metrics, Theta
 
 @struct.dataclass
 class TaskInference(BeliefAgent):
-    """The belief is a Gaussian over the task's description, trained to make the description likely at every step.
+    """The belief is a Gaussian over the task's description, trained by maximum likelihood at every step.
 
         maximise  mean_t log N(description; mean_t, variance_t).
 
-    Descriptions are privileged: they are known in training and not needed afterwards.
+    Descriptions are privileged information: they are used in training only.
 
     References:
       Humplik et al. 2019, arXiv 1905.06424.

@@ -29,23 +29,23 @@ class DeterministicActor(nnx.Module):
 
 @struct.dataclass
 class TD3(QLearner):
-    """The lower of two critics' values of a smoothed action is the target; the policy climbs the first critic.
+    """TD3: the target is the lower of two target critics' values of a smoothed action; the policy maximises the first critic.
 
     Attributes:
       actor: features to an action.
       critic: features and action to two estimates [2].
-      noise: standard deviation of what is added to the actions that are shipped, in units of half the action box.
-      exploration_noise: the same while experience is gathered.
-      target_policy_noise: the same for the action that a target values.
-      noise_clip: bound of that.
+      noise: standard deviation of the deployed policy's action noise, in units of half the action box.
+      exploration_noise: standard deviation of the behaviour policy's action noise, in the same units.
+      target_policy_noise: standard deviation of the target policy smoothing noise, in the same units.
+      noise_clip: bound of the target policy smoothing noise.
 
     References:
       Fujimoto et al. 2018, arXiv 1802.09477.
 
     Deviations from the paper:
-      The policy moves at every update, and not at every second one. Actions are not random at first; the setting
-      ``random_steps`` of the algorithm makes them so. On an axis of which a side is infinite the policy's actions are those in
-      [-1, 1] that the box has.
+      The policy is updated at every step, and not at every second one. Actions are not random at first unless the algorithm's
+      setting ``random_steps`` is set. On an axis with an infinite bound, the policy's actions lie in the part of [-1, 1] that is
+      inside the box.
     """
 
     num_inputs: int = struct.field(pytree_node=False)
@@ -61,7 +61,7 @@ class TD3(QLearner):
 
     @classmethod
     def create(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "TD3":
-        """With hidden layers ``widths``, the actor's and each critic's."""
+        """Builds TD3 for an actor and critics with hidden layers of these widths."""
         check_reaches(action_space)  # type: ignore[arg-type]
         size = action_space.encoding_size
         actor = from_nnx(partial(DeterministicActor, num_inputs, size, widths))
@@ -93,6 +93,6 @@ class TD3(QLearner):
         critic_loss = 0.5 * jnp.square(q_tm1 - target).sum()
         critic, x = jax.lax.stop_gradient((parameters["critic"], step.x_tm1))
         action = self.actor.apply(parameters["actor"], x)
-        beyond = jax.lax.stop_gradient(self.action_space.encode(action) - action)  # an action beyond the box can come back
+        beyond = jax.lax.stop_gradient(self.action_space.encode(action) - action)  # keeps the gradient of clipped actions
         value = self.critic.apply(critic, x, action + beyond)[0]
         return critic_loss - value, {"loss/critic": critic_loss, "policy/value": value}

@@ -1,6 +1,6 @@
-"""Update rules: how the gradient of an inner loss moves the weights. What a rule itself consists of is meta-learned.
+"""Update rules: maps from the gradient of an inner loss to new weights, which may have meta-parameters.
 
-``GradientDescent`` has nothing to learn. ``RatePerParameter`` (Meta-SGD) and ``RatePerStep`` (MAML++) learn rates. A whole
+``GradientDescent`` has no meta-parameters. ``RatePerParameter`` (Meta-SGD) and ``RatePerStep`` (MAML++) learn learning rates. A
 learned optimiser is in ``jmeta.inner.meta_lstm``.
 """
 
@@ -18,32 +18,32 @@ from jmeta.types import PyTree
 
 
 class UpdateRule(abc.ABC):
-    """Three pure functions. A subclass is a frozen ``jmeta.struct.dataclass``.
+    """An update rule, as three pure functions. A subclass is a frozen ``jmeta.struct.dataclass``.
 
-    ``rule`` is what outer learners improve, () if there is nothing; ``state`` lives as long as the task.
+    ``rule`` holds the meta-parameters, which outer learners train; () if there are none. ``state`` is kept for one lifetime.
     """
 
     @abc.abstractmethod
     def init(self, weights: PyTree, key: jax.Array) -> PyTree:
-        """Fresh meta-parameters of the rule, for weights of this structure."""
+        """Returns initial meta-parameters of the rule, for weights of this structure."""
 
     @abc.abstractmethod
     def begin(self, rule: PyTree, weights: PyTree) -> PyTree:
-        """The rule's state when a task opens."""
+        """Returns the state of the rule at the beginning of a lifetime."""
 
     @abc.abstractmethod
     def update(
         self, rule: PyTree, state: PyTree, weights: PyTree, gradient: PyTree, loss: jax.Array, num_updates: jax.Array
     ) -> tuple[PyTree, PyTree]:
-        """One inner step.
+        """Takes one inner step.
 
         Args:
           rule: the meta-parameters.
-          state: after the step before.
-          weights: to be moved.
-          gradient: of the inner loss, like weights.
-          loss: [] minus the mean reward of a step; for rules that look at it.
-          num_updates: [] int32, inner steps taken before.
+          state: state of the rule after the previous inner step.
+          weights: weights to update.
+          gradient: gradient of the inner loss, with the structure of ``weights``.
+          loss: [] minus the mean reward of a step; an input of learned rules.
+          num_updates: [] int32, number of inner steps taken before.
 
         Returns:
           The new weights and state.
@@ -51,7 +51,7 @@ class UpdateRule(abc.ABC):
 
 
 class MadeTransform(optax.GradientTransformation):
-    """A transformation that knows what made it: it can be pickled, and its copy is itself. optax's own are closures."""
+    """A transformation that stores its constructor and so can be pickled, unlike optax's closures; a copy is the same object."""
 
     make: Callable[[], optax.GradientTransformation]
 
@@ -66,7 +66,7 @@ class MadeTransform(optax.GradientTransformation):
 
 
 def transform(make: Callable[[], optax.GradientTransformation]) -> MadeTransform:
-    """Wraps a constructor so that its transformation can be pickled: ``transform(partial(optax.trace, 0.9))``."""
+    """Calls an optax constructor such that the transformation can be pickled: ``transform(partial(optax.trace, 0.9))``."""
     made = MadeTransform(*make())
     made.make = make
     return made
@@ -74,13 +74,13 @@ def transform(make: Callable[[], optax.GradientTransformation]) -> MadeTransform
 
 @struct.dataclass
 class GradientDescent(UpdateRule):
-    """weights - rate_k * transform(gradient), for the k-th inner step.
+    """Gradient descent: weights - rate_k * transform(gradient), for the k-th inner step.
 
     Attributes:
-      rates: [R] rate of the first, second, ... inner step; the last one serves all later steps.
-      transform: of optax: ``optax.identity()`` for gradient descent, ``optax.trace(0.9)`` for momentum,
-        ``optax.scale_by_adam(eps_root=1e-8)`` for Adam, whose ``eps_root`` must be positive: the derivative of a root at zero is
-        not finite.
+      rates: [R] learning rates of the first, second, ... inner step; the last one is used for all later steps.
+      transform: an optax transformation: ``optax.identity()`` for gradient descent, ``optax.trace(0.9)`` for momentum,
+        ``optax.scale_by_adam(eps_root=1e-8)`` for Adam, whose ``eps_root`` must be positive: the derivative of a square root at
+        zero is not finite.
     """
 
     rates: jax.Array
@@ -102,10 +102,10 @@ class GradientDescent(UpdateRule):
 
 @struct.dataclass
 class RatePerParameter(UpdateRule):
-    """weights - rate * gradient, with a learned rate for each single weight: Meta-SGD. A rate may become negative.
+    """Meta-SGD: weights - rate * gradient, with a learned rate for each weight. A rate may become negative.
 
     Attributes:
-      initial_rate: of every weight.
+      initial_rate: initial learning rate of every weight.
 
     References:
       Li et al. 2017, arXiv 1707.09835.
@@ -127,10 +127,10 @@ class RatePerParameter(UpdateRule):
 
 @struct.dataclass
 class RatePerStep(UpdateRule):
-    """weights - rate_k * gradient, with a learned rate for each array of weights and each inner step: part of MAML++.
+    """The rule of MAML++: weights - rate_k * gradient, with a learned rate for each array of weights and each inner step.
 
     Attributes:
-      initial_rates: [R] of the first, second, ... inner step; the last one serves all later steps.
+      initial_rates: [R] initial learning rates of the first, second, ... inner step; the last is used for all later steps.
 
     References:
       Antoniou et al. 2019, arXiv 1810.09502.

@@ -1,4 +1,4 @@
-"""VariBAD: belief about a latent task, learned by predicting rewards and transitions (Zintgraf et al. 2020, arXiv 1910.08348)."""
+"""VariBAD: a belief over a latent task, trained to predict rewards and transitions (Zintgraf et al. 2020, arXiv 1910.08348)."""
 
 import jax
 import jax.numpy as jnp
@@ -13,13 +13,14 @@ from jmeta.types import Metrics, Theta
 
 
 class Decoder(nnx.Module):
-    """Predicts reward and next observation of a step from a latent task [D].
+    """Predicts the reward and the next observation of a step from a latent task [D].
 
     All pairs of M latents and L steps are decoded together.
 
     Args:
-      reward: of a step, (latents, step) to [M, L, num_rewards]: logits over as many values, or 1, its mean.
-      transition: (latents, what is known before the step [L, ...]) to the next observation, None where that is not predicted.
+      reward: maps (latents, observation and action, next observation) to [M, L, num_rewards]: logits over as many values, or the
+        mean reward if num_rewards is 1.
+      transition: maps (latents, observation and action [L, ...]) to the next observation; None if it is not predicted.
     """
 
     def __init__(self, reward: "StepReward | ArrivalReward | OneStateReward", transition: "PairMLP | None"):
@@ -29,14 +30,14 @@ class Decoder(nnx.Module):
     def __call__(
         self, latents: jax.Array, observation: jax.Array, action: jax.Array, next_observation: jax.Array
     ) -> tuple[jax.Array, jax.Array | None]:
-        """Latents [M, D] and steps [L, ...] to rewards [M, L, num_rewards] and next observations [M, L, observation_size]."""
+        """Maps latents [M, D] and steps [L, ...] to rewards [M, L, num_rewards], next observations [M, L, observation_size]."""
         before = jnp.concatenate([observation, action], axis=-1)
         following = self.transition(latents, before) if self.transition else None
         return self.reward(latents, before, next_observation), following
 
 
 class StepReward(nnx.Module):
-    """A reward from the whole step."""
+    """Predicts the reward from the observation, the action and the next observation."""
 
     def __init__(self, pairs: "PairMLP"):
         self.pairs = pairs
@@ -46,9 +47,10 @@ class StepReward(nnx.Module):
 
 
 class ArrivalReward(nnx.Module):
-    """A reward from where a step leads alone.
+    """Predicts the reward from the next observation only.
 
-    A good agent stays only where it is paid: who sees that it stays need not know more.
+    A trained agent stays only where it is rewarded, so a decoder of whole steps could predict the reward from the fact that it
+    stays, without the latent task.
     """
 
     def __init__(self, pairs: "PairMLP"):
@@ -59,10 +61,10 @@ class ArrivalReward(nnx.Module):
 
 
 class OneStateReward(nnx.Module):
-    """Logits of (pays nothing, pays) on arrival, where exactly one of S states pays and observations show states one-hot.
+    """Predicts logits of (no reward, reward) on arrival, for tasks with one rewarded state of S and one-hot observations.
 
-    States share one probability. So what was found in one place is known of all others, though no step of this lifetime shows it:
-    an agent that found its goal stays.
+    The probabilities of the S states sum to 1. A reward in one state therefore lowers the prediction for all others, even if the
+    lifetime never visits them because the agent stays at its goal.
     """
 
     def __init__(self, num_states: int, latent_size: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
@@ -77,9 +79,9 @@ class OneStateReward(nnx.Module):
 
 
 class PairMLP(nnx.Module):
-    """Hidden layers over all pairs of latents [M, D] and inputs [L, in], and a linear output [M, L, out].
+    """An MLP over all pairs of latents [M, D] and inputs [L, in], with a linear output [M, L, out].
 
-    The first layer is linear in each of the two, so its products are M + L and not M L.
+    The first layer adds a linear map of the latent and one of the input, so it takes M + L matrix-vector products, not M L.
     """
 
     def __init__(
@@ -104,24 +106,23 @@ class PairMLP(nnx.Module):
 
 @struct.dataclass
 class VariBAD(BeliefAgent):
-    """The belief is an approximate posterior q(m | what was lived so far) over a latent task m, learned by predicting.
+    """The belief is an approximate posterior q(m | trajectory so far) over a latent task m, trained by a variational bound.
 
         maximise
         mean_t  E_{q_t(m)} [ sum_i log p(r_i | s_i, a_i, s_i+1, m) + log p(s_i+1 | s_i, a_i, m) ] - kl_weight KL(q_t || q_{t-1})
 
-    where i goes over *all* steps 1, ..., T of the lifetime, past and to come, and t over the posteriors before each step and
-    after the last, 0, ..., T. The prior of each posterior is the one before, the first one's a standard normal. What the
-    posterior does not know of the future it must spread over.
+    where i runs over *all* steps 1, ..., T of the lifetime, past and future, and t over the posteriors before each step and after
+    the last, 0, ..., T. The prior of each posterior is the previous posterior; the first prior is a standard normal. Since the
+    posterior must predict future steps, it represents uncertainty about them.
 
     Attributes:
-      decoder: (latents, steps) to rewards and transitions, as ``Decoder`` has it.
-      reward_values: the rewards there are, if they are few: their probabilities are then decoded; () for a Gaussian of
-        variance 1.
-      kl_weight: at 1 this is the evidence lower bound.
-      transition_weight: weight of the second term.
-      num_beliefs: posteriors t, drawn at random, that enter at each update; None for all.
-      num_decoded: steps i, likewise.
-      one_hot_states: whether the decoder needs observations that show states one-hot, as ``OneStateReward`` does.
+      decoder: a ``Decoder`` as pure functions, from (latents, steps) to rewards and next observations.
+      reward_values: possible rewards, if they are few: the decoder then outputs their logits. () for a Gaussian of variance 1.
+      kl_weight: weight of the divergence; 1 gives the evidence lower bound.
+      transition_weight: weight of the log-likelihood of transitions.
+      num_beliefs: number of posteriors t, drawn at random at each update, in the reconstruction terms; None for all.
+      num_decoded: number of steps i, drawn at random at each update; None for all.
+      one_hot_states: whether the decoder needs one-hot observations of the state, as ``OneStateReward`` does.
 
     References:
       Zintgraf et al. 2020, arXiv 1910.08348.
@@ -138,8 +139,8 @@ class VariBAD(BeliefAgent):
     def check_normalisable(self, observations: bool, rewards: bool) -> None:
         if rewards and self.reward_values:
             raise ValueError(
-                f"normalize_rewards=True with reward_values={self.reward_values}: rewards that are told apart by their values "
-                "must keep them; leave out one of the two"
+                f"normalize_rewards=True with reward_values={self.reward_values}: normalised rewards do not match these values; "
+                "leave out one of the two"
             )
         if observations and self.one_hot_states:
             raise ValueError(
@@ -189,14 +190,14 @@ class VariBAD(BeliefAgent):
 
         Args:
           theta: meta-parameters.
-          belief: one, [D].
+          belief: one belief, [D].
           observation: [L, observation_size].
           action: [L, encoding_size].
           next_observation: [L, observation_size].
-          key: consumed; latents are drawn.
+          key: consumed; 100 latents are drawn.
 
         Returns:
-          [L, num_rewards] probabilities of ``reward_values``, or [L, 1] means, over 100 latents drawn.
+          [L, num_rewards] probabilities of ``reward_values``, or [L, 1] means, averaged over the latents.
         """
         decoded, _ = self.decoder.apply(theta["decoder"], belief.sample(key, (100,)), observation, action, next_observation)
         return (jax.nn.softmax(decoded) if self.reward_values else decoded).mean(0)

@@ -1,4 +1,4 @@
-"""Adaptation without a gradient, as in ES-MAML: streams try different weights, and returns tell (Song et al. 2020)."""
+"""Gradient-free adaptation of ES-MAML: an update from the returns of perturbed policies (Song et al. 2020, arXiv 1910.01215)."""
 
 import abc
 from functools import partial
@@ -17,7 +17,7 @@ from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, The
 
 
 class TriedWeights(NamedTuple):
-    """Phi of zero-order learners."""
+    """phi of zero-order learners."""
 
     weights: PyTree
     num_updates: jax.Array  # [] int32
@@ -25,16 +25,16 @@ class TriedWeights(NamedTuple):
 
 @struct.dataclass
 class ZeroOrder(InnerLearner):
-    """Each stream lives a segment with weights of its own near the task's, and how much each earned decides where those go.
+    """Adapts the weights by the returns of streams that each act with perturbed weights for a segment.
 
-    A stream's memory is its perturbation eps, and it acts by ``weights + sigma * eps``. After ``num_inner_steps`` adaptations
-    there is nothing left to try: all streams then act by the task's weights. So what is earned in earlier segments is earned
-    while trying. Theta is the initial weights; no derivative is taken, so train it with evolution strategies.
+    The memory of a stream is its perturbation eps, and its policy has the weights ``weights + sigma * eps``. After
+    ``num_inner_steps`` adaptations all streams act with the task's weights. Returns of earlier segments are therefore those of
+    perturbed policies. Theta is the initial weights. Adaptation is not differentiated, so train it with evolution strategies.
 
     Attributes:
       network: observation [observation_size] -> ``Decision``.
-      sigma: of the perturbations.
-      num_inner_steps: segments that are for trying.
+      sigma: standard deviation of the perturbations.
+      num_inner_steps: number of segments with perturbed weights, each followed by an update.
 
     References:
       Song et al. 2020, arXiv 1910.01215.
@@ -50,7 +50,7 @@ class ZeroOrder(InnerLearner):
     def create(
         cls, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...], *, initial_std: float, **fields: Any
     ) -> Self:
-        """Builds the learner for a policy with hidden layers of these widths; ``fields`` are the others."""
+        """Builds the learner for a policy with hidden layers of these widths; ``fields`` are further attributes."""
         network = from_nnx(partial(FeedForwardPolicy, observation_size, action_space, widths, initial_std=initial_std))
         return cls(observation_size, action_space, network, **fields)
 
@@ -60,7 +60,7 @@ class ZeroOrder(InnerLearner):
 
     @abc.abstractmethod
     def move(self, weights: PyTree, tried: PyTree, returns: jax.Array) -> PyTree:
-        """New weights from what was tried, leaves [B, ...], and what it earned [B]."""
+        """Returns new weights from the perturbations of the streams, leaves [B, ...], and their returns [B]."""
 
     def init(self, key: jax.Array) -> Theta:
         return self.network.init(key)
@@ -84,12 +84,12 @@ class ZeroOrder(InnerLearner):
 
 @struct.dataclass
 class EvolutionGradient(ZeroOrder):
-    """A step along the evolution-strategies gradient of the return, from opposite pairs of streams.
+    """Takes an evolution-strategies gradient step on the return, with antithetic pairs of streams.
 
         weights <- weights + rate / (B sigma) sum_b standardised(R_b) eps_b
 
     Attributes:
-      rate: alpha of the paper.
+      rate: learning rate, alpha of the paper.
     """
 
     rate: jax.Array | Positive = 0.05
@@ -108,7 +108,7 @@ class EvolutionGradient(ZeroOrder):
 
 @struct.dataclass
 class HillClimbing(ZeroOrder):
-    """The best of what was tried, if it is better than staying: stream 0 tries the task's weights themselves."""
+    """Moves to the weights of the stream with the highest return; stream 0 keeps the task's weights."""
 
     def perturbations(self, weights: PyTree, num_streams: int, key: jax.Array) -> PyTree:
         return jax.tree.map(lambda x: x.at[0].set(0.0), _noise(weights, num_streams, key))
@@ -119,5 +119,5 @@ class HillClimbing(ZeroOrder):
 
 
 def _noise(weights: PyTree, number: int, key: jax.Array) -> PyTree:
-    """Standard normal trees like weights, leaves [number, ...]."""
+    """Returns standard normal noise with the structure of ``weights``, leaves [number, ...]."""
     return jax.vmap(lambda key: optax.tree.random_like(key, weights))(jax.random.split(key, number))

@@ -12,7 +12,7 @@ from jmeta.networks.linear import Linear
 
 
 class Cache(NamedTuple):
-    """Keys and values of the last W steps, and the number of steps. Step s lies in slot s modulo W."""
+    """Keys and values of the last W steps, and the number of steps. Step s is stored in slot s modulo W."""
 
     keys: jax.Array  # [W, heads, key_size]
     values: jax.Array  # [W, heads, value_size]
@@ -20,19 +20,19 @@ class Cache(NamedTuple):
 
 
 class CausalAttention(nnx.Module):
-    """Each step looks at itself and the steps before it, ``window`` in all, back to the last reset.
+    """Causal attention: each step attends to itself and to earlier steps since the last reset, ``window`` steps in all.
 
         y_t = sum_s softmax_s(q_t . k_s / sqrt(key_size)) v_s
 
     Args:
       num_inputs: length of a step's input.
       num_heads: H.
-      key_size: of a head.
-      value_size: of a head.
-      window: W, steps within reach; memory and the time of a step are proportional to it.
-      rotary: whether keys and queries are turned by an angle proportional to their step, which makes the product depend on how
-        far they lie apart; key_size must be even.
-      dtype: of matrix products; keys, values and weights are float32 in any case.
+      key_size: size of a head's keys and queries.
+      value_size: size of a head's values.
+      window: W, number of steps that are attended to; memory and the time of a step are proportional to it.
+      rotary: whether to use rotary position embeddings, with which the product of key and query depends on the distance between
+        their steps; key_size must be even.
+      dtype: dtype of matrix products; keys, values and weights are always float32.
 
     References:
       Vaswani et al. 2017, arXiv 1706.03762. Rotary positions: Su et al. 2021, arXiv 2104.09864.
@@ -60,7 +60,7 @@ class CausalAttention(nnx.Module):
         return Cache(empty(key_size), empty(value_size), jnp.zeros((), jnp.int32))
 
     def __call__(self, cache: Cache, x: jax.Array) -> tuple[Cache, jax.Array]:
-        """One step [num_inputs] to [H * value_size]."""
+        """Maps one step [num_inputs] to [H * value_size]."""
         query, key, value = self._project(x[None], cache.num_steps[None])
         slot = jnp.arange(self.window)
         here = cache.num_steps % self.window
@@ -69,7 +69,7 @@ class CausalAttention(nnx.Module):
         return cache, self._attend(query, cache.keys, cache.values, seen[None])[0]
 
     def unroll(self, cache: Cache, xs: jax.Array, resets: jax.Array | None) -> tuple[Cache, jax.Array]:
-        """A sequence [T, num_inputs] to [T, H * value_size]."""
+        """Maps a sequence [T, num_inputs] to [T, H * value_size]."""
         length, window = len(xs), self.window
         position, span = positions(cache.num_steps, length, resets)
         query, key, value = self._project(xs, position)
@@ -86,7 +86,7 @@ class CausalAttention(nnx.Module):
         return Cache(keys, values, num_steps), outputs
 
     def _project(self, x: jax.Array, position: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Inputs [T, num_inputs] to queries, keys and values [T, H, ...]."""
+        """Maps inputs [T, num_inputs] to queries, keys and values [T, H, ...]."""
         heads, key_size, value_size = self.sizes
         whole = self.project(x).astype(jnp.float32).reshape(len(x), heads, 2 * key_size + value_size)
         query, key, value = jnp.split(whole, [key_size, 2 * key_size], axis=-1)
@@ -101,7 +101,7 @@ class CausalAttention(nnx.Module):
 
 
 def turn(vectors: jax.Array, position: jax.Array) -> jax.Array:
-    """Turns pairs of coordinates of vectors [T, H, K] by position [T] times frequencies from 1 down to 1 / 10,000."""
+    """Rotates pairs of coordinates of vectors [T, H, K] by position [T] times frequencies from 1 down to 1 / 10,000."""
     half = vectors.shape[-1] // 2
     frequency = 10_000.0 ** (-jnp.arange(half, dtype=jnp.float32) / half)
     angle = position.astype(jnp.float32)[:, None, None] * frequency
@@ -110,26 +110,26 @@ def turn(vectors: jax.Array, position: jax.Array) -> jax.Array:
 
 
 class Transformer(Core):
-    """A causal transformer whose residual connections are gates; memory is the cache of each layer.
+    """A causal transformer with gated residual connections; memory is the cache of each layer.
 
         x = gate(x, relu(attend(norm(x)))),   x = gate(x, relu(mlp(norm(x))))
 
-    with the gate of a GRU, begun so that a layer at first hardly changes its input: reinforcement learning then starts as if
-    there were no memory, and learns to use it.
+    with GRU gates, whose bias is initialised such that a layer hardly changes its input. An agent then starts
+    close to a policy without memory, and learns to use its memory.
 
     Args:
       num_inputs: length of x.
-      size: of the stream between layers, and of the output.
-      num_layers: of attention and perceptron.
-      num_heads: of attention; ``size / num_heads`` must be even.
-      window: steps within reach.
-      dtype: of matrix products; parameters, gates and memory are float32 in any case.
+      size: width of the residual stream, and of the output.
+      num_layers: number of layers, each of attention and a perceptron.
+      num_heads: number of attention heads; ``size / num_heads`` must be even.
+      window: number of steps that are attended to.
+      dtype: dtype of matrix products; parameters, gates and memory are always float32.
 
     References:
       Parisotto et al. 2019, arXiv 1910.06764 (GTrXL).
 
     Deviations from the paper:
-      Rotary positions in place of Transformer-XL's relative encoding; derivatives pass through the cache.
+      Positions are rotary, not Transformer-XL's relative encoding. Gradients flow through the cache.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class Transformer(Core):
 
 
 class _Layer(nnx.Module):
-    """Attention and a perceptron, each behind a norm and before a gate."""
+    """Attention and a perceptron, each after a layer norm and followed by a gate."""
 
     def __init__(self, size: int, num_heads: int, window: int, dtype: DTypeLike, rngs: nnx.Rngs):
         head = size // num_heads
@@ -186,14 +186,14 @@ class _Layer(nnx.Module):
         self.gates = nnx.List([_Gate(size, dtype, rngs) for _ in range(2)])
 
     def after(self, x: jax.Array, seen: jax.Array) -> jax.Array:
-        """The stream [..., size] and what attention saw, to the stream after this layer."""
+        """Maps the residual stream [..., size] and the output of attention to the residual stream after this layer."""
         x = self.gates[0](x, jax.nn.relu(self.mix(seen)))
         wide = jax.nn.relu(self.widen(self.norm(x)))
         return self.gates[1](x, jax.nn.relu(self.narrow(wide)))
 
 
 class _Gate(nnx.Module):
-    """A GRU of the stream x and a layer's contribution y: (1 - z) x + z tanh(W y + U (r x)), where z begins small."""
+    """A GRU gate of the residual stream x and a layer's output y: (1 - z) x + z tanh(W y + U (r x)); z is initially small."""
 
     def __init__(self, size: int, dtype: DTypeLike, rngs: nnx.Rngs):
         self.of_contribution = Linear(size, 3 * size, use_bias=False, dtype=dtype, rngs=rngs)

@@ -1,6 +1,6 @@
-"""Encoders from experience in a task to a Gaussian over a vector [D]; some depend on the order of the experience, some do not.
+"""Encoders from experience in a task to a Gaussian over a vector [D]; only the recurrent one depends on the order of steps.
 
-What was seen is kept as *evidence*, whose size does not grow, so that more can be added at any time.
+Experience is summarised as *evidence* of constant size, to which more steps can be added at any time.
 """
 
 import abc
@@ -24,16 +24,16 @@ EncoderName: TypeAlias = Literal["product", "mean", "recurrent"]
 class NaturalParameters(NamedTuple):
     """Natural parameters of a product of Gaussians."""
 
-    precision: jax.Array  # [D], 0 where there was no factor yet
-    weighted_mean: jax.Array  # [D] the sum of means times precisions
+    precision: jax.Array  # [D], 0 if there is no factor yet
+    weighted_mean: jax.Array  # [D], sum of means times precisions
 
 
 class ContextEncoder(nnx.Module):
-    """Steps [m, F] of experience to evidence, and evidence to (mean [D], variance [D]); no evidence is a standard normal."""
+    """Maps steps [m, F] to evidence, and evidence to (mean [D], variance [D]); the posterior without evidence is N(0, 1)."""
 
     @abc.abstractmethod
     def no_evidence(self) -> PyTree:
-        """Returns the evidence when a lifetime opens."""
+        """Returns the evidence at the beginning of a lifetime."""
 
     @abc.abstractmethod
     def add(self, evidence: PyTree, steps: jax.Array) -> PyTree:
@@ -41,18 +41,18 @@ class ContextEncoder(nnx.Module):
 
     @abc.abstractmethod
     def posterior(self, evidence: PyTree) -> tuple[jax.Array, jax.Array]:
-        """(mean [D], variance [D])."""
+        """Returns the posterior (mean [D], variance [D])."""
 
 
 class ProductOfGaussians(ContextEncoder):
-    """Each step is a Gaussian factor of its own, and the posterior their product: more steps narrow it, in any order.
+    """The posterior is a product of one Gaussian factor per step: more steps narrow it, and their order does not matter.
 
     Args:
       num_inputs: F.
       widths: hidden layers.
       size: D.
-      num_steps: factors are at first about so wide, in variance, that a product of as many is as wide as the prior: what is not
-        understood yet tells nothing, and the posterior narrows where that pays.
+      num_steps: initial variance of a factor, about; a product of ``num_steps`` factors is then initially as wide as the prior,
+        and narrows only as the encoder is trained.
 
     References:
       Rakelly et al. 2019, arXiv 1903.08254, section 4.1.
@@ -72,7 +72,7 @@ class ProductOfGaussians(ContextEncoder):
         return NaturalParameters(jnp.zeros(self.size, jnp.float32), jnp.zeros(self.size, jnp.float32))
 
     def factors(self, steps: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """(means [m, D], variances [m, D])."""
+        """Returns the factors of steps [m, F]: (means [m, D], variances [m, D])."""
         features = self.torso(steps)
         return self.mean(features), jnp.exp(soft_clip(self.log_variance(features), -10.0, 10.0))
 
@@ -95,7 +95,7 @@ class Sums(NamedTuple):
 
 
 class MeanEmbedding(ContextEncoder):
-    """The posterior is read off the mean of the steps' embeddings: any order, but more steps need not narrow it."""
+    """The posterior is a function of the mean embedding of the steps, whatever their order; more steps need not narrow it."""
 
     def __init__(self, num_inputs: int, widths: tuple[int, ...], size: int, *, rngs: nnx.Rngs):
         self.torso = MLP(num_inputs, widths, rngs=rngs)
@@ -113,15 +113,15 @@ class MeanEmbedding(ContextEncoder):
 
 
 class Remembered(NamedTuple):
-    """By a recurrent core so far."""
+    """State of a recurrent core after the steps so far."""
 
     memory: Any
-    output: jax.Array  # [H]
+    output: jax.Array  # [H] of the last step
     number: jax.Array  # [] steps
 
 
 class RecurrentContext(ContextEncoder):
-    """A recurrent core reads the steps in order."""
+    """The posterior is a function of the output of a recurrent core, which processes the steps in order."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Recurrent cores: one step, and an unroll along a sequence."""
+"""Base class of recurrent cores, which offer one step and an unroll along a sequence."""
 
 import abc
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from jmeta.types import PyTree
 
 
 class Core(nnx.Module):
-    """A sequence model of which every step can be taken alone.
+    """A sequence model that can process one step at a time.
 
-    A subclass sets ``output_size`` and defines ``initial_memory`` and ``__call__``; where a sequence can be computed faster than
-    step by step it overrides ``unroll``. Both agree, resets included. Memory is any tree of arrays of fixed shapes.
+    A subclass sets ``output_size`` and defines ``initial_memory`` and ``__call__``. It overrides ``unroll`` if a sequence can be
+    computed faster than step by step. Both must agree, also with resets. Memory is any tree of arrays of fixed shapes.
 
     Attributes:
       output_size: length of the output of a step.
-      steps_per_pass: of XLA's loop, where a sequence is gone through step by step; more pays for small steps.
+      steps_per_pass: ``unroll`` of ``jax.lax.scan`` over a sequence; more than 1 is faster for small steps.
     """
 
     output_size: int
@@ -30,15 +30,15 @@ class Core(nnx.Module):
 
     @abc.abstractmethod
     def __call__(self, memory: PyTree, x: jax.Array) -> tuple[PyTree, jax.Array]:
-        """One step: memory and input [num_inputs] to (memory, output [output_size])."""
+        """Takes one step: memory and input [num_inputs] to (memory, output [output_size])."""
 
     def unroll(self, memory: PyTree, xs: jax.Array, resets: jax.Array | None = None) -> tuple[PyTree, jax.Array]:
-        """A sequence.
+        """Processes a sequence.
 
         Args:
-          memory: before the first step.
+          memory: memory before the first step.
           xs: inputs [T, num_inputs].
-          resets: [T] bool, steps before which everything is forgotten; None for none.
+          resets: [T] bool, steps before which the memory is reset; None for no resets.
 
         Returns:
           The memory after the last step, and outputs [T, output_size].
@@ -49,7 +49,7 @@ class Core(nnx.Module):
         return jax.lax.scan(step, memory, (xs, resets), unroll=self.steps_per_pass)
 
     def forget(self, memory: PyTree, reset: jax.Array) -> PyTree:
-        """The initial memory where ``reset`` [] bool says so, else the memory given."""
+        """Returns the initial memory if ``reset`` [] bool, else ``memory``."""
         return jax.tree.map(lambda fresh, old: jnp.where(reset, fresh, old), self.initial_memory(), memory)
 
 
@@ -62,7 +62,7 @@ def positions(count: jax.Array, length: int, resets: jax.Array | None) -> tuple[
       resets: [T] bool, or None for none.
 
     Returns:
-      [T] steps since the last reset, and [T] the number of resets so far.
+      [T] steps since the last reset, and [T] number of resets so far.
     """
     step = jnp.arange(length, dtype=jnp.int32)
     if resets is None:
@@ -72,13 +72,13 @@ def positions(count: jax.Array, length: int, resets: jax.Array | None) -> tuple[
 
 
 def newest(slots: jax.Array, new: jax.Array, num_steps: jax.Array, unbroken: jax.Array) -> jax.Array:
-    """A ring of W slots, step s in slot s modulo W, after a sequence; empty slots are zero.
+    """Returns a ring buffer of W slots after a sequence, with step s in slot s modulo W; empty slots are zero.
 
     Args:
-      slots: [W, ...] before the sequence.
-      new: [T, ...] of its steps.
-      num_steps: [] steps since the last reset, after it.
-      unbroken: [] bool, whether no reset was in it, so that what was there before is still known.
+      slots: [W, ...] slots before the sequence.
+      new: [T, ...] values of the steps of the sequence.
+      num_steps: [] steps since the last reset, at the end of the sequence.
+      unbroken: [] bool, whether the sequence has no reset, so that earlier slots are still valid.
     """
     age = (num_steps - 1 - jnp.arange(len(slots))) % len(slots)  # the newest is 0
     source = len(new) - 1 - age
@@ -93,17 +93,17 @@ def newest(slots: jax.Array, new: jax.Array, num_steps: jax.Array, unbroken: jax
 def in_chunks(
     unroll: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]], memory: PyTree, sequence: PyTree, *, length: int, truncate: bool
 ) -> tuple[PyTree, PyTree]:
-    """An unroll whose derivative holds one chunk of the sequence at a time: memory is bounded, whatever its length.
+    """Unrolls a sequence in chunks, so that its derivative stores the activations of one chunk at a time.
 
-    Each chunk is computed again when it is differentiated; of the others only the memory between them is kept.
+    Each chunk is recomputed when it is differentiated. Only the recurrent memory between chunks is stored.
 
     Args:
       unroll: (memory, part of the sequence) to (outputs, memory).
-      memory: before the first step.
+      memory: memory before the first step.
       sequence: leaves [T, ...].
-      length: of a chunk; divides T.
-      truncate: let no derivative pass from a chunk to the one before: truncated backpropagation through time, cheaper and
-        biased. Otherwise the derivative is that of the whole sequence.
+      length: length of a chunk; must divide T.
+      truncate: stop the gradient between chunks: truncated backpropagation through time, cheaper and biased. Otherwise the
+        derivative is that of the whole sequence.
     """
     split = jax.tree.map(lambda x: x.reshape(-1, length, *x.shape[1:]), sequence)
 

@@ -1,4 +1,4 @@
-"""The cores there are, by name."""
+"""Construction of recurrent cores by name."""
 
 from typing import Literal, get_args
 
@@ -15,9 +15,9 @@ from jmeta.networks.snail import SNAIL
 
 CoreName = Literal["gru", "lstm", "lru", "transformer", "snail", "mann", "episodic-lstm"]
 LAYERED = ("lru", "transformer")
-"""Those that take a number of layers."""
+"""Cores that take a number of layers."""
 HEADS = 4
-"""Of a transformer's attention, and of a MANN."""
+"""Number of heads of a transformer's attention, and of a MANN."""
 
 
 def check_core(name: str, size: int, num_layers: int, window: int) -> None:
@@ -45,15 +45,15 @@ def make_core(
     dtype: DTypeLike = jnp.float32,
     rngs: nnx.Rngs,
 ) -> Core:
-    """A core by name.
+    """Builds a core by name.
 
     Args:
-      name: which.
+      name: name of the core.
       num_inputs: length of its input.
-      size: of its state.
-      num_layers: of those that have layers, else 1.
-      window: steps within reach of attention and convolutions; slots of an external memory.
-      dtype: of matrix products.
+      size: size of its state.
+      num_layers: number of layers of the cores in ``LAYERED``; 1 for others.
+      window: steps within reach of attention and convolutions; number of slots of an external memory.
+      dtype: dtype of matrix products.
     """
     match name:
         case "gru":

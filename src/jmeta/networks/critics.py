@@ -1,4 +1,4 @@
-"""Action values."""
+"""Networks of action values."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from jmeta.networks.torsos import MLP
 
 
 class TwinActionValues(nnx.Module):
-    """Features to two estimates [2, A] of the value of every action, which share nothing and the lower of which is believed.
+    """Maps features to two estimates [2, A] of the value of every action, which share no parameters; targets use the lower one.
 
     References:
       Fujimoto et al. 2018, arXiv 1802.09477.
@@ -24,7 +24,7 @@ class TwinActionValues(nnx.Module):
 
 
 class TwinCritic(nnx.Module):
-    """Features and an action in a box to two estimates [2] of its value."""
+    """Maps features and an action in a box to two estimates [2] of its value."""
 
     def __init__(self, num_inputs: int, action_size: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
         self.values = TwinActionValues(num_inputs + action_size, 1, widths, rngs=rngs)

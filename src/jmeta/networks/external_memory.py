@@ -1,4 +1,4 @@
-"""Recurrent cores with an external memory, written once a step and read by content."""
+"""Recurrent cores with an external memory, which is written at every step and read by content."""
 
 from typing import NamedTuple
 
@@ -15,41 +15,41 @@ LSTMMemory = tuple[jax.Array, jax.Array]
 
 
 class Tape(NamedTuple):
-    """Memory of a MANN: its controller's state, S slots, and the usage of slots by H heads."""
+    """Memory of a MANN: the state of its controller, S slots, and the usage of the slots by H heads."""
 
     controller: LSTMMemory
     slots: jax.Array  # [S, slot_size]
     usage: jax.Array  # [S]
-    read: jax.Array  # [H, S], where each head read last
-    found: jax.Array  # [H * slot_size], what it found there
+    read: jax.Array  # [H, S], read weights of the last step
+    found: jax.Array  # [H * slot_size], content read at the last step
 
 
 class MANN(Core):
-    """An LSTM that writes to, and reads from, a memory of slots, by content and by least recent use.
+    """An LSTM with a memory of slots, read by content and written to the least recently used slots.
 
-    At each step the controller sees the input and what was found the step before. Each of its H heads makes a key k; then
+    At each step the inputs of the controller are x and the content read at the previous step. Each of H heads makes a key k; then
 
         read     r = softmax(sharpness * cos(k, M)),                found = r M,
         write    w = sigmoid(a) r_{t-1} + (1 - sigmoid(a)) l,       M = M with the least used slots wiped, + w k,
         usage    u = decay u_{t-1} + sum of r + sum of w,
 
-    where l marks the H least used slots, one for each head. What is new thus goes to slots that were not used for long, or to
-    those read last, to update them. The output is the controller's, and what was found.
+    where l marks the H least used slots, one for each head. A key is thus written to a slot that was not used for long, or to
+    the slots read last, to update them. The output is the hidden state of the controller and the content read at this step.
 
     Args:
       num_inputs: length of x.
-      size: of the controller, and of a slot.
+      size: size of the controller's state, and of a slot.
       num_slots: S, more than num_heads.
       num_heads: H.
-      decay: of usage, gamma of the paper.
-      dtype: of the controller's matrix products.
+      decay: decay factor of usage, gamma of the paper.
+      dtype: dtype of the controller's matrix products.
 
     References:
       Santoro et al. 2016, arXiv 1605.06065.
 
     Deviations from the paper:
-      Reads what was there before the step's own write, of which the key would else find itself; a learned sharpness of the
-      softmax, as in the Neural Turing machine (Graves et al. 2014, arXiv 1410.5401).
+      A step reads before it writes; otherwise its key would find the content that it has just written. The sharpness of the
+      softmax is learned, as in the neural Turing machine (Graves et al. 2014, arXiv 1410.5401).
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class MANN(Core):
 
     def initial_memory(self) -> Tape:
         heads, slots, size = self.num_heads, self.num_slots, self.size
-        # The usage differs by a trifle, so that the least used slots are H different ones from the first step on.
+        # Initial usages differ slightly, so that the H least used slots are well defined from the first step on.
         return Tape(
             self.controller.initial_memory(),
             jnp.zeros((slots, size), jnp.float32),
@@ -101,7 +101,7 @@ class MANN(Core):
 
 
 class Episodes(NamedTuple):
-    """Memory of an episodic LSTM: its own state, and W pairs of a key and the cell at that time."""
+    """Memory of an episodic LSTM: the LSTM's state, and W pairs of a key and a cell state."""
 
     controller: LSTMMemory
     keys: jax.Array  # [W, size]
@@ -110,25 +110,25 @@ class Episodes(NamedTuple):
 
 
 class EpisodicLSTM(Core):
-    """An LSTM that keeps its past cells under the inputs they were reached with, and reinstates those of similar inputs.
+    """An LSTM that stores past cell states with keys of the inputs, and reinstates the cell states of similar inputs.
 
         c_t = (LSTM's cell) + sigmoid(R x + S h) * tanh(c_found),   c_found = sum_s softmax_s(sharpness * cos(k_t, k_s)) c_s
 
-    where k = P x is a key of the input, and (k_t, c_t) is written after each step. What was found when something alike
-    was seen, any number of episodes ago, comes back through a gate of its own.
+    where k = P x is a key of the input, and (k_t, c_t) is written after each step. The cell states of similar inputs, from any
+    earlier episode, are added through a separate gate.
 
     Args:
       num_inputs: length of x.
-      size: of the cell and of a key.
-      num_slots: W, the newest pairs that are kept; the length of a lifetime keeps all.
-      dtype: of the LSTM's matrix products.
+      size: size of the cell and of a key.
+      num_slots: W, number of newest pairs that are kept; with the length of a lifetime, all pairs are kept.
+      dtype: dtype of the LSTM's matrix products.
 
     References:
       Ritter et al. 2018, arXiv 1805.09692 (episodic LSTM); the dictionary: Pritzel et al. 2017, arXiv 1703.01988.
 
     Deviations from the paper:
-      A pair is written at each step, not at the end of an episode; reading is soft over all pairs, not the nearest ones, so
-      that keys are learned by the policy's own gradient.
+      A pair is written at each step, not at the end of an episode. Reading is a softmax over all pairs, not over the nearest
+      ones, so that the policy's gradient trains the keys.
     """
 
     def __init__(self, num_inputs: int, size: int, *, num_slots: int, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs):

@@ -1,4 +1,4 @@
-"""Heads: from features to a distribution over actions."""
+"""Heads: maps from features to a distribution over actions."""
 
 from typing import Any, ClassVar
 
@@ -13,13 +13,13 @@ from jmeta.networks.soft_clip import inverse_soft_clip, soft_clip
 from jmeta.types import ActionSpace, Discrete
 
 LOG_STD_RANGE = (-5.0, 2.0)
-"""Of log standard deviations, softly: see ``soft_clip``."""
+"""Range to which log standard deviations are softly clipped: see ``soft_clip``."""
 
 
 class Categorical(dist.CategoricalLogits):
-    """Numpyro's categorical over *normalised* logits, whose log-probability is a masked sum.
+    """NumPyro's categorical for *normalised* logits, with the log-probability as a masked sum.
 
-    Numpyro gathers, and the derivative of a gather is a scatter, which XLA does slowly on a CPU: a tenth of RL²'s training time.
+    NumPyro uses a gather, whose derivative is a scatter. A scatter is slow on a CPU and took a tenth of RL²'s training time.
     """
 
     def log_prob(self, value: jax.Array) -> jax.Array:
@@ -33,16 +33,16 @@ def _(p: Categorical, q: Categorical) -> jax.Array:
 
 
 class PolicyHead(nnx.Module):
-    """Features [F] to a distribution: categorical, or a diagonal Gaussian whose spread does not depend on the features.
+    """Maps features [F] to a categorical, or to a diagonal Gaussian whose standard deviation does not depend on the features.
 
-    Call it on one feature vector and ``vmap``: numpyro distributions note their batch shape when they are made, and unbatched
-    ones are right under any number of ``vmap`` and ``scan``.
+    Call it on one feature vector and ``vmap``: NumPyro distributions store their batch shape when they are created, and unbatched
+    distributions stay correct under any number of ``vmap`` and ``scan``.
 
     Args:
       num_features: F.
-      action_space: what to be a distribution over.
-      gain: scale of the last layer's orthogonal initial weights; small ones begin close to uniform.
-      initial_std: standard deviation at first, in units of half the action box.
+      action_space: action space of the distribution.
+      gain: scale of the layer's orthogonal initial weights; with a small one, a categorical is initially close to uniform.
+      initial_std: initial standard deviation, in units of half the action box.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class PolicyHead(nnx.Module):
 
 
 class TanhNormal(dist.Distribution):
-    """tanh of a diagonal Gaussian [size]: actions within the box, densest where the Gaussian is not wide.
+    """Distribution of the tanh of a diagonal Gaussian [size]; its samples lie in the box [-1, 1].
 
     Args:
-      mean: of the Gaussian, [size].
-      log_std: of the Gaussian, [size].
+      mean: mean of the Gaussian, [size].
+      log_std: log standard deviation of the Gaussian, [size].
 
     References:
       Haarnoja et al. 2018, arXiv 1801.01290, appendix C.
@@ -88,7 +88,7 @@ class TanhNormal(dist.Distribution):
         return self.sample_with_log_prob(key, sample_shape)[0]
 
     def sample_with_log_prob(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> tuple[jax.Array, jax.Array]:
-        """Differentiable in the Gaussian's parameters; finite where the action is at the box's edge."""
+        """Returns a sample, differentiable in the Gaussian's parameters, and its log-density, finite at the edge of the box."""
         noise = jax.random.normal(key, (*sample_shape, *self.mean_before.shape), self.mean_before.dtype)
         before = self.mean_before + jnp.exp(self.log_std) * noise
         return jnp.tanh(before), self._log_prob_before(before)
@@ -98,7 +98,7 @@ class TanhNormal(dist.Distribution):
 
     @property
     def mean(self) -> jax.Array:
-        """The action of the Gaussian's mean, [size]."""
+        """The tanh of the Gaussian's mean, [size]."""
         return jnp.tanh(self.mean_before)
 
     def _log_prob_before(self, before: jax.Array) -> jax.Array:
@@ -108,7 +108,7 @@ class TanhNormal(dist.Distribution):
 
 
 class TanhNormalHead(nnx.Module):
-    """Features [F] to a ``TanhNormal`` whose spread depends on the features too; log standard deviations in about [-5, 2]."""
+    """Maps features [F] to a ``TanhNormal``, whose log standard deviations depend on them and are softly clipped to [-5, 2]."""
 
     def __init__(self, num_features: int, size: int, *, rngs: nnx.Rngs):
         self.mean = Linear(num_features, size, kernel_init=orthogonal(0.01), rngs=rngs)

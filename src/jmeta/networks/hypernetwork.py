@@ -11,15 +11,15 @@ from jmeta.types import PyTree
 
 
 class Hypernetwork(nnx.Module):
-    """Embedding [num_inputs] -> parameters of ``target``, which may then be applied to inputs that this never sees.
+    """Maps an embedding [num_inputs] to parameters of the network ``target``.
 
-    The last layer begins with a kernel of zeros and with fresh parameters of the target as its bias. So whatever the embedding,
-    what is generated at first is an ordinary initialisation of the target, and the embedding comes to matter as the kernel is
-    learned. Beck et al. call this bias-hyperinit; without it, generated weights are of the wrong size and learning is unstable.
+    The kernel of the last layer is initialised with zeros, and its bias with initial parameters of the target. For any embedding,
+    the first generated parameters are therefore an ordinary initialisation of the target. Beck et al. call this bias-hyperinit;
+    without it, the scale of generated weights is wrong and learning is unstable.
 
     Args:
       num_inputs: length of the embedding.
-      target: whose parameters are generated.
+      target: network whose parameters are generated.
       widths: hidden layers of this network; none by default.
 
     References:

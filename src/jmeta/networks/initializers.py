@@ -1,4 +1,4 @@
-"""Initial weights."""
+"""Initializers of weights."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ Initializer = Callable[..., jax.Array]
 
 
 def orthogonal(gain: float = 1.0) -> Initializer:
-    """``gain`` times a uniformly random matrix whose rows or columns, whichever are fewer, are orthonormal.
+    """Initializes ``gain`` times a uniformly random matrix whose rows or columns, whichever are fewer, are orthonormal.
 
-    Gram and Schmidt's method on a Gaussian matrix, each column made orthogonal twice, after which it is so to rounding: all of it
-    matrix products. ``jax.nn.initializers.orthogonal`` calls LAPACK, whose batched routines can deadlock on a CPU: see
-    docs/design.md.
+    It applies the Gram-Schmidt process to a Gaussian matrix and orthogonalises each column twice, which is exact up to rounding
+    and needs only matrix products. ``jax.nn.initializers.orthogonal`` calls LAPACK, whose batched routines can deadlock on a CPU:
+    see docs/design.md.
 
     Returns:
       ``(key, (rows, columns), dtype) -> [rows, columns]``.

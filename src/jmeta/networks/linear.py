@@ -17,12 +17,12 @@ class Linear(nnx.Linear):
 
 @jax.custom_jvp
 def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """``x @ kernel``, [..., in] and [in, out] to [..., out].
+    """Computes ``x @ kernel``, [..., in] and [in, out] to [..., out].
 
-    The gradient of the kernel sums over every axis of x but the last. Where these are several, as they are for a sequence under
-    ``vmap``, XLA's CPU compiler transposes a matrix the slow way; a kernel held transposed leads it to the fast one. The
-    gradient of a layer of 128 units for [8, 128, 128] takes 1.15 ms instead of 1.55 ms. A batch of kernels, as MAML's tasks
-    have, is left as it was: it does not need this, and the compiler aborts on small products that are held.
+    The gradient of the kernel sums over all axes of x but the last. If there are several, as for a sequence under ``vmap``, XLA's
+    CPU compiler uses a slow transpose, which a barrier around the transposed kernel avoids. The gradient of a layer of 128 units
+    for [8, 128, 128] takes 1.15 ms instead of 1.55 ms. A batch of kernels, as in MAML, has no barrier: it does not need one, and
+    the compiler aborts on small products with a barrier.
     """
     return x @ kernel
 
@@ -34,7 +34,7 @@ def _(primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array
     return product(x, kernel), by_x @ kernel + jax.lax.dot_general(x, transposed, (((x.ndim - 1,), (1,)), ((), ())))
 
 
-# ``optimization_barrier``, which ``vmap`` takes away: the compiler may not turn a single matrix, and may turn a batch of them.
+# ``optimization_barrier`` that ``vmap`` over the matrix removes: XLA may transpose a batch of matrices, but not a single one.
 _held = Primitive("held")
 _held.def_impl(lambda matrix: matrix)
 _held.def_abstract_eval(lambda matrix: matrix)

@@ -1,4 +1,4 @@
-"""A recurrence that is linear in time, so that a whole sequence is computed in parallel (Orvieto et al. 2023, 2303.06349)."""
+"""A linear recurrence, which computes a whole sequence in parallel (Orvieto et al. 2023, arXiv 2303.06349)."""
 
 import jax
 import jax.numpy as jnp
@@ -15,17 +15,17 @@ class LRU(Core):
         u = norm(x),   h_t = lambda * h_{t-1} + gamma * (B u_t),   y_t = Re(C h_t) + D * u_t,
         x + linear(gelu(y)) * sigmoid(gate(gelu(y)))
 
-    |lambda| < 1 by construction, lambda = exp(-exp(nu) + i exp(theta)); at first its modulus lies in [0.9, 0.999], and its phase
-    in [0, pi / 10]. gamma keeps the size of the state to that of its input.
+    |lambda| < 1 by construction, lambda = exp(-exp(nu) + i exp(theta)). Its initial modulus is in [0.9, 0.999], and its initial
+    phase in [0, pi / 10]. gamma is initialised such that the state has the scale of its input.
 
-    Since h is linear in its past, an unroll is an associative scan: its depth is the logarithm of the length, and everything
-    else is matrix products over all steps at once.
+    Since the recurrence is linear, an unroll is an associative scan, whose depth is the logarithm of the length. Everything else
+    is matrix products over all steps at once.
 
     Args:
       num_inputs: length of x.
-      size: of the state, and of the output.
-      num_layers: blocks, one after the other.
-      dtype: of matrix products; parameters and the state are in single precision in any case.
+      size: size of the state, and of the output.
+      num_layers: number of blocks.
+      dtype: dtype of matrix products; parameters and the state are always in single precision.
 
     References:
       Orvieto et al. 2023, arXiv 2303.06349. Resets inside the scan: Lu et al. 2023, arXiv 2303.03982.
@@ -66,17 +66,17 @@ class LRU(Core):
 
 
 def _compose(earlier: tuple[jax.Array, jax.Array], later: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-    """The composition of two maps h -> a h + b."""
+    """Returns the composition of two maps h -> a h + b."""
     (a, b), (c, d) = earlier, later
     return c * a, c * b + d
 
 
 class _Layer(nnx.Module):
-    """One block but for its recurrence: what drives the state, and what is made of it."""
+    """One block without its recurrence: the input of the state, and the output from the state."""
 
     def __init__(self, size: int, *, dtype: DTypeLike, rngs: nnx.Rngs, smallest: float = 0.9, largest: float = 0.999):
         uniform = lambda: jax.random.uniform(rngs.params(), (size,), jnp.float32)  # noqa: E731
-        # The modulus is such that eigenvalues fill the ring evenly.
+        # With this distribution of the modulus, eigenvalues are uniform on the ring.
         modulus = jnp.sqrt(uniform() * (largest**2 - smallest**2) + smallest**2)
         self.log_decay = nnx.Param(jnp.log(-jnp.log(modulus)))
         self.log_phase = nnx.Param(jnp.log(jnp.pi / 10 * uniform() + 1e-4))
@@ -91,13 +91,13 @@ class _Layer(nnx.Module):
         return jnp.exp(jax.lax.complex(-jnp.exp(self.log_decay[...]), jnp.exp(self.log_phase[...])))
 
     def before(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Inputs [..., size] to what is added to the state, complex, and what goes past it."""
+        """Maps inputs [..., size] to the complex input of the state, and to the skip connection D * u."""
         u = self.norm(x)
         real, imaginary = jnp.split(self.drive(u).astype(jnp.float32), 2, axis=-1)
         return jnp.exp(self.log_scale[...]) * jax.lax.complex(real, imaginary), self.direct[...] * u
 
     def after(self, state: jax.Array, direct: jax.Array) -> jax.Array:
-        """The state [..., size] to what is added to the block's input."""
+        """Maps the state [..., size] and the skip connection to the residual of the block."""
         y = self.read(jnp.concatenate([state.real, state.imag], axis=-1)).astype(jnp.float32) + direct
         value, gate = jnp.split(self.gate(jax.nn.gelu(y)).astype(jnp.float32), 2, axis=-1)
         return value * jax.nn.sigmoid(gate)

@@ -1,7 +1,7 @@
 """The boundary between Flax NNX modules and pure functions.
 
-Modules are written in NNX and cross this line once; beyond it parameters are plain nested dictionaries, to be interpolated,
-perturbed, generated or stacked per task like any other data, under ``jax.*`` transforms only.
+Modules are written in NNX and converted to pure functions once. Parameters are then plain nested dictionaries, which can be
+interpolated, perturbed, generated or stacked per task, with ``jax.*`` transforms only.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Network(NamedTuple):
 
 
 class BuiltNetwork(Network):
-    """A ``Network`` that knows what it was built from: it can be pickled if that can, and its copy is itself."""
+    """A ``Network`` that stores its constructor, so that it can be pickled if the constructor can; a copy is the same object."""
 
     build: Callable[..., nnx.Module]
 
@@ -44,8 +44,8 @@ def from_nnx(build: Callable[..., nnx.Module]) -> Network:
     """Turns a module constructor into a ``Network``.
 
     Args:
-      build: makes the module, called as ``build(rngs=rngs)``: ``partial(MyModule, ...)``, or a lambda, with which the network and
-        all that holds it can't be pickled. All its variables must be ``nnx.Param``.
+      build: makes the module, called as ``build(rngs=rngs)``, such as ``partial(MyModule, ...)``. With a lambda, the network and
+        all objects that contain it can't be pickled. All variables of the module must be ``nnx.Param``.
 
     Raises:
       ValueError: if the module has variables of another kind, such as batch statistics or dropout's random state.

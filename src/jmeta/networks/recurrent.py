@@ -13,14 +13,14 @@ from jmeta.networks.initializers import orthogonal
 from jmeta.networks.linear import Linear
 
 NARROW, STEPS_PER_PASS = 100, 10
-"""Up to that many units ten steps of a GRU in a pass of XLA's loop pay on a CPU, 1.4 times as fast over ten steps; at 128 units
-they cost a quarter more than ten passes. An LSTM's cost up to six times as much: XLA computes each cell from the first again."""
+"""A GRU of at most ``NARROW`` units takes ``STEPS_PER_PASS`` steps in a pass of XLA's loop. On a CPU, this is 1.4 times as fast
+as single steps; at 128 units it is a quarter slower. For an LSTM it is up to six times slower: XLA recomputes earlier cells."""
 LONG = 64
-"""Steps of a sequence from which a GRU's derivative pays that forms the gradient of the weights at once, at the end."""
+"""Least sequence length for which a GRU's derivative computes the gradient of the weights once, after the last step."""
 
 
 class GRUWeights(NamedTuple):
-    """Weights of a GRU, gates side by side: reset, update, candidate."""
+    """Weights of a GRU, with the gates concatenated: reset, update, candidate."""
 
     inputs: jax.Array  # [num_inputs, 3 * size]
     input_bias: jax.Array  # [3 * size]
@@ -35,13 +35,13 @@ class GRU(Core):
 
     Initial recurrent weights are orthogonal, gate by gate.
 
-    Inputs are projected step by step: for inputs as narrow as an agent's it is three times faster than projecting a sequence's
-    at once, which would write and read [T, 3 * size].
+    Inputs are projected step by step. For inputs as narrow as an agent's, this is three times faster than projecting a whole
+    sequence at once, which would write and read [T, 3 * size].
 
     Args:
       num_inputs: length of x.
-      size: of the hidden state.
-      dtype: of matrix products; parameters, gates and hidden state are float32 in any case, so that memory keeps its precision.
+      size: size of the hidden state.
+      dtype: dtype of matrix products; parameters, gates and hidden state are always float32, so that memory keeps its precision.
 
     References:
       Cho et al. 2014, arXiv 1406.1078; the form with the reset gate after the product, as cuDNN has it.
@@ -69,19 +69,19 @@ class GRU(Core):
 
     @property
     def weights(self) -> GRUWeights:
-        """All of them."""
+        """All weights of the GRU."""
         bias = self.inputs.bias[...].astype(jnp.float32)
         return GRUWeights(self.inputs.kernel[...], bias, self.recurrent_kernel[...], self.recurrent_bias[...])
 
 
 class GRUStep(NamedTuple):
-    """Values of a step that its derivative needs; each [size]."""
+    """Values of a step that its derivative needs, each [size]."""
 
-    before: jax.Array  # the hidden state
+    before: jax.Array  # the hidden state before the step
     reset: jax.Array
     update: jax.Array
     candidate: jax.Array
-    recurrent: jax.Array  # what the reset gate lets through
+    recurrent: jax.Array  # recurrent term of the candidate, before the reset gate
 
 
 def _gru_step(weights: GRUWeights, dtype: DTypeLike, memory: jax.Array, x: jax.Array) -> tuple[jax.Array, GRUStep]:
@@ -98,11 +98,11 @@ def _gru_step(weights: GRUWeights, dtype: DTypeLike, memory: jax.Array, x: jax.A
 def _gru_sequence(
     dtype: DTypeLike, weights: GRUWeights, memory: jax.Array, xs: jax.Array, resets: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """``Core.unroll`` of a GRU.
+    """``Core.unroll`` of a GRU with a custom derivative.
 
-    Its derivative keeps five vectors of each step and forms the gradient of the weights in one product after the last, where
-    JAX's would add to two matrices at every step: 1.3 times as fast at 8 lifetimes and 128 units on a CPU, 1.7 times at 16
-    lifetimes and 64 units, as fast at 64 and 64, and a twentieth slower at 64 and 128, for which take fewer at once.
+    The derivative stores five vectors of each step and computes the gradient of the weights in one product after the last step,
+    while JAX's derivative adds to two matrices at every step. On a CPU it is 1.3 times as fast at 8 lifetimes and 128 units, 1.7
+    times at 16 lifetimes and 64 units, as fast at 64 and 64, and a twentieth slower at 64 and 128: use fewer lifetimes at once.
     """
     return _gru_forward(dtype, weights, memory, xs, resets)[0]
 
@@ -153,12 +153,12 @@ class LSTM(Core):
 
     i, f, o = sigmoid(W x + U h + b),  g = tanh(W_g x + U_g h + b_g),  c' = f * c + i * g,  h' = o * tanh(c')
 
-    Initial recurrent weights are orthogonal, gate by gate; forget gates begin open, with a bias of 1.
+    Initial recurrent weights are orthogonal, gate by gate; the initial bias of forget gates is 1.
 
     Args:
       num_inputs: length of x.
-      size: of the hidden state.
-      dtype: of matrix products; parameters, gates and memory are float32 in any case.
+      size: size of the hidden state.
+      dtype: dtype of matrix products; parameters, gates and memory are always float32.
 
     References:
       Hochreiter and Schmidhuber 1997; Gers et al. 2000; the forget gate's bias: Jozefowicz et al. 2015.
@@ -179,7 +179,7 @@ class LSTM(Core):
         return (cell, output), output
 
     def step(self, memory: tuple[jax.Array, jax.Array], x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """The new cell, the new hidden state, and the output gate between them, each [size]."""
+        """Returns the new cell, the new hidden state, and the output gate, each [size]."""
         size = self.output_size
         cell, hidden = memory
         projected = self.inputs(x).astype(jnp.float32) + _product(hidden, self.recurrent_kernel[...], self.dtype)

@@ -14,23 +14,23 @@ from jmeta.networks.linear import Linear
 
 
 class Past(NamedTuple):
-    """The features of the last R steps of a temporal convolution. Step s lies in slot s modulo R."""
+    """Features of the last R steps of a temporal convolution. Step s is stored in slot s modulo R."""
 
     features: jax.Array  # [R, channels]
     num_steps: jax.Array  # [] int32, steps since the last reset
 
 
 class TemporalConvolutions(nnx.Module):
-    """Causal convolutions of two taps, dilated by 1, 2, 4, ... until they reach back ``length`` steps.
+    """Causal convolutions of two taps with dilations 1, 2, 4, ..., whose receptive field is at least ``length`` steps.
 
-    Each adds ``num_filters`` features to those it was given: x_t becomes [x_t, tanh(f_t) * sigmoid(g_t)], where f and g are
+    Each convolution appends ``num_filters`` features to its input: x_t becomes [x_t, tanh(f_t) * sigmoid(g_t)], where f and g are
     linear in x_t and x_{t - dilation}.
 
     Args:
-      num_inputs: features of a step.
-      num_filters: that each convolution adds.
-      length: steps to reach back.
-      dtype: of matrix products.
+      num_inputs: number of features of a step.
+      num_filters: number of features that each convolution appends.
+      length: least receptive field, in steps.
+      dtype: dtype of matrix products.
     """
 
     def __init__(self, num_inputs: int, num_filters: int, length: int, *, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs):
@@ -44,19 +44,19 @@ class TemporalConvolutions(nnx.Module):
         return Past(jnp.zeros((self.dilations[-1], self.output_size), jnp.float32), jnp.zeros((), jnp.int32))
 
     def __call__(self, past: Past, x: jax.Array) -> tuple[Past, jax.Array]:
-        """One step [num_inputs] to [output_size]."""
+        """Maps one step [num_inputs] to [output_size]."""
         reach = self.dilations[-1]
         for dilation, layer in zip(self.dilations, self.layers, strict=True):
-            # A slot that was never written is zero, which is what lies before the beginning.
+            # A slot that was never written is zero, as the padding before the first step.
             earlier = past.features[(past.num_steps - dilation) % reach, : x.shape[-1]]
             x = self._widen(layer, x, earlier)
         return Past(past.features.at[past.num_steps % reach].set(x), past.num_steps + 1), x
 
     def unroll(self, past: Past, xs: jax.Array, resets: jax.Array | None) -> tuple[Past, jax.Array]:
-        """A sequence [T, num_inputs] to [T, output_size]."""
+        """Maps a sequence [T, num_inputs] to [T, output_size]."""
         length, reach = len(xs), self.dilations[-1]
         position, span = positions(past.num_steps, length, resets)
-        in_order = past.features[(past.num_steps + jnp.arange(reach)) % reach]  # the oldest first
+        in_order = past.features[(past.num_steps + jnp.arange(reach)) % reach]  # oldest first
         for dilation, layer in zip(self.dilations, self.layers, strict=True):
             known = jnp.concatenate([in_order[:, : xs.shape[-1]], xs])
             earlier = known[reach - dilation : reach - dilation + length]
@@ -70,19 +70,18 @@ class TemporalConvolutions(nnx.Module):
 
 
 class SNAIL(Core):
-    """Two rounds of temporal convolutions and attention; memory is what each of the four has seen.
+    """Two blocks of temporal convolutions and attention; memory is the past features and the cache of each block.
 
-    Convolutions gather what lies within reach; attention finds a particular step among all. What each makes is appended
-    to what it was given.
+    Convolutions aggregate the steps within reach, and attention selects particular steps. Each appends its output to its input.
 
     Args:
       num_inputs: length of x.
-      size: of the first layer, of keys and of values; each convolution adds half as many filters.
-      window: steps within reach of both, the length of a lifetime as a rule.
-      dtype: of matrix products; parameters and memory are float32 in any case.
+      size: size of the first layer, of keys and of values; each convolution appends half as many features.
+      window: steps within reach of convolutions and attention, usually the length of a lifetime.
+      dtype: dtype of matrix products; parameters and memory are always float32.
 
     References:
-      Mishra et al. 2018, arXiv 1707.03141, whose agents for bandits and tabular MDPs these are, but for the sizes.
+      Mishra et al. 2018, arXiv 1707.03141: the architecture of its agents for bandits and tabular MDPs, with other sizes.
     """
 
     def __init__(self, num_inputs: int, size: int, *, window: int, dtype: DTypeLike = jnp.float32, rngs: nnx.Rngs):

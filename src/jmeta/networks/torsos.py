@@ -1,4 +1,4 @@
-"""Torsos: what becomes of an observation before an agent remembers or decides."""
+"""Torsos: encoders of observations."""
 
 import itertools
 import math
@@ -19,9 +19,9 @@ class MLP(nnx.Module):
 
     Args:
       num_inputs: in.
-      widths: of the layers.
-      activation: after each.
-      dtype: in which they compute; parameters are float32 in any case.
+      widths: widths of the layers.
+      activation: activation after each layer.
+      dtype: dtype of the computation; parameters are always float32.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class MLP(nnx.Module):
 
 
 class Convolutions(nnx.Module):
-    """A flat picture [H * W * C] to features [output_size]: convolutions of 3 by 3 cells, each followed by a rectifier.
+    """Maps a flat image [H * W * C] to features [output_size] by 3 by 3 convolutions, each followed by a ReLU.
 
-    With zeros around it the picture keeps its size.
+    Zero padding keeps the size of the image.
 
     Args:
       shape: (H, W, C).
-      filters: of the layers.
-      dtype: in which they compute; parameters are float32 in any case.
+      filters: number of filters of each layer.
+      dtype: dtype of the computation; parameters are always float32.
 
     References:
       Young and Tian 2019, arXiv 1903.03176 (MinAtar): one layer of 16 filters.
