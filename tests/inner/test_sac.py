@@ -158,10 +158,11 @@ def test_critics_are_asked_about_the_action_that_is_carried_out() -> None:
     np.testing.assert_allclose(of["actor"], [0.0, 0.2], atol=1e-5)  # what is not carried out makes no difference
 
 
-def test_a_policy_of_a_few_actions_needs_a_spread() -> None:
-    """Its logits are divided by it."""
-    with pytest.raises(ValueError, match="spread=0"):
-        DiscreteSAC.create(2, Discrete(2), (4,), spread=0.0)
+def test_a_policy_needs_a_spread() -> None:
+    """Logits are divided by it, and its logarithm is added to a log standard deviation."""
+    for kind, space in ((SAC, Continuous(2)), (DiscreteSAC, Discrete(2))):
+        with pytest.raises(ValueError, match="spread=0"):
+            kind.create(2, space, (4,), spread=0.0)
 
 
 @pytest.mark.parametrize("kind", [SAC, TD3])

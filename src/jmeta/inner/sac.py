@@ -11,7 +11,7 @@ from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step, check_reaches
 from jmeta.networks import MLP, Categorical, Linear, Network, TanhNormal, TanhNormalHead, TwinActionValues, TwinCritic, from_nnx
 from jmeta.objectives import soft_value, td_target
-from jmeta.ranges import Finite, NonNegative, Positive, Share
+from jmeta.ranges import Finite, Positive, Share
 from jmeta.types import ActionSpace, Continuous, Decision, Discrete, Metrics, PyTree
 
 
@@ -65,7 +65,7 @@ class SAC(QLearner):
     reward_scale: jax.Array | Positive = 1.0
     initial_temperature: jax.Array | Positive = 1.0
     target_entropy: jax.Array | Finite | None = None
-    spread: jax.Array | NonNegative = 0.05
+    spread: jax.Array | Positive = 0.05
 
     @classmethod
     def create(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "SAC":
