@@ -3,8 +3,8 @@
 An *inner learner* turns experience in one task into behaviour in that task; an *outer learner* improves it over a distribution
 of tasks. Start with ``jmeta.algorithms``, ``jmeta.tasks``, ``jmeta.train`` and ``jmeta.evaluate``.
 
-Importing jmeta settles how JAX runs on a CPU, see ``jmeta._runtime``; the rest, and with tasks gymnax, is imported when
-first used.
+Importing jmeta configures JAX's CPU runtime, see ``jmeta._runtime``. Submodules are imported when they are first used, and
+gymnax with the tasks.
 """
 
 import importlib

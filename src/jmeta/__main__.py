@@ -1,4 +1,4 @@
-"""The command line's entry: ``jmeta`` and ``python -m jmeta``. It is left light, for what needs no more than a word."""
+"""Entry point of the command line: ``jmeta`` and ``python -m jmeta``. It imports little, so that ``--version`` is fast."""
 
 import sys
 
@@ -6,7 +6,7 @@ from jmeta import __version__
 
 
 def main() -> None:
-    """Runs the command line; the version is said, and Ctrl-C obeyed, before the rest is imported."""
+    """Runs the command line. Prints the version, and handles Ctrl-C, without waiting for the other imports."""
     if sys.argv[1:] == ["--version"]:
         print(f"jmeta {__version__}")
         return

@@ -1,16 +1,16 @@
-"""Settings of JAX's CPU runtime, made before a backend starts.
+"""Settings of JAX's CPU runtime, applied before a backend starts.
 
-1. One XLA device per core. XLA gains almost nothing from a second core inside networks this small; splitting tasks over
-   devices does. Set ``JAX_NUM_CPU_DEVICES`` to choose another number.
-2. ``--xla_cpu_enable_concurrency_optimized_scheduler=false``. Two batched LAPACK calls at once can hang jaxlib 0.10 at 0 % CPU,
-   and that scheduler runs more at once. jmeta's own programs call no LAPACK; yours may. Mention the flag in ``XLA_FLAGS``
-   yourself to choose otherwise.
-3. ``--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT``. jaxlib 0.10 and 0.11 give sums over an axis
-   to a library that takes fifty times as long as XLA's own code over a leading axis of eight, as the sum of a gradient over
-   tasks is. This leaves it the matrix products. Training recurrent PPO becomes 1.4 times as fast; RL², MAML, VariBAD and PEARL
-   differ by no more than the noise, a tenth, or gain.
+1. One XLA device per core. Networks this small gain almost nothing from a second core inside XLA, but tasks split over devices
+   run in parallel. Set ``JAX_NUM_CPU_DEVICES`` to choose another number.
+2. ``--xla_cpu_enable_concurrency_optimized_scheduler=false``. Two concurrent batched LAPACK calls can hang jaxlib 0.10 at 0 %
+   CPU, and that scheduler runs more operations concurrently. jmeta's own programs call no LAPACK; yours may. Set the flag in
+   ``XLA_FLAGS`` to override it.
+3. ``--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT``. jaxlib 0.10 and 0.11 pass sums over an axis
+   to a library. Over a leading axis of eight, as in the sum of a gradient over tasks, it takes fifty times as long as XLA's own
+   code. With this flag the library computes matrix products only. Training recurrent PPO becomes 1.4 times as fast; RL², MAML,
+   VariBAD and PEARL become faster or change by less than the noise, a tenth.
 
-All are settings of the process: import jmeta before anything computes with JAX.
+All apply to the whole process: import jmeta before anything computes with JAX.
 """
 
 import contextlib
@@ -25,11 +25,11 @@ FLAGS = {
     SCHEDULER_FLAG: ("false", (0, 7), (0, 11)),
     LIBRARY_FLAG: ("LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT", (0, 10), (0, 11)),
 }
-"""Value, and first and last release of jaxlib seen to know the flag; an unknown flag aborts the process."""
+"""Value of each flag, and first and last jaxlib release known to accept it; an unknown flag aborts the process."""
 
 
 def configure() -> None:
-    """Applies the settings, each only where the user has not chosen."""
+    """Applies each setting that the user has not set."""
     version = tuple(int(part) for part in jaxlib.__version__.split(".")[:2])
     flags = os.environ.get("XLA_FLAGS", "")
     for flag, (value, first, last) in FLAGS.items():
@@ -39,12 +39,12 @@ def configure() -> None:
         os.environ["XLA_FLAGS"] = flags
     chosen = "JAX_NUM_CPU_DEVICES" in os.environ or "xla_force_host_platform_device_count" in flags
     if not chosen and jax.config.jax_num_cpu_devices < 0:  # type: ignore[attr-defined]
-        with contextlib.suppress(RuntimeError):  # a backend is already running: its devices are what there is
+        with contextlib.suppress(RuntimeError):  # a backend is already running, so its devices can't be changed
             jax.config.update("jax_num_cpu_devices", _num_cores())
 
 
 def _num_cores() -> int:
-    """Cores this process may use."""
+    """Returns the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

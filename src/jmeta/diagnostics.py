@@ -1,4 +1,4 @@
-"""Diagnostics: how good a meta-gradient is, at the theta at hand."""
+"""Diagnostics of a meta-gradient at a given theta: its bias, noise and direction."""
 
 import dataclasses
 from collections.abc import Callable
@@ -19,13 +19,13 @@ class MetaGradientReport:
     """Quality of the gradient of one outer step.
 
     Attributes:
-      norms: of the reference gradient, by part of theta.
-      bias: |mean of the estimates - reference| / |reference|, less than ``resolution`` if there is none.
-      resolution: what bias would be measured where there is none, from the noise of both means.
-      noise: root of the estimates' total variance, / |reference|; averaging n meta-batches divides it by root n.
-      cosine: of a single estimate with the reference, mean over estimates.
-      first_order_cosine: of the mean first-order estimate with the reference; None if the inner learner has no second order.
-      evolution_cosine: of the evolution-strategies gradient with the reference.
+      norms: norm of the reference gradient, by part of theta.
+      bias: |mean of the estimates - reference| / |reference|; about ``resolution`` or less if the estimates are unbiased.
+      resolution: bias that would be measured with unbiased estimates, due to the noise of both means.
+      noise: square root of the estimates' total variance, / |reference|; averaging n meta-batches divides it by sqrt(n).
+      cosine: cosine similarity of a single estimate to the reference, mean over estimates.
+      first_order_cosine: that of the mean first-order estimate; None if the inner learner has no second derivatives.
+      evolution_cosine: that of the evolution-strategies gradient.
     """
 
     norms: dict[str, float]
@@ -50,25 +50,25 @@ def meta_gradient(
 ) -> MetaGradientReport:
     """Compares the meta-gradient of single meta-batches with a large-sample one, at theta.
 
-    The estimates are those that ``outer.step`` would follow in its first update, with fresh statistics where a critic keeps any.
-    Meta-batches are gone through one at a time, on one device.
+    The estimates are the gradients of the first update of ``outer.step``, with initial statistics of the critic if it has any.
+    Meta-batches are processed one at a time, on one device.
 
     Args:
-      outer: whose gradient.
-      theta: where.
+      outer: outer learner whose gradient is estimated.
+      theta: meta-parameters at which it is estimated.
       key: consumed.
-      reference: whose gradient is the right one; ``outer`` itself by default, whose bias is then nothing but noise. For MAML,
-        ``jmeta.algorithms.e_maml`` with the same settings is unbiased.
+      reference: outer learner whose mean gradient is taken as the truth; ``outer`` itself by default, so that the measured bias
+        is only noise. For MAML, ``jmeta.algorithms.e_maml`` with the same settings is unbiased.
       num_estimates: meta-batches whose gradients are compared, at least 2.
       num_reference: meta-batches in the reference, at least 2.
-      num_pairs: of opposite perturbations for the evolution-strategies gradient.
-      sigma: standard deviation of those.
+      num_pairs: pairs of opposite perturbations for the evolution-strategies gradient.
+      sigma: standard deviation of the perturbations.
 
     Returns:
       The report.
 
     Raises:
-      ValueError: for fewer than 2 estimates, or a reference whose theta is another.
+      ValueError: for fewer than 2 meta-batches of either kind, or a reference whose theta has another structure.
 
     Example:
       >>> import jax, jmeta
@@ -83,7 +83,7 @@ def meta_gradient(
     """
     for name, value in (("num_estimates", num_estimates), ("num_reference", num_reference)):
         if value < 2:
-            raise ValueError(f"{name}={value}: give at least 2, or nothing is known about the noise")
+            raise ValueError(f"{name}={value}: give at least 2, to estimate the noise")
     right = outer if reference is None else reference
     if jax.eval_shape(right.inner.init, key) != jax.eval_shape(lambda: theta):
         raise ValueError("reference has another theta than the one given: build it with the same networks and rules")
@@ -111,7 +111,7 @@ def meta_gradient(
 
 
 def _gradients(outer: PPO, theta: Theta, key: jax.Array, number: int) -> np.ndarray:
-    """Ascent directions [number, P] of as many meta-batches."""
+    """Returns the ascent directions [number, P] of ``number`` meta-batches."""
 
     def one(key: jax.Array) -> jax.Array:
         state = outer.init(key)._replace(theta=theta)
@@ -122,7 +122,7 @@ def _gradients(outer: PPO, theta: Theta, key: jax.Array, number: int) -> np.ndar
 
 
 def _evolution_gradient(outer: PPO, theta: Theta, key: jax.Array, num_pairs: int, sigma: float) -> np.ndarray:
-    """The plain estimate [P], every pair in tasks of its own."""
+    """Returns the evolution-strategies gradient [P], without ranks; every pair of perturbations has its own tasks."""
     learner = OpenAIES(
         inner=outer.inner,
         tasks=outer.tasks,
@@ -142,12 +142,12 @@ def _evolution_gradient(outer: PPO, theta: Theta, key: jax.Array, num_pairs: int
 
 
 def _of_each(function: Callable[[jax.Array], jax.Array], keys: jax.Array) -> np.ndarray:
-    """``function`` of each key, one after the other."""
+    """Applies ``function`` to the keys one at a time."""
     return np.asarray(jax.jit(lambda keys: jax.lax.map(function, keys))(keys), np.float64)
 
 
 def _norms(theta: Theta, gradient: np.ndarray) -> dict[str, float]:
-    """By part: the first two levels of theta's tree."""
+    """Returns the norm of each part of a gradient; a part is a node at the second level of theta's tree."""
     _, unravel = ravel_pytree(theta)
     squares: dict[str, float] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(unravel(jnp.asarray(gradient, jnp.float32))):

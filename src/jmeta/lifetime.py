@@ -1,10 +1,10 @@
-"""Live and replay: an inner learner in one task, as it happens and as it would decide again.
+"""Lifetimes of an inner learner in one task: rollouts and differentiable replays.
 
-``live`` lets an inner learner act and adapt and records what happened; no gradient flows.
+``live`` rolls out an inner learner, adapts it between segments and records the steps; no gradient flows.
 ``replay`` runs it again on the record under a *differentiable* theta. MAML's meta-gradient and RL²'s backpropagation through
 time are both the derivative of a replay.
 
-Everything here is one task; callers ``vmap`` over tasks.
+Every function takes one task; callers ``vmap`` over tasks.
 """
 
 from collections.abc import Callable
@@ -38,15 +38,15 @@ from jmeta.types import (
 def over_streams(
     function: Callable[..., Any], in_axes: tuple[int, ...] = (0, 0), out_axes: tuple[int, ...] = (0, 0)
 ) -> Callable[..., Any]:
-    """``vmap`` over the streams of a task. A single stream keeps no axis for itself inside.
+    """Applies ``vmap`` over the streams of a task; a single stream is passed without a stream axis.
 
-    Above this there is a ``vmap`` over tasks, and XLA multiplies matrices under one batch axis 1.6 times as fast as under
-    two, the second of size 1.
+    Callers also ``vmap`` over tasks, and XLA multiplies matrices with one batch axis 1.6 times as fast as with a second one of
+    size 1.
 
     Args:
-      function: of one stream; takes and returns as many trees as there are axes given.
-      in_axes: where the stream axis lies in each argument.
-      out_axes: where it shall lie in each result.
+      function: function of one stream; takes as many trees as ``in_axes`` has entries and returns as many as ``out_axes``.
+      in_axes: stream axis of each argument.
+      out_axes: stream axis of each result.
     """
 
     def mapped(*args: PyTree) -> PyTree:
@@ -62,12 +62,12 @@ def over_streams(
 
 
 def start(tasks: TaskDistribution, task: Task, begun: tuple[Phi, Memory], *, num_streams: int, key: jax.Array) -> Life:
-    """Opens a lifetime: a fresh episode in each of ``num_streams`` streams.
+    """Starts a lifetime: a new episode in each of ``num_streams`` streams.
 
     Args:
-      tasks: where.
-      task: which one.
-      begun: what the agent begins with, ``inner.begin(theta, num_streams, key)``; a replay begins with the same.
+      tasks: task distribution.
+      task: the task.
+      begun: initial phi and memory, ``inner.begin(theta, num_streams, key)``; a replay starts from the same.
       num_streams: parallel streams B.
       key: consumed.
     """
@@ -84,7 +84,7 @@ def start(tasks: TaskDistribution, task: Task, begun: tuple[Phi, Memory], *, num
 
 
 def new_episodes(tasks: TaskDistribution, life: Life, *, key: jax.Array) -> Life:
-    """The same life with every stream at the beginning of an episode; memory and what is told of the last step are kept."""
+    """Starts a new episode in every stream; keeps memory and the previous action, reward and arrival."""
     keys = jax.random.split(key, life.timestep.first.shape[0])
     observation, state = jax.vmap(tasks.restart, in_axes=(None, 0, 0))(life.task, life.state, keys)
     timestep = life.timestep._replace(observation=observation, first=jnp.ones_like(life.timestep.first))
@@ -101,15 +101,15 @@ def rollout(
     key: jax.Array,
     options: RolloutOptions = AS_IN_TRAINING,
 ) -> tuple[Life, Segment]:
-    """Acts for ``length`` steps in every stream, starting episodes anew where they end.
+    """Acts for ``length`` steps in every stream; where an episode ends, a new one starts.
 
-    The task is held, phi is held, and memory runs on across episodes: an episode boundary is not a lifetime boundary.
+    The task and phi are constant, and memory is not reset between episodes: an episode boundary is not a lifetime boundary.
 
-    An episode of ``tasks.horizon`` steps is truncated if the environment has not ended it. So a stream that begins an episode
-    completes at least ``length // tasks.horizon`` of them, whatever the environment does.
+    An episode of ``tasks.horizon`` steps is truncated if the environment has not ended it. So a stream that starts with a new
+    episode completes at least ``length // tasks.horizon`` episodes.
 
     Returns:
-      The life after the last step, and the segment [length, B] it went through.
+      The life after the last step, and the recorded segment [length, B].
     """
     num_streams = life.timestep.first.shape[0]
 
@@ -151,7 +151,7 @@ def rollout(
 
 
 def most_likely(distribution: Distribution) -> jax.Array:
-    """The most likely action of a discrete distribution; the mean of a continuous one, in the units of its samples."""
+    """Returns the most likely action of a discrete distribution, or the mean of a continuous one in the units of its samples."""
     if distribution.support.is_discrete:
         return jnp.argmax(distribution.logits, axis=-1)
     return distribution.mean
@@ -168,9 +168,9 @@ def live(
     key: jax.Array,
     options: RolloutOptions = AS_IN_TRAINING,
 ) -> tuple[Life, Lifetime]:
-    """Lives ``num_segments`` segments, adapting between them; each segment opens with a new episode.
+    """Rolls out ``num_segments`` segments and adapts between them; each segment starts with a new episode.
 
-    There are ``num_segments - 1`` adaptations: none follows the last segment, since nothing is done with it.
+    There are ``num_segments - 1`` adaptations: none follows the last segment, since its result would not be used.
 
     Returns:
       The life after the last step, and the recorded lifetime [num_segments, length, B].
@@ -203,7 +203,7 @@ def live_in(
     key: jax.Array,
     options: RolloutOptions = AS_IN_TRAINING,
 ) -> Lifetime:
-    """A whole lifetime in ``task``, from ``start`` on."""
+    """Rolls out a whole lifetime in ``task``, beginning with ``start``."""
     start_key, live_key = jax.random.split(key)
     life = start(tasks, task, begun, num_streams=protocol.num_streams, key=start_key)
     _, lifetime = live(
@@ -229,9 +229,9 @@ def live_in_new_task(
     given: Task | None = None,
     options: RolloutOptions = AS_IN_TRAINING,
 ) -> tuple[Task, Lifetime]:
-    """A whole lifetime from the opening on, in a task drawn for it, or in a given one.
+    """Rolls out a whole lifetime in a task that is drawn for it, or in a given one.
 
-    The same key draws the same task, whatever the agent.
+    The same key draws the same task for every agent.
     """
     task_key, begin_key, live_key = jax.random.split(key, 3)
     task = tasks.sample(task_key) if given is None else given
@@ -249,19 +249,19 @@ def replay(
     rematerialise: bool = False,
     stream_chunks: int = 1,
 ) -> Decision:
-    """The decisions that the inner learner would make under ``theta`` on recorded data.
+    """Returns the decisions that the inner learner would make under ``theta`` on recorded data.
 
-    Redoes every adaptation from ``start`` on, so the result is differentiable in theta through the inner updates, the
-    initial phi and memory, and the memory's course along time.
+    Repeats every adaptation from ``start`` on, so the result is differentiable in theta through the inner updates, the
+    initial phi and memory, and the recurrence of the memory.
 
     Args:
       theta: meta-parameters, usually those being differentiated.
-      start: where to begin: a fresh ``inner.begin(theta, ...)`` for whole lifetimes, or a recorded ``(phi, memory)`` to cut
-        the gradient there. Never guessed, since the two differ in their derivative.
-      lifetime: what happened, [K, T, B].
-      segments: which segments' decisions are wanted, in ascending order, all by default; what they do not need is not computed.
-      rematerialise: compute each adaptation again when it is differentiated, rather than keep what it computed.
-      stream_chunks: decide again for that many groups of streams one after the other, and again when it is differentiated;
+      start: initial phi and memory: a new ``inner.begin(theta, ...)`` for whole lifetimes, or a recorded ``(phi, memory)`` to
+        stop the gradient there. There is no default, since the two differ in their derivative.
+      lifetime: the recorded lifetime, [K, T, B].
+      segments: segments whose decisions are returned, in ascending order, all by default; later segments are not replayed.
+      rematerialise: recompute each adaptation in the backward pass instead of storing its intermediate values.
+      stream_chunks: number of groups of streams that are replayed one after the other, and recomputed in the backward pass;
         bounds memory.
 
     Returns:

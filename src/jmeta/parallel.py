@@ -1,10 +1,10 @@
 """The task axis on a mesh of devices.
 
-Meta-learning is embarrassingly parallel over tasks: each device lives and replays its own share of them and only gradients
-and statistics are averaged. The mesh is ambient (``jax.set_mesh``), so a learner never mentions devices, and without a
+Meta-learning is embarrassingly parallel over tasks: each device rolls out and replays its own share of them, and only
+gradients and statistics are averaged. The mesh is ambient (``jax.set_mesh``), so a learner never refers to devices. Without a
 mesh the same code runs on one device.
 
-One XLA device per CPU core pays: XLA's own threading gains almost nothing on networks this small.
+On a CPU, use one XLA device per core: XLA's own threading gains almost nothing on networks this small.
 """
 
 import math
@@ -19,23 +19,23 @@ from jax.sharding import Mesh, PartitionSpec
 
 TASK_AXIS = "tasks"
 SHARED = PartitionSpec()
-"""Partition of what is replicated on all devices."""
+"""Partition of arrays that are replicated on all devices."""
 BY_TASK = PartitionSpec(TASK_AXIS)
-"""Partition of what has a leading task axis."""
+"""Partition of arrays with a leading task axis."""
 STREAMS_IN_CACHE = 50
 ROWS_IN_CACHE = 512
-"""Rows of replay that one device learns from at once on a CPU: with three layers of 300 units 1.4 times as fast as 4,096."""
+"""Replay rows that a CPU device differentiates at once; with three layers of 300 units 1.4 times as fast as 4,096."""
 
 
 def task_mesh(num_devices: int | None = None) -> Mesh:
-    """A one-dimensional mesh over the local devices, its axis named "tasks".
+    """Returns a one-dimensional mesh over the local devices, with the axis "tasks".
 
     Args:
-      num_devices: how many of ``jax.local_devices()`` to use; all of them by default.
+      num_devices: number of ``jax.local_devices()`` to use; all of them by default.
 
     Raises:
-      ValueError: if there are fewer devices than asked for, or this is one of several processes of ``jax.distributed``: each
-        would train the same model by itself.
+      ValueError: if there are fewer devices than requested, or if this is one of several processes of ``jax.distributed``, since
+        each would train the same model by itself.
     """
     if jax.process_count() > 1:
         raise ValueError(
@@ -55,14 +55,14 @@ def task_mesh(num_devices: int | None = None) -> Mesh:
 
 
 def num_task_devices() -> int:
-    """Returns the number of devices that the ambient mesh spreads tasks over; 1 without a mesh."""
+    """Returns the number of devices that the ambient mesh splits tasks over; 1 without a mesh."""
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty:
         return 1
     if mesh.axis_names != (TASK_AXIS,):
         raise ValueError(
-            f"the mesh in force has the axes {mesh.axis_names}, and jmeta spreads tasks over a single axis {TASK_AXIS!r}: "
-            "leave it, or enter jax.set_mesh(jmeta.parallel.task_mesh())"
+            f"the current mesh has the axes {mesh.axis_names}, but jmeta splits tasks over a single axis {TASK_AXIS!r}: "
+            "exit that mesh, or enter jax.set_mesh(jmeta.parallel.task_mesh())"
         )
     return mesh.shape[TASK_AXIS]
 
@@ -70,11 +70,11 @@ def num_task_devices() -> int:
 def tasks_at_once(num_tasks: int, num_each: int, in_cache: int = STREAMS_IN_CACHE) -> int:
     """Returns how many of ``num_tasks`` tasks, of ``num_each`` streams or rows, one device should differentiate at once.
 
-    On a CPU that is what stays in a core's cache: about fifty streams, which at networks of 64 to 100 units train a third
-    faster than five hundred. An accelerator takes them all: bound its memory by choosing for yourself.
+    On a CPU their data should fit into a core's cache: with networks of 64 to 100 units, about fifty streams train a third
+    faster than five hundred. On an accelerator it is all tasks; choose a smaller number yourself to bound memory.
 
     Returns:
-      A divisor of ``num_tasks``, the nearest.
+      The divisor of ``num_tasks`` that comes nearest to ``in_cache`` streams or rows.
     """
     if jax.default_backend() != "cpu":
         return num_tasks
@@ -83,7 +83,7 @@ def tasks_at_once(num_tasks: int, num_each: int, in_cache: int = STREAMS_IN_CACH
 
 
 def split_axis(tree: Any, axis: int, number: int) -> Any:
-    """Leaves [..., n, ...] as [number, ..., n / number, ...], to go through in chunks; ``number`` must divide n."""
+    """Splits leaves [..., n, ...] into chunks [number, ..., n / number, ...]; ``number`` must divide n."""
 
     def split(x: jax.Array) -> jax.Array:
         length = x.shape[axis]
@@ -95,9 +95,9 @@ def split_axis(tree: Any, axis: int, number: int) -> Any:
 
 
 def deal_axis(tree: Any, axis: int, number: int) -> Any:
-    """Leaves [..., n, ...] as [number, ..., n / number, ...]: number i goes to group i modulo ``number``, which must divide n.
+    """Deals leaves [..., n, ...] into [number, ..., n / number, ...]: entry i to group i modulo ``number``, a divisor of n.
 
-    Where an axis lies on devices, each group has as much of every device, and no data crosses them.
+    If the axis is sharded, each group takes an equal part from every device, and no data moves between devices.
     """
 
     def deal(x: jax.Array) -> jax.Array:
@@ -122,8 +122,8 @@ def over_tasks(function: Callable[..., Any], *, shared: Any = SHARED, output: An
 
     Args:
       function: takes a tree that all devices share and a tree whose leading axis is tasks.
-      shared: ``SHARED``, or a tree of it and ``BY_TASK``, a prefix of the first argument, if some of that has a task axis too.
-      output: the same of the result. What is ``SHARED`` must be equal on all devices, which ``mean_over_devices`` makes it.
+      shared: partition of the first argument: ``SHARED``, or a tree prefix of ``SHARED`` and, for a task axis, ``BY_TASK``.
+      output: partition of the result, likewise. ``SHARED`` parts must be equal on all devices, as after ``mean_over_devices``.
 
     Returns:
       A function of the same arguments, over all tasks.
@@ -135,12 +135,12 @@ def over_tasks(function: Callable[..., Any], *, shared: Any = SHARED, output: An
         function,
         in_specs=(shared, BY_TASK),
         out_specs=output,
-        check_vma=False,  # gradients stay local until mean_over_devices says otherwise
+        check_vma=False,  # gradients stay local until mean_over_devices averages them
     )
 
 
 def mean_over_chunks(function: Callable[[Any], Any], chunks: Any) -> Any:
-    """The mean of ``function`` over chunks, leaves [number, ...], one at a time."""
+    """Returns the mean of ``function`` over chunks, leaves [number, ...], evaluated one at a time."""
     number = len(jax.tree.leaves(chunks)[0])
     function = jax.jit(function)  # traced once, for its shapes and for the loop
     zero = jax.tree.map(jnp.zeros_like, jax.eval_shape(function, jax.tree.map(lambda x: x[0], chunks)))
@@ -150,9 +150,9 @@ def mean_over_chunks(function: Callable[[Any], Any], chunks: Any) -> Any:
 
 
 def mean_over_devices(tree: Any) -> Any:
-    """The mean of each leaf over devices; call it only inside ``over_tasks``.
+    """Returns the mean of each leaf over devices; for use inside ``over_tasks``.
 
-    Devices meet once for all leaves of a dtype: XLA's CPU runtime has them meet for each array, and wait.
+    One collective averages all leaves of a dtype, since XLA's CPU runtime synchronises devices for every array.
     """
     if num_task_devices() == 1:
         return tree

@@ -1,9 +1,9 @@
-"""Ranges of settings: stated once, in the annotation, and checked before anything compiles.
+"""Ranges of settings, declared in type annotations and checked before anything compiles.
 
     learning_rate: Positive = 1e-3
 
-says that a learning rate is above 0. ``jmeta.struct.dataclass`` checks the fields of a learner when somebody makes one, and
-``checked`` the arguments of a function. A traced value has no number yet and passes.
+declares a learning rate above 0. ``jmeta.struct.dataclass`` checks the fields of a new instance, and ``checked`` wraps a
+function to check its arguments. Traced values are not checked.
 """
 
 import dataclasses
@@ -20,13 +20,13 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """An interval of numbers; in ``Annotated``, beside ``int`` it holds whole numbers only.
+    """An interval of numbers; ``Annotated[int, Range(...)]`` admits whole numbers only.
 
     Attributes:
-      low: its lower end.
-      high: its upper end.
-      has_low: whether the lower end belongs to it.
-      has_high: whether the upper end does.
+      low: lower end.
+      high: upper end.
+      has_low: whether the interval includes its lower end.
+      has_high: whether the interval includes its upper end.
 
     Example:
       >>> str(Range(0.0, 1.0)), str(Range(0.0, has_low=False)), 1.5 in Range(0.0, 1.0)
@@ -54,14 +54,14 @@ class Range:
 
 
 Count: TypeAlias = Annotated[int, Range(1)]
-"""At least 1 of something."""
+"""A whole number of at least 1."""
 CountOrZero: TypeAlias = Annotated[int, Range(0)]
-"""Of something that need not be."""
+"""A whole number of at least 0."""
 Finite: TypeAlias = Annotated[float, Range(has_low=False, has_high=False)]
 Positive: TypeAlias = Annotated[float, Range(0.0, has_low=False, has_high=False)]
 NonNegative: TypeAlias = Annotated[float, Range(0.0, has_high=False)]
 Limit: TypeAlias = Annotated[float, Range(0.0, has_low=False)]
-"""Above 0; infinity is no limit."""
+"""Above 0; infinity means no limit."""
 Share: TypeAlias = Annotated[float, Range(0.0, 1.0)]
 PositiveShare: TypeAlias = Annotated[float, Range(0.0, 1.0, has_low=False)]
 OpenShare: TypeAlias = Annotated[float, Range(0.0, 1.0, has_low=False, has_high=False)]
@@ -71,10 +71,10 @@ R = TypeVar("R")
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """The function, whose arguments are checked against the ranges in its annotations.
+    """Wraps a function so that its arguments are checked against the ranges in its annotations.
 
     Raises:
-      ValueError: when called with a number out of range, with its name, the range and the default.
+      ValueError: when called with a number out of range; the message has the argument's name, the range and the default.
     """
     signature = inspect.signature(function)
 
@@ -87,7 +87,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def check_arguments(signature: inspect.Signature, arguments: dict[str, Any]) -> None:
-    """Raises ValueError unless every argument lies in the range that its annotation has."""
+    """Raises ValueError unless every argument lies in the range of its annotation."""
     for name, value in arguments.items():
         if name in signature.parameters:
             parameter = signature.parameters[name]
@@ -95,7 +95,7 @@ def check_arguments(signature: inspect.Signature, arguments: dict[str, Any]) -> 
 
 
 def check_setting(name: str, value: Any, annotation: Any, default: Any = None) -> None:
-    """Raises ValueError unless a value is of the kind and in the range that an annotation has; a traced one passes."""
+    """Raises ValueError unless a value has the type and lies in the range of an annotation; traced values pass."""
     expected = list(ranges(annotation))
     if expected and not _takes(annotation, value):
         several = get_origin(annotation) is tuple or any(get_origin(each) is tuple for each in get_args(annotation))
@@ -111,7 +111,7 @@ def check_setting(name: str, value: Any, annotation: Any, default: Any = None) -
 
 
 def ranges(annotation: Any) -> Iterator[tuple[Any, Range]]:
-    """The ranges in an annotation, of a number, of one that may be missing, or of each of several, with the type beside it."""
+    """Yields (type, range) for each range in an annotation, including those inside unions and tuples."""
     if get_origin(annotation) is Annotated:
         kind, *metadata = get_args(annotation)
         yield from ((kind, each) for each in metadata if isinstance(each, Range))
@@ -122,7 +122,7 @@ def ranges(annotation: Any) -> Iterator[tuple[Any, Range]]:
 
 
 def plain(annotation: Any) -> Any:
-    """The annotation without ranges."""
+    """Returns an annotation without its ranges."""
     origin, members = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return plain(members[0])
@@ -132,7 +132,7 @@ def plain(annotation: Any) -> Any:
 
 
 def _takes(annotation: Any, value: Any) -> bool:
-    """Returns whether a value is of an annotation's kind: a number, several, or nothing; arrays always are."""
+    """Returns whether a value has an annotation's type: a number, a tuple or None; arrays always pass."""
     if hasattr(value, "dtype"):
         return True
     origin = get_origin(annotation)

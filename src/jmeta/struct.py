@@ -1,9 +1,9 @@
-"""Dataclasses that are pytrees: ``flax.struct.dataclass``, but for what ``jax.jit`` makes of two classes with equal fields.
+"""Dataclasses that are pytrees, like ``flax.struct.dataclass``; ``jax.jit`` tells classes with equal fields apart.
 
-JAX (0.10.2, at least) holds the tree structures of two such classes to be equal, though their hashes differ, when
-``jax.tree_util.register_dataclass`` registered them, as flax does: the names and values of their fields are compared, their
-types are not. So a jitted function that has seen the one now and then runs that program for the other. Registered as below,
-the structure knows its class.
+flax registers its dataclasses with ``jax.tree_util.register_dataclass``. JAX (0.10.2, at least) then compares the names and
+values of their fields but not their classes, so the tree structures of two classes can be equal although their hashes differ.
+A jitted function that was compiled for one class sometimes runs that program for the other. The registration below makes the
+class part of the structure.
 """
 
 import dataclasses
@@ -22,9 +22,9 @@ Class = TypeVar("Class", bound=type)
 def dataclass(cls: Class) -> Class:
     """Makes a class a frozen dataclass and a pytree.
 
-    A field is a child of the tree; ``field(pytree_node=False)`` makes it static, part of the structure, hence hashable. Numbers
-    are checked against the ranges in the annotations (``jmeta.ranges``) when somebody makes an instance, and so is what
-    ``__post_init__`` checks; JAX, which puts anything into a tree, makes instances without.
+    A field is a child of the tree. ``field(pytree_node=False)`` makes it static: part of the structure, so it must be hashable.
+    The constructor checks numbers against the ranges in the annotations (``jmeta.ranges``) and then runs ``__post_init__``. JAX
+    rebuilds instances without these checks, since the leaves of a tree may be any objects.
 
     Raises:
       ValueError: when an instance is made with a number out of range.
@@ -63,10 +63,10 @@ def dataclass(cls: Class) -> Class:
 
 
 def check_first(cls: type) -> None:
-    """Has ``__post_init__`` check the ranges of all fields before it does anything else."""
+    """Makes ``__post_init__`` check the ranges of all fields first."""
     then = cls.__dict__.get("__post_init__")
     if then is None and hasattr(cls, "__post_init__"):
-        return  # that of a base does
+        return  # the one of a base class checks them
 
     def __post_init__(self: Any) -> None:
         for each in dataclasses.fields(self):

@@ -1,10 +1,10 @@
 """The data that flows between tasks, inner learners and outer learners.
 
 Axis legend, outermost first: ``N`` tasks, ``K`` segments of a lifetime, ``T`` environment steps
-of a segment, ``B`` parallel streams of one task. Everything in this package is written for one
-task and, in ``act``, one stream; callers ``vmap``.
+of a segment, ``B`` parallel streams of one task. Functions in this package take one task and, in
+``act``, one stream; callers ``vmap``.
 
-Many lifetimes together are laid out as loops over time make and read them, [K, T, N, B]: map over tasks with ``TASK_AXES``.
+A batch of lifetimes has the layout [K, T, N, B], in which loops over time write and read it; map over tasks with ``TASK_AXES``.
 """
 
 from typing import Any, NamedTuple, TypeAlias
@@ -16,8 +16,8 @@ from numpyro.distributions import Distribution
 PyTree: TypeAlias = Any
 Theta: TypeAlias = PyTree  # meta-parameters: one per agent, change every outer step
 Phi: TypeAlias = PyTree  # task parameters: one per task, change when a segment ends
-Memory: TypeAlias = PyTree  # what a stream remembers: one per stream, changes every step
-Task: TypeAlias = PyTree  # what makes one task differ from another, usually gymnax EnvParams
+Memory: TypeAlias = PyTree  # hidden state: one per stream, changes every step
+Task: TypeAlias = PyTree  # parameters of a task, usually gymnax EnvParams
 Metrics: TypeAlias = dict[str, jax.Array]  # scalars, named "group/metric"
 
 
@@ -31,19 +31,19 @@ class Discrete(NamedTuple):
         return self.num_actions
 
     def encode(self, action: jax.Array) -> jax.Array:
-        """An action [] as the agent later remembers it: one-hot [num_actions]."""
+        """Returns an action [] as the agent observes it at the next step: one-hot [num_actions]."""
         return jax.nn.one_hot(action, self.num_actions, dtype=jnp.float32)
 
 
 class Continuous(NamedTuple):
-    """The action is a vector [size]; where the environment's box is finite, -1 and 1 are its ends.
+    """The action is a vector [size]; where the environment's box is finite, -1 and 1 stand for its bounds.
 
     Task distributions clip to [-1, 1] and scale to the box, so one policy suits any range of torques or displacements. An axis
-    of which a side is infinite is not scaled: the policy acts in the environment's own units, clipped at the side that is finite.
+    with an infinite bound is not scaled: the policy acts in the environment's own units, clipped at the finite bound.
 
     Attributes:
       size: number of axes.
-      low: smallest action that is carried out, for all axes or for each.
+      low: smallest action that is carried out, one number for all axes or one for each.
       high: largest action that is carried out.
     """
 
@@ -56,7 +56,7 @@ class Continuous(NamedTuple):
         return self.size
 
     def encode(self, action: jax.Array) -> jax.Array:
-        """An action [size] as the agent later remembers it: what was carried out, clipped."""
+        """Returns an action [size] as the agent observes it at the next step: clipped, as it was carried out."""
         return jnp.clip(action, jnp.asarray(self.low, action.dtype), jnp.asarray(self.high, action.dtype))
 
     def __repr__(self) -> str:
@@ -71,18 +71,18 @@ class Timestep(NamedTuple):
     """Input of an agent before it acts."""
 
     observation: jax.Array  # [observation_size]
-    previous_action: jax.Array  # [encoding_size], zeros when a lifetime opens
-    previous_reward: jax.Array  # [], zero when a lifetime opens
+    previous_action: jax.Array  # [encoding_size], zeros at the start of a lifetime
+    previous_reward: jax.Array  # [], zero at the start of a lifetime
     first: jax.Array  # [] bool, an episode begins here
-    arrival: jax.Array  # [observation_size] where the previous action led, which is the observation unless its episode ended
+    arrival: jax.Array  # [observation_size] next_observation of the previous step; differs from observation only after a reset
 
 
 class Decision(NamedTuple):
     """Output of an agent for a timestep."""
 
     distribution: Distribution  # over actions; unbatched, its leaves gain axes under vmap and scan
-    value: jax.Array  # [], in the units of the learner's own choosing
-    extras: PyTree = ()  # what else the network gives, such as features or predictions, for a loss; not recorded
+    value: jax.Array  # [], in units that the learner chooses
+    extras: PyTree = ()  # further outputs of the network for a loss, such as features or predictions; not recorded
 
 
 class Segment(NamedTuple):
@@ -92,26 +92,26 @@ class Segment(NamedTuple):
     decision: Decision  # as made by the behaviour policy
     action: jax.Array
     reward: jax.Array
-    terminated: jax.Array  # natural end of an episode: what follows is worth nothing
-    truncated: jax.Array  # time limit, the horizon at the latest: the episode would have gone on from next_observation
+    terminated: jax.Array  # natural end of an episode: the value of the next state is 0
+    truncated: jax.Array  # time limit, the horizon at the latest: the episode would have continued from next_observation
     next_observation: jax.Array  # before the episode is reset
-    memory: Memory  # [B, ...] what each stream remembered when the segment opened
-    info: PyTree = ()  # [T, B] what the environment said besides, by name, where a rollout is asked to keep it
+    memory: Memory  # [B, ...] hidden state of each stream at the start of the segment
+    info: PyTree = ()  # [T, B] the environment's info by name, if the rollout keeps it
 
 
 class Lifetime(NamedTuple):
-    """All segments of one task, and the keys its adaptations consumed."""
+    """All segments of a lifetime in one task, and the keys that its adaptations consumed."""
 
     segments: Segment  # [K, T, B, ...], memory [K, B, ...]
     adapt_keys: jax.Array  # [K - 1]
 
 
 TASK_AXES = Lifetime(segments=Segment(2, 2, 2, 2, 2, 2, 2, memory=1), adapt_keys=1)  # type: ignore[arg-type]
-"""Where the task axis lies in a batch of lifetimes: ``in_axes`` or ``out_axes`` of a ``vmap`` over tasks."""
+"""Position of the task axis in a batch of lifetimes: ``in_axes`` or ``out_axes`` of a ``vmap`` over tasks."""
 
 
 class Life(NamedTuple):
-    """A lifetime under way: everything needed to take the next step."""
+    """State of a lifetime in progress: everything needed to take the next step."""
 
     task: Task
     phi: Phi
@@ -124,7 +124,7 @@ class Life(NamedTuple):
 class Protocol(NamedTuple):
     """Amount of experience of one lifetime in one task."""
 
-    num_segments: int  # K: behaviour may change K - 1 times
+    num_segments: int  # K: the agent adapts K - 1 times, between segments
     segment_length: int  # T, environment steps of each stream
     num_streams: int  # B, parallel streams (rollouts) of one task
 
@@ -137,7 +137,7 @@ class Protocol(NamedTuple):
 class RolloutOptions(NamedTuple):
     """Options of a rollout in evaluation."""
 
-    greedy: int = 0  # how many streams, the first ones, take the most likely action instead of a sampled one
+    greedy: int = 0  # number of streams, the first ones, that take the most likely action instead of a sampled one
     keep_info: bool = False  # record the numbers in the environment's info
 
 
@@ -145,9 +145,9 @@ AS_IN_TRAINING = RolloutOptions()
 
 
 class MetaState(NamedTuple):
-    """Everything an outer learner carries from one outer step to the next."""
+    """State that an outer learner carries from one outer step to the next."""
 
     theta: Theta
     opt_state: PyTree
-    extra: PyTree  # whatever the outer learner needs besides, () if nothing
-    by_task: PyTree = ()  # the same with a leading axis [num_tasks], spread over devices as tasks are: replay buffers
+    extra: PyTree  # further state of the outer learner, () if none
+    by_task: PyTree = ()  # further state with a leading axis [num_tasks], sharded over devices as tasks are: replay buffers

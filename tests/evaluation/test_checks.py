@@ -59,7 +59,7 @@ def test_an_oracle_on_tasks_that_tell_nothing_is_refused() -> None:
     oracle = jmeta.algorithms.oracle(TASKS, widths=(4,), num_tasks=16)
     theta = oracle.init(KEY).theta
     with pytest.raises(
-        ValueError, match=r"observations of size 6 but BernoulliBandit gives 1: .*those of an oracle tell the task"
+        ValueError, match=r"observations of size 6 but BernoulliBandit gives 1: .*the observations of an oracle include the task"
     ):
         run(oracle.inner, TASKS.held_out, theta)
     check_agent(oracle.inner, oracle.tasks.held_out, theta, KEY)

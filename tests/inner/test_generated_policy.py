@@ -77,7 +77,7 @@ def test_what_was_lived_two_segments_ago_still_counts(agent: GeneratedPolicy, th
 
 def test_a_lifetime_is_as_many_policies_as_it_has_episodes() -> None:
     assert jmeta.algorithms.hypernetwork(GridNavi()).protocol == (4, 15, 1)
-    with pytest.raises(ValueError, match="num_segments=1: the first policy knows nothing"):
+    with pytest.raises(ValueError, match="num_segments=1: the policy adapts only between segments"):
         jmeta.algorithms.hypernetwork(GridNavi(), num_segments=1)
     with pytest.raises(ValueError, match=r"policy_widths=\(0,\): give a whole number of at least 1"):
         jmeta.algorithms.hypernetwork(GridNavi(), policy_widths=(0,))

@@ -34,7 +34,7 @@ def data(outer: Any) -> tuple[PyTree, PyTree]:
     return lived()
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_an_inner_step_is_a_gradient_step_on_the_task_s_own_replay() -> None:
     outer = learner(num_updates=1)
     agent: MAMLDQN = outer.inner
@@ -50,7 +50,7 @@ def test_an_inner_step_is_a_gradient_step_on_the_task_s_own_replay() -> None:
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), adapted.weights, expected)
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_an_inner_step_is_no_longer_than_it_may_be() -> None:
     outer = learner(num_updates=1, reward_scale=1e6, max_inner_norm=0.01)
     theta, (context, _, _) = data(outer)
@@ -59,7 +59,7 @@ def test_an_inner_step_is_no_longer_than_it_may_be() -> None:
     assert float(optax.tree.norm(optax.tree.sub(adapted.weights, theta))) == pytest.approx(0.3 * 0.01, rel=1e-3)
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_the_meta_gradient_is_that_of_central_differences() -> None:
     """Along a random direction in the weights, targets of inner steps included; not so those of first order.
 
@@ -88,7 +88,7 @@ def test_the_meta_gradient_is_that_of_central_differences() -> None:
     assert abs(along(first) - slope) > 0.05 * abs(slope)
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_training_adapts_to_what_a_new_task_gives() -> None:
     """The first segment of three, or the first two, as when it lives in them; never the last."""
     outer = learner(num_segments=3, num_updates=2)
@@ -106,7 +106,7 @@ def test_training_adapts_to_what_a_new_task_gives() -> None:
     assert not moved[:, 2].any()
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_until_it_has_adapted_it_tries_everything() -> None:
     outer = learner(exploration_epsilon=0.5, epsilon=0.1)
     agent: MAMLDQN = outer.inner

@@ -93,7 +93,7 @@ def test_own_data_are_the_newest_steps_of_the_task() -> None:
     np.testing.assert_allclose(kept[[2, 3, 4, 5, 6, 7, 8, 9, 0, 1]], lived_actions[2:], atol=1e-6)
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_adapting_moves_weights_and_old_data_is_shipped() -> None:
     outer = learner()
     state, step = jax.jit(outer.init)(KEY), jax.jit(outer.step)
@@ -115,7 +115,7 @@ def test_adapting_moves_weights_and_old_data_is_shipped() -> None:
     assert any(np.any(a != b) for a, b in zip(*map(jax.tree.leaves, moved.values()), strict=True))
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_nothing_is_learned_from_steps_that_nobody_lived() -> None:
     """Rows of 20 steps, lifetimes of 10, two of four tasks at each outer step: all tasks have a row after the fourth.
 
@@ -141,7 +141,7 @@ def test_nothing_is_learned_from_steps_that_nobody_lived() -> None:
     assert all(np.array_equal(old.steps.r_t < 0, old.is_lived) for old in shipped[2:])
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_adapting_uses_old_steps_that_were_lived_and_no_others() -> None:
     """Weights and pull are as if only those were there; where none was lived it is the own data alone that is used."""
     outer = learner(num_shipped=6)

@@ -134,5 +134,5 @@ def test_adapting_judges_streams_by_their_sum_of_rewards_and_ends_in_time(learne
 
 
 def test_a_single_try_is_refused() -> None:
-    with pytest.raises(ValueError, match="num_streams=1: one try can't be compared"):
+    with pytest.raises(ValueError, match="num_streams=1: adaptation compares the returns"):
         jmeta.algorithms.es_maml(PointNavigation(horizon=5), widths=(), num_streams=1, num_tasks=2, population_size=2)

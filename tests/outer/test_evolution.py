@@ -199,7 +199,7 @@ def test_strategies_that_call_lapack_are_refused(strategy: type) -> None:
 
 
 def test_strategies_without_a_mean_are_refused() -> None:
-    with pytest.raises(ValueError, match="strategy=SimpleGA has no mean to ship"):
+    with pytest.raises(ValueError, match="strategy=SimpleGA has no mean to deploy"):
         AskTell(**fields_for(AskTell, small()), strategy=SimpleGA)
 
 

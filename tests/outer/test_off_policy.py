@@ -38,7 +38,7 @@ def after(outer: Any, num_steps: int) -> PyTree:
     return state
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_each_task_s_replay_holds_what_was_lived_in_it_and_the_newest_of_that() -> None:
     """Rewards are minus the distance to the task's own goal. Of three lifetimes of 5 steps, the newest 12 are kept."""
     outer = learner()
@@ -52,7 +52,7 @@ def test_each_task_s_replay_holds_what_was_lived_in_it_and_the_newest_of_that() 
     assert np.asarray(state.by_task.replays.is_full).all()
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_a_batch_is_of_replay_beside_the_newest_lifetime() -> None:
     outer = jmeta.algorithms.pearl(
         TASKS, widths=(8,), encoder_widths=(8,), num_tasks=4, num_segments=2, num_passes=1, capacity=100
@@ -68,7 +68,7 @@ def test_a_batch_is_of_replay_beside_the_newest_lifetime() -> None:
         assert not all(np.isclose(context, reward).any() for reward in np.asarray(batches.reward[task]).ravel())
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_contexts_are_the_first_segments_or_steps_at_random() -> None:
     """The evidence of a product of Gaussians adds up, so which steps are in it can be told."""
     fields: dict[str, Any] = {"widths": (8,), "encoder_widths": (8,), "num_tasks": 4, "num_segments": 3, "num_passes": 1}
@@ -113,7 +113,7 @@ def test_who_adapts_between_segments_has_two_of_them_in_every_family(tasks: Task
             build(num_segments=1)
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_the_encoder_learns_by_default_where_a_lifetime_of_the_tasks_is_one_episode() -> None:
     """Half of the contexts are empty, and the others have a divergence and a gradient."""
     assert TASKS.lifetime_length == TASKS.horizon
@@ -125,7 +125,7 @@ def test_the_encoder_learns_by_default_where_a_lifetime_of_the_tasks_is_one_epis
     assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient["encoder"]))
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_contexts_are_drawn_from_so_many_of_the_newest_lifetimes() -> None:
     """Of two in three, and before there are three, of those there are."""
     outer = jmeta.algorithms.pearl(
@@ -144,7 +144,7 @@ def test_contexts_are_drawn_from_so_many_of_the_newest_lifetimes() -> None:
         learner(num_contexts=0)
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_policy_and_critics_see_the_same_reward_of_the_episode_and_the_same_clock() -> None:
     """What the policy saw at a step is what the critics are told of it. An episode begins with no reward, a segment with no time
     passed; nothing is worth anything after a segment, which is an episode here, and without a clock a time limit ends nothing."""
@@ -213,7 +213,7 @@ def test_tasks_take_turns_and_nothing_is_learned_before_all_were_lived_in() -> N
     assert not same(once.theta, twice.theta)
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_a_run_continues_bit_for_bit(tmp_path: Path) -> None:
     """Replay is part of the state."""
     outer, key = learner(num_collected=2), jax.random.key(0)
@@ -223,7 +223,7 @@ def test_a_run_continues_bit_for_bit(tmp_path: Path) -> None:
     jax.tree.map(np.testing.assert_array_equal, parts.state, whole.state)
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_targets_follow_slowly() -> None:
     """One gradient step: target' = target + 0.25 (critic' - target)."""
     outer = learner(num_passes=1, target_update_rate=0.25)
@@ -335,7 +335,7 @@ def test_what_is_refused() -> None:
         jmeta.algorithms.pearl(SparsePointNavigation(), context_size=61)
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_when_the_rate_is_gone_theta_stays() -> None:
     outer = learner(anneal_steps=1)
     begun, first, second = (after(outer, number).theta for number in (0, 1, 2))
@@ -358,7 +358,7 @@ def test_a_shaped_reward_is_learned_from_and_not_seen() -> None:
         jmeta.algorithms.mql(tasks, shaped=True)
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_task_weights_weigh_tasks() -> None:
     """The gradient is the mean of the tasks' own, each with its weight over the mean weight."""
     weigh = lambda task: 0.2 + (task.goal[0] > 0)  # noqa: E731
@@ -379,7 +379,7 @@ def test_task_weights_weigh_tasks() -> None:
     assert np.abs(expected - each.mean(0)).max() > 1e-3
 
 
-@pytest.mark.target_parameters
+@pytest.mark.slow
 def test_microbatches_change_nothing_but_memory() -> None:
     whole, parts = (after(learner(microbatch_size=size), 2).theta for size in (4, 1))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), whole, parts)

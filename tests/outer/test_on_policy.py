@@ -20,7 +20,7 @@ def rl2(**fields: int) -> PPO:
 
 
 def test_score_must_weigh_each_segment() -> None:
-    with pytest.raises(ValueError, match="score has 2 entries but num_segments is 1: give one weight per segment"):
+    with pytest.raises(ValueError, match="segment_weights has 2 entries but num_segments is 1: give one weight per segment"):
         rl2().replace(segment_weights=(0.0, 1.0))
     with pytest.raises(ValueError, match="nothing would be learned"):
         rl2().replace(segment_weights=(0.0,))

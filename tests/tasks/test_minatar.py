@@ -78,7 +78,7 @@ def test_training_and_held_out_games_are_drawn_uniformly_and_are_different():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MinAtar(("pong",)), "'pong' is no game of MinAtar: choose from asterix, breakout"),
+        (lambda: MinAtar(("pong",)), "'pong' is not a game of MinAtar: choose from asterix, breakout"),
         (lambda: MinAtar(("asterix",), ("asterix",)), "'asterix' is given 2 times: give each game once"),
         (lambda: MinAtar(()), "give at least one game to train on"),
         (lambda: MinAtar(max_steps=0), "max_steps=0: give at least 1"),

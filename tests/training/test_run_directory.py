@@ -189,8 +189,8 @@ def test_a_run_that_another_process_is_training_is_left_alone(run):
 
 
 def test_a_newer_format_asks_for_an_upgrade(run):
-    edit_config(run, format=2, versions={"jmeta": "7.0"})
-    with pytest.raises(ValueError, match=r"written by jmeta 7\.0 in format 2; .* up to 1: upgrade jmeta"):
+    edit_config(run, format=3, versions={"jmeta": "7.0"})
+    with pytest.raises(ValueError, match=r"written by jmeta 7\.0 in format 3; .* up to 2: upgrade jmeta"):
         walk(run, 20, resume=True)
 
 

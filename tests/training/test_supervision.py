@@ -206,7 +206,7 @@ def test_a_mesh_of_the_users_own():
         np.testing.assert_array_equal(walk(num_steps=3).theta["position"], walk(num_steps=3).theta["position"])
     tasks = jmeta.tasks.BernoulliBandit(num_arms=2, num_pulls=2)
     agent = jmeta.references.Random(tasks.observation_size, tasks.action_space)
-    message = r"the mesh in force has the axes \('x',\), and jmeta spreads tasks over a single axis 'tasks'"
+    message = r"the current mesh has the axes \('x',\), but jmeta splits tasks over a single axis 'tasks'"
     with jax.set_mesh(mesh), pytest.raises(ValueError, match=message):
         jmeta.evaluate(agent, tasks, (), KEY, protocol=jmeta.Protocol(1, 2, 1), num_tasks=4)
 

@@ -1,4 +1,4 @@
-"""Linear feature baselines: what return a step could expect, from the task's own data alone."""
+"""Linear feature baselines: predictions of a step's return, fitted to the data of one task."""
 
 import chex
 import jax
@@ -7,15 +7,15 @@ import jax.numpy as jnp
 from jmeta.objectives.linear import solve_positive_definite
 
 RIDGE = 1e-5  # relative to the mean square of a feature
-ROWS_AT_ONCE = 128  # of a sum over rows
+ROWS_AT_ONCE = 128  # rows that are added up in one block of a sum
 
 
 def critic_features(observation: jax.Array, step: jax.Array, value: jax.Array) -> jax.Array:
-    """[T, 2]: what a critic says, and a constant. Fitted to the task's returns, it need not know their units.
+    """Returns [T, 2]: a critic's value and a constant. The fit to the task's returns determines the scale and offset.
 
     Args:
-      observation: [T, D].
-      step: [T].
+      observation: [T, D]; not used.
+      step: [T]; not used.
       value: [T] of a critic.
     """
     chex.assert_equal_shape([step, value])
@@ -23,11 +23,11 @@ def critic_features(observation: jax.Array, step: jax.Array, value: jax.Array) -
 
 
 def linear_features(observation: jax.Array, step: jax.Array, value: jax.Array) -> jax.Array:
-    """[T, 2 * D + 4]: the observation, its square, and the time of the episode to the third power.
+    """Returns [T, 2 * D + 4]: the observation, its square, the time in the episode up to its third power, and a constant.
 
     Args:
       observation: [T, D]; clipped to [-10, 10].
-      step: [T] steps since the episode began; counted in hundreds.
+      step: [T] steps since the episode began; divided by 100.
       value: [T] of a critic; not used.
 
     References:
@@ -40,12 +40,12 @@ def linear_features(observation: jax.Array, step: jax.Array, value: jax.Array) -
 
 
 def fit_linear_baseline(features: jax.Array, target: jax.Array, weight: jax.Array) -> jax.Array:
-    """Weighted ridge regression of ``target`` on ``features``.
+    """Fits ``target`` by a weighted ridge regression on ``features``.
 
         minimise  mean (target - features c)^2  +  RIDGE * sum_f s_f^2 c_f^2,   s_f^2 the mean square of feature f
 
-    The penalty is relative to each feature, so neither the number of rows nor the units of a feature matter, and features that
-    are constant, repeated or always zero are no difficulty.
+    The penalty is relative to each feature, so neither the number of rows nor the units of a feature matter. Features may be
+    constant, repeated or always zero.
 
     Args:
       features: [M, F].
@@ -73,14 +73,14 @@ def fit_linear_baseline(features: jax.Array, target: jax.Array, weight: jax.Arra
         return unit * _over_rows(features, (share * x)[:, None])[:, 0]
 
     c = solve_positive_definite(gram, moment(target))
-    c = c + solve_positive_definite(gram, moment(target - predict(c)) - RIDGE * c)  # corrects what rounding did to the first
+    c = c + solve_positive_definite(gram, moment(target - predict(c)) - RIDGE * c)  # corrects rounding errors of the first
     return predict(c)
 
 
 def _over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The transpose of a [M, F] times b [M, G], in full precision.
+    """Returns the transpose of a [M, F] times b [M, G], in full precision.
 
-    By blocks of rows: a long sum of float32, taken term by term, would be coarser than the ridge.
+    Rows are added up in blocks: the rounding error of one long float32 sum would exceed the ridge.
     """
     blocks = -(-len(a) // ROWS_AT_ONCE)
     whole = [jnp.pad(x, ((0, blocks * ROWS_AT_ONCE - len(x)), (0, 0))).reshape(blocks, ROWS_AT_ONCE, -1) for x in (a, b)]

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 
 def gaussian_kl(mean: jax.Array, log_variance: jax.Array, prior_mean: jax.Array, prior_log_variance: jax.Array) -> jax.Array:
-    """KL(N(mean, variance) || N(prior mean, prior variance)), [D] each, summed over dimensions.
+    """Returns KL(N(mean, variance) || N(prior mean, prior variance)), [D] each, summed over dimensions.
 
         1/2 sum [log(s_p / s) + (s + (m - m_p)^2) / s_p - 1],   s the variances
 
@@ -20,14 +20,14 @@ def gaussian_kl(mean: jax.Array, log_variance: jax.Array, prior_mean: jax.Array,
 
 
 def gaussian_log_density(value: jax.Array, mean: jax.Array, log_variance: jax.Array) -> jax.Array:
-    """Log N(value; mean, variance), [D] each, summed over dimensions."""
+    """Returns log N(value; mean, variance), [D] each, summed over dimensions."""
     chex.assert_equal_shape([value, mean, log_variance])
     square = jnp.square(value - mean) * jnp.exp(-log_variance)
     return -0.5 * jnp.sum(square + log_variance + jnp.log(2.0 * jnp.pi))
 
 
 def gaussian_product(means: jax.Array, variances: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The normalised product of Gaussians: precisions add up, and so do means times precisions.
+    """Returns the normalised product of Gaussians; precisions add up, and so do means times precisions.
 
     Args:
       means: [N, D] of the factors.

@@ -6,12 +6,12 @@ import jax.numpy as jnp
 
 
 def solve_positive_definite(matrix: jax.Array, vector: jax.Array) -> jax.Array:
-    """The x [F] with ``matrix`` [F, F] x = ``vector`` [F], by Gauss and Jordan's elimination, which needs no pivoting here.
+    """Solves ``matrix`` [F, F] x = ``vector`` [F] for x, by Gauss-Jordan elimination, which needs no pivoting here.
 
-    A pivot that is nothing but rounding, a few times the resolution of the dtype relative to its diagonal entry, belongs to an
-    unknown that the others determine. That unknown is 0, so a singular matrix gives a finite x too.
+    A pivot below a few times the dtype's epsilon, relative to its diagonal entry, is only rounding error: the other unknowns
+    determine this one. It is set to 0, so a singular matrix gives a finite x too.
 
-    Not by LAPACK, whose batched routines can deadlock on a CPU: see docs/workarounds.md.
+    LAPACK is not used, since its batched routines can deadlock on a CPU: see docs/workarounds.md.
     """
     chex.assert_rank([matrix, vector], [2, 1])
     negligible = 4.0 * jnp.finfo(matrix.dtype).eps * jnp.diagonal(matrix)

@@ -1,4 +1,4 @@
-"""Gradients that are themselves differentiated, cheaply."""
+"""Gradient functions with a cheaper second derivative."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,20 +8,20 @@ import jax.numpy as jnp
 
 
 def mixed_mode_grad(loss: Callable[[Any, Any, Any], jax.Array], *, chunked: bool = False) -> Callable[[Any, Any, Any], Any]:
-    """``jax.grad(loss)`` whose own derivative is taken forward-over-reverse.
+    """Returns ``jax.grad(loss)`` with a derivative that is computed forward-over-reverse.
 
-    Differentiating a gradient backwards records all of its intermediate values and walks them again. Because second derivatives
-    are symmetric, the vector-Jacobian product with the gradient is also a Jacobian-*vector* product: with g the gradient in
-    parameters p, and c what is to be pulled back,
+    Reverse-mode differentiation of a gradient stores all of its intermediate values. Because second derivatives are symmetric,
+    the vector-Jacobian product of the gradient is also a Jacobian-*vector* product: with g the gradient in parameters p, and c
+    the cotangent,
 
         (dg/dp)^T c = d/de grad_p L(p + e c, o),        (dg/do)^T c = d/de grad_o L(p + e c, o),
 
-    one ``jvp`` of ``grad(loss)``, which records nothing. Same derivative, less memory, less time.
+    which is one ``jvp`` of ``grad(loss)`` and stores nothing. The derivative is the same and takes less memory and time.
 
     Args:
       loss: ``loss(parameters, others, data) -> []``. It must not close over traced values.
-      chunked: data has a leading axis of chunks, over which the loss is a sum; they are gone through one at a time, which bounds
-        memory by that of one chunk.
+      chunked: whether data has a leading axis of chunks, over which the loss is a sum. Chunks are processed one at a time, which
+        bounds memory by that of one chunk.
 
     Returns:
       ``gradient(parameters, others, data)``, the derivative in parameters; differentiable in parameters and others, data is a
@@ -58,7 +58,7 @@ def mixed_mode_grad(loss: Callable[[Any, Any, Any], jax.Array], *, chunked: bool
 
 
 def _summed(function: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
-    """The sum of a function over the leading axis of its last argument."""
+    """Returns the sum of a function over the leading axis of its last argument."""
 
     def total(parameters: Any, others: Any, data: Any) -> Any:
         def add(total: Any, chunk: Any) -> tuple[Any, None]:

@@ -1,4 +1,4 @@
-"""Density ratios between two distributions, estimated from samples of both."""
+"""Density ratios of two distributions, estimated from samples of both."""
 
 import chex
 import jax
@@ -16,19 +16,22 @@ def fit_propensity(
     strength: float = 1e-3,
     num_steps: int = 8,
 ) -> jax.Array:
-    """Logistic regression of where a sample comes from, by Newton's method: weights [F + 1], the last one the constant's.
+    """Fits a logistic regression that classifies samples as ours or theirs, by Newton's method.
 
-        minimise  mean over both kinds of log(1 + exp(-z_i w.(x_i, 1)))  +  strength / 2 |w|^2,   z = 1 ours, -1 theirs
+        minimise  mean over both sets of log(1 + exp(-z_i w.(x_i, 1)))  +  strength / 2 |w|^2,   z = 1 ours, -1 theirs
 
-    Each kind counts half, however many samples there are of it.
+    Each set has half of the total weight, whatever its size.
 
     Args:
-      ours: [N, F] samples of what is asked for.
-      theirs: [M, F] samples of what there is.
-      our_weight: [N]; rows of weight 0 do not count. All alike by default.
-      their_weight: [M]; the same of theirs.
-      strength: of the penalty, > 0.
-      num_steps: of Newton's method.
+      ours: [N, F] samples of the target distribution.
+      theirs: [M, F] samples of the distribution to be reweighted.
+      our_weight: [N]; rows of weight 0 do not count. Equal by default.
+      their_weight: [M], likewise.
+      strength: factor of the penalty, above 0.
+      num_steps: steps of Newton's method.
+
+    Returns:
+      Weights w [F + 1]; the last one belongs to the constant.
 
     References:
       Fakoor et al. 2020, arXiv 1910.00125, equation 13.
@@ -51,13 +54,13 @@ def fit_propensity(
 
 
 def density_ratio(w: jax.Array, features: jax.Array) -> jax.Array:
-    """Ours / theirs at features [F], [], by the weights [F + 1] of ``fit_propensity``."""
+    """Returns the density ratio ours / theirs [] at features [F], from the weights [F + 1] of ``fit_propensity``."""
     chex.assert_rank([w, features], 1)
     return jnp.exp(features @ w[:-1] + w[-1])
 
 
 def effective_sample_size(weights: jax.Array) -> jax.Array:
-    """The share of samples [N] with these weights that count, [], in (0, 1]: (sum w)^2 / (N sum w^2).
+    """Returns the effective sample size of weights [N] as a share of N, [] in (0, 1]: (sum w)^2 / (N sum w^2).
 
     References:
       Kong 1992; Fakoor et al. 2020, arXiv 1910.00125, equation 9.

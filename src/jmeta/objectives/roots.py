@@ -10,16 +10,16 @@ MOST_STEPS = 60
 
 
 def square_roots(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The symmetric square root of a covariance ``matrix`` [F, F], and the inverse of that root.
+    """Returns the symmetric square root of a covariance ``matrix`` [F, F], and the inverse of that root.
 
-    Newton and Schulz's coupled iteration: with Y the root and Z its inverse,
+    Uses the coupled Newton-Schulz iteration: with Y the root and Z its inverse,
 
         T = (3 I - Z Y) / 2,   Y <- Y T,   Z <- T Z,
 
-    which takes nothing but products of matrices. Eigenvalues are raised by 1e-6 of their mean, below which the iteration can't
-    tell them from zero in float32: a covariance that rounding has made slightly indefinite has roots too.
+    which needs matrix products only. All eigenvalues are raised by 1e-6 of their mean, since the iteration can't tell smaller
+    ones from zero in float32. So a covariance that rounding has made slightly indefinite has roots too.
 
-    Not by LAPACK, whose batched routines can deadlock on a CPU: see docs/design.md.
+    LAPACK is not used, since its batched routines can deadlock on a CPU: see docs/design.md.
 
     References:
       Higham 2008, Functions of Matrices, equation 6.35.

@@ -1,8 +1,8 @@
 r"""Surrogates: scalars whose derivatives estimate those of an expected return.
 
-In a policy gradient the sampling distribution depends on the parameters, so a surrogate that is right once differentiated need
-not be right twice, and MAML differentiates twice. Each surrogate here says what its first and its second
-derivative are in expectation. With w_t = log pi_theta(a_t | s_t), A_t an advantage held constant, and an episode of T steps:
+In a policy gradient the sampling distribution depends on the parameters, so a surrogate with an unbiased gradient need not
+have an unbiased Hessian, and MAML differentiates twice. Each docstring here states the expectation of the first and the second
+derivative. With w_t = log pi_theta(a_t | s_t), A_t an advantage held constant, and an episode of T steps:
 
 * grad J = E[sum_t grad w_t A_t]
 * hess J = E[sum_t A_t hess w_t + sum_t A_t (grad w_{<=t})(grad w_{<=t})^T - sum_t A_t (grad w_{<t})(grad w_{<t})^T]
@@ -18,12 +18,12 @@ from jmeta.objectives.returns import steps_since_first
 def dice(log_prob: jax.Array, reward: jax.Array, first: jax.Array) -> jax.Array:
     r"""sum_t box(w_{<=t}) r_t, where w_{<=t} sums the episode's log-probabilities up to t and box(x) = exp(x - stop_gradient(x)).
 
-    Its value is the return, and every derivative is unbiased; but each reward multiplies the scores of all decisions before it,
-    so their variance is that of REINFORCE without a baseline.
+    Its value is the return, and every derivative is unbiased. But each reward multiplies the scores of all decisions before it,
+    so the derivatives have the variance of REINFORCE without a baseline.
 
     Args:
       log_prob: [T] under the parameters being differentiated.
-      reward: [T], discounted if that is wanted; a constant.
+      reward: [T], already discounted if needed; a constant.
       first: [T] bool, where episodes begin.
 
     Returns:
@@ -39,8 +39,8 @@ def dice(log_prob: jax.Array, reward: jax.Array, first: jax.Array) -> jax.Array:
 def loaded_dice(log_prob: jax.Array, advantage: jax.Array, first: jax.Array) -> jax.Array:
     r"""sum_t [box(w_{<=t}) - box(w_{<t})] A_t, where box(x) = exp(x - stop_gradient(x)).
 
-    Gradient and Hessian, and every higher derivative, are unbiased if A_t is reward-to-go less a baseline of the past. The cross
-    terms between times make the Hessian's variance grow with the episode.
+    All derivatives are unbiased if A_t is the reward-to-go minus a baseline that depends only on the past. The cross terms
+    between time steps make the Hessian's variance grow with the length of the episode.
 
     Args:
       log_prob: [T] under the parameters being differentiated.
@@ -48,7 +48,7 @@ def loaded_dice(log_prob: jax.Array, advantage: jax.Array, first: jax.Array) -> 
       first: [T] bool, where episodes begin.
 
     Returns:
-      [] the surrogate summed over the record; its value is 0, its derivatives are what matters.
+      [] the surrogate summed over the record; its value is 0, and only its derivatives are of use.
 
     References:
       Foerster et al. 2018, arXiv 1802.05098 (DiCE); Farquhar et al. 2019, arXiv 1909.10549 (loaded DiCE).
@@ -62,8 +62,8 @@ def loaded_dice(log_prob: jax.Array, advantage: jax.Array, first: jax.Array) -> 
 def low_variance_curvature(log_prob: jax.Array, advantage: jax.Array, first: jax.Array) -> jax.Array:
     r"""sum_t box(w_t) A_t: the gradient is unbiased; the Hessian leaves out the terms that couple different times.
 
-    E[hess] = E[sum_t A_t (hess w_t + grad w_t grad w_t^T)]. What is missing vanishes as the policy of a step ceases to
-    influence later advantages, and so does its variance, which is why ProMP prefers it on long episodes.
+    E[hess] = E[sum_t A_t (hess w_t + grad w_t grad w_t^T)]. The missing terms vanish as the policy of a step ceases to
+    influence later advantages. Their variance is also missing, so ProMP prefers this surrogate on long episodes.
 
     Args and Returns: as ``loaded_dice``.
 
@@ -75,10 +75,10 @@ def low_variance_curvature(log_prob: jax.Array, advantage: jax.Array, first: jax
 
 
 def naive(log_prob: jax.Array, advantage: jax.Array, first: jax.Array) -> jax.Array:
-    r"""sum_t w_t A_t: right once, wrong twice. Kept as the known-wrong reference.
+    r"""sum_t w_t A_t: the gradient is unbiased, but the Hessian is wrong. Kept as a reference for that error.
 
-    The gradient is unbiased; E[hess] = E[sum_t A_t hess w_t], without the outer products of scores, an error that more data does
-    not remove. Public MAML code differentiated it.
+    E[hess] = E[sum_t A_t hess w_t]: the outer products of scores are missing, and more data does not remove this error. Public
+    MAML code differentiated this surrogate.
 
     Args and Returns: as ``loaded_dice``.
 
@@ -90,10 +90,10 @@ def naive(log_prob: jax.Array, advantage: jax.Array, first: jax.Array) -> jax.Ar
 
 
 def likelihood_ratio(log_prob: jax.Array, behaviour_log_prob: jax.Array, advantage: jax.Array) -> jax.Array:
-    """Rho A of one decision, [], with rho = pi(a|s) / behaviour(a|s): what a trust region maximises.
+    """Returns rho A of one decision, [], with rho = pi(a|s) / behaviour(a|s); trust-region methods maximise its mean.
 
-    Its expectation is that of A under pi in states of the behaviour policy; its gradient at the behaviour policy is the policy
-    gradient.
+    Its expectation is that of A under pi, in states that the behaviour policy visits. Its gradient at the behaviour policy is the
+    policy gradient.
 
     References:
       Kakade and Langford 2002; Schulman et al. 2015, arXiv 1502.05477.
@@ -104,7 +104,7 @@ def likelihood_ratio(log_prob: jax.Array, behaviour_log_prob: jax.Array, advanta
 def clipped_surrogate(
     log_prob: jax.Array, behaviour_log_prob: jax.Array, advantage: jax.Array, epsilon: jax.Array | float
 ) -> jax.Array:
-    """PPO's objective of one decision, min(rho A, clip(rho, 1 - epsilon, 1 + epsilon) A), [].
+    """Returns PPO's objective of one decision, min(rho A, clip(rho, 1 - epsilon, 1 + epsilon) A), [].
 
     Its gradient at the behaviour policy is the policy gradient.
 
@@ -116,7 +116,7 @@ def clipped_surrogate(
 
 
 def _since_episode_began(log_prob: jax.Array, first: jax.Array) -> jax.Array:
-    """Sum of the log-probabilities [T] of an episode up to and with each step."""
+    """Returns the sum of an episode's log-probabilities up to and including each step, [T]."""
     total = jnp.cumsum(log_prob)
     start = jnp.arange(log_prob.shape[0]) - steps_since_first(first)
     return total - (total[start] - log_prob[start])

@@ -1,8 +1,8 @@
-"""Targets of action values from single steps. One step each; ``vmap`` for more.
+"""One-step targets of action values, for a single step; ``vmap`` for more.
 
-Notation as in ``jmeta.objectives.returns``: ``r_t`` is the reward for the action taken at t - 1, ``q_tm1`` the value of having
-taken it, ``q_t`` values at what it led to (before any reset). ``discount_t`` is 0 at a natural end and the discount everywhere
-else, at a time limit too.
+Notation as in ``jmeta.objectives.returns``: ``r_t`` is the reward for the action taken at t - 1, ``q_tm1`` the value of that
+action, ``q_t`` the values in the state it led to (before any reset). ``discount_t`` is 0 at a natural end and the discount
+everywhere else, including at a time limit.
 """
 
 import chex
@@ -11,13 +11,13 @@ import jax.numpy as jnp
 
 
 def one_step_return(r_t: jax.Array, discount_t: jax.Array, v_t: jax.Array) -> jax.Array:
-    """r_t + discount_t * v_t, []."""
+    """Returns r_t + discount_t * v_t, []."""
     chex.assert_rank([r_t, discount_t, v_t], 0)
     return r_t + discount_t * v_t
 
 
 def td_target(r_t: jax.Array, discount_t: jax.Array, v_t: jax.Array) -> jax.Array:
-    """``one_step_return``, [], a constant for derivatives.
+    """Returns ``one_step_return`` [] as a constant: no gradient flows through it.
 
     References:
       Sutton 1988, Learning to predict by the methods of temporal differences.
@@ -37,7 +37,7 @@ def double_q_value(q_t_selector: jax.Array, q_t_value: jax.Array) -> jax.Array:
 
 
 def soft_value(log_probability_t: jax.Array, q_t: jax.Array, temperature: jax.Array) -> jax.Array:
-    """The value [] of a stochastic policy, its entropy paid: sum_a pi(a) (q(a) - temperature log pi(a)).
+    """Returns the soft value [] of a stochastic policy, with an entropy bonus: sum_a pi(a) (q(a) - temperature log pi(a)).
 
     Args:
       log_probability_t: [A] of every action.

@@ -1,4 +1,4 @@
-"""Outer learners: what improves meta-parameters over a distribution of tasks. ``OuterLearner`` is the contract."""
+"""Outer learners, which train meta-parameters over a distribution of tasks. ``OuterLearner`` is their interface."""
 
 from jmeta.outer.ask_tell import AskTell
 from jmeta.outer.base import OuterLearner

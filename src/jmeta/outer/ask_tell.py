@@ -16,18 +16,18 @@ from jmeta.types import MetaState, Metrics, Theta
 
 @struct.dataclass
 class AskTell(Evolution):
-    """A strategy of the evosax library, which says what to try and is told how well that went.
+    """Runs a strategy of the evosax library through its ask-tell interface.
 
-    It holds the whole population, and for some strategies a matrix of weights times weights: for small theta. ``deploy`` ships
-    the mean of its distribution.
+    It stores the whole population and, for some strategies, a covariance matrix of all weights, so it suits a small theta.
+    ``deploy`` returns the mean of the search distribution.
 
     Attributes:
-      strategy: ``(population_size, theta) -> `` an evosax algorithm; it minimises. ``jmeta.outer.matrix_cma.MatrixCMA`` is its
-        CMA-ES. Strategies that call LAPACK are refused: on a CPU two of its batched calls can wait for each other for ever.
+      strategy: ``(population_size, theta) -> `` an evosax algorithm, which minimises. ``jmeta.outer.matrix_cma.MatrixCMA`` is
+        its CMA-ES. Strategies that call LAPACK are rejected: on a CPU two concurrent batched calls of it can deadlock.
       sigma: standard deviation of the first population.
 
     Raises:
-      ValueError: for a strategy that calls LAPACK, or that has no mean to ship.
+      ValueError: for a strategy that calls LAPACK, or that has no mean to deploy.
 
     References:
       Hansen 2016, arXiv 1604.00772 (CMA-ES); Lange 2022, arXiv 2212.04180 (evosax).
@@ -71,7 +71,7 @@ class AskTell(Evolution):
 
 
 def _settled(leaf: Any) -> jax.Array:
-    """A leaf of a strategy's state as an array of a dtype that stays: single precision, as theta is, where it is no integer."""
+    """Returns a leaf of a strategy's state with a dtype that does not change: float32, as theta has, if it is floating-point."""
     kind = jnp.result_type(leaf)
     return jnp.asarray(leaf, jnp.float32 if jnp.issubdtype(kind, jnp.floating) else kind)
 
@@ -83,7 +83,7 @@ def _check_strategy(make: Callable[[int, Theta], Any], population_size: int, str
     strategy = make(population_size, theta)
     name = getattr(make, "__name__", repr(make))
     if not hasattr(strategy, "get_mean"):
-        raise ValueError(f"strategy={name} has no mean to ship: use one that is distribution-based, such as Sep_CMA_ES")
+        raise ValueError(f"strategy={name} has no mean to deploy: use a distribution-based one, such as Sep_CMA_ES")
 
     def generation(key: jax.Array) -> Any:
         state = strategy.init(key, theta, strategy.default_params)
@@ -93,6 +93,6 @@ def _check_strategy(make: Callable[[int, Theta], Any], population_size: int, str
     text = jax.jit(generation).trace(jax.random.key(0)).lower(lowering_platforms=("cpu",)).as_text()
     if "lapack" in text:
         raise ValueError(
-            f"strategy={name} calls LAPACK, of which two batched calls at once can wait for each other for ever on a CPU: use "
+            f"strategy={name} calls LAPACK, and two concurrent batched LAPACK calls can deadlock on a CPU: use "
             "one that does not, such as jmeta.outer.matrix_cma.MatrixCMA (CMA-ES) or Sep_CMA_ES"
         )

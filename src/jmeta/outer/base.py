@@ -1,4 +1,4 @@
-"""The outer learner: how meta-parameters improve over a distribution of tasks."""
+"""Base class of outer learners, which train meta-parameters over a distribution of tasks, and checks of their settings."""
 
 import abc
 import functools
@@ -20,26 +20,26 @@ from jmeta.tasks.checks import check_distribution
 from jmeta.types import MetaState, Metrics, Protocol, Task, Theta
 
 STATE_LAYOUT = MetaState(theta=SHARED, opt_state=SHARED, extra=SHARED, by_task=BY_TASK)
-"""How a meta-state lies on devices."""
+"""Partition of a meta-state over devices."""
 
 TaskWeight = Callable[[Task], jax.Array]
-"""How much a task counts."""
+"""Function that returns the weight [] of a task in the objective."""
 
 
 class OuterLearner(abc.ABC):
-    """Pure functions: a fresh meta-state, one outer step from a meta-state to the next, and its meta-gradient.
+    """Base class of outer learners: pure functions for the initial meta-state, an outer step and its meta-gradient.
 
-    A subclass is a frozen ``jmeta.struct.dataclass``: numbers are leaves, so whole trainings ``vmap`` over seeds and
-    hyper-parameters; learners, task distributions and shape-setting fields are static or nested learners.
+    A subclass is a frozen ``jmeta.struct.dataclass``. Numbers are leaves, so whole trainings ``vmap`` over seeds and
+    hyper-parameters. Task distributions and fields that set shapes are static, and learners are nested dataclasses.
 
-    ``step`` must report the metrics ``return/before`` and ``return/after`` (mean return of the first and the last episode of
-    the lifetimes lived) and whatever else tells how training goes, all scalars, all finite while training is sound.
+    ``step`` must report the metrics ``return/before`` and ``return/after``, the mean return of the first and the last episode of
+    its lifetimes. It may report others. All are scalars, and all are finite unless training diverges.
 
     Attributes:
-      inner: what is being meta-learned.
-      tasks: what it is meta-learned on.
-      protocol: the experience one lifetime gives in one task.
-      num_tasks: the meta-batch, lifetimes lived at each outer step.
+      inner: inner learner that is meta-trained.
+      tasks: task distribution that it is meta-trained on.
+      protocol: amount of experience of one lifetime in one task.
+      num_tasks: size of the meta-batch: lifetimes in each outer step.
     """
 
     inner: InnerLearner
@@ -55,17 +55,17 @@ class OuterLearner(abc.ABC):
 
     @abc.abstractmethod
     def init(self, key: jax.Array) -> MetaState:
-        """A fresh meta-state."""
+        """Returns an initial meta-state."""
 
     @abc.abstractmethod
     def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
-        """Rollouts, inner updates and the outer update: one pure function, one XLA program."""
+        """Takes one outer step: rollouts, inner updates and the outer update, as one pure function and one XLA program."""
 
     @abc.abstractmethod
     def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta | None:
-        """Returns the gradient, at ``state.theta``, of the loss of what an outer step with this key lives, on one device.
+        """Returns the gradient, at ``state.theta``, of the loss on the lifetimes of an outer step with this key, on one device.
 
-        A law holds it finite and not zero in every leaf. None if the learner takes no gradient of its lifetimes, as evolution.
+        A law tests that every leaf is finite and not zero. None if the learner takes no gradient, as in evolution strategies.
         """
 
     @abc.abstractmethod
@@ -87,7 +87,7 @@ class OuterLearner(abc.ABC):
 
 
 def _given_any_key(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method, whose argument ``key``, or else its last one, may be a typed key, a raw key or a seed."""
+    """Wraps a method so that its argument ``key``, or else its last one, may be a typed key, a raw key or a seed."""
     signature = inspect.signature(method)
     name = "key" if "key" in signature.parameters else list(signature.parameters)[-1]
 
@@ -101,13 +101,13 @@ def _given_any_key(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def relative_weights(weigh: TaskWeight, tasks: Task) -> jax.Array:
-    """The weights of this device's tasks [n], [n], of which the mean over all devices is 1."""
+    """Returns the weights [n] of this device's tasks [n], scaled to a mean of 1 over all devices."""
     weight = jax.vmap(weigh)(tasks)
     return weight / mean_over_devices(weight.mean())
 
 
 def check_protocol(tasks: TaskDistribution, protocol: Protocol) -> None:
-    """Raises ValueError unless segments are whole numbers of episodes, every count is positive and the tasks can be lived in."""
+    """Raises ValueError unless segments are whole episodes, counts are positive and the tasks pass ``check_distribution``."""
     if not isinstance(protocol, Protocol):
         raise TypeError(f"protocol={protocol!r}: give a jmeta.Protocol(num_segments=..., segment_length=..., num_streams=...)")
     check_at_least_one(**protocol._asdict())
@@ -122,7 +122,7 @@ def check_protocol(tasks: TaskDistribution, protocol: Protocol) -> None:
 
 
 def check_tasks(tasks: Any) -> None:
-    """Raises TypeError unless it is a task distribution."""
+    """Raises TypeError unless ``tasks`` is a task distribution."""
     if isinstance(tasks, TaskDistribution):
         return
     if isinstance(tasks, type) and issubclass(tasks, TaskDistribution):
@@ -141,7 +141,7 @@ def check_fit(inner: InnerLearner, tasks: TaskDistribution) -> None:
     if inner.observation_size != tasks.observation_size:
         raise ValueError(
             f"{agent} takes observations of size {inner.observation_size} but {family} gives {tasks.observation_size}: {remedy} "
-            "(those of an oracle tell the task)"
+            "(the observations of an oracle include the task)"
         )
 
 

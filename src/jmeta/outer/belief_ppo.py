@@ -1,4 +1,4 @@
-"""PPO for an agent whose belief is learned beside its policy, from lifetimes kept in a buffer."""
+"""PPO for an agent that also learns a belief over tasks, from a buffer of lifetimes."""
 
 from functools import partial
 from typing import ClassVar, NamedTuple
@@ -19,7 +19,7 @@ from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, PyTree, Task, T
 
 
 class BeliefOptState(NamedTuple):
-    """Two optimisers over one theta: gradients of the one are zero where the other's are not."""
+    """States of two optimisers over one theta; each parameter has a non-zero gradient in at most one of them."""
 
     policy: PyTree
     belief: PyTree
@@ -27,20 +27,22 @@ class BeliefOptState(NamedTuple):
 
 @struct.dataclass
 class BeliefPPO(PPO):
-    """At each outer step the policy is improved by PPO, then the belief by ``num_belief_updates`` gradient steps of its own loss.
+    """Updates the policy by PPO at each outer step, then the belief by ``num_belief_updates`` gradient steps on its own loss.
 
-    The lifetimes of ``buffer_steps`` outer steps are kept: half of them the first there were, for good, the others the newest.
-    What the policy no longer does, the belief must go on explaining: one that goes straight to its goal shows nothing of the
-    places that the goal is not in. A belief update draws ``belief_batch_size`` lifetimes: as many equal groups of tasks are
-    formed, and one lifetime drawn from each. So no data crosses devices, and results do not depend on their number.
+    The buffer keeps the lifetimes of ``buffer_steps`` outer steps. One half are the first of the run and stay, the other half are
+    the newest. The belief still has to model behaviour that the policy has given up: a policy that goes straight to its goal
+    gives no data about other places. A belief update draws ``belief_batch_size`` lifetimes: the tasks are split into as many
+    equal groups, and one lifetime is drawn from each. So no data moves between devices, and results do not depend on their
+    number.
 
     Attributes:
-      belief_learning_rate: of Adam, at first; it falls to zero in 0.85 of ``anneal_steps``, the entropy coefficient in three
-        quarters. A policy that is sure can't follow a belief that goes on moving: the belief settles first.
-      max_belief_gradient_norm: the belief's gradient's global norm is clipped here. A divergence between two sure beliefs can be
-        of any size, and one such step would undo a run.
+      belief_learning_rate: initial learning rate of Adam. It falls to zero in 0.85 of ``anneal_steps``, and the entropy
+        coefficient in three quarters. The belief settles before the policy, since a policy of low entropy can't follow a changing
+        belief.
+      max_belief_gradient_norm: maximum global norm of the belief's gradient, which is clipped to it. The divergence of two
+        narrow beliefs can be arbitrarily large, and one such step could undo a run.
       num_belief_updates: gradient steps in an outer step.
-      belief_batch_size: lifetimes in each; divides num_tasks.
+      belief_batch_size: lifetimes in each gradient step; divides num_tasks.
       buffer_steps: outer steps whose lifetimes are kept; the buffer holds ``buffer_steps * num_tasks`` of them.
 
     References:
@@ -55,7 +57,7 @@ class BeliefPPO(PPO):
     buffer_steps: Count = struct.field(pytree_node=False, default=20)
 
     learns_for: ClassVar[float] = 0.85
-    """The share of ``anneal_steps`` in which the belief's learning rate falls to zero."""
+    """Share of ``anneal_steps`` over which the belief's learning rate falls to zero."""
     tries_for: ClassVar[float] = 0.75
 
     def __post_init__(self) -> None:
@@ -80,7 +82,7 @@ class BeliefPPO(PPO):
         return state._replace(opt_state=opt_state, by_task=buffer)
 
     def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta:
-        """Returns the sum of the gradients of the policy's loss and the belief's; no parameter learns from both."""
+        """Returns the sum of the gradients of the policy's loss and the belief's; no parameter is trained by both."""
         policy_keys, belief_keys = split_each(jax.random.split(key, self.num_tasks))
         experience, _ = self.gather(state, policy_keys)
         of_belief, _ = self.belief_gradient(state.theta, self.records(experience), belief_keys)
@@ -102,11 +104,11 @@ class BeliefPPO(PPO):
         return improved._replace(theta=theta, opt_state=opt_state, by_task=buffer), metrics | learned
 
     def records(self, experience: Experience) -> Record:
-        """Returns the records that the belief is learned from, [n, T, ...]."""
+        """Returns the records to learn the belief from, [n, T, ...]."""
         return jax.vmap(self._record, in_axes=(0, TASK_AXES))(experience.tasks, experience.lifetimes)
 
     def belief_gradient(self, theta: Theta, records: Record, keys: jax.Array) -> tuple[Theta, Metrics]:
-        """The gradient of the mean belief loss of records [m, T, ...] with keys [m], and metrics."""
+        """Returns the gradient of the mean belief loss of records [m, T, ...] with keys [m], and metrics."""
 
         def loss(theta: Theta) -> tuple[jax.Array, Metrics]:
             losses, metrics = jax.vmap(self.inner.belief_loss, in_axes=(None, 0, 0))(theta, records, keys)
@@ -117,7 +119,7 @@ class BeliefPPO(PPO):
     def _learn_beliefs(
         self, beliefs: tuple[Theta, PyTree], buffer: Record, num_kept: jax.Array, keys: jax.Array, num_steps: jax.Array
     ) -> tuple[tuple[Theta, PyTree], Metrics]:
-        """``num_belief_updates`` of theta and its state; buffer [n, buffer_steps, T, ...] and keys [n] are this device's."""
+        """Takes ``num_belief_updates`` gradient steps; buffer [n, buffer_steps, T, ...] and keys [n] are this device's."""
         remaining = left_of_share(self.learns_for, remaining_rate(num_steps, self.anneal_steps))
         transformation = self._belief_transformation()
         group_size = self.num_tasks // self.belief_batch_size

@@ -1,10 +1,9 @@
-"""Credit: which decisions of a lifetime deserve how much of its reward.
+"""Credit assignment: advantages and value targets of the decisions of a lifetime.
 
-``LifetimeCritic`` asks a learned critic and lets credit flow across episodes to the end of the lifetime, so that
-exploring in the first episode is paid for by the last: for learners that keep what they learn in memory.
-``EpisodeBaseline`` fits a linear baseline to each task's data and keeps credit inside the episode: for learners that adapt
-between segments, and ``Exploration`` adds what the data of an adaptation was worth. ``EpisodeCritic`` is the critic for learners
-that do not adapt at all.
+``LifetimeCritic`` uses a learned critic and assigns credit across episodes up to the end of the lifetime, so exploration in the
+first episode is credited with rewards of the last. It is for learners that adapt through their memory. ``EpisodeBaseline`` fits
+a linear baseline to each task's data and assigns credit within the episode. It is for learners that adapt between segments;
+``Exploration`` adds credit for the data of an adaptation. ``EpisodeCritic`` is the critic for learners that do not adapt at all.
 """
 
 import abc
@@ -17,16 +16,16 @@ from jmeta import struct
 from jmeta.inner.maml import episodic_advantages, raw_advantages, spread
 from jmeta.objectives import generalized_advantages
 from jmeta.parallel import mean_over_devices, num_task_devices
-from jmeta.ranges import NonNegative, Share
+from jmeta.ranges import NonNegative, PositiveShare, Share
 from jmeta.types import TASK_AXES, Lifetime, PyTree, Segment
 
 
 class Credit(NamedTuple):
-    """[K, T, N, B] each."""
+    """Advantage, weight and value target of every decision, [K, T, N, B] each."""
 
-    advantage: jax.Array  # zero mean and, unless next to nothing, unit variance over all decisions that count
+    advantage: jax.Array  # normalised; over which decisions, each credit assignment says
     weight: jax.Array  # 0 where a decision does not count
-    value_target: jax.Array  # what Decision.value should have been, in the critic's units
+    value_target: jax.Array  # target of Decision.value, in the critic's units
 
 
 class CreditAssignment(abc.ABC):
@@ -40,21 +39,21 @@ class CreditAssignment(abc.ABC):
 
     @abc.abstractmethod
     def init(self) -> PyTree:
-        """Fresh statistics, carried from one outer step to the next."""
+        """Returns initial statistics, which are carried from one outer step to the next."""
 
     @abc.abstractmethod
     def assign(self, statistics: PyTree, lifetimes: Lifetime) -> tuple[Credit, PyTree]:
-        """Judges lifetimes [K, T, N, B] of this device; statistics stay equal on all devices."""
+        """Returns the credit of this device's lifetimes [K, T, N, B], and new statistics, which are equal on all devices."""
 
     @abc.abstractmethod
     def value_loss(self, value: jax.Array, target: jax.Array) -> jax.Array:
-        """The critic's loss for one decision, already weighted against the policy's."""
+        """Returns the critic's loss for one decision, times its coefficient."""
 
 
 class ReturnScale(NamedTuple):
-    """Moving mean and variance of the lifetime return-to-go, and the weight of all that they were moved by.
+    """Moving mean and variance of the lifetime return-to-go, and the total weight of the batches in them.
 
-    A variance is the mean of squared distances, never the difference of two large numbers.
+    The variance is computed from squared deviations, not as the difference of two large numbers.
     """
 
     mean: jax.Array
@@ -67,28 +66,28 @@ class ReturnScale(NamedTuple):
         return jnp.where(known, self.mean, 0.0), jnp.where(known, scale, 1.0)
 
     def moved(self, mean: jax.Array, variance: jax.Array, rate: jax.Array | float) -> "ReturnScale":
-        """Moved by a batch with these moments; without a pull towards the initial ones."""
+        """Returns the statistics after a batch with these moments; the initial moments have no weight."""
         weight = self.weight + rate * (1.0 - self.weight)
         share = rate / jnp.where(weight > 0, weight, 1.0)
         away = mean - self.mean
-        # Of a mixture of two distributions, (1 - share) of the one and share of the other.
+        # The variance of a mixture of two distributions with weights (1 - share) and share.
         mixed = (1.0 - share) * self.variance + share * variance + share * (1.0 - share) * jnp.square(away)
         return ReturnScale(mean=self.mean + share * away, variance=mixed, weight=weight)
 
 
 @struct.dataclass
 class LifetimeCritic(CreditAssignment):
-    """Advantages by a learned critic over the whole lifetime; an episode's end stops nothing, the lifetime's end stops all.
+    """Advantages from a learned critic over the whole lifetime; credit crosses the ends of episodes, but not of the lifetime.
 
-    The critic (``Decision.value``) predicts *normalised* return-to-go: an unscaled value loss drowns the trunk it
-    shares with the policy. The unit is at least 0.01, and that of advantages 0.0001: what varies by less is taken for noise, so
-    tasks with such rewards want them normalised.
+    The critic (``Decision.value``) predicts *normalised* return-to-go, since an unscaled value loss would dominate the trunk that
+    it shares with the policy. The scale is at least 0.01, and that of advantages 0.0001. Smaller variation is treated as noise,
+    so normalise the rewards of tasks where returns vary by less.
 
     Attributes:
-      discount: in [0, 1], per environment step.
+      discount: discount per environment step, in [0, 1].
       gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
       value_coefficient: weight of the critic's squared error.
-      scale_rate: how fast the normalising moments follow, in (0, 1].
+      scale_rate: rate at which the normalising moments are updated, in (0, 1].
     """
 
     has_critic: ClassVar[bool] = True
@@ -96,7 +95,7 @@ class LifetimeCritic(CreditAssignment):
     discount: jax.Array | Share = 0.99
     gae_lambda: jax.Array | Share = 0.95
     value_coefficient: jax.Array | NonNegative = 0.5
-    scale_rate: jax.Array | Share = 0.02
+    scale_rate: jax.Array | PositiveShare = 0.02
 
     def init(self) -> PyTree:
         zero = jnp.zeros((), jnp.float32)
@@ -106,7 +105,7 @@ class LifetimeCritic(CreditAssignment):
         location, scale = statistics.location_and_scale()
         value = location + scale * lifetimes.segments.decision.value
         reward, goes_on, counts = self._account(lifetimes.segments)
-        reward = jnp.where(counts > 0, reward, value)  # an advantage of 0, and what was earned until there is worth the value
+        reward = jnp.where(counts > 0, reward, value)  # gives an advantage of 0; earlier steps bootstrap from the value
 
         def one_stream(reward: jax.Array, value: jax.Array, goes_on: jax.Array) -> jax.Array:
             following = jnp.append(value[1:], 0.0)
@@ -131,7 +130,7 @@ class LifetimeCritic(CreditAssignment):
     def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Returns rewards, 1 where later rewards count towards a step, and 1 where a step counts, [K, T, N, B] each.
 
-        The lifetime's last step is seen to.
+        The caller handles the lifetime's last step.
         """
         ones = jnp.ones_like(segments.reward)
         return segments.reward, ones, ones
@@ -139,10 +138,10 @@ class LifetimeCritic(CreditAssignment):
 
 @struct.dataclass
 class SharedCritic(LifetimeCritic):
-    """The same for agents whose streams learn from one another: a step earns the mean reward of all streams of its task.
+    """``LifetimeCritic`` for agents whose streams learn from one another: a step's reward is the mean over its task's streams.
 
-    What a stream explores serves every stream after the next adaptation, so its own later reward is but a part of what that was
-    worth. With one stream this is ``LifetimeCritic``.
+    Exploration in one stream helps every stream after the next adaptation, so the stream's own later reward is only a part of
+    its value. With one stream this is ``LifetimeCritic``.
     """
 
     def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -152,10 +151,10 @@ class SharedCritic(LifetimeCritic):
 
 @struct.dataclass
 class EpisodeCritic(LifetimeCritic):
-    """The same inside each episode: its end, natural or at the time limit, stops all credit.
+    """``LifetimeCritic`` within each episode: no credit crosses the end of an episode, natural or at the time limit.
 
-    For policies that carry nothing from one episode to the next. A segment opens with a new episode. Where it cuts off an episode
-    under way, the critic's value of the last observation stands for the rest of it, and the last decision does not count.
+    For policies that carry nothing from one episode to the next. A segment starts with a new episode. If its end cuts off an
+    episode, the critic's value of the last observation stands for the rest, and the last decision does not count.
     """
 
     def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -172,7 +171,7 @@ class EpisodeBaseline(CreditAssignment):
     There is no critic to train. See ``jmeta.inner.maml.episodic_advantages``.
 
     Attributes:
-      discount: in [0, 1], per environment step.
+      discount: discount per environment step, in [0, 1].
     """
 
     discount: jax.Array | Share = 0.99
@@ -193,26 +192,26 @@ class EpisodeBaseline(CreditAssignment):
 
 @struct.dataclass
 class Exploration(EpisodeBaseline):
-    """``EpisodeBaseline``, and credit for *having gathered* the data that the policy adapted to: E-MAML's second term.
+    """``EpisodeBaseline``, and credit for *gathering* the data that the policy adapted to: E-MAML's second term.
 
-    What is lived before an adaptation also earns what the adaptation makes of it. With R the mean return of an episode in the
-    last segment, the gradient of its expectation has two parts,
+    Decisions before an adaptation are also credited with the return after it. With R the mean return of an episode in the last
+    segment, the gradient of its expectation has two parts,
 
         E[grad R(phi), the data held fixed]   +   E[R * sum_t grad log pi_theta(a_t | s_t)],
 
     the sum over all decisions of all streams before the last adaptation. The first is the derivative through inner steps on the
-    ``naive`` surrogate; with one that is right twice, such as low-variance curvature, other data is counted already and the
-    second part would count it again.
+    ``naive`` surrogate. A surrogate with the outer products of scores, such as low-variance curvature, already gives credit for
+    the data, and the second part would count it again.
 
-    Replay weighs a segment's decisions by their mean over T steps and B streams, and the last segment's E episodes (all streams
-    together) make its part E / (T B) times the first part. So decisions before the last segment get E R as their advantage, R
-    less its mean over the *other* tasks of the batch, divided as the last segment's advantages are by their spread in the task.
-    A spread below half of the root mean square over tasks counts as that: where all did alike there is none to divide by.
+    The loss takes the mean over a segment's T steps and B streams. With E episodes in the last segment, over all streams, this
+    scales the first part by E / (T B). So decisions before the last segment get the advantage E (R - R'), with R' the
+    mean of R over the *other* tasks of the batch. It is divided by the spread of the last segment's advantages in the task, as
+    those are. The spread is at least half of its root mean square over tasks, since equal returns have almost no spread.
 
-    It is unbiased where E is the same in all tasks, and its variance grows with the number of decisions it credits.
+    It is unbiased if E is the same in all tasks. Its variance grows with the number of decisions that it credits.
 
     Attributes:
-      coefficient: of the second part; 1 is the gradient, 0 is MAML.
+      coefficient: weight of the second part; 1 gives the gradient, 0 gives MAML.
 
     References:
       Stadie et al. 2018, arXiv 1803.01118 (E-MAML); Al-Shedivat et al. 2018, arXiv 1710.03641.
@@ -235,7 +234,7 @@ class Exploration(EpisodeBaseline):
 
     @staticmethod
     def enlarged(spread: jax.Array) -> jax.Array:
-        """Spreads of advantages [N], each at least half of their root mean square over all tasks."""
+        """Returns spreads of advantages [N], each raised to at least half of their root mean square over all tasks."""
         typical = jnp.sqrt(mean_over_devices(jnp.square(spread).mean()))
         return jnp.maximum(spread, typical / 2.0)
 
@@ -248,7 +247,7 @@ class Exploration(EpisodeBaseline):
 
 
 def _moments(x: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Weighted mean and variance over all devices."""
+    """Returns the weighted mean and variance over all devices."""
     total = mean_over_devices(weight.mean())
     mean = mean_over_devices((x * weight).mean()) / total
     return mean, mean_over_devices((jnp.square(x - mean) * weight).mean()) / total

@@ -1,4 +1,4 @@
-"""Evolution strategies: meta-learning from how well lifetimes went, without a gradient (Salimans et al. 2017, 1703.03864)."""
+"""Evolution strategies: meta-learning from the rewards of lifetimes, without gradients (Salimans et al. 2017, 1703.03864)."""
 
 import abc
 from collections.abc import Callable
@@ -30,15 +30,15 @@ from jmeta.types import TASK_AXES, MetaState, Metrics, Protocol, PyTree, Theta
 
 @struct.dataclass
 class Evolution(OuterLearner):
-    """Base of evolution strategies: lives with many thetas in the same tasks and with the same random numbers.
+    """Base of evolution strategies: rolls out a population of thetas in the same tasks and with the same random numbers.
 
-    The fitness of a theta is the mean over ``num_tasks`` new tasks of the rewards of a lifetime, weighed by segment. Any inner
-    learner will do, since nothing is differentiated and nothing is replayed. Members of the population are spread over devices.
+    The fitness of a theta is the mean over ``num_tasks`` new tasks of the rewards of a lifetime, weighted by segment. Any inner
+    learner can be used, since nothing is differentiated or replayed. Members of the population are split over devices.
 
     Attributes:
       segment_weights: weight of each segment's rewards.
-      population_size: thetas lived with at each outer step; even.
-      members_at_once: pairs of members that one device lives with at once, which bounds memory; None for all.
+      population_size: thetas that are rolled out at each outer step; even.
+      members_at_once: pairs of members (single ones for ``AskTell``) that one device rolls out at once, which bounds memory; None for all.
     """
 
     inner: InnerLearner
@@ -63,7 +63,7 @@ class Evolution(OuterLearner):
         return self.population_size * self.num_tasks * self.protocol.num_env_steps
 
     def meta_gradient(self, state: MetaState, key: jax.Array) -> None:
-        """Returns None: evolution differentiates nothing."""
+        """Returns None: evolution strategies differentiate nothing."""
 
     def memory_remedy(self) -> str:
         now = self.members_at_once or self.population_size // 2
@@ -77,10 +77,10 @@ class Evolution(OuterLearner):
 
     @abc.abstractmethod
     def step_on_device(self, shared: tuple[MetaState, jax.Array, jax.Array], pairs: jax.Array) -> tuple[MetaState, Metrics]:
-        """The outer step on one device.
+        """Takes the outer step on one device.
 
         Args:
-          shared: the state, keys [num_tasks] of the lifetimes that all members live, and the key of the search.
+          shared: the state, keys [num_tasks] of the lifetimes, common to all members, and the key of the search.
           pairs: the indices of this device's share of the population's pairs.
         """
 
@@ -93,27 +93,27 @@ class Evolution(OuterLearner):
         return (earned * jnp.asarray(self.segment_weights, jnp.float32)).sum(), metrics
 
     def over_members(self, function: Callable[[PyTree], PyTree], members: PyTree) -> PyTree:
-        """``function`` of each member, leaves [n, ...], as many at once as memory is to hold."""
+        """Applies ``function`` to each member, leaves [n, ...], ``members_at_once`` at a time."""
         number = jax.tree.leaves(members)[0].shape[0]
         return jax.lax.map(function, members, batch_size=min(self.members_at_once or number, number))
 
 
 @struct.dataclass
 class OpenAIES(Evolution):
-    """Gradient ascent on the fitness blurred by a Gaussian, estimated from pairs of opposite perturbations.
+    """Gradient ascent on the fitness smoothed by a Gaussian, estimated from pairs of opposite perturbations.
 
         gradient = 1 / (n sigma) sum_i shaped(F(theta + sigma eps_i) - F(theta - sigma eps_i)) eps_i
 
-    over n / 2 pairs, of which both live the same tasks with the same random numbers. Fitness is replaced by
-    its rank, centred: only the order counts. Perturbations are not stored but drawn again from their keys, so memory does not
-    grow with population times weights.
+    over n / 2 pairs, in the same tasks and with the same random numbers. Fitness is replaced by its centred rank, so only the
+    order counts. Perturbations are not stored but drawn again from their keys, so memory does not grow with the product of
+    population size and number of weights.
 
     Attributes:
       sigma: standard deviation of the perturbations.
-      learning_rate: of the optimiser.
+      learning_rate: learning rate of the optimiser.
       anneal_steps: outer steps over which the learning rate falls linearly to zero; None for a constant.
-      weight_decay: theta times it is subtracted from the gradient, before the optimiser; the authors' code has 0.005.
-      ranked: whether ranks stand for fitness; False is the plain, unbiased estimate.
+      weight_decay: ``weight_decay * theta`` is subtracted from the gradient before the optimiser; the authors' code has 0.005.
+      ranked: whether fitness is replaced by ranks; False gives the plain, unbiased estimate.
       optimizer: learning rate -> optax transformation.
 
     References:
@@ -143,7 +143,7 @@ class OpenAIES(Evolution):
         return MetaState(theta, opt_state, state.extra + 1), metrics
 
     def gradient(self, theta: Theta, keys: jax.Array, pairs: jax.Array) -> tuple[Theta, jax.Array, Metrics]:
-        """The estimate from this and all other devices' pairs, the fitness [n] of all members, and how their lifetimes went."""
+        """Returns the estimate from the pairs of all devices, the fitness [n] of all members, and metrics of their lifetimes."""
 
         def both(pair: jax.Array) -> tuple[jax.Array, Metrics]:
             noise = optax.tree.random_like(pair, theta)
@@ -176,5 +176,5 @@ def fitness_metrics(fitness: jax.Array, theta: Theta) -> Metrics:
 
 
 def centred_ranks(fitness: jax.Array) -> jax.Array:
-    """Ranks of [n] values, spread evenly over [-1/2, 1/2]; equal values share the mean of their ranks."""
+    """Returns the ranks of [n] values, spread evenly over [-1/2, 1/2]; equal values share the mean of their ranks."""
     return (jax.scipy.stats.rankdata(fitness).astype(fitness.dtype) - 1.0) / max(len(fitness) - 1, 1) - 0.5

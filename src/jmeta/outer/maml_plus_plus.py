@@ -15,21 +15,21 @@ from jmeta.types import MetaState, Metrics, PyTree
 
 @struct.dataclass
 class MAMLPlusPlus(PPO):
-    """``PPO`` with the schedules of MAML++: of the losses after each inner step, of the derivatives' order, and of the rate.
+    """``PPO`` with MAML++'s schedules of the loss weights of inner steps, the order of derivatives and the learning rate.
 
     After t outer steps the segment that follows the k-th of K inner steps has the weight
 
         v_k = (1 - t / M) / K  for k < K,        v_K = 1 - sum of the others,        M = multi_step_steps,
 
-    until t = M, from when on only the last counts. The first ``first_order_steps`` outer steps leave second derivatives out. The
-    learning rate falls by a cosine over ``anneal_steps``.
+    until t = M. After that only the last segment counts. The first ``first_order_steps`` outer steps use no second derivatives.
+    The learning rate falls along a cosine over ``anneal_steps``.
 
     The inner learner must be a ``MAML``. ``segment_weights`` are 0 for the first segment and 1 for each other; the weights above
     multiply them.
 
     Attributes:
-      multi_step_steps: M, at least 0.
-      first_order_steps: at least 0.
+      multi_step_steps: M, outer steps with a loss after each inner step, at least 0.
+      first_order_steps: outer steps with first-order derivatives, at least 0.
 
     References:
       Antoniou et al. 2019, arXiv 1810.09502, section 4.
@@ -58,7 +58,7 @@ class MAMLPlusPlus(PPO):
         return jax.lax.cond(early, lambda: plain(first_order), lambda: plain(self))
 
     def annealed_weights(self, num_steps: jax.Array) -> jax.Array:
-        """The weights (0, v_1, ..., v_K) of the segments after that many outer steps."""
+        """Returns the weights (0, v_1, ..., v_K) of the segments after ``num_steps`` outer steps."""
         number = self.protocol.num_segments - 1
         left = jnp.maximum(1.0 - num_steps.astype(jnp.float32) / max(self.multi_step_steps, 1), 0.0)
         each = (left / number if self.multi_step_steps else jnp.zeros(())).astype(jnp.float32)
@@ -69,5 +69,5 @@ class MAMLPlusPlus(PPO):
 
 
 def first_order_of(inner: Any) -> Any:
-    """A ``MAML`` whose inner gradients count as constants, within whatever it is wrapped in."""
+    """Returns a ``MAML`` whose inner gradients are treated as constants, in the same wrappers."""
     return inner.replace(first_order=True) if inner is inner.unwrapped else inner.replace(inner=first_order_of(inner.inner))

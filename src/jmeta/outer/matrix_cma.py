@@ -1,4 +1,4 @@
-"""CMA-ES (Hansen 2016, arXiv 1604.00772) by products of matrices alone."""
+"""CMA-ES (Hansen 2016, arXiv 1604.00772) with matrix products only."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from jmeta.objectives import square_roots
 
 
 class MatrixCMA(CMA_ES):
-    """evosax's CMA-ES without an eigendecomposition, which on a CPU is LAPACK's and can hang under ``vmap``.
+    """evosax's CMA-ES without an eigendecomposition, which calls LAPACK on a CPU and can hang under ``vmap``.
 
-    A population is drawn with the symmetric square root of the covariance, where evosax draws with eigenvectors and the roots of
-    eigenvalues: the distribution is the same. evosax's ``tell`` takes the inverse root in factors, ``B diag(1 / D) B^T``. Here
-    B is the root of the inverse root and D is 1, which has the same product.
+    A population is drawn with the symmetric square root of the covariance. evosax uses eigenvectors and roots of eigenvalues,
+    with the same distribution. evosax's ``tell`` takes the inverse root in factors, ``B diag(1 / D) B^T``. Here B is the root of
+    the inverse root and D is 1, which has the same product.
 
     References:
       Hansen 2016, arXiv 1604.00772; evosax, Lange 2022, arXiv 2212.04180.

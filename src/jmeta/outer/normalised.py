@@ -1,4 +1,4 @@
-"""Any outer learner, with running normalisation of observations and rewards."""
+"""Running normalisation of observations and rewards for any outer learner."""
 
 import warnings
 from functools import partial
@@ -16,29 +16,29 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, Theta
 
 NUM_SAMPLED = 64
-"""Tasks that random actions are taken in, for the first statistics."""
+"""Number of tasks with random actions that give the initial statistics."""
 MOST_SAMPLED = 100
-"""Steps that are taken in each to warn of a scale."""
+"""Maximum number of steps in each task when ``check_scale`` samples observations."""
 LARGEST_UNWARNED, LEAST_UNWARNED = 100.0, 0.02
-"""Observations beyond the one, or none of whose features has a standard deviation of the other, are warned of."""
+"""Warning thresholds: of the largest observation, and of the largest standard deviation of a feature."""
 
 
 @struct.dataclass
 class Normalising(OuterLearner):
-    """Another outer learner whose agent sees observations, and rewards, in the units of running statistics.
+    """Wraps an outer learner so that its agent sees observations, and rewards, normalised by running statistics.
 
-    The statistics begin with random actions in a few tasks. At each outer step the other learner is handed its inner learner
-    under the statistics so far (``jmeta.inner.normalised``), with which it lives, replays and learns, and what was lived is then
-    merged into them. So they are constants within a step, equal on all devices, saved with theta, and shipped with it; what is
-    shipped no longer moves them. Metrics and fitness are of the rewards that the tasks gave.
+    The statistics are initialised with random actions in a few tasks. At each outer step the wrapped learner rolls out, replays
+    and learns with its inner learner under the current statistics (``jmeta.inner.normalised``). The data of the step is then
+    merged into them. So they are constant within a step, equal on all devices, and saved and deployed with theta. They do not
+    change after deployment. Metrics and fitness are of the rewards that the tasks gave.
 
     Attributes:
-      learner: the other learner.
+      learner: the wrapped outer learner.
       observations: whether observations are normalised.
-      rewards: whether rewards are.
+      rewards: whether rewards are normalised.
 
     Raises:
-      ValueError: if there is nothing to normalise, or the inner learner can't do with it.
+      ValueError: if there is nothing to normalise, or the inner learner does not support it.
     """
 
     learner: Any  # an OuterLearner
@@ -77,7 +77,7 @@ class Normalising(OuterLearner):
         self.learner.check_devices(num_devices)
 
     def under(self, statistics: Statistics) -> OuterLearner:
-        """The other learner with its agent under given statistics; its theta is the plain one."""
+        """Returns the wrapped learner with its agent under given statistics; its theta holds no statistics."""
         inner: Normalised = self.inner.under(statistics)
         return self.learner.replace(inner=inner)
 
@@ -95,7 +95,7 @@ class Normalising(OuterLearner):
         return after._replace(theta=NormalisedTheta(after.theta, statistics)), metrics
 
     def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta | None:
-        """Returns the other learner's, of its own theta; no gradient moves the statistics."""
+        """Returns the wrapped learner's meta-gradient in its own theta; the statistics have none."""
         theta, statistics = state.theta
         return self.under(statistics).meta_gradient(state._replace(theta=theta), key)
 
@@ -105,7 +105,7 @@ class Normalising(OuterLearner):
 
 
 def live_randomly(tasks: TaskDistribution, length: int, num_tasks: int, key: jax.Array) -> Lifetime:
-    """``length`` steps of random actions in each of so many tasks, [1, length, num_tasks, 1]."""
+    """Returns ``length`` steps of random actions in each of ``num_tasks`` tasks, [1, length, num_tasks, 1]."""
     agent = Random(tasks.observation_size, tasks.action_space)
 
     def live(key: jax.Array) -> Lifetime:
@@ -115,10 +115,10 @@ def live_randomly(tasks: TaskDistribution, length: int, num_tasks: int, key: jax
 
 
 def check_scale(outer: OuterLearner) -> None:
-    """Warns where observations, as random actions meet them, are far from unit scale and nothing normalises them.
+    """Warns if observations under random actions are far from unit scale and are not normalised.
 
-    Networks are initialised for inputs of about unit size: of larger ones hidden units saturate, of smaller ones they notice
-    nothing. A feature may be small beside others, as velocities are beside positions, so smallness is judged of the largest.
+    Networks are initialised for inputs of about unit scale: larger ones saturate hidden units, and smaller ones hardly change
+    them. A feature may be much smaller than others, as velocities beside positions, so only the largest is checked for that.
     """
     if isinstance(outer, Normalising) and outer.observations:
         return
@@ -135,6 +135,6 @@ def check_scale(outer: OuterLearner) -> None:
 
 @partial(jax.jit, static_argnames=("tasks", "length"))
 def _sampled_scale(tasks: TaskDistribution, length: int) -> tuple[jax.Array, jax.Array]:
-    """The largest observation, and the largest standard deviation of a feature, under random actions."""
+    """Returns the largest observation, and the largest standard deviation of a feature, under random actions."""
     observation = live_randomly(tasks, length, NUM_SAMPLED, jax.random.key(0)).segments.timestep.observation
     return jnp.abs(observation).max(), observation.std(tuple(range(observation.ndim - 1))).max()

@@ -1,4 +1,4 @@
-"""Off-policy meta-learning: live a little, and learn much from what is kept of it."""
+"""Off-policy meta-learning: each outer step takes few rollouts and many gradient steps on replay buffers."""
 
 import math
 from functools import partial
@@ -42,9 +42,9 @@ from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTre
 
 
 class OffPolicyExtra(NamedTuple):
-    """State beside theta and the optimiser's."""
+    """State besides theta and the optimiser's."""
 
-    target_parameters: PyTree  # the moving average that targets are made of
+    target_parameters: PyTree  # parameters of the target networks: a moving average
     num_steps: jax.Array  # [] int32, outer steps taken
 
 
@@ -52,44 +52,43 @@ class TaskRecord(NamedTuple):
     """Data kept for one of the training tasks."""
 
     task: Task
-    replays: PyTree  # flashbax's state: the newest ``capacity`` steps lived in it, by whatever policy
+    replays: PyTree  # flashbax's state: the newest ``capacity`` steps in the task, by any behaviour policy
     contexts: ReplayStep  # [R, T] its newest lifetimes, which contexts are drawn from
-    num_lifetimes: jax.Array  # [] int32, lived in it so far
+    num_lifetimes: jax.Array  # [] int32, collected so far
 
 
 @struct.dataclass
 class OffPolicy(OuterLearner):
-    """The training tasks are drawn once, and each has a replay buffer of its own.
+    """Trains an off-policy agent on a fixed set of tasks, which are drawn once; each has its own replay buffer.
 
-    An outer step lives one lifetime in ``num_collected`` of the tasks, in turn. Then it learns: in ``num_passes`` passes over all
-    tasks, ``num_minibatches`` groups of them each, it takes a gradient step of the mean of the agent's loss, on a batch from each
-    task's replay, given one of each task's *newest* lifetimes. What an agent adapts to is so what it would live itself; what
-    it is judged on may be anything. Nothing is learned until every task's replay holds a row of ``inner.sequence_length`` lived
-    steps; until then the metrics of learning are 0.
+    An outer step collects one lifetime in each of ``num_collected`` tasks, in turn. It then makes ``num_passes`` passes over all
+    tasks, each in ``num_minibatches`` groups, with one gradient step for each group. The loss is the mean of the agent's loss
+    over the group's tasks, on a batch from each task's replay buffer and with one of the task's *newest* lifetimes as context. So
+    the context is close to what the current policy would collect, while the batch may come from any policy. Learning starts when
+    every task's replay buffer holds a row of ``inner.sequence_length`` steps; until then the metrics of learning are 0.
 
     Attributes:
       inner: the agent.
       num_tasks: training tasks.
-      num_collected: tasks lived in at each outer step; divides num_tasks.
-      num_passes: over all tasks, in an outer step.
+      num_collected: tasks in which a lifetime is collected at each outer step; divides num_tasks.
+      num_passes: passes over all tasks in an outer step.
       num_minibatches: groups of tasks in a pass; divides num_tasks.
-      batch_size: rows of a task's replay in a gradient step.
+      batch_size: rows of a task's replay buffer in a gradient step.
       microbatch_size: tasks that one device learns from at once; gradients are added up, so this bounds memory and changes
-        nothing else. It must divide the tasks that a device has in a group. None: as ``jmeta.parallel.tasks_at_once`` finds
-        fastest.
-      capacity: environment steps that each task's replay keeps.
-      num_contexts: newest lifetimes of a task, one of which is drawn as context for each gradient step. Many passes learn a
-        single one by heart; the more there are, the older the policy that lived them.
-      shaped: whether what is learned from a step is the tasks' shaped reward; what agents adapt to is the reward itself. Refused
-        for agents that fine-tune values, since those would be of two rewards.
+        nothing else. It must divide the tasks that a device has in a group. None: ``jmeta.parallel.tasks_at_once`` chooses it.
+      capacity: environment steps that each task's replay buffer keeps.
+      num_contexts: newest lifetimes of a task, one of which is drawn as context for each gradient step. Many passes overfit to a
+        single lifetime; with more lifetimes, the policies that collected them are older.
+      shaped: whether the agent learns from the tasks' shaped reward; the agent still adapts to the reward itself. Rejected for
+        agents that fine-tune values, since those would mix two rewards.
       task_weight: weight of a task in the objective, relative to the others. Equal by default.
-      random_steps: outer steps at first in which all actions are uniformly random.
-      explore_steps: outer steps over which exploration falls to its least; None for no fall.
-      learning_rate: of Adam, at first.
-      anneal_steps: outer steps over which it falls linearly to zero; None for a constant rate.
-      target_update_rate: how fast targets follow, in (0, 1].
-      max_gradient_norm: the norm of the gradient of each part of theta is clipped here: of the policy, of the critics, of the
-        temperature, of the encoder.
+      random_steps: number of first outer steps in which all actions are uniformly random.
+      explore_steps: outer steps over which exploration falls to its minimum; None for constant exploration.
+      learning_rate: initial learning rate of Adam.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero; None for a constant rate.
+      target_update_rate: update rate of the target networks' moving average, in (0, 1].
+      max_gradient_norm: maximum norm of the gradient of each part of theta (policy, critics, temperature, encoder), which is
+        clipped to it.
     """
 
     inner: OffPolicyAgent
@@ -154,7 +153,7 @@ class OffPolicy(OuterLearner):
 
     @property
     def replay_bytes(self) -> int:
-        """Returns the bytes of all tasks' replay and newest lifetimes, before any of it is allocated."""
+        """Returns the bytes of all tasks' replay buffers and newest lifetimes, before they are allocated."""
         records: TaskRecord = jax.eval_shape(self.init, jax.random.key(0)).by_task
         return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves((records.replays, records.contexts)))
 
@@ -222,7 +221,7 @@ class OffPolicy(OuterLearner):
         return self.inner.ship(state.theta, jax.tree.map(lambda x: x[chosen], rows), is_lived[chosen])
 
     def collect(self, state: MetaState, keys: jax.Array) -> tuple[TaskRecord, Lifetime]:
-        """Lives in the tasks whose turn it is; keys [n] are of this device's tasks."""
+        """Collects lifetimes in the tasks whose turn it is; keys [n] are of this device's tasks."""
         apart = self.num_tasks // self.num_collected
         turn = jnp.arange(len(keys) // apart) * apart + state.extra.num_steps % apart
         records: TaskRecord = state.by_task
@@ -242,7 +241,7 @@ class OffPolicy(OuterLearner):
     def learn(
         self, learner: PyTree, records: TaskRecord, keys: jax.Array, remaining: jax.Array | float = 1.0
     ) -> tuple[PyTree, Metrics]:
-        """All gradient steps of an outer step, at so much of the learning rate; keys [n] are of this device's tasks."""
+        """Takes all gradient steps of an outer step, with annealing factor ``remaining``; keys [n] are of this device's tasks."""
         transformation = self._transformation()
         weights = relative_weights(self.task_weight or _equally, records.task)
 
@@ -287,7 +286,7 @@ class OffPolicy(OuterLearner):
         return jax.grad(loss, has_aux=True)(theta)
 
     def draw(self, record: TaskRecord, key: jax.Array) -> tuple[Segment, ReplayStep, jax.Array]:
-        """One of the newest lifetimes [K, T, 1], a batch and a key for one task."""
+        """Returns one of the newest lifetimes [K, T, 1], a replay batch and a key for one task."""
         batch_key, lifetime_key, loss_key = jax.random.split(key, 3)
         batch = replay.sample(record.replays, batch_key, self.batch_size, self.inner.sequence_length, 1).experience
         which = jax.random.randint(lifetime_key, (), 0, jnp.clip(record.num_lifetimes, 1, self.num_contexts))
@@ -314,7 +313,7 @@ class OffPolicy(OuterLearner):
         return self.tasks.shaped_reward(task, observation, jnp.zeros(()), observation)
 
     def clip(self, gradient: PyTree) -> PyTree:
-        """The gradient of theta with the norm of each of the agent's parts at most ``max_gradient_norm``."""
+        """Clips the gradient of each of the agent's parts to the norm ``max_gradient_norm``."""
         clip = optax.clip_by_global_norm(self.max_gradient_norm)
         return jax.tree.map(lambda _, part: clip.update(part, clip.init(part))[0], self.inner.parts(gradient), gradient)
 
@@ -323,12 +322,12 @@ class OffPolicy(OuterLearner):
 
 
 def _equally(task: Task) -> jax.Array:
-    """Every task counts alike."""
+    """Returns the same weight for every task."""
     return jnp.ones((), jnp.float32)
 
 
 def as_segments(row: ReplayStep, protocol: Protocol) -> Segment:
-    """A lifetime's row [K T] as its segments [K, T, 1] of one stream, with neither decisions nor memory."""
+    """Returns a lifetime's row [K T] as segments [K, T, 1] of one stream, without decisions and memory."""
     length = protocol.segment_length
     whole = jax.tree.map(lambda x: x.reshape(-1, length, 1, *x.shape[1:]), row)
     return Segment(

@@ -1,4 +1,4 @@
-"""On-policy meta-learning: live in tasks, judge the decisions, decide again in replay. How theta moves is a subclass's."""
+"""On-policy meta-learning: rollouts, credit assignment and differentiable replay. A subclass defines the update of theta."""
 
 import abc
 import math
@@ -33,24 +33,24 @@ from jmeta.types import TASK_AXES, Decision, Lifetime, MetaState, Metrics, Proto
 
 
 class OnPolicyExtra(NamedTuple):
-    """State beside theta and the optimiser's."""
+    """State besides theta and the optimiser's."""
 
     statistics: PyTree  # of the credit assignment
     num_steps: jax.Array  # [] int32, outer steps taken
 
 
 class Experience(NamedTuple):
-    """Lifetimes in n tasks, and what their decisions were worth."""
+    """Lifetimes in n tasks, and the credit of their decisions."""
 
     tasks: Task  # [n]
-    begin_keys: jax.Array  # [n] how the lifetimes began
+    begin_keys: jax.Array  # [n] of ``inner.begin``
     lifetimes: Lifetime  # [K, T, n, B]
     credit: Credit  # [K, T, n, B]
-    behaviour: jax.Array  # [K, T, n, B] log-probabilities of the actions when they were taken
+    behaviour: jax.Array  # [K, T, n, B] log-probabilities of the actions under the behaviour policy
 
     @property
     def records(self) -> Record:
-        """Every step [K, T, n, B]."""
+        """Returns the records of all steps [K, T, n, B]."""
         whole = self.lifetimes.segments
         return Record(
             timestep=whole.timestep,
@@ -68,19 +68,19 @@ class Experience(NamedTuple):
 class OnPolicy(OuterLearner):
     """Base of on-policy outer learners; ``PPO``, ``ProMP`` and ``TrustRegion`` differ in how they update theta.
 
-    At each outer step ``num_tasks`` tasks are drawn, a lifetime is lived in each and its decisions are judged. A *replay* then
-    decides again under a theta that is being differentiated. It redoes whatever the inner learner does, so the one derivative is
-    MAML's meta-gradient and RL²'s backpropagation through time. Groups of a batch split over tasks, never over time.
+    An outer step draws ``num_tasks`` tasks, rolls out a lifetime in each and assigns credit to its decisions. A *replay* then
+    recomputes the decisions under the theta that is differentiated. It repeats whatever the inner learner does, so its derivative
+    is both MAML's meta-gradient and RL²'s backpropagation through time. Minibatches split the tasks, never the time.
 
     Attributes:
-      credit: how decisions are judged.
-      segment_weights: weight of each segment in the objective, one per segment; (0, 1) trains what happens after one adaptation.
+      credit: credit assignment: advantages and value targets.
+      segment_weights: weight of each segment in the objective, one per segment; (0, 1) trains the behaviour after one adaptation.
       microbatch_size: tasks that one device replays at once; the gradients of microbatches are added up, so this bounds memory
-        and changes nothing else. None: as ``jmeta.parallel.tasks_at_once`` finds fastest.
-      rematerialise: compute inner steps again when they are differentiated, rather than keep what they computed: less memory,
-        more time.
-      stream_chunks: groups of streams that are replayed and differentiated one after the other: bounds memory, as far as a single
-        task needs it. It must divide the number of streams.
+        and changes nothing else. None: ``jmeta.parallel.tasks_at_once`` chooses it.
+      rematerialise: recompute inner steps in the backward pass instead of storing their intermediate values: less memory, more
+        time.
+      stream_chunks: number of groups of streams that are replayed and differentiated one after the other, which bounds the memory
+        that a single task needs. It must divide the number of streams.
       task_weight: weight of a task in the objective, relative to the others of its batch; for distributions in which some kinds
         of task are rare. Equal by default.
     """
@@ -121,12 +121,12 @@ class OnPolicy(OuterLearner):
 
     @property
     def num_groups(self) -> int:
-        """Into how many groups of tasks a batch is split."""
+        """Returns the number of groups of tasks that a batch is split into."""
         return 1
 
     @property
     def weighted_segments(self) -> tuple[int, ...]:
-        """The segments that count."""
+        """Returns the indices of the segments with a weight other than 0."""
         return tuple(k for k, weight in enumerate(self.segment_weights) if weight)
 
     def memory_remedy(self) -> str:
@@ -140,10 +140,10 @@ class OnPolicy(OuterLearner):
 
     @abc.abstractmethod
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
-        """The outer step on one device, whose share of the tasks has these keys; new states are equal on all devices."""
+        """Takes the outer step on one device, with the keys of its tasks; new shared states are equal on all devices."""
 
     def gather(self, state: MetaState, keys: jax.Array) -> tuple[Experience, PyTree]:
-        """Lives a lifetime in each of n new tasks, keys [n], and judges its decisions.
+        """Rolls out a lifetime in each of n new tasks, keys [n], and assigns credit to its decisions.
 
         Returns:
           The experience, and the credit assignment's new statistics.
@@ -164,7 +164,7 @@ class OnPolicy(OuterLearner):
         return Experience(tasks, begin_keys, lifetimes, credit, behaviour), statistics
 
     def decide_again(self, theta: Theta, group: Experience, segments: tuple[int, ...]) -> Decision:
-        """Decisions [len(segments), T, n, B] under theta in those segments, differentiable."""
+        """Returns the decisions [len(segments), T, n, B] under theta in those segments, differentiable in theta."""
 
         def redo(begin_key: jax.Array, lifetime: Lifetime) -> Decision:
             begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
@@ -181,13 +181,13 @@ class OnPolicy(OuterLearner):
         return jax.vmap(redo, in_axes=(0, TASK_AXES), out_axes=2)(group.begin_keys, group.lifetimes)
 
     def term_mean(self, term: Term, decisions: Decision, group: Experience, segments: tuple[int, ...]) -> jax.Array:
-        """The mean of a term, its segments weighted, [].
+        """Returns the mean of a term over steps, weighted by segment, [].
 
         Args:
-          term: without its own weight.
+          term: the term; its own weight is not applied.
           decisions: [len(segments), T, n, B], of a replay.
-          group: what was lived.
-          segments: the segments that were decided again.
+          group: the recorded experience.
+          segments: the segments that were replayed.
         """
         weights = self.segment_weights_of(term)
         counted = tuple(k for k in segments if weights[k])
@@ -198,18 +198,18 @@ class OnPolicy(OuterLearner):
         return (each.mean((1, 2, 3)) * jnp.asarray([weights[k] for k in counted], jnp.float32)).sum()  # no product in TF32
 
     def segment_weights_of(self, term: Term) -> tuple[float, ...]:
-        """The weight of each segment in a term."""
+        """Returns the weight of each segment in a term."""
         return self.segment_weights if term.segments is None else term.segments
 
     def over_microbatches(self, function: Callable[[Experience], PyTree], group: Experience) -> PyTree:
-        """The mean of a function's result over the microbatches of a group, one at a time."""
+        """Returns the mean of a function over the microbatches of a group, evaluated one at a time."""
         (group_size,) = group.begin_keys.shape
         size = self.microbatch_size or tasks_at_once(group_size, self.protocol.num_streams)
         return mean_over_chunks(function, split_tasks(group, group_size // size))
 
 
 def lifetime_metrics(tasks: TaskDistribution, protocol: Protocol, lifetimes: Lifetime) -> Metrics:
-    """Mean return of the first episode, of the last one and of all of lifetimes [K, T, N, B]; NaN if an episode did not end."""
+    """Returns mean returns of the first and last episode (NaN if one did not end) and of the whole of lifetimes [K, T, N, B]."""
     segments = lifetimes.segments
     reward, done = segments.reward, segments.terminated | segments.truncated
     last = protocol.segment_length // tasks.horizon - 1
@@ -231,20 +231,20 @@ def take_segments(tree: PyTree, segments: tuple[int, ...]) -> PyTree:
 
 
 def split_tasks(group: Experience, num_groups: int) -> Experience:
-    """Deals the n tasks into [num_groups, ..., n / num_groups, ...]."""
+    """Splits the n tasks into groups, [num_groups, ..., n / num_groups, ...]."""
     deal = lambda axis, tree: deal_axis(tree, axis, num_groups)  # noqa: E731
     axes = Experience(tasks=0, begin_keys=0, lifetimes=TASK_AXES, credit=2, behaviour=2)  # type: ignore[arg-type]
     return jax.tree.map(deal, axes, group)
 
 
 def over_axes(function: Callable[..., Any], number: int) -> Callable[..., Any]:
-    """``vmap`` over the leading ``number`` axes."""
+    """Applies ``vmap`` over the leading ``number`` axes."""
     for _ in range(number):
         function = jax.vmap(function)
     return function
 
 
 def split_each(keys: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Two keys of each of [n] keys."""
+    """Splits each of [n] keys into two."""
     both = jax.vmap(jax.random.split)(keys)
     return both[:, 0], both[:, 1]

@@ -27,25 +27,25 @@ MakeOptimizer = Callable[[Any], optax.GradientTransformation]
 
 @struct.dataclass
 class PPO(OnPolicy):
-    """Gradient steps on a clipped surrogate.
+    """Updates theta by gradient steps on a clipped surrogate.
 
     For ``num_epochs`` passes over ``num_minibatches`` groups of tasks, replays their lifetimes under theta and steps along the
     gradient of
 
-        sum_k score_k * mean_t [min(rho A, clip(rho) A) + entropy_coefficient * H] - value loss,
+        sum_k segment_weights_k * mean_t [min(rho A, clip(rho) A) + entropy_coefficient * H - value loss].
 
-    which ``objective`` has as a tuple of terms, and ``terms`` adds others. With one epoch and one minibatch it is plain policy
-    gradient.
+    ``objective`` returns these as a tuple of terms, and ``terms`` adds others. With one epoch and one minibatch it is plain
+    policy gradient.
 
     Attributes:
       num_epochs: passes over the same lifetimes.
       num_minibatches: groups of tasks in a pass; it and the number of devices must divide num_tasks.
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many:
-        the policy first goes on trying, then becomes sure. None keeps both.
-      learning_rate: of the optimiser, at first.
-      max_gradient_norm: the meta-gradient's global norm is clipped here.
+        the policy explores first and then becomes deterministic. None keeps both constant.
+      learning_rate: initial learning rate of the optimiser.
+      max_gradient_norm: maximum global norm of the meta-gradient, which is clipped to it.
       clip_epsilon: half-width of PPO's ratio interval.
-      entropy_coefficient: weight of the policy's entropy, at first.
+      entropy_coefficient: initial weight of the policy's entropy.
       optimizer: learning rate -> optax transformation.
       terms: further terms of the loss, see ``jmeta.outer.Term``.
 
@@ -64,7 +64,7 @@ class PPO(OnPolicy):
     terms: tuple[Term, ...] = ()
 
     tries_for: ClassVar[float] = 0.5
-    """The share of ``anneal_steps`` in which the entropy coefficient falls to zero."""
+    """Share of ``anneal_steps`` over which the entropy coefficient falls to zero."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,7 +89,7 @@ class PPO(OnPolicy):
         return self.improve(state, *self.gather(state, keys))
 
     def improve(self, state: MetaState, experience: Experience, statistics: PyTree) -> tuple[MetaState, Metrics]:
-        """Moves theta by what was gathered."""
+        """Updates theta from the gathered experience."""
         remaining = remaining_rate(state.extra.num_steps, self.anneal_steps)
         groups = split_tasks(experience, self.num_minibatches)
         transformation = self._transformation()
@@ -116,17 +116,17 @@ class PPO(OnPolicy):
         return state._replace(theta=theta, opt_state=opt_state, extra=extra), metrics
 
     def gradient(self, theta: Theta, group: Experience, remaining: jax.Array | float = 1.0) -> tuple[Theta, Metrics]:
-        """The gradient of minus the objective on a group of tasks, replayed a microbatch at a time, and metrics.
+        """Returns the gradient of the loss on a group of tasks, replayed a microbatch at a time, and metrics.
 
         Args:
-          theta: what is being differentiated.
-          group: the tasks.
-          remaining: what is left of the learning rate, which tells what is left of the entropy coefficient.
+          theta: meta-parameters that the loss is differentiated in.
+          group: experience in the tasks.
+          remaining: annealing factor of the learning rate, which determines that of the entropy coefficient.
         """
         return self.over_microbatches(lambda microbatch: jax.grad(self.loss, has_aux=True)(theta, microbatch, remaining), group)
 
     def loss(self, theta: Theta, group: Experience, remaining: jax.Array | float = 1.0) -> tuple[jax.Array, Metrics]:
-        """The sum of the terms on a group of tasks, and each of them."""
+        """Returns the sum of the terms on a group of tasks, and each of them as a metric."""
         terms = self.objective(remaining)
         weights = [self.segment_weights_of(term) for term in terms]
         segments = tuple(k for k in range(self.protocol.num_segments) if any(weight[k] for weight in weights))
@@ -138,7 +138,7 @@ class PPO(OnPolicy):
         return loss, {"loss": loss} | {term.name: mean for term, mean in zip(terms, means, strict=True)}
 
     def objective(self, remaining: jax.Array | float = 1.0) -> tuple[Term, ...]:
-        """The terms of the loss, and those that are only reported, where so much of the learning rate is left."""
+        """Returns the terms of the loss and those that are only reported, at the annealing factor ``remaining``."""
         entropy_coefficient = self.entropy_coefficient * left_of_share(self.tries_for, remaining)
         return (
             ClippedSurrogate("loss/policy", clip_epsilon=self.clip_epsilon),
@@ -150,7 +150,7 @@ class PPO(OnPolicy):
         )
 
     def schedule(self, remaining: jax.Array) -> jax.Array:
-        """Scale factor of the learning rate where ``remaining`` of ``anneal_steps`` is left, 1 down to 0: linear."""
+        """Returns the learning rate's factor when a share ``remaining`` of ``anneal_steps`` is left, from 1 to 0: linear."""
         return remaining
 
     def _transformation(self) -> optax.GradientTransformation:

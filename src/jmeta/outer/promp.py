@@ -15,11 +15,11 @@ from jmeta.ranges import NonNegative, Positive
 from jmeta.types import MetaState, Metrics, PyTree, Theta
 
 LEAST_COEFFICIENT = 1e-6
-"""Smallest coefficient of the divergence before adaptation that an adaptive one falls to."""
+"""Minimum of an adaptive coefficient of the divergence before adaptation."""
 
 
 class ProMPExtra(NamedTuple):
-    """State beside theta and the optimiser's."""
+    """State besides theta and the optimiser's."""
 
     statistics: PyTree  # of the credit assignment
     num_steps: jax.Array  # [] int32, outer steps taken
@@ -30,18 +30,18 @@ class ProMPExtra(NamedTuple):
 class ProMP(PPO):
     """``PPO`` that also keeps the policies *before* the last adaptation near those that gathered the data.
 
-    The clipped surrogate bounds how far the adapted policies move in an outer step. What they adapt from moves too, and the data
-    of the inner steps goes stale with it, so
+    The clipped surrogate bounds the change of the adapted policies in an outer step. The policies before adaptation change too,
+    and the data of the inner steps becomes off-policy. The objective therefore has a penalty:
 
         maximise  PPO's objective of the weighted segments - kl_coefficient * mean KL(recorded || now) in the other segments.
 
-    The inner steps of a replay weigh the recorded decisions by their likelihood ratio, see ``jmeta.inner.maml.MAML``.
+    The inner steps of a replay weight the recorded decisions by their likelihood ratio, see ``jmeta.inner.maml.MAML``.
 
     Attributes:
-      kl_coefficient: eta of the paper, at least 0; where it adapts, the first one.
-      target_kl: if given, the coefficient doubles after an outer step whose divergence before adaptation exceeds 1.5 times this,
-        in nats, and halves after one that stays below two thirds of it, to ``LEAST_COEFFICIENT`` at least: from 0 there would be
-        no way back. None keeps the coefficient.
+      kl_coefficient: eta of the paper, at least 0; its initial value if it adapts.
+      target_kl: target of the divergence before adaptation, in nats. The coefficient doubles after an outer step with more than
+        1.5 times this, and halves after one with less than two thirds of it. Its minimum is ``LEAST_COEFFICIENT``, since doubling
+        can't raise 0. None keeps the coefficient constant.
 
     References:
       Rothfuss et al. 2019, arXiv 1810.06784, equation 13. The adaptive coefficient: their code, and Schulman et al. 2017,
@@ -55,7 +55,7 @@ class ProMP(PPO):
         super().__post_init__()
         if all(self.segment_weights):
             raise ValueError(
-                f"segment_weights={self.segment_weights}: every segment counts, so there is none to keep near; use PPO"
+                f"segment_weights={self.segment_weights}: every segment has a weight, so none is left for the KL penalty; use PPO"
             )
 
     def init(self, key: jax.Array) -> MetaState:
@@ -74,7 +74,7 @@ class ProMP(PPO):
         return state, metrics
 
     def adapted(self, coefficient: jax.Array, kl: jax.Array) -> jax.Array:
-        """The coefficient [] of the next outer step, after one with this divergence before adaptation; ``target_kl`` is given."""
+        """Returns the coefficient [] after an outer step with this divergence before adaptation; ``target_kl`` must be given."""
         factor = jnp.select([kl > 1.5 * self.target_kl, kl < self.target_kl / 1.5], [2.0, 0.5], 1.0)  # type: ignore[operator]
         return jnp.maximum(coefficient * factor, LEAST_COEFFICIENT).astype(coefficient.dtype)
 
@@ -83,12 +83,12 @@ class ProMP(PPO):
 
     @property
     def kl_before(self) -> Term:
-        """Mean divergence of the recorded policies from those under theta, in the segments without a weight."""
+        """Returns the term of the KL from recorded policies to those under theta, over the segments without a weight."""
         before = tuple(0.0 if weight else 1.0 for weight in self.segment_weights)
         share = tuple(weight / sum(before) for weight in before)
         return Divergence("policy/kl_before", weight=self.kl_coefficient, segments=share)
 
     def measure(self, theta: Theta, group: Experience) -> jax.Array:
-        """The divergence before adaptation under theta, []."""
+        """Returns the divergence before adaptation under theta, []."""
         before = tuple(k for k, weight in enumerate(self.segment_weights) if not weight)
         return self.term_mean(self.kl_before, self.decide_again(theta, group, before), group, before)

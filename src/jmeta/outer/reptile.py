@@ -1,4 +1,4 @@
-"""Reptile: move the initial weights towards where adaptation takes them (Nichol et al. 2018, arXiv 1803.02999)."""
+"""Reptile: move the initial weights towards the adapted weights (Nichol et al. 2018, arXiv 1803.02999)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,16 +20,16 @@ from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTre
 
 @struct.dataclass
 class Reptile(OuterLearner):
-    """theta <- theta + learning_rate * mean over tasks of (phi - theta), phi after the lifetime's adaptations.
+    """Steps theta <- theta + learning_rate * mean over tasks of (phi - theta), with phi after the lifetime's adaptations.
 
-    No derivative is taken of anything but the inner loss. With a single inner step it would be training on all tasks at once;
-    from two steps on the difference contains the term that makes gradients of one task's steps agree.
+    Only the inner loss is differentiated. With a single inner step this is joint training on all tasks. With two or more, the
+    difference contains a term that aligns the gradients of a task's steps.
 
     Attributes:
-      inner: a ``MAML``, whose phi is weights like theta's, with an update rule that has nothing to learn.
-      learning_rate: epsilon of the paper, of ``optimizer``.
+      inner: a ``MAML``, whose phi is weights like theta's, with an update rule that has no parameters to learn.
+      learning_rate: epsilon of the paper, the learning rate of ``optimizer``.
       anneal_steps: outer steps over which the learning rate falls linearly to zero; None for a constant.
-      optimizer: learning rate -> optax transformation, fed theta - phi as if it were a gradient.
+      optimizer: learning rate -> optax transformation, which takes theta - phi as the gradient.
 
     References:
       Nichol et al. 2018, arXiv 1803.02999.
@@ -47,11 +47,11 @@ class Reptile(OuterLearner):
         check_protocol(self.tasks, self.protocol)
         check_fit(self.inner, self.tasks)
         if not isinstance(self.inner.unwrapped, MAML):
-            raise ValueError(f"Reptile moves theta towards phi, and {type(self.inner).__name__}'s are not alike: use MAML")
-        if self.protocol.num_segments < 2:
             raise ValueError(
-                "num_segments=1: nothing adapts, so there is nowhere to move; give one segment more than inner steps"
+                f"Reptile moves theta towards phi, and those of {type(self.inner).__name__} differ in kind: use MAML"
             )
+        if self.protocol.num_segments < 2:
+            raise ValueError("num_segments=1: nothing adapts, so theta would not change; use one segment more than inner steps")
         self.check_devices(1)
 
     def check_devices(self, num_devices: int) -> None:
@@ -64,7 +64,7 @@ class Reptile(OuterLearner):
         return MetaState(theta, self.optimizer(self.learning_rate).init(theta), jnp.zeros((), jnp.int32))
 
     def meta_gradient(self, state: MetaState, key: jax.Array) -> None:
-        """Returns None: Reptile follows phi - theta, which is no gradient."""
+        """Returns None: Reptile follows phi - theta, which is not a gradient."""
 
     def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
         self.check_devices(num_task_devices())
@@ -84,7 +84,7 @@ class Reptile(OuterLearner):
         return MetaState(theta, opt_state, state.extra + 1), metrics
 
     def _adapted(self, theta: PyTree, key: jax.Array) -> tuple[PyTree, Lifetime]:
-        """All weights after the adaptations of a lifetime in a new task, and the lifetime."""
+        """Returns all weights after the adaptations of a lifetime in a new task, and the lifetime."""
         task_key, begin_key, start_key, live_key = jax.random.split(key, 4)
         begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
         task = self.tasks.sample(task_key)

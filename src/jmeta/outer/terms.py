@@ -1,4 +1,4 @@
-"""Terms of an on-policy loss: what is minimised of one decision, with which weight and in which segments."""
+"""Terms of an on-policy loss: functions of one decision, each with a weight and segment weights."""
 
 import abc
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from jmeta.types import Decision, Timestep
 
 
 class Record(NamedTuple):
-    """One step as it was lived."""
+    """One recorded step."""
 
     timestep: Timestep
     decision: Decision  # of the behaviour policy, without extras
@@ -39,7 +39,7 @@ class Term(abc.ABC):
     leaves, so whole trainings ``vmap`` over them.
 
     Attributes:
-      name: of the metric that reports the mean, without the weight; such as "loss/reward".
+      name: name of the metric that reports the mean, without the weight; such as "loss/reward".
       weight: factor in the loss. None reports the term and leaves it out of the loss.
       segments: weight of each segment, as long as the protocol's ``num_segments``; None for the learner's ``segment_weights``.
     """
@@ -53,9 +53,9 @@ class Term(abc.ABC):
         """Returns the term [] of one decision.
 
         Args:
-          decision: made again in a replay, under the theta that is differentiated, with the network's extras.
-          record: the same step as it was lived.
-          credit: what the decision was worth, [] each.
+          decision: recomputed in a replay, under the theta that is differentiated, with the network's extras.
+          record: the recorded step.
+          credit: credit of the recorded decision, [] each.
         """
 
 
@@ -86,7 +86,7 @@ class LikelihoodRatio(Term):
 
 @struct.dataclass
 class ValueLoss(Term):
-    """The critic's loss, as the credit assignment has it.
+    """The critic's loss, as the credit assignment defines it.
 
     Attributes:
       credit: the credit assignment.
@@ -100,7 +100,7 @@ class ValueLoss(Term):
 
 @struct.dataclass
 class Entropy(Term):
-    """Entropy of the policy, in nats; a negative weight keeps it up."""
+    """Entropy of the policy, in nats; a negative weight rewards it."""
 
     def __call__(self, decision: Decision, record: Record, credit: Credit) -> jax.Array:
         return decision.distribution.entropy()
@@ -125,7 +125,7 @@ class ApproximateDivergence(Term):
 
 @struct.dataclass
 class ClippedShare(Term):
-    """1 where the ratio of probabilities is outside of the interval that ``ClippedSurrogate`` clips to, else 0.
+    """1 where the likelihood ratio is outside of the interval that ``ClippedSurrogate`` clips to, else 0.
 
     Attributes:
       clip_epsilon: half-width of the interval.

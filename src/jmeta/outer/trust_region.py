@@ -24,34 +24,34 @@ class _Trial(NamedTuple):
     """A point of the line search."""
 
     theta: Theta
-    gain: jax.Array  # [] of the surrogate over where the step began
+    gain: jax.Array  # [] of the surrogate over its value before the step
     kl: jax.Array  # []
     number: jax.Array  # [] int32, trials before
 
 
 @struct.dataclass
 class TrustRegion(OnPolicy):
-    """The natural-gradient step of a given size in policy space, MAML's own outer optimiser.
+    """Takes a natural-gradient step with a bound on the KL divergence, as MAML's own outer optimiser.
 
     With S the likelihood-ratio surrogate of the weighted segments, and KL the mean divergence of the recorded policies from those
     of a replay under theta,
 
         x = (H + damping)^-1 grad S,        H = hess KL,        step = x sqrt(2 max_kl / x^T H x),
 
-    by conjugate gradients; then the first of step, ratio step, ratio^2 step, ... that raises S and keeps KL within max_kl. If
-    none does, theta stays. Where a segment follows adaptations, S and KL are functions of theta *through* them.
+    with x by conjugate gradients. A line search takes the first of step, ratio step, ratio^2 step, ... that raises S and keeps
+    KL within max_kl. If none does, theta stays. If a segment follows adaptations, S and KL are functions of theta *through* them.
 
     At the recorded theta, H = J^T M J with J the derivative of the policies' parameters and M the Hessian of KL in those. J^T is
-    a backward pass, and J is got by transposing it, so no forward mode is needed and inner gradients may be mixed-mode.
+    a backward pass, and J is its transpose, so forward mode is not needed and inner gradients may be mixed-mode.
 
-    The credit assignment must do without a critic, which this optimiser would not train.
+    The credit assignment must have no critic, since this optimiser does not train one.
 
     Attributes:
-      max_kl: mean divergence that a step may make, in nats.
-      damping: added to H, in nats.
-      num_cg_steps: conjugate-gradient steps at most.
-      backtrack_ratio: by which a refused step shrinks, in (0, 1).
-      max_backtracks: trials of the line search.
+      max_kl: maximum mean divergence of a step, in nats.
+      damping: multiple of the identity that is added to H, in nats.
+      num_cg_steps: maximum number of conjugate-gradient steps.
+      backtrack_ratio: factor by which a rejected step shrinks, in (0, 1).
+      max_backtracks: maximum number of trials of the line search.
     """
 
     max_kl: jax.Array | Positive = 0.01
@@ -118,18 +118,18 @@ class TrustRegion(OnPolicy):
         return MetaState(new, (), OnPolicyExtra(statistics, state.extra.num_steps + 1)), metrics
 
     def surrogate(self, theta: Theta, group: Experience) -> jax.Array:
-        """S of theta on a group of tasks; its gradient at the recorded theta is the meta-gradient."""
+        """Returns S of theta on a group of tasks; its gradient at the recorded theta is the meta-gradient."""
         return self.surrogate_and_kl(theta, group)[0]
 
     def surrogate_and_kl(self, theta: Theta, group: Experience) -> tuple[jax.Array, jax.Array]:
-        """S of theta, and the mean divergence of the recorded policies from those under theta, in a group's weighted segments."""
+        """Returns S of theta, and the mean KL from the recorded policies to those under theta, in a group's weighted segments."""
         decisions = self.decide_again(theta, group, self.weighted_segments)
         return -self.term_mean(LikelihoodRatio("loss"), decisions, group, self.weighted_segments), self._divergence(
             decisions, group
         )
 
     def kl_hessian(self, theta: Theta, group: Experience, vector: Theta) -> Theta:
-        """The Hessian of KL at the theta that lived the group, times a vector."""
+        """Returns the Hessian of KL, at the theta that collected the group, times a vector."""
         again = lambda theta: self.decide_again(theta, group, self.weighted_segments)  # noqa: E731
         decisions, pull_back = jax.vjp(again, theta)
         push_forward = jax.linear_transpose(lambda cotangent: pull_back(cotangent)[0], decisions)
