@@ -1,11 +1,21 @@
-"""The laws of ``jmeta.testing``, on every learner there is."""
+"""The laws of ``jmeta.testing``, on every learner there is; an operation on arrays of different ranks is an error in them."""
 
+from collections.abc import Iterator
+
+import jax
 import pytest
 
 from jmeta.algorithms import ALGORITHMS
 from jmeta.testing import LAWS, LearnerCase
 from jmeta.testing.laws import Law
 from tests.laws.learners import LEARNERS, OUTER_LEARNERS
+
+
+@pytest.fixture(autouse=True)
+def no_rank_promotion() -> Iterator[None]:
+    """An axis that is broadcast without being written down is a common way to a wrong mean."""
+    with jax.numpy_rank_promotion("raise"):
+        yield
 
 
 @pytest.fixture(scope="module", params=OUTER_LEARNERS)

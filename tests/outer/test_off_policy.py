@@ -166,7 +166,7 @@ def test_policy_and_critics_see_the_same_reward_of_the_episode_and_the_same_cloc
     spy = Spy(**{name: getattr(agent.q_learner, name) for name in agent.q_learner.__dataclass_fields__})
     agent = agent.replace(q_learner=spy)
     context, _, key = jax.tree.map(lambda x: x[0], jax.jit(jax.vmap(outer.draw))(state.by_task, KEYS))
-    rows = jax.tree.map(lambda x: x[0, 0], state.by_task.recent)
+    rows = jax.tree.map(lambda x: x[0, 0], state.by_task.contexts)
     batch = jax.tree.map(lambda x: x[None], rows)
     jax.jit(agent.loss)(state.theta, state.extra.target_parameters, context, batch, key)
     jax.effects_barrier()
@@ -260,7 +260,7 @@ def test_actions_are_random_at_first() -> None:
 def test_random_actions_have_the_probability_they_are_drawn_with() -> None:
     """1/4 each of four actions, 1/2 for each side of a box; the policy's own where they are not random."""
     x, key = jnp.array([0.3, -0.2, 0.5]), jax.random.key(1)
-    few, box = DQN.create(3, Discrete(4), (8,), epsilon=0.1), SAC.of(3, Continuous(2), (8,))
+    few, box = DQN.create(3, Discrete(4), (8,), epsilon=0.1), SAC.create(3, Continuous(2), (8,))
     for agent, action, expected in ((few, jnp.int32(2), np.log(0.25)), (box, jnp.array([0.3, -0.9]), 2 * np.log(0.5))):
         own = agent.decide(agent.init(key), x).distribution
         random, policy = (RandomOr(own, jnp.bool_(is_random), agent.action_space) for is_random in (True, False))

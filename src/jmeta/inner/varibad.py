@@ -100,7 +100,7 @@ class PairMLP(nnx.Module):
         self.output = Linear(widths[-1], num_outputs, rngs=rngs)
 
     def __call__(self, latents: jax.Array, inputs: jax.Array) -> jax.Array:
-        both = jax.nn.relu(self.of_latent(latents)[:, None] + self.of_input(inputs))
+        both = jax.nn.relu(self.of_latent(latents)[:, None] + self.of_input(inputs)[None])
         return self.output(self.hidden(both))
 
 
@@ -169,7 +169,7 @@ class VariBAD(BeliefAgent):
         metrics = {"belief/kl": kl.mean(), "belief/reward": -likelihood / length}
         loss = self.kl_weight * kl.mean() - likelihood
         if following is not None:
-            error = 0.5 * jnp.square(following - after).sum(-1).mean()
+            error = 0.5 * jnp.square(following - after[None]).sum(-1).mean()
             metrics["belief/transition"] = error
             loss = loss + self.transition_weight * error * length
         return loss / length, metrics | {"belief/loss": loss / length}
@@ -177,9 +177,9 @@ class VariBAD(BeliefAgent):
     def reward_log_likelihood(self, decoded: jax.Array, reward: jax.Array) -> jax.Array:
         """Returns log-likelihoods [M, L] of rewards [L] under decoded rewards [M, L, num_rewards], up to a constant."""
         if not self.reward_values:
-            return -0.5 * jnp.square(decoded[..., 0] - reward)
+            return -0.5 * jnp.square(decoded[..., 0] - reward[None])
         values = jnp.asarray(self.reward_values, jnp.float32)
-        which = jnp.argmin(jnp.abs(reward[:, None] - values), axis=-1)
+        which = jnp.argmin(jnp.abs(reward[:, None] - values[None]), axis=-1)
         mask = jnp.arange(len(self.reward_values)) == which[:, None]
         return jnp.where(mask, jax.nn.log_softmax(decoded), 0.0).sum(-1)
 

@@ -8,7 +8,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from jmeta.networks.core import Core, newest, positions
-from jmeta.networks.linear import Linear
+from jmeta.networks.linear import Linear, for_features
 
 
 class Cache(NamedTuple):
@@ -74,10 +74,10 @@ class CausalAttention(nnx.Module):
         position, span = positions(cache.num_steps, length, resets)
         query, key, value = self._project(xs, position)
         step = jnp.arange(length)
-        distance = step[:, None] - step
-        seen = (distance >= 0) & (distance < window) & (span[:, None] == span)
+        distance = step[:, None] - step[None]
+        seen = (distance >= 0) & (distance < window) & (span[:, None] == span[None])
         age = (cache.num_steps - 1 - jnp.arange(window)) % window  # of a slot; the newest is 0
-        before = (age < cache.num_steps) & (step[:, None] + age + 1 < window) & (span[:, None] == 0)
+        before = (age < cache.num_steps)[None] & (step[:, None] + age[None] + 1 < window) & (span[:, None] == 0)
         keys, values = jnp.concatenate([cache.keys, key]), jnp.concatenate([cache.values, value])
         outputs = self._attend(query, keys, values, jnp.concatenate([before, seen], axis=1))
 
@@ -96,6 +96,7 @@ class CausalAttention(nnx.Module):
 
     def _attend(self, query: jax.Array, keys: jax.Array, values: jax.Array, seen: jax.Array) -> jax.Array:
         scores = jnp.einsum("thk,shk->hts", query, keys) / jnp.sqrt(jnp.float32(self.sizes[1]))
+        seen = seen[None]  # alike for all heads
         weights = jax.nn.softmax(jnp.where(seen, scores, -1e9), axis=-1)
         return jnp.einsum("hts,shv->thv", weights, values).reshape(len(query), -1)
 
@@ -104,7 +105,7 @@ def turn(vectors: jax.Array, position: jax.Array) -> jax.Array:
     """Rotates pairs of coordinates of vectors [T, H, K] by position [T] times frequencies from 1 down to 1 / 10,000."""
     half = vectors.shape[-1] // 2
     frequency = 10_000.0 ** (-jnp.arange(half, dtype=jnp.float32) / half)
-    angle = position.astype(jnp.float32)[:, None, None] * frequency
+    angle = position.astype(jnp.float32)[:, None, None] * frequency[None, None]
     a, b = vectors[..., :half], vectors[..., half:]
     return jnp.concatenate([a * jnp.cos(angle) - b * jnp.sin(angle), a * jnp.sin(angle) + b * jnp.cos(angle)], axis=-1)
 
@@ -204,6 +205,6 @@ class _Gate(nnx.Module):
     def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
         a, b, c = jnp.split(self.of_contribution(y).astype(jnp.float32), 3, axis=-1)
         d, e = jnp.split(self.of_stream(x).astype(jnp.float32), 2, axis=-1)
-        reset, update = jax.nn.sigmoid(a + d), jax.nn.sigmoid(b + e - self.bias[...])
+        reset, update = jax.nn.sigmoid(a + d), jax.nn.sigmoid(b + e - for_features(self.bias[...], e))
         candidate = jnp.tanh(c + self.of_rest(reset * x).astype(jnp.float32))
         return (1.0 - update) * x + update * candidate

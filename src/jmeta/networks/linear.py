@@ -15,6 +15,11 @@ class Linear(nnx.Linear):
         super().__init__(num_inputs, num_outputs, dot_general=_dot_general, **options)
 
 
+def for_features(parameter: jax.Array, x: jax.Array) -> jax.Array:
+    """Returns a parameter [size] with leading axes of length 1, as many as x [..., size] has."""
+    return parameter.reshape((1,) * (x.ndim - 1) + parameter.shape)
+
+
 @jax.custom_jvp
 def product(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Computes ``x @ kernel``, [..., in] and [in, out] to [..., out].

@@ -6,7 +6,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from jmeta.networks.core import Core
-from jmeta.networks.linear import Linear
+from jmeta.networks.linear import Linear, for_features
 
 
 class LRU(Core):
@@ -94,7 +94,8 @@ class _Layer(nnx.Module):
         """Maps inputs [..., size] to the complex input of the state, and to the skip connection D * u."""
         u = self.norm(x)
         real, imaginary = jnp.split(self.drive(u).astype(jnp.float32), 2, axis=-1)
-        return jnp.exp(self.log_scale[...]) * jax.lax.complex(real, imaginary), self.direct[...] * u
+        scale, direct = (for_features(parameter[...], u) for parameter in (self.log_scale, self.direct))
+        return jnp.exp(scale) * jax.lax.complex(real, imaginary), direct * u
 
     def after(self, state: jax.Array, direct: jax.Array) -> jax.Array:
         """Maps the state [..., size] and the skip connection to the residual of the block."""

@@ -52,13 +52,15 @@ class AskTell(Evolution):
         state, keys, search_key = shared
         strategy, params = self._strategy(state.theta)
         ask_key, tell_key = jax.random.split(search_key)
-        population, searching = strategy.ask(ask_key, state.opt_state, params)
+        with jax.numpy_rank_promotion("allow"):  # evosax adds arrays of different ranks
+            population, searching = strategy.ask(ask_key, state.opt_state, params)
         population = jax.tree.map(lambda x, like: x.astype(like.dtype), population, state.theta)
         number = 2 * len(pairs)
         mine = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, device_index() * number, number), population)
         fitness, metrics = self.over_members(lambda theta: self.fitness(theta, keys), mine)
         everyone = gather_devices(fitness)
-        searching, _ = strategy.tell(tell_key, population, -everyone, searching, params)
+        with jax.numpy_rank_promotion("allow"):
+            searching, _ = strategy.tell(tell_key, population, -everyone, searching, params)
         searching = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), searching, state.opt_state)
         theta = jax.tree.map(lambda x, like: x.astype(like.dtype), strategy.get_mean(searching), state.theta)
         metrics = mean_over_devices(jax.tree.map(lambda x: x.mean(0), metrics))
@@ -90,7 +92,8 @@ def _check_strategy(make: Callable[[int, Theta], Any], population_size: int, str
         population, state = strategy.ask(key, state, strategy.default_params)
         return strategy.tell(key, population, jnp.zeros(population_size), state, strategy.default_params)
 
-    text = jax.jit(generation).trace(jax.random.key(0)).lower(lowering_platforms=("cpu",)).as_text()
+    with jax.numpy_rank_promotion("allow"):
+        text = jax.jit(generation).trace(jax.random.key(0)).lower(lowering_platforms=("cpu",)).as_text()
     if "lapack" in text:
         raise ValueError(
             f"strategy={name} calls LAPACK, and two concurrent batched LAPACK calls can deadlock on a CPU: use "

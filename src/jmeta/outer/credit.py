@@ -159,7 +159,7 @@ class EpisodeCritic(LifetimeCritic):
 
     def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
         done = segments.terminated | segments.truncated
-        last = (jnp.arange(done.shape[1]) == done.shape[1] - 1)[:, None, None]
+        last = (jnp.arange(done.shape[1]) == done.shape[1] - 1)[None, :, None, None]
         as_number = lambda x: x.astype(segments.reward.dtype)  # noqa: E731
         return segments.reward, as_number(~(done | last)), as_number(done | ~last)
 

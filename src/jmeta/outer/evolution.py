@@ -38,7 +38,7 @@ class Evolution(OuterLearner):
     Attributes:
       segment_weights: weight of each segment's rewards.
       population_size: thetas that are rolled out at each outer step; even.
-      members_at_once: pairs of members (single ones for ``AskTell``) that one device rolls out at once, which bounds memory; None for all.
+      members_at_once: pairs of members (single ones for ``AskTell``) that one device rolls out at once; None for all.
     """
 
     inner: InnerLearner

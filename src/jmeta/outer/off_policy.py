@@ -214,7 +214,7 @@ class OffPolicy(OuterLearner):
             return state.theta
         number = -(-self.inner.num_shipped // self.num_tasks)
         length, replays = self.inner.sequence_length, state.by_task.replays
-        draw = lambda replays, key: replay.sample(replays, key, number, length, 1).experience  # noqa: E731
+        draw = lambda replays, key: sample_rows(replays, key, number, length)  # noqa: E731
         rows = merge_axis(jax.vmap(draw)(replays, jax.random.split(jax.random.key(0), self.num_tasks)), 0)
         is_lived = jnp.repeat(replay.can_sample(replays, length), number)
         chosen = jax.random.permutation(jax.random.key(1), len(is_lived))[: self.inner.num_shipped]
@@ -288,7 +288,7 @@ class OffPolicy(OuterLearner):
     def draw(self, record: TaskRecord, key: jax.Array) -> tuple[Segment, ReplayStep, jax.Array]:
         """Returns one of the newest lifetimes [K, T, 1], a replay batch and a key for one task."""
         batch_key, lifetime_key, loss_key = jax.random.split(key, 3)
-        batch = replay.sample(record.replays, batch_key, self.batch_size, self.inner.sequence_length, 1).experience
+        batch = sample_rows(record.replays, batch_key, self.batch_size, self.inner.sequence_length)
         which = jax.random.randint(lifetime_key, (), 0, jnp.clip(record.num_lifetimes, 1, self.num_contexts))
         return as_segments(jax.tree.map(lambda x: x[which], record.contexts), self.protocol), batch, loss_key
 
@@ -340,3 +340,9 @@ def as_segments(row: ReplayStep, protocol: Protocol) -> Segment:
         next_observation=whole.next_observation,
         memory=(),
     )
+
+
+def sample_rows(replays: PyTree, key: jax.Array, number: int, length: int) -> ReplayStep:
+    """Returns rows [number, length] of consecutive steps of one task's replay buffer, drawn uniformly with replacement."""
+    with jax.numpy_rank_promotion("allow"):  # flashbax adds arrays of different ranks
+        return replay.sample(replays, key, number, length, 1).experience
