@@ -353,13 +353,13 @@ def test_help_speaks_the_language_of_the_command_line(jmeta):
         "Must divide --num-tasks; see --core gru, or all of rl2-es: 3 --num-tasks.\n\n    a  =  b\n\nwith --no-greedy."
     )
     assert plain("of ``num_arms`` arms", ("num_arms",), "--task.") == "of --task.num-arms arms"
-    assert "groups of lifetimes in a pass; must divide --num-tasks." in jmeta("train", "rl2", "--help").words
+    assert "minibatches of lifetimes in each pass; must divide --num-tasks." in jmeta("train", "rl2", "--help").words
 
 
 def test_help_of_an_algorithm_needs_no_task(jmeta):
     said = jmeta("train", "rl2", "--help")
     assert said.status == 0
-    assert "--hidden-size INT units of the core" in said.words
+    assert "--hidden-size INT hidden units of the core" in said.words
     assert "bernoulli-bandit" in said.words
 
 
@@ -409,7 +409,7 @@ def test_help_says_the_ranges_of_numbers(jmeta):
     assert "clipped to this global norm (above 0)." in said
     assert "weight of the policy's entropy (at least 0)." in said
     assert "in [0, 1]." in said  # said once
-    assert "--hidden-size (default: 64) units of the core; a multiple of 8 for a transformer." in said
+    assert "--hidden-size (default: 64) hidden units of the core; a multiple of 8 for a transformer." in said
 
 
 def test_help_is_a_command(jmeta):

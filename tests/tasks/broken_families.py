@@ -488,5 +488,5 @@ BROKEN: dict[type[TaskDistribution], tuple[str, str]] = {  # (cause, remedy)
     LateClock: ("LateCorridor cut an episode after 5 steps, where its max_steps_in_episode is 8", "be 0 in reset_env"),
     Uncounted: (r"UncountedCorridor observes a number outside of its observation space, Discrete\(4\)", "only 0 to 3"),
     NanObservation: ("the observation of step_env of NanObservationCorridor is (nan|-?inf)", "look for a division by zero"),
-    ObjectSetting: ("the setting 'schedule' of ObjectSetting is a Schedule, which can't be written down", "make it a number"),
+    ObjectSetting: ("the setting 'schedule' of ObjectSetting is a Schedule, which JSON can't hold", "make it a number"),
 }

@@ -12,18 +12,18 @@ from jmeta.tasks.base import TaskDistribution
 @normalisable
 @variant_of(maml, without=("baseline",))
 def anil(tasks: TaskDistribution, *, adapted_parts: tuple[str, ...] = ("policy",), **settings: Any) -> OuterLearner:
-    """``maml`` in which only the policy's last layer adapts; the features below are the same in every task.
+    """``maml`` in which only the policy's last layer adapts; the layers below are shared by all tasks.
 
     Args:
       tasks: the distribution to meta-train on.
-      adapted_parts: the parts that adapt, of "torso" and "policy".
-      settings: as for ``maml``.
+      adapted_parts: parts of the policy network that adapt: "torso", "policy" or both.
+      settings: further settings, as for ``maml``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a part that there is not.
+      ValueError: for an empty ``adapted_parts``, or an unknown part.
 
     Example:
       >>> import jax, jmeta

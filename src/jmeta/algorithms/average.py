@@ -1,4 +1,4 @@
-"""The average policy: one policy for all tasks, which does not adapt. A rung of the baseline ladder."""
+"""The average policy: one policy for all tasks, which does not adapt. It is the baseline without adaptation."""
 
 from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import takes_tasks
@@ -30,24 +30,24 @@ def average(
     value_coefficient: NonNegative = 0.5,
     max_gradient_norm: Limit = 0.5,
 ) -> PPO:
-    """A feed-forward policy trained by PPO on all tasks together, without being told which.
+    """A feed-forward policy trained by PPO on all tasks together, which does not observe the task and does not adapt.
 
-    It maximises the return of an episode averaged over tasks,  max_theta E_task E_episode [sum_t discount^t r_t], and is what
-    a meta-learner amounts to if it fails to adapt. Whatever an agent gets beyond it, it gets from its experience in the task.
+    It maximises the return of an episode averaged over tasks,  max_theta E_task E_episode [sum_t discount^t r_t]. A
+    meta-learner that fails to adapt reduces to this policy, so a higher return measures what adaptation gains.
 
     Args:
       tasks: the distribution to train on.
-      widths: hidden layers, shared by the policy and its critic.
-      lifetime_length: environment steps lived in each task, a whole number of episodes; ``tasks.lifetime_length`` by default.
-      num_tasks: tasks at each outer step.
-      num_epochs: passes over the same experience.
-      num_minibatches: groups of tasks in a pass; must divide num_tasks.
+      widths: sizes of the hidden layers, which the policy and its critic share.
+      lifetime_length: environment steps in each task, a whole number of episodes; ``tasks.lifetime_length`` by default.
+      num_tasks: tasks in each outer step (the meta-batch size).
+      num_epochs: passes over the experience of an outer step.
+      num_minibatches: minibatches of tasks in each pass; must divide num_tasks.
       learning_rate: learning rate of Adam.
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
         constant by default.
       discount: discount factor per environment step, in [0, 1], within an episode.
       gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
-      clip_epsilon: half-width of PPO's ratio interval.
+      clip_epsilon: PPO's clip range, the half-width of the interval around 1 to which likelihood ratios are clipped.
       entropy_coefficient: weight of the policy's entropy.
       value_coefficient: weight of the critic's squared error, in units of normalised return.
       max_gradient_norm: the gradient is clipped to this global norm.
@@ -56,7 +56,7 @@ def average(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a lifetime that is no whole number of episodes, or a num_tasks that num_minibatches does not divide.
+      ValueError: for a lifetime that is not a whole number of episodes, or a num_tasks that num_minibatches does not divide.
 
     Example:
       >>> import jax, jmeta

@@ -41,32 +41,32 @@ def belief_learner(
     value_coefficient: NonNegative = 0.5,
     max_gradient_norm: Limit = 0.5,
 ) -> BeliefPPO:
-    """PPO for a policy that sees a recurrent belief, which is learned beside it; what it is learned from is the agent's.
+    """PPO for a policy that observes a recurrent belief about the task. The agent defines the loss that trains the belief.
 
     Args:
       tasks: the distribution to meta-train on.
-      belief_size: dimensions of what is believed.
-      make_inner: the fields of ``BeliefAgent`` to the agent.
+      belief_size: dimensions of the belief.
+      make_inner: builds the agent from the fields of ``BeliefAgent``.
       core: recurrent core of the encoder, as for ``rl2``.
-      hidden_size: units of the encoder's core.
-      encoder_widths: layers before it.
-      policy_widths: hidden layers of the policy and of its critic, each.
-      hypernetwork: the belief generates the policy's weights, and does not enter beside the observation (Beck et al. 2022).
+      hidden_size: hidden units of the encoder's core.
+      encoder_widths: sizes of the layers before the core.
+      policy_widths: sizes of the hidden layers of the policy, and likewise of its critic.
+      hypernetwork: whether the belief generates the policy's weights instead of being an input of the policy (Beck et al. 2022).
       lifetime_length: environment steps of a lifetime, a whole number of episodes; ``tasks.lifetime_length`` by default.
-      num_tasks: lifetimes lived at each outer step, each in a new task.
-      num_belief_updates: gradient steps of the belief in an outer step.
-      belief_batch_size: lifetimes in each; divides num_tasks.
+      num_tasks: lifetimes rolled out in each outer step, each in a newly drawn task (the meta-batch size).
+      num_belief_updates: gradient steps on the belief's loss in an outer step.
+      belief_batch_size: lifetimes in each gradient step of the belief; must divide num_tasks.
       belief_learning_rate: learning rate of Adam for the belief.
       max_belief_gradient_norm: the gradient of the belief is clipped to this global norm.
-      buffer_steps: outer steps whose lifetimes it learns from: half of them the first, the others the newest.
+      buffer_steps: size of the belief's replay buffer in outer steps; half of it keeps the first outer steps, half the newest.
       num_epochs: passes of the policy over the new lifetimes.
-      num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
+      num_minibatches: minibatches of lifetimes in each pass; must divide num_tasks.
       learning_rate: learning rate of Adam for the policy.
       anneal_steps: outer steps over which the policy's learning rate falls linearly to zero, the entropy coefficient in three
         quarters of them and the belief's rate in 0.85; constant by default.
-      discount: discount factor per environment step, in [0, 1]; it runs on across episodes.
+      discount: discount factor per environment step, in [0, 1]; discounting continues across episodes.
       gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
-      clip_epsilon: half-width of PPO's ratio interval.
+      clip_epsilon: PPO's clip range, the half-width of the interval around 1 to which likelihood ratios are clipped.
       entropy_coefficient: weight of the policy's entropy.
       value_coefficient: weight of the critic's squared error, in units of normalised return.
       max_gradient_norm: the gradient of the policy is clipped to this global norm.
@@ -75,7 +75,7 @@ def belief_learner(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a lifetime that is no whole number of episodes, numbers that do not divide num_tasks, or a network that
+      ValueError: for a lifetime that is not a whole number of episodes, numbers that do not divide num_tasks, or a network that
         can't be built.
     """
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
@@ -88,7 +88,7 @@ def belief_learner(
         encoder_widths=encoder_widths,
     )
     build_policy = BeliefHyperpolicy if hypernetwork else BeliefPolicy
-    seen_size = tasks.observation_size + 1  # and the clock
+    seen_size = tasks.observation_size + 1  # the last input is the time
     policy = from_nnx(partial(build_policy, seen_size, tasks.action_space, belief_size, policy_widths))
     return BeliefPPO(
         inner=make_inner(

@@ -23,17 +23,17 @@ def cavia(
     compute_dtype: Literal["float32", "bfloat16"] = "float32",
     **settings: Any,
 ) -> OuterLearner:
-    """``maml`` in which nothing but a context vector adapts: an input of the policy, beside the observation.
+    """``maml`` in which only a context vector adapts, which is an input of the policy beside the observation.
 
     Args:
       tasks: the distribution to meta-train on.
-      context_size: numbers in the context.
-      inner_rates: rate of the first, second, ... inner step; the last one serves all later steps. A context of a few numbers
-        takes much larger rates than weights.
-      widths: hidden layers of the policy.
-      initial_std: standard deviation of a continuous policy at first, in units of half the action box.
+      context_size: dimensions of the context vector.
+      inner_rates: learning rate of the first, second, ... inner step; the last one is used for all later steps. A context
+        vector needs much larger rates than weights.
+      widths: sizes of the policy's hidden layers.
+      initial_std: initial standard deviation of a continuous policy, in units of half the action range.
       compute_dtype: precision of the hidden layers; weights, gradients and the policy itself are float32 in any case.
-      settings: as for ``maml``.
+      settings: further settings, as for ``maml``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
@@ -51,7 +51,7 @@ def cavia(
       Zintgraf et al. 2019, arXiv 1810.03642.
 
     Deviations from the paper:
-      The context's initial value is learned, where the paper's is zero; the first layer's bias makes the two alike.
+      The context's initial value is learned, where the paper's is zero. The two are equivalent, since the first layer has a bias.
     """
     outer = maml(tasks, widths=widths, initial_std=initial_std, inner_rates=inner_rates, **settings)
     network = context_policy(

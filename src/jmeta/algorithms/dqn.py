@@ -27,27 +27,27 @@ def dqn(
     learning_rate: Positive = 1e-3,
     **settings: Any,
 ) -> OuterLearner:
-    """Double Q-learning under Huber's loss, epsilon-greedy, from replay; nothing adapts.
+    """Epsilon-greedy double Q-learning from replay with the Huber loss. It does not adapt.
 
-    On one task it is the single-task algorithm; on a distribution, multi-task DQN. See ``jmeta.inner.dqn``.
+    On one task it is single-task DQN; on a distribution of tasks it is multi-task DQN. See ``jmeta.inner.dqn``.
 
     Args:
-      tasks: the distribution to train on; there are a few actions.
-      widths: hidden layers.
+      tasks: the distribution to train on; actions must be discrete.
+      widths: sizes of the hidden layers of the Q-network.
       discount: discount factor per environment step, in [0, 1].
-      reward_scale: rewards are multiplied by it before values are learned from them; Huber's loss wants values of a few units.
-      epsilon: share of random actions of the agent that is shipped, in (0, 1].
-      last_epsilon: share of random actions in training once exploration is over; at first all actions are random.
-      explore_steps: outer steps over which that falls; None: it stays at 1.
+      reward_scale: factor on the rewards that values are learned from; the Huber loss works best with values of a few units.
+      epsilon: probability of a random action in the deployed policy, in (0, 1].
+      last_epsilon: final probability of a random action in training; the initial probability is 1.
+      explore_steps: outer steps over which the probability of a random action falls from 1; if None, it stays at 1.
       learning_rate: learning rate of Adam.
-      settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
+      settings: further settings, as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for tasks of other actions, a segment that is no whole number of episodes, numbers that do not divide
-        num_tasks, too little replay, or a network that can't be built.
+      ValueError: for tasks with continuous actions, a segment that is not a whole number of episodes, numbers that do not divide
+        num_tasks, too small a replay buffer, or a network that cannot be built.
 
     Example:
       >>> import jax, jmeta
@@ -58,7 +58,7 @@ def dqn(
       Mnih et al. 2015, Nature 518. van Hasselt et al. 2016, arXiv 1509.06461.
 
     Deviations from the paper:
-      Double Q-learning; targets are a moving average and not a copy made now and then; Adam.
+      Double Q-learning; the target network is a moving average instead of a periodic copy; Adam.
     """
     check_layers(widths)
     if not isinstance(tasks.action_space, Discrete):

@@ -15,15 +15,15 @@ from jmeta.tasks.base import TaskDistribution
 @normalisable
 @variant_of(maml, without=("baseline", "surrogate"))
 def e_maml(tasks: TaskDistribution, *, exploration_coefficient: NonNegative = 1.0, **settings: Any) -> OuterLearner:
-    """``maml`` that also credits the data it adapts to with what came of it: the whole gradient of the return after adaptation.
+    """``maml`` that also rewards exploration: actions before adaptation are credited with the return after adaptation.
 
-    Inner steps are differentiated with their data held fixed, by the ``naive`` surrogate, and what other data would have made of
-    them is the second term.
+    The meta-gradient has two terms. The first differentiates the inner steps with their data held fixed, by the ``naive``
+    surrogate. The second, the exploration term, credits the actions before adaptation with the return of the adapted policy.
 
     Args:
       tasks: the distribution to meta-train on.
-      exploration_coefficient: weight of the second term. At 1 the gradient is unbiased; less has bias and less variance.
-      settings: as for ``maml``.
+      exploration_coefficient: weight of the exploration term; the gradient is unbiased at 1, biased but less noisy below 1.
+      settings: further settings, as for ``maml``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
@@ -41,9 +41,9 @@ def e_maml(tasks: TaskDistribution, *, exploration_coefficient: NonNegative = 1.
       Stadie et al. 2018, arXiv 1803.01118.
 
     Deviations from the paper:
-      The second term is that of all decisions before the last adaptation, with a baseline from the other tasks of the batch. The
-      paper's experiments use one inner step on the same footing, and its code adds the likelihood of the exploratory episodes to
-      one objective with the trust region of ``maml_trpo``; the outer optimiser here is PPO with Adam.
+      The exploration term covers all actions before the last adaptation, with a baseline from the other tasks of the meta-batch.
+      The paper's experiments use one inner step in the same way. Its code adds the likelihood of the exploratory episodes to a
+      single objective with the trust region of ``maml_trpo``; the outer optimiser here is PPO with Adam.
     """
     outer = maml(tasks, surrogate="naive", **settings)
     if outer.num_tasks < 2:

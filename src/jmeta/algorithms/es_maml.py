@@ -33,22 +33,22 @@ def es_maml(
     learning_rate: Positive = 1e-2,
     anneal_steps: Count | None = None,
 ) -> OpenAIES:
-    """MAML without a derivative: tasks adapt by trying perturbed weights, and so does what they start from.
+    """MAML without derivatives: evolution strategies update the initial weights, and tasks adapt by trying perturbed weights.
 
     Args:
       tasks: the distribution to meta-train on.
-      adaptation: a step along the evolution-strategies gradient of what was tried, or a move to the best of it.
-      widths: hidden layers of the policy.
-      initial_std: standard deviation of a continuous policy at first, in units of half the action box.
-      num_inner_steps: adaptations in training and evaluation, at least 1; from then on nothing is tried.
-      inner_rate: learning rate of gradient adaptation.
-      inner_sigma: standard deviation of what a task tries.
-      num_streams: trajectories, each with a perturbation of its own, at least 2: one alone has nothing to be better than.
-      segment_length: environment steps of each trajectory, whole episodes; the task's own lifetime by default.
-      num_tasks: tasks that every member of the population lives in, the same for all.
-      population_size: members, in pairs of opposite perturbations.
-      members_at_once: pairs that one device lives with at once; all by default.
-      sigma: standard deviation of the population.
+      adaptation: ``gradient`` takes a step along the evolution-strategies gradient; ``hill-climbing`` moves to the best trial.
+      widths: sizes of the policy's hidden layers.
+      initial_std: initial standard deviation of a continuous policy, in units of half the action range.
+      num_inner_steps: adaptations in training and evaluation, at least 1; after the last one, weights are no longer perturbed.
+      inner_rate: learning rate of adaptation by ``gradient``.
+      inner_sigma: standard deviation of the perturbations within a task.
+      num_streams: trajectories of each inner step, each with its own perturbation; at least 2, since returns are compared.
+      segment_length: environment steps of each trajectory, a whole number of episodes; ``tasks.lifetime_length`` by default.
+      num_tasks: tasks on which each member of the population is evaluated, the same tasks for all members.
+      population_size: members of the population, in pairs of opposite perturbations; even.
+      members_at_once: pairs of members that one device evaluates at once, which bounds memory; all by default.
+      sigma: standard deviation of the population's perturbations of the initial weights.
       learning_rate: learning rate of Adam, the outer optimiser.
       anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
 
@@ -56,7 +56,7 @@ def es_maml(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for no inner step, a single stream, an odd population, or segments that are no whole number of episodes.
+      ValueError: for no inner step, a single stream, an odd population, or segments that are not a whole number of episodes.
 
     Example:
       >>> import jax, jmeta
@@ -69,11 +69,11 @@ def es_maml(
 
     Deviations from the paper:
       Policies are stochastic, as elsewhere here. Returns are standardised before an inner gradient step. Hill climbing moves to
-      the best of one batch where the paper moves from one trial to the next.
+      the best trial of one batch, where the paper moves from one trial to the next.
     """
     check_choice("adaptation", adaptation, ("gradient", "hill-climbing"))
     if num_streams < 2:
-        raise ValueError(f"num_streams={num_streams}: one try can't be compared with any, so nothing would adapt; use 2 or more")
+        raise ValueError(f"num_streams={num_streams}: adaptation compares the returns of several streams; use 2 or more")
     kind, rate = (EvolutionGradient, {"rate": inner_rate}) if adaptation == "gradient" else (HillClimbing, {})
     inner = kind.create(
         tasks.observation_size,

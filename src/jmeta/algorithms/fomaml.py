@@ -12,11 +12,11 @@ from jmeta.tasks.base import TaskDistribution
 @normalisable
 @variant_of(maml, without=("surrogate", "first_order", "mixed_mode", "stream_chunks", "rematerialise"))
 def fomaml(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
-    """``maml`` whose inner gradients count as constants: the gradient at the adapted weights, applied to the initial ones.
+    """``maml`` without second derivatives: the gradient at the adapted weights is applied to the initial weights.
 
     Args:
       tasks: the distribution to meta-train on.
-      settings: as for ``maml``.
+      settings: further settings, as for ``maml``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.

@@ -1,4 +1,4 @@
-"""A policy generated from what was lived in the task, episode by episode."""
+"""A hypernetwork that generates the policy of each segment from the experience in the task."""
 
 from functools import partial
 
@@ -39,34 +39,34 @@ def hypernetwork(
     value_coefficient: NonNegative = 0.5,
     max_gradient_norm: Limit = 0.5,
 ) -> PPO:
-    """A network that reads what was lived in a task and writes the weights of the policy for the next episode.
+    """A recurrent network that reads the experience in a task and generates the policy's weights for the next segment.
 
         phi_0 = f_theta(nothing),      phi_k = f_theta(episodes 1 .. k),      maximise  E_task [sum_k return of phi_k]
 
-    While it acts the policy is fixed and sees the observation alone, as an adapted MAML policy does; but how experience becomes
-    weights is learned, and takes one pass forward. Credit runs across episodes, so the first is lived for what it tells the rest.
-    With several streams each is credited with the mean reward of all, since what one explores serves all.
+    Within a segment the policy is fixed and sees the observation alone, like an adapted MAML policy. The map from experience to
+    weights is learned, and adaptation is one forward pass. Credit runs across episodes, so exploration in early ones is
+    credited with later rewards. With several streams each step earns the mean reward of all, since all share the experience.
 
     Args:
       tasks: the distribution to meta-train on.
       core: recurrent core that reads the experience, as for ``rl2``.
-      hidden_size: units of the core.
-      encoder_widths: layers before it.
-      hypernetwork_widths: hidden layers between the core and the generated weights.
-      policy_widths: hidden layers of the generated policy and of the critic, each.
-      num_segments: policies that a task is given; by default as many as segments make up the task's customary lifetime, but at
-        least 2.
-      segment_length: environment steps that each of them acts, whole episodes; one episode by default.
-      num_streams: episodes lived in parallel with the same policy.
-      num_tasks: lifetimes lived at each outer step, each in a new task.
-      num_epochs: passes over those lifetimes.
-      num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
+      hidden_size: hidden units of the core.
+      encoder_widths: sizes of the layers before the core.
+      hypernetwork_widths: sizes of the hidden layers between the core and the generated weights.
+      policy_widths: sizes of the hidden layers of the generated policy, and likewise of the critic.
+      num_segments: segments of a lifetime, each with a newly generated policy; by default as many as ``tasks.lifetime_length``
+        holds, and at least 2.
+      segment_length: environment steps of a segment, a whole number of episodes; one episode by default.
+      num_streams: trajectories rolled out in parallel with the same policy.
+      num_tasks: lifetimes rolled out in each outer step, each in a newly drawn task (the meta-batch size).
+      num_epochs: passes over the lifetimes of an outer step.
+      num_minibatches: minibatches of lifetimes in each pass; must divide num_tasks.
       learning_rate: learning rate of Adam.
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
         constant by default.
-      discount: discount factor per environment step, in [0, 1]; it runs on across episodes.
+      discount: discount factor per environment step, in [0, 1]; discounting continues across episodes.
       gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
-      clip_epsilon: half-width of PPO's ratio interval.
+      clip_epsilon: PPO's clip range, the half-width of the interval around 1 to which likelihood ratios are clipped.
       entropy_coefficient: weight of the policy's entropy.
       value_coefficient: weight of the critic's squared error, in units of normalised return.
       max_gradient_norm: the gradient is clipped to this global norm.
@@ -76,7 +76,7 @@ def hypernetwork(
 
     Raises:
       ValueError: for fewer than 2 segments, segments that are not whole episodes, a num_tasks that num_minibatches does not
-        divide, or a network that can't be built.
+        divide, or a network that cannot be built.
 
     Example:
       >>> import jax, jmeta
@@ -96,7 +96,7 @@ def hypernetwork(
     if num_segments is None:
         num_segments = max(2, tasks.lifetime_length // length)
     if num_segments < 2:
-        raise ValueError(f"num_segments={num_segments}: the first policy knows nothing; give at least 2 for one that was adapted")
+        raise ValueError(f"num_segments={num_segments}: the policy adapts only between segments; give at least 2")
     window = num_segments * length
     check_core(core, hidden_size, 1, window)
     return PPO(

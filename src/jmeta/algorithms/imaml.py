@@ -27,21 +27,21 @@ def imaml(
     num_cg_steps: Count = 5,
     **settings: Any,
 ) -> OuterLearner:
-    """``maml`` whose inner step solves a proximal problem, and whose meta-gradient is that of the solution.
+    """``maml`` whose inner step solves a proximal problem, with the implicit meta-gradient at its solution.
 
     Args:
       tasks: the distribution to meta-train on.
-      strength: strength of the pull towards the initial weights, lambda in the paper.
-      inner_clip_epsilon: half-width of the interval of likelihood ratios, around 1, within which the inner problem gains.
-      num_solver_steps: gradient steps on the same data that solve the inner problem, at ``inner_rates``.
-      num_cg_steps: conjugate-gradient steps of the implicit derivative.
-      settings: as for ``maml``.
+      strength: weight of the proximal term that pulls towards the initial weights, lambda in the paper.
+      inner_clip_epsilon: half-width of the interval around 1 to which the inner problem clips likelihood ratios.
+      num_solver_steps: gradient steps that solve the inner problem on the same data, with the learning rates ``inner_rates``.
+      num_cg_steps: conjugate-gradient steps that solve for the implicit meta-gradient.
+      settings: further settings, as for ``maml``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a strength or half-width that is not positive, or no step.
+      ValueError: for a strength or half-width that is not positive, or fewer than 1 step of either kind.
 
     Example:
       >>> import jax, jmeta

@@ -57,43 +57,46 @@ def maml(
     entropy_coefficient: NonNegative = 0.0,
     max_gradient_norm: Limit = 0.5,
 ) -> PPO:
-    """An initialisation from which policy-gradient steps on a little experience make a good policy.
+    """Learns initial policy weights from which a few policy-gradient steps adapt to a new task.
 
-    In each task, with theta the initial weights and D_0 rollouts under them,
+    In each task, with theta the initial weights and D_0 trajectories rolled out under them,
 
         phi = theta - rate * grad L(theta; D_0),        maximise  E_task [return of phi]
 
-    and likewise for further inner steps. L is minus the *low-variance curvature* surrogate of the advantages, whose second
-    derivative is right where that of ``log_prob * advantage`` is not, so the meta-gradient goes through the inner step:
-    d phi / d theta = I - rate * hess L. Advantages come from a linear feature baseline fitted to each segment.
+    and likewise for further inner steps. The meta-gradient differentiates through the inner step:
+    d phi / d theta = I - rate * hess L. L is minus the *low-variance curvature* surrogate of the advantages, whose second
+    derivative is right where that of ``log_prob * advantage`` is not. Advantages come from a linear feature baseline fitted to
+    each segment.
 
     Args:
       tasks: the distribution to meta-train on.
-      widths: hidden layers of the policy.
-      initial_std: standard deviation of a continuous policy at first, in units of half the action box.
+      widths: sizes of the policy's hidden layers.
+      initial_std: initial standard deviation of a continuous policy, in units of half the action range.
       num_inner_steps: gradient steps on each task in training, at least 1. Evaluation may take more.
-      inner_rates: rate of the first, second, ... inner step; the last one serves all later steps.
-      baseline: baseline of the advantages: linear in state and time, fitted to each segment of each task; or a value network
-        that is meta-learned beside the policy, fitted to each segment by scale and offset for the inner step.
-      inner_optimizer: optimiser of the inner steps: plain gradient descent, momentum 0.9, or Adam.
-      surrogate: objective of the inner steps. All have the same gradient. The second derivative of ``naive``, which the authors'
-        code uses, leaves out that other weights would have gathered other data: the meta-gradient is biased and less noisy.
-      first_order: leave out the second derivatives (FOMAML).
-      mixed_mode: differentiate inner gradients forward-over-reverse, which costs less memory and time; the gradient is the same.
-      stream_chunks: groups of streams that gradients are computed for one after the other, which bounds memory; must divide
-        num_streams.
-      rematerialise: compute inner steps again when differentiating, which costs less memory and more time.
-      microbatch_size: tasks that one device differentiates at once, which bounds memory; chosen for speed by default.
+      inner_rates: learning rate of the first, second, ... inner step; the last one is used for all later steps.
+      baseline: baseline of the advantages. ``linear`` is linear in state and time and fitted to each segment of each task;
+        ``critic`` is a meta-learned value network, fitted to each segment by scale and offset for the inner step.
+      inner_optimizer: optimiser of the inner steps: gradient descent (``sgd``), ``momentum`` of 0.9, or ``adam``.
+      surrogate: objective of the inner steps. All choices have the same gradient. The second derivative of ``naive``, which the
+        authors' code uses, ignores that the data depend on the weights: the meta-gradient is biased and less noisy.
+      first_order: whether to leave out the second derivatives (FOMAML).
+      mixed_mode: whether to differentiate inner gradients forward-over-reverse, which needs less memory and time; the
+        gradient is the same.
+      stream_chunks: number of groups of streams whose gradients are computed one after the other, which bounds memory; must
+        divide num_streams.
+      rematerialise: whether to recompute inner steps in the backward pass, which needs less memory and more time.
+      microbatch_size: tasks that one device differentiates at once, which bounds memory; by default chosen for speed.
       compute_dtype: precision of the hidden layers; weights, gradients and the policy itself are float32 in any case.
       num_streams: trajectories rolled out in parallel for each inner step.
-      segment_length: environment steps of each trajectory, whole episodes; the task's own lifetime by default.
-      num_tasks: tasks at each outer step.
-      num_epochs: outer updates on the same data.
+      segment_length: environment steps of each trajectory, a whole number of episodes; ``tasks.lifetime_length`` by default.
+      num_tasks: tasks in each outer step (the meta-batch size).
+      num_epochs: gradient steps on the same data in an outer step.
       learning_rate: learning rate of Adam, the outer optimiser.
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
         constant by default.
       discount: discount factor per environment step, in [0, 1], of inner and outer returns.
-      clip_epsilon: half-width of PPO's ratio interval; it has no effect with one epoch.
+      clip_epsilon: PPO's clip range, the half-width of the interval around 1 to which likelihood ratios are clipped; it has no
+        effect with one epoch.
       entropy_coefficient: weight of the adapted policy's entropy.
       max_gradient_norm: the meta-gradient is clipped to this global norm.
 
@@ -101,7 +104,7 @@ def maml(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for no inner step or rate, a setting that is none of its choices, or segments that are not whole episodes.
+      ValueError: for no inner step or rate, an unknown choice of a setting, or segments that are not whole episodes.
 
     Example:
       >>> import jax, jmeta
@@ -114,8 +117,8 @@ def maml(
       arXiv 1604.06778.
 
     Deviations from the paper:
-      The outer optimiser is PPO (one epoch by default, then plain policy gradient) with Adam; with the paper's trust region it
-      is ``maml_trpo``. The surrogate is as above by default; the authors' is ``naive``.
+      The outer optimiser is PPO with Adam; with one epoch, the default, it is plain policy gradient. ``maml_trpo`` has the
+      paper's trust region. The default surrogate is as above; the authors' is ``naive``.
     """
     check_choice("baseline", baseline, FEATURES)
     check_choice("inner_optimizer", inner_optimizer, TRANSFORMS)

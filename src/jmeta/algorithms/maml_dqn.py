@@ -35,37 +35,37 @@ def maml_dqn(
     learning_rate: Positive = 1e-3,
     **settings: Any,
 ) -> OuterLearner:
-    """Initial action values from which a few temporal-difference steps on a task's own replay are enough.
+    """Learns initial action values that adapt to a task by a few temporal-difference steps on its replay buffer.
 
-    Training differentiates through those steps: they are taken on the first segments of the task's newest lifetime, and what
-    comes of them is judged on a batch of the task's replay. A new task is met epsilon-greedily, and adapted to from its
-    own replay alone. See ``jmeta.inner.maml_dqn``.
+    Meta-training differentiates through those inner steps. They use the first segments of the task's newest lifetime, and the
+    outer loss is the temporal-difference loss of the adapted values on a batch of the task's replay buffer. In a new task the
+    agent acts epsilon-greedily and adapts on the data of that task alone. See ``jmeta.inner.maml_dqn``.
 
     Args:
-      tasks: the distribution to meta-train on; there are a few actions.
-      widths: hidden layers.
+      tasks: the distribution to meta-train on; actions must be discrete.
+      widths: sizes of the hidden layers of the Q-network.
       discount: discount factor per environment step, in [0, 1].
-      reward_scale: rewards are multiplied by it before values are learned from them; Huber's loss wants values of a few units.
+      reward_scale: factor on the rewards that values are learned from; the Huber loss works best with values of a few units.
       num_updates: inner steps at each adaptation.
-      adapt_batch_size: steps of the task's own replay in each.
-      adapt_capacity: steps of a task that adaptation keeps.
+      adapt_batch_size: environment steps of the task's replay in each inner step.
+      adapt_capacity: capacity of the adaptation's replay buffer, in environment steps of the task.
       inner_rate: learning rate of the inner steps.
       max_inner_norm: inner gradients are clipped to this global norm.
-      first_order: if True inner gradients count as constants.
-      exploration_epsilon: share of random actions in the first segment of a new task, before the agent has adapted.
-      epsilon: share of random actions of the agent that is shipped, in (0, 1].
-      last_epsilon: share of random actions in training once exploration is over; at first all actions are random.
-      explore_steps: outer steps over which that falls; None: it stays at 1.
-      num_segments: segments of a lifetime, at least 2, since it adapts between segments.
+      first_order: whether to leave out second derivatives.
+      exploration_epsilon: probability of a random action in the first segment of a new task, before the agent has adapted.
+      epsilon: probability of a random action in the deployed policy, in (0, 1].
+      last_epsilon: final probability of a random action in training; the initial probability is 1.
+      explore_steps: outer steps over which the probability of a random action falls from 1; if None, it stays at 1.
+      num_segments: segments of a lifetime, at least 2, since the agent adapts between segments.
       learning_rate: learning rate of Adam.
-      settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
+      settings: further settings, as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for tasks of other actions, a lifetime of one segment, a segment that is no whole number of episodes, numbers
-        that do not divide num_tasks, too little replay, or a network that can't be built.
+      ValueError: for tasks with continuous actions, a lifetime of one segment, a segment that is not a whole number of episodes,
+        numbers that do not divide num_tasks, too small a replay buffer, or a network that cannot be built.
 
     Example:
       >>> import jax, jmeta

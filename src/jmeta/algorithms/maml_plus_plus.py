@@ -24,19 +24,19 @@ def maml_plus_plus(
     first_order_steps: CountOrZero = 50,
     **settings: Any,
 ) -> OuterLearner:
-    """``maml`` that learns an inner rate for every layer and inner step, with schedules that steady its training.
+    """``maml`` that learns an inner learning rate for every layer and inner step, with schedules that stabilise training.
 
-    At first the return after *every* inner step counts, later only that after the last; the first outer steps leave out second
-    derivatives; and the learning rate falls by a cosine.
+    The objective moves from the returns after *every* inner step to the return after the last one. The first outer steps leave
+    out second derivatives. The learning rate follows a cosine schedule.
 
     Args:
       tasks: the distribution to meta-train on.
-      inner_rates: initial rates of the first, second, ... inner step; the last one serves all later steps. Steps beyond those of
-        training keep the rates they began with.
-      multi_step_steps: outer steps over which the weight of what follows earlier inner steps falls linearly to zero; it has no
-        effect with one inner step.
-      first_order_steps: outer steps at the beginning that leave out second derivatives.
-      settings: as for ``maml``; ``anneal_steps`` is the length of the cosine.
+      inner_rates: initial learning rates of the first, second, ... inner step; the last one is used for all later steps. Inner
+        steps beyond those of training keep their initial rates.
+      multi_step_steps: outer steps over which the weights of the returns after earlier inner steps fall linearly to zero; it has
+        no effect with one inner step.
+      first_order_steps: number of initial outer steps that leave out second derivatives.
+      settings: further settings, as for ``maml``; ``anneal_steps`` is the length of the cosine schedule.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
@@ -54,10 +54,10 @@ def maml_plus_plus(
       Antoniou et al. 2019, arXiv 1810.09502.
 
     Deviations from the paper:
-      It is about supervised tasks. Of its six parts four are here: the losses after every step, the annealing of first into
-      second order, learned rates per layer and step, and the cosine. The other two are statistics and biases of batch
-      normalisation for each inner step; the policies here have no batch normalisation. The defaults of the schedules are numbers
-      of outer steps; the paper's are 15 and 50 of its 100 epochs.
+      The paper is about supervised tasks. Four of its six parts are here: losses after every step, annealing from first to
+      second order, learned rates per layer and step, and the cosine schedule. The other two are statistics and biases of batch
+      normalisation for each inner step; the policies here have no batch normalisation. The schedules are given in outer steps;
+      the paper's are 15 and 50 of its 100 epochs.
     """
     if not inner_rates:
         raise ValueError("inner_rates is empty: give the rate of the first inner step, for example (0.5,)")

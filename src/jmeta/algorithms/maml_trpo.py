@@ -28,20 +28,20 @@ from jmeta.tasks.base import TaskDistribution
 def maml_trpo(
     tasks: TaskDistribution, *, max_kl: Positive = 0.01, damping: NonNegative = 1e-5, num_cg_steps: Count = 10, **settings: Any
 ) -> OuterLearner:
-    """``maml`` whose outer steps are natural-gradient steps of a given size, with the adapted policy's divergence as the measure.
+    """``maml`` whose outer steps are natural-gradient steps under a limit on the KL divergence of the adapted policies.
 
     Args:
       tasks: the distribution to meta-train on.
-      max_kl: mean divergence of the adapted policies that an outer step may make, in nats.
-      damping: added to the diagonal of the divergence's Hessian.
-      num_cg_steps: conjugate-gradient steps.
-      settings: as for ``maml``.
+      max_kl: largest mean KL divergence between the adapted policies before and after an outer step, in nats.
+      damping: constant added to the diagonal of the Hessian of the KL divergence.
+      num_cg_steps: conjugate-gradient steps that solve for the natural gradient.
+      settings: further settings, as for ``maml``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a divergence that is not positive.
+      ValueError: for a max_kl that is not positive.
 
     Example:
       >>> import jax, jmeta

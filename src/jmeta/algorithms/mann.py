@@ -13,12 +13,12 @@ from jmeta.tasks.base import TaskDistribution
 @normalisable
 @variant_of(rl2, without=("core", "num_layers"))
 def mann(tasks: TaskDistribution, *, context_length: Count | None = 32, **settings: Any) -> OuterLearner:
-    """``rl2`` with an external memory: slots that are read by content, and written where they were least used.
+    """``rl2`` with an external memory, whose slots are read by content and written where they were least recently used.
 
     Args:
       tasks: the distribution to meta-train on.
-      context_length: slots of the memory, at least 5; one for each step of a lifetime if None.
-      settings: as for ``rl2``.
+      context_length: slots of the memory, at least 5; if None, one for each step of a lifetime.
+      settings: further settings, as for ``rl2``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.

@@ -16,14 +16,14 @@ from jmeta.tasks.base import TaskDistribution
 def meta_lstm(
     tasks: TaskDistribution, *, hidden_size: Count = 20, initial_rate: OpenShare = 0.5, first_order: bool = True, **settings: Any
 ) -> OuterLearner:
-    """``maml`` whose inner steps are made by a learned LSTM, which reads each weight's gradient and the loss.
+    """``maml`` whose inner steps are computed by a learned LSTM from each weight's gradient and the loss.
 
     Args:
       tasks: the distribution to meta-train on.
-      hidden_size: units of the LSTM, which all weights share.
+      hidden_size: hidden units of the LSTM, whose parameters all weights share.
       initial_rate: step size of the untrained LSTM, in (0, 1).
-      first_order: inner gradients count as constants, as in the paper.
-      settings: as for ``maml``.
+      first_order: whether to leave out second derivatives, as the paper does.
+      settings: further settings, as for ``maml``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.

@@ -14,12 +14,12 @@ from jmeta.tasks.base import TaskDistribution
 @normalisable
 @variant_of(maml, without=("inner_rates", "inner_optimizer"))
 def meta_sgd(tasks: TaskDistribution, *, initial_rate: Positive = 0.5, **settings: Any) -> OuterLearner:
-    """``maml`` that learns an inner rate for every single weight along with the initial weights.
+    """``maml`` that learns an inner learning rate for every weight along with the initial weights.
 
     Args:
       tasks: the distribution to meta-train on.
-      initial_rate: initial step size of every weight.
-      settings: as for ``maml``.
+      initial_rate: initial inner learning rate of every weight.
+      settings: further settings, as for ``maml``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
@@ -34,7 +34,7 @@ def meta_sgd(tasks: TaskDistribution, *, initial_rate: Positive = 0.5, **setting
       Li et al. 2017, arXiv 1707.09835.
 
     Deviations from the paper:
-      Every rate begins alike, where the paper draws them at random.
+      All rates have the same initial value, where the paper draws them at random.
     """
     outer = maml(tasks, **settings)
     return with_inner(outer, rule=RatePerParameter(initial_rate))

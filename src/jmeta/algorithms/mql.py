@@ -44,42 +44,42 @@ def mql(
     num_tasks: Count = 64,
     **settings: Any,
 ) -> OuterLearner:
-    """TD3 with a recurrent context on all tasks at once, fine-tuned in a new task on its own and on well-weighted old data.
+    """Multi-task TD3 with a recurrent context, fine-tuned in a new task on its own data and on reweighted training data.
 
-    What is meta-trained is just a multi-task agent whose context tells tasks apart. Adaptation is off-policy: gradient steps on
-    what was lived in the task, then on replay of the training tasks, each step of it weighted by how likely it would be in the
-    new task, with a pull back to the meta-trained weights, which is stronger where fewer of these steps have most of the weight.
-    See ``jmeta.inner.mql``.
+    Meta-training trains a multi-task agent whose context distinguishes tasks. Adaptation is off-policy. It takes gradient steps
+    on the data of the new task, then on replay of the training tasks with importance weights, which say how much likelier a
+    step is in the new task. A proximal term keeps the weights near the meta-trained ones; it is stronger where the effective
+    sample size is smaller. See ``jmeta.inner.mql``.
 
     Args:
-      tasks: the distribution to meta-train on; actions lie in a box.
+      tasks: the distribution to meta-train on; actions must be continuous.
       core: recurrent core of the context, as for ``rl2``.
-      hidden_size: units of it.
-      widths: hidden layers of the policy and of each critic.
+      hidden_size: hidden units of the core.
+      widths: sizes of the hidden layers of the policy and of each critic.
       discount: discount factor per environment step, in [0, 1].
-      reward_scale: rewards are multiplied by it before values are learned from them.
-      exploration_noise: standard deviation of what is added to actions in training, in units of half the action box.
-      sequence_length: steps of replay in a row, over which contexts are made anew in training.
-      burn_in: steps at the beginning of a sequence that only make the context and are not learned from.
-      adapt_capacity: steps of a new task that are kept.
-      num_shipped: steps of the training tasks' replay that are shipped with theta.
-      num_own_updates: gradient steps on a new task's own data after each segment.
-      num_old_updates: and on the training tasks'.
-      adapt_batch_size: steps in each.
-      adapt_rate: learning rate of Adam in these updates.
-      largest_weight: an old step counts at most so often.
-      num_segments: segments of a lifetime, at least 2, since it adapts between segments; by default as many as a lifetime of the
-        tasks has, or 2.
-      segment_length: environment steps of a segment, whole episodes; one episode by default.
-      num_tasks: training tasks, drawn once.
-      settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
+      reward_scale: factor on the rewards that values are learned from.
+      exploration_noise: standard deviation of the noise added to actions in training, in units of half the action range.
+      sequence_length: length in environment steps of the replay sequences over which contexts are recomputed in training.
+      burn_in: initial steps of a sequence that only warm up the context and have no loss.
+      adapt_capacity: capacity of a new task's replay buffer, in environment steps.
+      num_shipped: environment steps of the training tasks' replay that are stored with the deployed agent.
+      num_own_updates: gradient steps on the new task's data after each segment.
+      num_old_updates: gradient steps on the stored data of the training tasks after each segment.
+      adapt_batch_size: environment steps in each of these gradient steps.
+      adapt_rate: learning rate of Adam in these gradient steps.
+      largest_weight: upper bound of the importance weight of a stored step.
+      num_segments: segments of a lifetime, at least 2, since the agent adapts between segments; by default as many as a lifetime
+        of the tasks has, or 2.
+      segment_length: environment steps of a segment, a whole number of episodes; one episode by default.
+      num_tasks: number of training tasks, which are drawn once.
+      settings: further settings, as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for tasks of a few actions, a lifetime of one segment, a segment that is no whole number of episodes, numbers
-        that do not divide num_tasks, too little replay, or a network that can't be built.
+      ValueError: for tasks with discrete actions, a lifetime of one segment, a segment that is not a whole number of episodes,
+        numbers that do not divide num_tasks, too small a replay buffer, or a network that cannot be built.
 
     Example:
       >>> import jax, jmeta
@@ -91,9 +91,9 @@ def mql(
       Fakoor et al. 2020, arXiv 1910.00125.
 
     Deviations from the paper:
-      Policy and critics share one context, which the critics train, and which does not adapt; the policy moves at every update;
-      actions are not random at first unless ``random_steps`` says so; 2,000 old steps are shipped by default, and updates are 20
-      and 40 of 64 steps. See ``jmeta.inner.mql``.
+      Policy and critics share one context, which the critics train and which does not adapt. The policy is updated as often as
+      the critics. Training begins without random actions unless ``random_steps`` is set. By default 2,000 training steps are
+      stored, and adaptation makes 20 and 40 gradient steps on 64 steps each. See ``jmeta.inner.mql``.
     """
     check_layers(widths)
     check_core(core, hidden_size, 1, sequence_length)

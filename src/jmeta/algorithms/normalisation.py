@@ -1,4 +1,4 @@
-"""Two settings that every algorithm has: running normalisation of observations and of rewards."""
+"""The two settings that every algorithm has: running normalisation of observations and of rewards."""
 
 import difflib
 import functools
@@ -12,12 +12,12 @@ from jmeta.tasks.base import TaskDistribution
 
 SETTINGS = {
     "normalize_observations": (
-        "whether the agent sees observations less their running mean and divided by their running standard deviation, feature by "
-        "feature, clipped to [-10, 10]; for observations far from unit scale."
+        "whether to normalise each feature of the observations by its running mean and standard deviation, clipped to "
+        "[-10, 10]; for observations far from unit scale."
     ),
     "normalize_rewards": (
-        "whether the agent sees and learns from rewards divided by the running root mean square of the discounted return, "
-        "clipped to [-10, 10]; all returns that are reported are of the rewards themselves."
+        "whether to divide the rewards that the agent observes and learns from by the running root mean square of the "
+        "discounted return, clipped to [-10, 10]; reported returns are sums of the original rewards."
     ),
 }
 

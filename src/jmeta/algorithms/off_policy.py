@@ -30,38 +30,37 @@ def off_policy_learner(
     target_update_rate: PositiveShare = 0.005,
     max_gradient_norm: Limit = 10.0,
 ) -> OffPolicy:
-    """Training tasks that are drawn once, each with replay of its own.
+    """Off-policy meta-learning on training tasks that are drawn once, each with its own replay buffer.
 
     Args:
       tasks: the distribution to meta-train on.
       inner: the agent.
-      num_segments: segments of a lifetime; by default as many as a lifetime of the tasks has, and at least 2 if the agent adapts
-        between segments.
-      segment_length: environment steps of a segment, whole episodes; one episode by default.
-      num_tasks: training tasks, drawn once.
-      num_collected: tasks in which a lifetime is lived at each outer step, in turn; all by default.
-      num_passes: over all tasks, in an outer step.
-      num_minibatches: groups of tasks in a pass, with a gradient step for each; divides num_tasks.
-      batch_size: rows of a task's replay in a gradient step.
-      microbatch_size: tasks that a device learns from at once, which bounds memory; what is fastest by default.
-      capacity: environment steps that each task's replay keeps.
-      num_contexts: newest lifetimes of a task from which contexts are drawn.
-      shaped: learn from the tasks' shaped reward, a privilege of training; what agents see and adapt to is the reward itself.
-        Refused for agents that fine-tune their values on that reward.
-      random_steps: outer steps at first in which all actions are uniformly random, as TD3's authors begin; none by default.
-      explore_steps: outer steps over which exploration falls to its least; no fall by default.
+      num_segments: segments of a lifetime; by default as many as ``tasks.lifetime_length`` holds, and at least 2 if the agent
+        adapts between segments.
+      segment_length: environment steps of a segment, a whole number of episodes; one episode by default.
+      num_tasks: number of training tasks, which are drawn once.
+      num_collected: tasks in which an outer step collects a lifetime each, in turn; all tasks by default.
+      num_passes: training passes over all tasks in an outer step.
+      num_minibatches: minibatches of tasks in a pass, with one gradient step each; must divide num_tasks.
+      batch_size: sequences sampled from each task's replay buffer for a gradient step.
+      microbatch_size: tasks that one device differentiates at once, which bounds memory; by default chosen for speed.
+      capacity: capacity of each task's replay buffer, in environment steps.
+      num_contexts: number of newest lifetimes of a task that contexts are drawn from.
+      shaped: whether values are learned from the tasks' shaped reward, which is available in training only. Agents still observe
+        and adapt to the original reward. It is an error for agents that fine-tune their values on that reward.
+      random_steps: number of initial outer steps with uniformly random actions, as in the authors' TD3; none by default.
+      explore_steps: outer steps over which exploration falls to its minimum; constant by default.
       learning_rate: learning rate of Adam.
-      anneal_steps: outer steps over which it falls linearly to zero; constant by default.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
       target_update_rate: update rate of the target networks, in (0, 1].
-      max_gradient_norm: the norm of the gradient of each part is clipped here: of the policy, of the critics, of the temperature,
-        of the encoder.
+      max_gradient_norm: the gradients of the policy, the critics, the temperature and the encoder are each clipped to this norm.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a segment that is no whole number of episodes, one segment for an agent that adapts between segments,
-        numbers that do not divide num_tasks, or too little replay.
+      ValueError: for a segment that is not a whole number of episodes, one segment for an agent that adapts between segments,
+        numbers that do not divide num_tasks, or too small a replay buffer.
     """
     return OffPolicy(
         inner=inner,
@@ -88,7 +87,7 @@ def off_policy_learner(
 def protocol_of(
     tasks: TaskDistribution, num_segments: int | None, segment_length: int | None, least_segments: int = 1
 ) -> Protocol:
-    """One stream; segments of an episode, as many as a lifetime of the tasks has and at least so many, unless told otherwise."""
+    """Returns a protocol of one stream, by default with the segments of a lifetime, one episode each, and ``least_segments``."""
     length = tasks.horizon if segment_length is None else segment_length
     number = max(least_segments, tasks.lifetime_length // max(1, length)) if num_segments is None else num_segments
     return Protocol(number, length, 1)

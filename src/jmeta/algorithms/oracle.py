@@ -1,4 +1,4 @@
-"""The oracle: one policy for all tasks, which is told the task. A rung of the baseline ladder."""
+"""The oracle: one policy for all tasks, which observes the task. It is an upper baseline."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ from jmeta.tasks.told import ToldTasks
 @normalisable
 @variant_of(average)
 def oracle(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
-    """``average`` with the task in the observation: what is to be had by one who need not find out.
+    """``average`` with the task in the observation: an upper baseline that need not infer the task.
 
-    It is a multi-task policy, learned and so not exact; where the best return of an agent that knows the task can be computed,
-    ``TaskDistribution.oracle_return`` does so.
+    It is a learned multi-task policy, so its return is not exactly optimal. ``TaskDistribution.oracle_return`` computes the best
+    return of an agent that knows the task, for families that define it.
 
     Args:
       tasks: the distribution to train on.
-      settings: as for ``average``.
+      settings: further settings, as for ``average``.
 
     Returns:
       The outer learner; its ``inner`` is the agent and its ``tasks`` tell the task.

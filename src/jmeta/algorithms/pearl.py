@@ -39,44 +39,45 @@ def pearl(
     num_tasks: Count = 64,
     **settings: Any,
 ) -> OuterLearner:
-    """A posterior over a latent task from whatever was lived in it, and a soft actor-critic that sees a sample of it.
+    """Infers a posterior over a latent task from context; a soft actor-critic is conditioned on a sample of it.
 
-    The sample is held for an episode, so exploration is consistent within it, and narrows as evidence grows. Training tasks are
-    a fixed set; what the posterior is inferred from is each task's newest lifetime, what the critics learn from is all of its
-    replay. A new task is met with its own experience alone. See ``jmeta.inner.pearl``.
+    The sample is held for a segment, so exploration is consistent within it, and the posterior narrows as evidence grows. The
+    training tasks are a fixed set. Contexts come from each task's newest lifetimes, and the critics learn from its whole replay
+    buffer. In a new task, the context is the agent's own experience. See ``jmeta.inner.pearl``.
 
     Args:
       tasks: the distribution to meta-train on.
-      encoder: ``product`` of a Gaussian for each step, as published; ``mean`` of embeddings; ``recurrent``, in order.
-      latent_size: size of the latent task.
-      encoder_widths: hidden layers of the encoder.
-      widths: hidden layers of the policy and of each critic.
-      kl_weight: weight of the posterior's divergence from the prior, of which the loss takes the mean over tasks. The authors'
-        code sums it over the m tasks of a gradient step and does not halve squared errors, so their ``kl_lambda`` is a weight of
-        m / 2 times as much here: their 0.1 with 16 tasks is 0.8, of which the default is an eighth.
-      context_size: number of steps that the posterior is inferred from in training, drawn at random from a task's newest
-        lifetime; by default from its first segments, a random number of them, which is what a new task gives.
-      sees_reward: show policy and critics the last reward too, for tasks whose goal can be searched for within an episode: who
-        sees observations alone guesses one place an episode.
-      sees_clock: show policy and critics what share of the segment has passed, and value nothing after it: who knows the time can
-        search in an order.
+      encoder: ``product``, a product of one Gaussian for each step, as published; ``mean``, the mean of embeddings of the steps;
+        or ``recurrent``, a recurrent network over the steps in order.
+      latent_size: dimensions of the latent task variable.
+      encoder_widths: sizes of the hidden layers of the encoder.
+      widths: sizes of the hidden layers of the policy and of each critic.
+      kl_weight: weight of the KL divergence of the posterior from the prior, averaged over tasks. The authors' code sums it over
+        the m tasks of a gradient step and does not halve squared errors, so their ``kl_lambda`` corresponds to m / 2 times as
+        much here: their 0.1 with 16 tasks is 0.8. The default is an eighth of that.
+      context_size: number of steps in a training context, drawn at random from one of a task's newest lifetimes. By default a
+        context is a random number of the lifetime's first segments, as in a new task.
+      sees_reward: whether policy and critics also observe the last reward. The policy can then search for a goal within an
+        episode; otherwise it can only try one guess per episode.
+      sees_clock: whether policy and critics also observe the elapsed share of the segment, and values end with the segment. The
+        policy can then follow an ordered search.
       discount: discount factor per environment step, in [0, 1].
-      reward_scale: rewards are multiplied by it before the critics learn from them.
-      initial_temperature: initial weight of the entropy.
+      reward_scale: factor on the rewards that the critics learn from.
+      initial_temperature: initial temperature, the weight of the policy's entropy.
       target_entropy: target of the policy's entropy, in nats; by default minus the number of action dimensions, or for discrete
-        actions 0.6 of the largest entropy.
-      num_segments: segments of a lifetime, at least 2, since the posterior is inferred between segments; by default as many as a
+        actions 0.6 of the maximum entropy.
+      num_segments: segments of a lifetime, at least 2, since the posterior is updated between segments; by default as many as a
         lifetime of the tasks has, or 2.
-      segment_length: environment steps for which a sample is held, whole episodes; one episode by default.
-      num_tasks: training tasks, drawn once.
-      settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
+      segment_length: environment steps for which a posterior sample is held, a whole number of episodes; one episode by default.
+      num_tasks: number of training tasks, which are drawn once.
+      settings: further settings, as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a lifetime of one segment, a segment that is no whole number of episodes, numbers that do not divide
-        num_tasks, too little replay, or a network that can't be built.
+      ValueError: for a lifetime of one segment, a segment that is not a whole number of episodes, numbers that do not divide
+        num_tasks, too small a replay buffer, or a network that cannot be built.
 
     Example:
       >>> import jax, jmeta
@@ -88,8 +89,9 @@ def pearl(
       Rakelly et al. 2019, arXiv 1903.08254.
 
     Deviations from the paper:
-      Temperature found by itself; soft critics without a separate state value; contexts are of one lifetime, whose first segment
-      explores by the prior and whose later ones by the posterior, and (by default) its first segments; one Adam for everything.
+      The temperature is learned. There is no separate state-value network. A context comes from one lifetime, which explores by
+      the prior in its first segment and by the posterior in later ones, and by default is its first segments. One Adam optimises
+      all parameters.
     """
     check_layers(widths)
     check_layers(encoder_widths)

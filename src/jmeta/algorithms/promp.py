@@ -22,16 +22,17 @@ def promp(
     clip_epsilon: Positive = 0.3,
     **settings: Any,
 ) -> OuterLearner:
-    """``maml`` with the low-variance-curvature estimator, several outer updates on the same data, and both policies kept near it.
+    """``maml`` with the low-variance-curvature estimator, several clipped outer updates on the same data, and a KL penalty.
 
     Args:
       tasks: the distribution to meta-train on.
-      kl_coefficient: weight of the divergence before adaptation, eta in the paper.
-      target_kl: divergence before adaptation, in nats, towards which the coefficient is doubled or halved after an outer step;
-        None keeps it.
-      num_epochs: outer updates on the same data.
-      clip_epsilon: half-width of PPO's ratio interval, after adaptation.
-      settings: as for ``maml``.
+      kl_coefficient: weight of the KL penalty on the policies before adaptation, eta in the paper.
+      target_kl: target of the KL divergence before adaptation, in nats. After an outer step the coefficient is doubled or halved
+        towards it. If None, the coefficient is constant.
+      num_epochs: gradient steps on the same data in an outer step.
+      clip_epsilon: PPO's clip range after adaptation, the half-width of the interval around 1 to which likelihood ratios are
+        clipped.
+      settings: further settings, as for ``maml``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
@@ -49,8 +50,8 @@ def promp(
       Rothfuss et al. 2019, arXiv 1810.06784.
 
     Deviations from the paper:
-      Minibatches of tasks are possible. The norm of the meta-gradient is clipped. The coefficient of the divergence is one for
-      all inner steps, where the authors' code has one for each; the paper's experiments keep it, as is the default here.
+      Minibatches of tasks are possible. The norm of the meta-gradient is clipped. All inner steps share
+      one KL coefficient, where the authors' code has one for each; it is constant by default, as in the paper's experiments.
     """
     outer = maml(tasks, num_epochs=num_epochs, clip_epsilon=clip_epsilon, **settings)
     return ProMP(**fields_for(ProMP, outer), kl_coefficient=kl_coefficient, target_kl=target_kl)

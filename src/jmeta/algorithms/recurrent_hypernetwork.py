@@ -13,15 +13,16 @@ from jmeta.tasks.base import TaskDistribution
 @normalisable
 @variant_of(rl2, without=("hypernetwork",))
 def recurrent_hypernetwork(tasks: TaskDistribution, *, head_widths: tuple[Count, ...] = (32,), **settings: Any) -> OuterLearner:
-    """``rl2`` whose memory does not decide but generates, at every step, the weights of the policy that does.
+    """``rl2`` whose hidden state generates the weights of the policy at every step.
 
-    The policy and its critic see the observation alone. What was learned of the task says how they deal with it. At first the
-    generated weights are an ordinary initialisation, whatever the memory (bias-hyperinit; see ``jmeta.networks.Hypernetwork``).
+    The policy and its critic see the observation alone; the task enters through their weights. Before training, the generated
+    weights do not depend on the hidden state and follow an ordinary initialisation (bias-hyperinit; see
+    ``jmeta.networks.Hypernetwork``).
 
     Args:
       tasks: the distribution to meta-train on.
-      head_widths: hidden layers of the generated policy and of the critic, each.
-      settings: as for ``rl2``.
+      head_widths: sizes of the hidden layers of the generated policy, and likewise of the critic.
+      settings: further settings, as for ``rl2``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.

@@ -33,13 +33,13 @@ from jmeta.tasks.base import TaskDistribution
 def reptile(
     tasks: TaskDistribution, *, learning_rate: Positive = 0.1, num_inner_steps: Count = 3, **settings: Any
 ) -> OuterLearner:
-    """Policy-gradient steps in each task, and initial weights that move towards where those steps lead.
+    """Takes policy-gradient steps in each task and moves the initial weights towards the adapted weights.
 
     Args:
       tasks: the distribution to meta-train on.
-      learning_rate: share of the way that theta goes, epsilon of the paper.
+      learning_rate: step size of the initial weights towards the mean adapted weights, epsilon in the paper.
       num_inner_steps: gradient steps on each task, each on fresh data.
-      settings: as for ``maml``.
+      settings: further settings, as for ``maml``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
@@ -54,7 +54,7 @@ def reptile(
       Nichol et al. 2018, arXiv 1803.02999.
 
     Deviations from the paper:
-      It is about supervised tasks; the inner steps here are MAML's.
+      The paper is about supervised tasks; the inner steps here are MAML's policy-gradient steps.
     """
     outer = maml(tasks, num_inner_steps=num_inner_steps, **settings)
     return Reptile(**fields_for(Reptile, outer) | {"optimizer": optax.sgd, "learning_rate": learning_rate})

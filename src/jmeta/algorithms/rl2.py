@@ -51,44 +51,45 @@ def rl2(
 ) -> PPO:
     """A recurrent policy whose hidden state is the learning algorithm, trained by PPO over whole lifetimes.
 
-    The agent sees observation, previous action, previous reward and whether an episode begins. Its hidden state is zero when a
-    lifetime opens and runs on across the episodes of the task, so what it does with the first reward may depend on what it
-    wants to know for the last. Credit runs across the whole lifetime: with G_t the sum of all later rewards of the *lifetime*,
+    The agent observes the observation, the previous action and reward, and whether an episode begins. Its hidden state is
+    reset when a lifetime begins and kept across the episodes of the task, so the agent can explore in early episodes for the
+    benefit of later ones. Credit runs across the whole lifetime: with G_t the sum of all later rewards of the *lifetime*,
 
         maximise  E_task E_lifetime [sum_t discount^t r_t]
 
-    by the clipped surrogate, advantages from a critic that shares the hidden state and predicts normalised G_t.
+    by the clipped surrogate, with advantages from a critic that shares the hidden state and predicts normalised G_t.
 
     Args:
       tasks: the distribution to meta-train on.
       core: recurrent core: ``gru``; ``lstm``; ``lru``, a linear recurrence; ``transformer``; ``snail``; ``mann`` and
         ``episodic-lstm``, with an external memory.
-      hidden_size: units of the core; a multiple of 8 for a transformer.
-      num_layers: layers of an lru or a transformer; the others have one.
-      context_length: steps within reach of a transformer or snail, slots of an external memory; a lifetime by default.
-      encoder_widths: layers before the core.
-      head_widths: layers after it, for the policy and the critic each.
-      hypernetwork: the core's output generates the weights of policy and critic, which see the observation; see
+      hidden_size: hidden units of the core; a multiple of 8 for a transformer.
+      num_layers: layers of an lru or a transformer; the other cores have one.
+      context_length: steps that a transformer or snail attends to, or slots of an external memory; a lifetime by default.
+      encoder_widths: sizes of the layers before the core.
+      head_widths: sizes of the layers after the core, for the policy and likewise for the critic.
+      hypernetwork: whether the core's output generates the weights of policy and critic, which see the observation alone; see
         ``recurrent_hypernetwork``.
-      conv_filters: filters of each convolution of 3 by 3 cells, for tasks whose observation is a picture; none by default.
-      memory_span: ``episode`` forgets everything when an episode begins: a policy with memory that does not learn from
-        one episode to the next, and is not credited with what later episodes earn.
-      compute_dtype: precision of matrix products; weights and memory are float32 in any case.
+      conv_filters: number of filters of each 3 by 3 convolution, for tasks with image observations; no convolutions by default.
+      memory_span: when the hidden state is reset. ``lifetime`` keeps it across the episodes of a task. ``episode`` resets it at
+        each episode and gives no credit for rewards of later episodes, so nothing is learned across episodes.
+      compute_dtype: precision of matrix products; weights and hidden state are float32 in any case.
       lifetime_length: environment steps of a lifetime, a whole number of episodes; ``tasks.lifetime_length`` by default.
-      chunk_length: steps whose activations are held at once in training, which bounds its memory; divides the lifetime; all by
-        default.
-      truncate: cut the derivative between those chunks: truncated backpropagation through time.
-      num_tasks: lifetimes lived at each outer step, each in a new task.
-      num_epochs: passes over those lifetimes.
-      num_minibatches: groups of lifetimes in a pass; must divide num_tasks.
-      microbatch_size: lifetimes that one device differentiates at once, which bounds memory; chosen for short lifetimes by
-        default, of a hundred steps fewer are faster on a CPU.
+      chunk_length: steps whose activations are stored at once in training, which bounds memory; must divide the lifetime; the
+        whole lifetime by default.
+      truncate: whether to stop gradients between chunks (truncated backpropagation through time).
+      num_tasks: lifetimes rolled out in each outer step, each in a newly drawn task (the meta-batch size).
+      num_epochs: passes over the lifetimes of an outer step.
+      num_minibatches: minibatches of lifetimes in each pass; must divide num_tasks.
+      microbatch_size: lifetimes that one device differentiates at once, which bounds memory; the default is chosen for short
+        lifetimes. For lifetimes of a hundred steps a smaller one is faster on a CPU.
       learning_rate: learning rate of Adam.
       anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
         constant by default.
-      discount: discount factor per environment step, in [0, 1]; it runs on across episodes, unless memory_span is ``episode``.
+      discount: discount factor per environment step, in [0, 1]; discounting continues across episodes, unless memory_span is
+        ``episode``.
       gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
-      clip_epsilon: half-width of PPO's ratio interval.
+      clip_epsilon: PPO's clip range, the half-width of the interval around 1 to which likelihood ratios are clipped.
       entropy_coefficient: weight of the policy's entropy.
       value_coefficient: weight of the critic's squared error, in units of normalised return.
       max_gradient_norm: the gradient is clipped to this global norm.
@@ -97,7 +98,7 @@ def rl2(
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a lifetime that is no whole number of episodes, a num_tasks that num_minibatches does not divide, or a
+      ValueError: for a lifetime that is not a whole number of episodes, a num_tasks that num_minibatches does not divide, or a
         network that can't be built.
 
     Example:
@@ -165,12 +166,12 @@ def recurrent_agent(
     chunk_length: Count | None = None,
     truncate: bool = False,
 ) -> RL2:
-    """The agent of ``rl2``, whose settings these are, for lifetimes of that length."""
+    """Returns the agent of ``rl2``, with the settings of ``rl2``, for lifetimes of ``lifetime_length`` steps."""
     window = min(lifetime_length, context_length or lifetime_length)
     check_core(core, hidden_size, num_layers, window)
     check_choice("memory_span", memory_span, ("lifetime", "episode"))
     if conv_filters and tasks.image_shape is None:
-        raise ValueError(f"conv_filters={conv_filters}: an observation of {type(tasks).__name__} is no picture; leave it out")
+        raise ValueError(f"conv_filters={conv_filters}: observations of {type(tasks).__name__} are not images; leave it out")
     if chunk_length is not None and lifetime_length % chunk_length:
         raise ValueError(f"chunk_length={chunk_length} does not divide the lifetime of {lifetime_length} steps: use a divisor")
     if truncate and chunk_length is None:

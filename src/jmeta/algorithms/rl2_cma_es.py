@@ -16,19 +16,20 @@ from jmeta.tasks.base import TaskDistribution
 def rl2_cma_es(
     tasks: TaskDistribution, *, hidden_size: Count = 8, covariance: Literal["full", "diagonal"] = "full", **settings: Any
 ) -> OuterLearner:
-    """``rl2_es`` whose perturbations follow a Gaussian that is itself adapted, mean and covariance, to what did well.
+    """``rl2_es`` with CMA-ES: perturbations are drawn from a Gaussian whose mean and covariance adapt to the best members.
 
     Args:
       tasks: the distribution to meta-train on.
-      hidden_size: units of the GRU; a full covariance has the square of the number of weights as entries.
-      covariance: between all weights, or the diagonal only (sep-CMA-ES), for more of them.
-      settings: as for ``rl2_es``.
+      hidden_size: hidden units of the core; memory of a full covariance grows with the square of the number of weights.
+      covariance: ``full`` adapts the covariance of all weights; ``diagonal`` adapts only the variances (sep-CMA-ES), for larger
+        networks.
+      settings: further settings, as for ``rl2_es``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for an odd population, or a lifetime that is no whole number of episodes.
+      ValueError: for an odd population, or a lifetime that is not a whole number of episodes.
 
     Example:
       >>> import jax, jmeta
@@ -40,7 +41,7 @@ def rl2_cma_es(
       Hansen 2016, arXiv 1604.00772; diagonal: Ros and Hansen 2008; both by evosax, Lange 2022, arXiv 2212.04180.
 
     Deviations from the paper:
-      The population is drawn with the symmetric root of the covariance, which is found by products of matrices; see
+      The population is drawn with the symmetric root of the covariance, which is computed by matrix products; see
       ``jmeta.outer.matrix_cma``. The distribution is the same.
     """
     from evosax.algorithms import Sep_CMA_ES

@@ -27,29 +27,29 @@ def rl2_es(
     weight_decay: NonNegative = 0.0,
     anneal_steps: Count | None = None,
 ) -> OpenAIES:
-    """A recurrent policy whose hidden state is the learning algorithm, found by perturbing its weights.
+    """A recurrent policy whose hidden state is the learning algorithm, trained by perturbing its weights.
 
-    The agent is that of ``rl2``. Nothing goes backwards through time: how much a lifetime earned is all that counts, so credit
-    over long lifetimes costs nothing, and memory does not grow with their length.
+    The agent is that of ``rl2``. There is no backpropagation through time: the fitness is the return of a lifetime, so long
+    lifetimes need no credit assignment, and memory does not grow with their length.
 
     Args:
       tasks: the distribution to meta-train on.
       core: recurrent core, as for ``rl2``.
-      hidden_size: units of the core.
+      hidden_size: hidden units of the core.
       lifetime_length: environment steps of a lifetime, a whole number of episodes; ``tasks.lifetime_length`` by default.
-      num_tasks: tasks that every member of the population lives in, the same for all.
-      population_size: members, in pairs of opposite perturbations.
-      members_at_once: pairs that one device lives with at once; all by default.
+      num_tasks: tasks on which each member of the population is evaluated, the same tasks for all members.
+      population_size: members of the population, in pairs of opposite perturbations; even.
+      members_at_once: pairs of members that one device evaluates at once, which bounds memory; all by default.
       sigma: standard deviation of the perturbations.
       learning_rate: learning rate of Adam.
-      weight_decay: theta times it is subtracted from the gradient, before Adam; the authors' code has 0.005.
+      weight_decay: coefficient of weight decay, which is subtracted from the gradient before Adam; 0.005 in the authors' code.
       anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for an odd population, or a lifetime that is no whole number of episodes.
+      ValueError: for an odd population, or a lifetime that is not a whole number of episodes.
 
     Example:
       >>> import jax, jmeta
@@ -60,8 +60,8 @@ def rl2_es(
       Duan et al. 2016, arXiv 1611.02779; Salimans et al. 2017, arXiv 1703.03864.
 
     Deviations from the papers:
-      Duan et al. train by TRPO. Of Salimans et al. there are mirrored perturbations, centred ranks and Adam, but no weight decay
-      by default and no virtual batch normalisation.
+      Duan et al. train by TRPO. As in Salimans et al. there are mirrored perturbations, centred ranks and Adam, but no weight
+      decay by default and no virtual batch normalisation.
     """
     length = tasks.lifetime_length if lifetime_length is None else lifetime_length
     return OpenAIES(

@@ -25,28 +25,27 @@ def sac(
     target_entropy: Finite | None = None,
     **settings: Any,
 ) -> OuterLearner:
-    """A stochastic policy that is paid for its entropy, and twin critics, from replay; nothing adapts.
+    """Soft actor-critic: an entropy-regularised stochastic policy and twin critics trained from replay. It does not adapt.
 
-    On one task it is the single-task algorithm; on a distribution, multi-task SAC: what pooling all tasks is worth without
-    inferring any. See ``jmeta.inner.sac``. Where actions are few it is SAC's discrete form (Christodoulou 2019, arXiv
-    1910.07207).
+    On one task it is single-task SAC. On a distribution of tasks it is multi-task SAC, a baseline that does not infer the task.
+    See ``jmeta.inner.sac``. With discrete actions it is SAC's discrete form (Christodoulou 2019, arXiv 1910.07207).
 
     Args:
       tasks: the distribution to train on.
-      widths: hidden layers of the policy and of each critic.
+      widths: sizes of the hidden layers of the policy and of each critic.
       discount: discount factor per environment step, in [0, 1].
-      reward_scale: rewards are multiplied by it before anything is learned from them.
-      initial_temperature: initial weight of the entropy.
+      reward_scale: factor on the rewards that the critics learn from.
+      initial_temperature: initial temperature, the weight of the policy's entropy.
       target_entropy: target of the policy's entropy, in nats; by default minus the number of action dimensions, or for discrete
-        actions 0.6 of the largest entropy.
-      settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
+        actions 0.6 of the maximum entropy.
+      settings: further settings, as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a segment that is no whole number of episodes, numbers that do not divide num_tasks, too little replay, or a
-        network that can't be built.
+      ValueError: for a segment that is not a whole number of episodes, numbers that do not divide num_tasks, too small a
+        replay buffer, or a network that cannot be built.
 
     Example:
       >>> import jax, jmeta
@@ -57,8 +56,9 @@ def sac(
       Haarnoja et al. 2018, arXiv 1812.05905.
 
     Deviations from the paper:
-      Replay is of several tasks, and a batch has as much of each; what is shipped samples from a narrow policy and does not act
-      by the mean; actions are not random at first unless ``random_steps`` says so. See ``jmeta.inner.sac``.
+      Each task has its own replay buffer, and a batch has equally many steps of each. The deployed policy samples from a narrow
+      distribution instead of acting by the mean. Training begins without random actions unless ``random_steps`` is set. See
+      ``jmeta.inner.sac``.
     """
     check_layers(widths)
     kind = DiscreteSAC if isinstance(tasks.action_space, Discrete) else SAC

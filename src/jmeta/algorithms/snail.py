@@ -13,12 +13,12 @@ from jmeta.tasks.base import TaskDistribution
 @normalisable
 @variant_of(rl2, without=("core", "num_layers"))
 def snail(tasks: TaskDistribution, *, hidden_size: Count = 32, **settings: Any) -> OuterLearner:
-    """``rl2`` whose memory is all it has lived: temporal convolutions gather it, causal attention finds what matters.
+    """``rl2`` with temporal convolutions and causal attention over the whole lifetime in place of a recurrent core.
 
     Args:
       tasks: the distribution to meta-train on.
-      hidden_size: size of the first layer, of keys and of values; each convolution adds half as many filters.
-      settings: as for ``rl2``.
+      hidden_size: size of the first layer, of keys and of values; each convolution has half as many filters.
+      settings: further settings, as for ``rl2``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.

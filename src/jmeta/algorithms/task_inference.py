@@ -1,4 +1,4 @@
-"""Task inference with labels (Humplik et al. 2019, arXiv 1905.06424): the upper mark of agents that infer the task."""
+"""Task inference with task labels in training (Humplik et al. 2019, arXiv 1905.06424)."""
 
 from typing import Any
 
@@ -16,22 +16,22 @@ from jmeta.tasks.checks import check_described
 @normalisable
 @variant_of(belief_learner, without=("belief_size", "make_inner"))
 def task_inference(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
-    """A recurrent belief about the task, trained on what the task was, and a policy that sees the belief.
+    """A recurrent belief about the task, trained with task labels, and a policy that observes the belief.
 
-    The label is ``tasks.describe(task)``, a privilege of training: in a new task the agent has only its experience. See
-    ``jmeta.inner.task_inference``. What it earns less than ``oracle`` is the price of finding out; what ``varibad`` earns less
-    than it is the price of learning without labels.
+    The label is ``tasks.describe(task)``, which is used in training only: in a new task the agent has only its experience. See
+    ``jmeta.inner.task_inference``. Its gap to ``oracle`` is the cost of inferring the task. The gap of ``varibad`` to it is the
+    cost of learning without labels.
 
     Args:
       tasks: the distribution to meta-train on.
-      settings: as for ``jmeta.algorithms.belief.belief_learner``.
+      settings: further settings, as for ``jmeta.algorithms.belief.belief_learner``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a lifetime that is no whole number of episodes, numbers that do not divide num_tasks, a network that can't
-        be built, or tasks that have no description.
+      ValueError: for a lifetime that is not a whole number of episodes, numbers that do not divide num_tasks, a network that
+        cannot be built, or tasks that have no description.
 
     Example:
       >>> import jax, jmeta
@@ -43,7 +43,7 @@ def task_inference(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
       Humplik et al. 2019, arXiv 1905.06424.
 
     Deviations from the paper:
-      PPO, and a Gaussian over the description whatever kind it is; see ``jmeta.inner.task_inference`` too.
+      PPO, and a Gaussian over the description for labels of every kind; see also ``jmeta.inner.task_inference``.
     """
     check_described(tasks)
     size = jax.eval_shape(lambda key: tasks.describe(tasks.sample(key)), jax.random.key(0)).shape[0]

@@ -24,24 +24,24 @@ def td3(
     exploration_noise: NonNegative = 0.2,
     **settings: Any,
 ) -> OuterLearner:
-    """A deterministic policy and twin critics, from replay; nothing adapts.
+    """A deterministic policy and twin critics trained from replay. It does not adapt.
 
-    On one task it is the single-task algorithm; on a distribution, multi-task TD3. See ``jmeta.inner.td3``.
+    On one task it is single-task TD3; on a distribution of tasks it is multi-task TD3. See ``jmeta.inner.td3``.
 
     Args:
-      tasks: the distribution to train on; actions lie in a box.
-      widths: hidden layers of the policy and of each critic.
+      tasks: the distribution to train on; actions must be continuous.
+      widths: sizes of the hidden layers of the policy and of each critic.
       discount: discount factor per environment step, in [0, 1].
-      reward_scale: rewards are multiplied by it before values are learned from them.
-      exploration_noise: standard deviation of what is added to actions in training, in units of half the action box.
-      settings: as for ``jmeta.algorithms.off_policy.off_policy_learner``.
+      reward_scale: factor on the rewards that values are learned from.
+      exploration_noise: standard deviation of the noise added to actions in training, in units of half the action range.
+      settings: further settings, as for ``jmeta.algorithms.off_policy.off_policy_learner``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for tasks of a few actions, a segment that is no whole number of episodes, numbers that do not divide
-        num_tasks, too little replay, or a network that can't be built.
+      ValueError: for tasks with discrete actions, a segment that is not a whole number of episodes, numbers that do not divide
+        num_tasks, too small a replay buffer, or a network that cannot be built.
 
     Example:
       >>> import jax, jmeta
@@ -52,8 +52,8 @@ def td3(
       Fujimoto et al. 2018, arXiv 1802.09477.
 
     Deviations from the paper:
-      The policy moves at every update, and not at every second one. Actions are not uniformly random at first unless
-      ``random_steps`` says so; the paper's are for its first 1,000 or 10,000 environment steps.
+      The policy is updated at every update of the critics, not at every second one. Training begins without uniformly random
+      actions unless ``random_steps`` is set; the paper's first 1,000 or 10,000 environment steps are random.
     """
     check_layers(widths)
     if not isinstance(tasks.action_space, Continuous):

@@ -1,4 +1,4 @@
-"""Algorithms that differ from another in a part or two say only what differs."""
+"""Decorators for algorithms that are variants of another one and take its settings."""
 
 import dataclasses
 import functools
@@ -19,12 +19,12 @@ OuterOf = TypeVar("OuterOf", bound=OuterLearner)
 def variant_of(
     base: Callable[..., OuterLearner], *, without: tuple[str, ...] = ()
 ) -> Callable[[Callable[..., OuterLearner]], Callable[..., OuterLearner]]:
-    """Marks a composition that takes the settings of ``base`` beside its own, as ``**settings``.
+    """Marks an algorithm that takes the settings of ``base`` as ``**settings`` in addition to its own.
 
-    Its signature then shows them all, so the command line and ``help`` do.
+    Its signature then lists all settings, and so do the command line and ``help``.
 
     Args:
-      base: the algorithm it differs from.
+      base: the algorithm that it is a variant of.
       without: settings of ``base`` that have no meaning here.
     """
 
@@ -50,7 +50,7 @@ def variant_of(
 def takes_tasks(
     build: Callable[Concatenate[TaskDistribution, Settings], OuterOf],
 ) -> Callable[Concatenate[TaskDistribution, Settings], OuterOf]:
-    """Marks a composition, which then raises TypeError for a task's name or class in place of the distribution."""
+    """Marks an algorithm, which then raises TypeError if it is given a task's name or class instead of a distribution."""
 
     @functools.wraps(build)
     def checked(tasks: TaskDistribution, *args: Settings.args, **settings: Settings.kwargs) -> OuterOf:
@@ -61,11 +61,11 @@ def takes_tasks(
 
 
 def with_inner(learner: PPO, **fields: Any) -> PPO:
-    """The learner with these fields of its inner learner changed."""
+    """Returns the learner with these fields of its inner learner replaced."""
     return dataclasses.replace(learner, inner=learner.inner.replace(**fields))  # type: ignore[attr-defined]
 
 
 def fields_for(kind: Any, thing: Any) -> dict[str, Any]:
-    """Returns the fields of a dataclass that another class has too."""
+    """Returns the fields of the dataclass ``thing`` that the class ``kind`` also has."""
     names = {field.name for field in dataclasses.fields(kind)}
     return {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing) if field.name in names}

@@ -34,31 +34,31 @@ def varibad(
     num_decoded: Count | None = None,
     **settings: Any,
 ) -> OuterLearner:
-    """A recurrent belief about a latent task, trained to predict all rewards and transitions, and a policy that sees the belief.
+    """A recurrent belief about a latent task, trained to predict rewards and transitions, and a policy that observes the belief.
 
-    Nobody says what the task was: the belief is the approximate posterior of a variational model of the whole lifetime, and what
-    helps to predict it is what is inferred. See ``jmeta.inner.varibad``.
+    There are no task labels: the belief is the approximate posterior of a variational model of the whole lifetime. See
+    ``jmeta.inner.varibad``.
 
     Args:
       tasks: the distribution to meta-train on.
-      latent_size: size of the latent task.
-      decoder_widths: hidden layers of the decoders of rewards and of transitions, each.
-      decodes_transitions: whether transitions are predicted; not needed where they do not differ between tasks.
-      reward_values: the rewards there are, if they are few, such as (-0.1, 1.0); their probabilities are then predicted, else a
-        mean.
+      latent_size: dimensions of the latent task variable.
+      decoder_widths: sizes of the hidden layers of the reward decoder, and likewise of the transition decoder.
+      decodes_transitions: whether the belief also predicts transitions; not needed where all tasks share the same transitions.
+      reward_values: all possible rewards, if they are few, such as (-0.1, 1.0). The decoder then predicts their probabilities;
+        otherwise it predicts the mean reward.
       reward_decoder: input of the reward prediction. "step" is the whole step. "arrival" is the next observation alone, as in the
         authors' code on GridNavi, where a good agent stays only where it is paid. "one-state" is the next observation, observed
         one-hot, where exactly one state pays (their "categorical" rewards).
-      kl_weight: weight of the divergence between one belief and the next.
-      num_beliefs: beliefs of a lifetime, at random, that enter in an update; all by default.
-      num_decoded: steps of a lifetime, at random, that are predicted from each of those; all by default.
-      settings: as for ``jmeta.algorithms.belief.belief_learner``.
+      kl_weight: weight of the KL divergence between successive beliefs.
+      num_beliefs: number of beliefs of a lifetime, drawn at random, that an update uses; all by default.
+      num_decoded: number of steps of a lifetime, drawn at random, that each of these beliefs predicts; all by default.
+      settings: further settings, as for ``jmeta.algorithms.belief.belief_learner``.
 
     Returns:
       The outer learner; its ``inner`` is the agent.
 
     Raises:
-      ValueError: for a lifetime that is no whole number of episodes, numbers that do not divide num_tasks, or a network that
+      ValueError: for a lifetime that is not a whole number of episodes, numbers that do not divide num_tasks, or a network that
         can't be built.
 
     Example:
@@ -72,14 +72,14 @@ def varibad(
 
     Deviations from the paper:
       The belief learns from the first lifetimes as well as from the newest; its gradient is clipped. The policy and its critic
-      see how much of the lifetime has passed: what a belief is worth depends on the time left to use it. The first belief sees
-      the first observation; the authors' is the same for all lifetimes.
+      also observe the elapsed share of the lifetime, since the value of a belief depends on the remaining time. The first belief
+      includes the first observation; the authors' is the same for all lifetimes.
     """
     if not decoder_widths:
         raise ValueError("decoder_widths=(): give at least one hidden layer")
     if len(reward_values) == 1:
         raise ValueError(
-            f"reward_values={reward_values}: one value is nothing to predict; give all there are, or none for a mean"
+            f"reward_values={reward_values}: one value leaves nothing to predict; give all rewards, or none for a mean"
         )
     if reward_decoder == "one-state":
         _check_one_state(tasks, reward_values)

@@ -1,4 +1,4 @@
-"""References to compare with: exact optima and hand-written learners."""
+"""Reference scores for comparison: exact optima and hand-written learners."""
 
 from jmeta.references.bandits import UCB1, EpsilonGreedy, Greedy, OptimisticThompsonSampling, ThompsonSampling
 from jmeta.references.bernoulli_bandit import bayes_optimal_return

@@ -14,25 +14,25 @@ from jmeta import struct
 from jmeta.references.classical import NEVER, HandWritten, uniform_over_best
 from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Theta, Timestep
 
-CELLS = 128  # of the quadrature in ThompsonSampling
+CELLS = 128  # number of cells of the quadrature in ThompsonSampling
 
 
 class Arms(NamedTuple):
     """Memory of a bandit learner: counts of each arm since the lifetime opened."""
 
     pulls: jax.Array  # [num_arms] float32
-    rewards: jax.Array  # [num_arms] float32, their sums
+    rewards: jax.Array  # [num_arms] float32, sums of rewards
 
 
 @struct.dataclass
 class BanditLearner(HandWritten):
-    """A rule from pulls and rewards so far to the next pull. Subclass it with ``choose``.
+    """A rule that maps the pulls and rewards of the lifetime to the next pull. Subclass it with ``choose``.
 
-    It reads the arm and its reward from the timestep *after* the pull, as a recurrent agent does. When a lifetime opens the
-    previous action is all zeros, which counts for no arm; episodes (single pulls) leave the counts alone.
+    It reads the arm and its reward from the timestep *after* the pull, as a recurrent agent does. When a lifetime begins the
+    previous action is all zeros and counts for no arm. The counts are kept across episodes, which are single pulls.
 
     Attributes:
-      observation_size: not looked at.
+      observation_size: size of the observation, which is not used.
       action_space: one action for each arm.
 
     Raises:
@@ -51,7 +51,7 @@ class BanditLearner(HandWritten):
 
     @abc.abstractmethod
     def choose(self, arms: Arms) -> dist.Distribution:
-        """The next pull, given all pulls of this lifetime."""
+        """Returns the distribution of the next pull, given the counts of this lifetime."""
 
     def initial_memory(self, theta: Theta) -> Memory:
         zeros = jnp.zeros(self.action_space.encoding_size, jnp.float32)
@@ -65,23 +65,23 @@ class BanditLearner(HandWritten):
 
 @struct.dataclass
 class UCB1(BanditLearner):
-    """Pulls the arm whose reward may yet be the highest: the largest upper confidence bound, ties at random.
+    """Pulls the arm with the largest upper confidence bound; ties are broken at random.
 
     With n_a pulls of arm a, x_a their mean reward, and t = sum_a n_a,
 
         a_t = argmax_a  x_a + exploration * sqrt(2 ln t / n_a),
 
-    where an arm not yet pulled has an infinite bound. The constant 1 carries the regret guarantee and explores far too much for
-    a short life, and no other helps where trying every arm takes most of it: on 5 arms and 10 pulls the expected score is 5.67
-    with ``exploration=1``, and at most 5.92 with any from 0.01 to 1.
+    where an arm not yet pulled has an infinite bound. The constant 1 has the regret guarantee and explores far too much in a
+    short lifetime. No other constant helps where trying every arm takes most of the lifetime: on 5 arms and 10 pulls the
+    expected score is 5.67 with ``exploration=1``, and at most 5.92 with any from 0.01 to 1.
 
-    ``prior=1`` lets every arm begin with one success and one failure, a Beta(1, 1), so that arms need not be tried. Then small
+    With ``prior=1`` every arm begins with one success and one failure, a Beta(1, 1), so not every arm must be tried. Then small
     constants come close to Bayes-optimal: every ``exploration`` from 0.005 to 0.05 scores 6.657 of 6.660 (10 arms: 6.711 of
-    6.714), which is the tuned UCB1 that Duan et al. report as 6.7.
+    6.714). This is the tuned UCB1 that Duan et al. report as 6.7.
 
     Attributes:
-      exploration: at least 0, in units of reward; rewards are taken to lie in [0, 1].
-      prior: imagined successes of every arm, and as many imagined failures, at least 0; they enter x_a and n_a but not t.
+      exploration: coefficient of the confidence bonus, at least 0, in units of reward; rewards are assumed to lie in [0, 1].
+      prior: number of prior successes of every arm, and of prior failures, at least 0; they count in x_a and n_a but not in t.
 
     References:
       Auer, Cesa-Bianchi, Fischer 2002, Finite-time Analysis of the Multiarmed Bandit Problem, figure 1.
@@ -101,10 +101,10 @@ class UCB1(BanditLearner):
 
 @struct.dataclass
 class Greedy(BanditLearner):
-    """Pulls the arm with the highest posterior mean (1 + successes) / (2 + pulls), ties at random.
+    """Pulls the arm with the highest posterior mean (1 + successes) / (2 + pulls); ties are broken at random.
 
-    It never explores for its own sake, and on a uniform prior it is hard to beat in ten pulls: the prior mean 1/2 makes it leave
-    an arm that fails.
+    It does not explore deliberately. Under a uniform prior it is still hard to beat in ten pulls, since the prior mean of 1/2
+    makes it leave an arm that fails.
 
     References:
       Duan et al. 2016, arXiv 1611.02779.
@@ -116,15 +116,15 @@ class Greedy(BanditLearner):
 
 @struct.dataclass
 class EpsilonGreedy(BanditLearner):
-    """Pulls an arm at random with probability epsilon, else the one with the highest posterior mean, ties at random.
+    """Pulls a random arm with probability epsilon, else the arm with the highest posterior mean; ties are broken at random.
 
-    It explores at the same rate for ever, so its regret grows with the number of pulls; ``epsilon=0`` is ``Greedy``.
+    Its exploration rate is constant, so its regret grows with the number of pulls; ``epsilon=0`` is ``Greedy``.
 
     Attributes:
-      epsilon: from 0 to 1.
+      epsilon: probability of a random pull, from 0 to 1.
 
     Raises:
-      ValueError: if epsilon is a number outside of it.
+      ValueError: if epsilon is a number outside [0, 1].
 
     References:
       Sutton and Barto 2018, Reinforcement Learning, section 2.2.
@@ -148,15 +148,15 @@ class EpsilonGreedy(BanditLearner):
 class ThompsonSampling(BanditLearner):
     """Pulls each arm with the posterior probability that it is the best one, under uniform priors.
 
-    The usual way draws one sample p_a ~ Beta(1 + successes, 1 + failures) for each arm and pulls the largest. Its choice has
-    the distribution
+    The usual implementation draws one sample p_a ~ Beta(1 + successes, 1 + failures) for each arm and pulls the largest. Its
+    choice has the distribution
 
         P(a) = P(p_a > p_b for all b != a) = int f_a(p) prod_{b != a} F_b(p) dp,
 
-    f and F being the posterior densities and distribution functions. ``act`` returns that distribution itself, so nothing random
+    where f and F are the posterior densities and distribution functions. ``act`` returns this distribution itself, so no sample
     is kept in memory and log-probabilities are those of the algorithm. The integral is a sum over 128 equal cells of the angle
-    arcsin(sqrt(p)), in which a posterior after n pulls is about 1 / (2 sqrt(n)) wide wherever it lies: right to 1e-3 up to
-    a hundred pulls of an arm, to 1e-2 up to a thousand.
+    arcsin(sqrt(p)), in which a posterior after n pulls is about 1 / (2 sqrt(n)) wide for every p. Its error is 1e-3 up to a
+    hundred pulls of an arm, and 1e-2 up to a thousand.
 
     References:
       Thompson 1933, On the Likelihood that One Unknown Probability Exceeds Another in View of the Evidence of Two Samples.
@@ -171,8 +171,8 @@ class ThompsonSampling(BanditLearner):
 class OptimisticThompsonSampling(BanditLearner):
     """Thompson sampling that never values an arm below its posterior mean: pulls the largest max(p_a, m_a), ties at random.
 
-    p_a is a sample of arm a's posterior and m_a = (1 + successes) / (2 + pulls) its mean. With m* the highest mean, an arm is
-    pulled because its sample is above m* and the largest, or because no sample is above m* and its mean is m*:
+    p_a is a sample of arm a's posterior and m_a = (1 + successes) / (2 + pulls) its mean. Let m* be the highest mean. An arm is
+    pulled if its sample is above m* and the largest, or if no sample is above m* and its mean is m*:
 
         P(a) = int_{m*}^1 f_a(p) prod_{b != a} F_b(p) dp  +  [m_a = m*] / |{b : m_b = m*}| * prod_b F_b(m*).
 
@@ -204,5 +204,5 @@ def _best_by_cell(arms: Arms) -> jax.Array:
 
 
 def _categorical(weights: jax.Array) -> dist.Distribution:
-    """Proportional to weights [num_arms]."""
+    """Returns a categorical distribution with probabilities proportional to weights [num_arms]."""
     return dist.CategoricalLogits(jnp.log(jnp.maximum(weights / weights.sum(), 1e-30)))

@@ -10,9 +10,9 @@ MAX_PULLS_OF_TWO_ARMS = 200  # beyond this, num_pulls^3 states of each layer tak
 
 @functools.cache
 def bayes_optimal_return(num_arms: int, num_pulls: int) -> float | None:
-    """Expected sum of rewards of the best possible learner.
+    """Returns the expected sum of rewards of a Bayes-optimal learner.
 
-    The posterior of an arm with s successes and f failures is Beta(1 + s, 1 + f), so it pays next with probability
+    The posterior of an arm with s successes and f failures is Beta(1 + s, 1 + f), so its next pull pays with probability
     (1 + s) / (2 + s + f), and with n pulls remaining
 
         V(belief, n) = max_arm  p (1 + V(belief + success, n - 1)) + (1 - p) V(belief + failure, n - 1).
@@ -22,7 +22,8 @@ def bayes_optimal_return(num_arms: int, num_pulls: int) -> float | None:
       num_pulls: pulls in the lifetime.
 
     Returns:
-      The optimum, or None where it would take too long: over 200 pulls of two arms, num_arms * num_pulls over 100 of more.
+      The optimum, or None where it would take too long: for two arms above 200 pulls, for more arms where
+      num_arms * num_pulls is above 100.
 
     Example:
       >>> round(bayes_optimal_return(2, 2), 4)  # 1/2, then 2/3 after a success and 1/2 (the other arm) after a failure
@@ -34,11 +35,11 @@ def bayes_optimal_return(num_arms: int, num_pulls: int) -> float | None:
 
 
 def _two_arms(num_pulls: int) -> float:
-    """Layer by layer from the end: values [n1, s1, s2] of all states with t = n1 + n2 pulls made."""
+    """Computes the values [n1, s1, s2] of all states after t = n1 + n2 pulls, backwards from the last pull."""
     values = np.zeros((num_pulls + 1,) * 3)
     for t in reversed(range(num_pulls)):
         count = np.arange(t + 1)
-        p1 = np.minimum((1 + count) / (2 + count[:, None]), 1)[:, :, None]  # [n1, s1]; more successes than pulls mean nothing
+        p1 = np.minimum((1 + count) / (2 + count[:, None]), 1)[:, :, None]  # [n1, s1]; those with s1 > n1 are not used
         p2 = np.minimum((1 + count) / (2 + t - count[:, None]), 1)[:, None, :]  # [n1, s2]
         first, second = values[1:, :, : t + 1], values[:-1, : t + 1, :]  # after a pull of either arm
         values = np.maximum(
@@ -49,7 +50,7 @@ def _two_arms(num_pulls: int) -> float:
 
 
 def _any_arms(num_arms: int, num_pulls: int) -> float:
-    """By recursion over beliefs. Arms are exchangeable: a belief is the sorted tuple of their counts."""
+    """Computes the value by recursion over beliefs. Arms are exchangeable, so a belief is the sorted tuple of their counts."""
 
     @functools.cache
     def value(belief: tuple[tuple[int, int], ...], pulls: int) -> float:

@@ -1,7 +1,7 @@
-"""Hand-written learners, as inner learners with nothing to meta-learn, and the simplest of them.
+"""The base of hand-written learners, which are inner learners without meta-parameters, and a random agent.
 
-They answer the contract with an empty theta, so one evaluator scores them and the learned agents on the same tasks. Bandit
-learners are in ``bandits.py`` and ``gittins.py``, those of tabular Markov decision processes in ``tabular.py``.
+They implement the interface of inner learners with an empty theta, so the same evaluator scores them and the learned agents.
+Bandit learners are in ``bandits.py`` and ``gittins.py``, learners of tabular Markov decision processes in ``tabular.py``.
 """
 
 import jax
@@ -16,7 +16,7 @@ NEVER = -1e9  # the logit of an action that is not chosen: finite, so that entro
 
 
 class HandWritten(InContextLearner):
-    """Theta is empty."""
+    """Base of hand-written learners; theta is empty."""
 
     def init(self, key: jax.Array) -> Theta:
         return ()
@@ -26,7 +26,7 @@ class HandWritten(InContextLearner):
 class Random(HandWritten):
     """Acts uniformly at random: over the actions, or over the box [-1, 1]^size.
 
-    The score of knowing nothing and learning nothing; on a Bernoulli bandit it is half the number of pulls.
+    Its score is that of an agent without knowledge or learning. On a Bernoulli bandit it is half the number of pulls.
     """
 
     observation_size: int = struct.field(pytree_node=False)
@@ -46,6 +46,6 @@ class Random(HandWritten):
 
 
 def uniform_over_best(scores: jax.Array) -> dist.Distribution:
-    """Uniform over the arms with the highest score [num_arms]; equal means nearly equal, as compilers round differently."""
+    """Returns a uniform distribution over the highest of scores [num_arms], to 1e-6, since compilers round differently."""
     best = scores >= scores.max() - 1e-6
     return dist.CategoricalLogits(jax.nn.log_softmax(jnp.where(best, 0.0, NEVER)))

@@ -1,4 +1,4 @@
-"""The finite-horizon Gittins index (Gittins 1979): what an arm is worth, with what it may yet teach."""
+"""The finite-horizon Gittins index (Gittins 1979): the value of an arm including the value of learning about it."""
 
 import contextlib
 import os
@@ -19,27 +19,28 @@ from jmeta.references.bandits import Arms, BanditLearner
 from jmeta.references.classical import uniform_over_best
 from jmeta.types import ActionSpace
 
-VERSION = 1  # of the tables on disk: raise it when their content or layout changes
-MAX_PULLS = 500  # time and memory grow with the third and the second power: minutes, and 2 GB
-NOT_CACHED = 60  # tables of up to so many pulls are computed in a second
-RATES_AT_ONCE = 8  # what is under way then fits into a core's cache
-LAYERS_AT_ONCE = 64  # between them the lattice is cut to the size that is still needed
+VERSION = 1  # version of the tables on disk: raise it when their content or layout changes
+MAX_PULLS = 500  # time grows with the third power and memory with the second: minutes and 2 GB at 500
+NOT_CACHED = 60  # tables up to this number of pulls are not cached, since they take a second
+RATES_AT_ONCE = 8  # rates computed at once; the working set then fits into a core's cache
+LAYERS_AT_ONCE = 64  # layers computed between two reductions of the lattice to the size that is still needed
 
 
 @struct.dataclass
 class GittinsIndex(BanditLearner):
-    """Pulls the arm with the largest finite-horizon Gittins index, ties at random; uniform priors, a lifetime of ``num_pulls``.
+    """Pulls the arm with the largest finite-horizon Gittins index, for uniform priors and lifetimes of ``num_pulls`` pulls.
 
-    The index of an arm with s successes and f failures, when R pulls remain, is the rate lambda of a known arm that is as good:
-    the one at which pulling the arm for tau >= 1 times, stopping as one sees fit, and then the known one, gains nothing,
+    Ties are broken at random. The index of an arm with s successes and f failures, when R pulls remain, is the rate lambda of a
+    known arm that is equally good. At this rate, pulling the arm tau >= 1 times with an optimal stopping time tau, and then the
+    known arm, gains nothing:
 
         lambda R = max_tau  E[r_1 + ... + r_tau + lambda (R - tau)].
 
-    It exceeds the posterior mean by what there is to learn, and is the posterior mean when R = 1. Over an infinite
-    discounted lifetime the rule is Bayes-optimal (Gittins 1979). Over a finite one it need not be, and is nearly so: in 10 pulls
-    of 5 or of 10 arms it is Bayes-optimal to the last digit.
+    It exceeds the posterior mean by the value of learning about the arm, and equals it when R = 1. Over an infinite discounted
+    lifetime the rule is Bayes-optimal (Gittins 1979). Over a finite one it is nearly optimal: in 10 pulls of 5 or of 10 arms it
+    is Bayes-optimal to the last digit.
 
-    Make it with ``create``. Later than ``num_pulls`` pulls it is greedy, as with one pull remaining.
+    Make it with ``create``. After ``num_pulls`` pulls it is greedy, as with one pull remaining.
 
     Attributes:
       table: [num_pulls (num_pulls + 1) (num_pulls + 2) / 6] indices, ``gittins_table(num_pulls)``.
@@ -62,7 +63,7 @@ class GittinsIndex(BanditLearner):
 
     @classmethod
     def create(cls, observation_size: int, action_space: ActionSpace, num_pulls: int) -> "GittinsIndex":
-        """With the table for lifetimes of ``num_pulls`` pulls, which takes seconds to compute for 100 and minutes for 500."""
+        """Builds the learner with the table for ``num_pulls`` pulls, which takes seconds for 100 pulls and minutes for 500."""
         return cls(observation_size, action_space, jnp.asarray(gittins_table(num_pulls)), num_pulls)
 
     def choose(self, arms: Arms) -> dist.Distribution:
@@ -76,26 +77,26 @@ class GittinsIndex(BanditLearner):
 def table_position(elapsed: jax.Array, pulls: jax.Array, successes: jax.Array) -> jax.Array:
     """Returns the position of an arm's index in a table, after ``elapsed`` pulls of all arms and ``pulls`` of this one.
 
-    Tables are packed: for each number of elapsed pulls t a triangle of the states with pulls <= t, row by row.
+    Tables are packed: each number of elapsed pulls t has a triangle of the states with pulls <= t, row by row.
     """
     return elapsed * (elapsed + 1) * (elapsed + 2) // 6 + pulls * (pulls + 1) // 2 + successes
 
 
 def gittins_table(num_pulls: int, *, num_rates: int = 512) -> np.ndarray:
-    """Indices of all states that a lifetime of ``num_pulls`` pulls can meet, under a Beta(1, 1) prior.
+    """Returns the indices of all states in a lifetime of ``num_pulls`` pulls, under a Beta(1, 1) prior.
 
-    The gain over retiring at once to a known rate lambda, with R pulls remaining after n of which s were successes, is
+    The gain over switching at once to a known arm of rate lambda, after n pulls with s successes and with R pulls remaining, is
 
         G_R(n, s) = max(0, D_R(n, s)),  D_R(n, s) = p - lambda + p G_{R-1}(n + 1, s + 1) + (1 - p) G_{R-1}(n + 1, s),
 
     p = (1 + s) / (2 + n), G_0 = 0. D falls with lambda and is zero at the index. It is computed at ``num_rates`` + 1 rates,
-    equally spaced in arcsin(sqrt(lambda)), and its zero interpolated.
+    equally spaced in arcsin(sqrt(lambda)), and its zero is interpolated.
 
-    Tables for more than 60 pulls are kept on disk, in ``$JMETA_CACHE`` or else ``$XDG_CACHE_HOME/jmeta`` or ``~/.cache/jmeta``.
+    Tables for more than 60 pulls are cached on disk, in ``$JMETA_CACHE`` or else ``$XDG_CACHE_HOME/jmeta`` or ``~/.cache/jmeta``.
 
     Args:
       num_pulls: pulls in a lifetime, from 1 to 500.
-      num_rates: intervals of lambda, a multiple of 8. Errors at 100 pulls are 2e-5 in the mean and 3e-4 at most.
+      num_rates: number of intervals of lambda, a multiple of 8. Errors at 100 pulls are 2e-5 in the mean and 3e-4 at most.
 
     Returns:
       The packed table, float32, read by ``table_position``.
@@ -143,7 +144,7 @@ def _read(path: Path, size: int) -> np.ndarray:
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside ``path`` that takes its name when it is complete, and vanishes if it never is."""
+    """Opens a temporary file beside ``path``, which replaces ``path`` on success and is deleted on failure."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
@@ -162,9 +163,9 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
 @jax.ensure_compile_time_eval()  # so that learners can be made inside a trace
 def _compute(num_pulls: int, num_rates: int) -> np.ndarray:
     grid = np.sin(np.linspace(0.0, np.pi / 2.0, num_rates + 1)) ** 2
-    blocks = np.arange(0, num_rates, RATES_AT_ONCE)[:, None] + np.arange(RATES_AT_ONCE + 1)  # neighbours share their border
+    blocks = np.arange(0, num_rates, RATES_AT_ONCE)[:, None] + np.arange(RATES_AT_ONCE + 1)  # neighbouring blocks share a rate
     rates = jnp.asarray(grid[blocks], jnp.float32)
-    size = num_pulls  # states of fewer pulls are wanted next, and rest on those of one pull more
+    size = num_pulls  # the states of each layer depend on those with one pull more
     gains = jnp.zeros((*rates.shape, size + 1, size + 1), jnp.float32)
     table = np.empty(num_pulls * (num_pulls + 1) * (num_pulls + 2) // 6, np.float32)
     while size > 0:
@@ -180,7 +181,7 @@ def _compute(num_pulls: int, num_rates: int) -> np.ndarray:
 
 @partial(jax.jit, static_argnames="length")
 def _solve(gains: jax.Array, rates: jax.Array, *, length: int) -> tuple[jax.Array, jax.Array]:
-    """``length`` pulls further from the end: gains [blocks, rates, n, s], and indices [length, n, s]."""
+    """Goes back by ``length`` more pulls: returns gains [blocks, rates, n, s] and indices [length, n, s]."""
     size = gains.shape[-1]
     n, s = jnp.arange(size)[:, None], jnp.arange(size)
     p = (1.0 + s) / (2.0 + n)

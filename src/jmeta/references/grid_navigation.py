@@ -1,20 +1,21 @@
-"""The Bayes optimum of GridNavi (Zintgraf et al. 2020, VariBAD, arXiv 1910.08348), its proof, and the agent that earns it.
+"""The Bayes optimum of GridNavi (Zintgraf et al. 2020, VariBAD, arXiv 1910.08348), its proof, and an optimal agent.
 
-An agent starts each episode of H steps in the corner of a square room. A goal, the same in every episode, is any cell but the
-2 by 2 block at the start, uniformly. A step onto the goal, or on it, earns 1, any other -0.1.
+An agent starts each episode of H steps in the corner of a square room. The goal is the same in every episode, and uniform over
+the cells outside the 2 by 2 block at the start. A step that ends on the goal earns 1, any other -0.1.
 
-Until the goal is found all that is learned is where it is not. So a policy is a walk that is followed until it meets the goal.
-Who first meets it at step d of an episode and stays there earns (H - d + 1) - 0.1 (d - 1) in it, the most from then on.
+Until the goal is found, the agent only learns which cells are not the goal. So a policy is a walk that is followed until it
+meets the goal. An agent that first meets it at step d of an episode does best to stay there, and earns
+(H - d + 1) - 0.1 (d - 1) in the episode.
 
-*Bounds.* A step meets at most one new cell, and none before step 2. So in the first episode the steps d at which the walk would
-meet the M possible goals are different ones, at least 2, and no walk earns more than one that meets a new one at each of
-d = 2, 3, ... until H or M ends it. And no episode earns more than if the goal were known: then d is the goal's distance.
+*Upper bounds.* A step meets at most one new possible goal, and none before step 2. So in the first episode the steps d at which
+the walk would meet the M possible goals are distinct and at least 2. Hence no walk earns more than one that meets a new possible
+goal at each of d = 2, 3, ... until the episode or the goals end. In every episode, no agent earns more than with the goal known,
+where d is the goal's distance.
 
-*They are met.* Let a first walk meet a new possible goal at every step from the second on, and let the goals that it leaves lie
-on one shortest path, so that a second walk meets each of them at a step equal to its distance. The first walk earns its bound.
-Then the second episode earns as much as if the goal were known, whether it was found before or is on that path, and so do all
-later ones. Every episode earns its bound, so these walks are Bayes-optimal and the bounds are the optimum. ``optimal_walks``
-finds them by search.
+*The bounds are attained.* Let a first walk meet a new possible goal at every step from the second on. Let the remaining goals
+lie on one shortest path, so that a second walk meets each of them at a step equal to its distance. The first walk earns its
+bound. The second episode earns as much as with the goal known, whether the goal was found before or is on that path, and so do
+all later ones. Every episode earns its bound, so these walks are Bayes-optimal. ``optimal_walks`` finds them by search.
 """
 
 import functools
@@ -31,7 +32,7 @@ from jmeta.references.classical import NEVER, HandWritten
 from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Theta, Timestep
 
 Cell: TypeAlias = tuple[int, int]
-Walk: TypeAlias = tuple[Cell, ...]  # where it is after steps 1, 2, ...
+Walk: TypeAlias = tuple[Cell, ...]  # cells after steps 1, 2, ...
 
 MOVES = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0))  # stay, up, right, down, left, as in the task
 START = (0, 0)
@@ -40,15 +41,15 @@ MAX_SIZE = 5  # in larger rooms there are too many walks to search
 
 @functools.cache
 def optimal_walks(size: int = 5, horizon: int = 15) -> tuple[Walk, Walk] | None:
-    """The walks of the first and the second episode that prove the optimum.
+    """Returns the walks of the first and the second episode that attain the upper bounds.
 
     Args:
-      size: cells of a side, at least 3.
+      size: cells per side of the room, at least 3.
       horizon: environment steps of an episode.
 
     Returns:
-      Both walks, neither longer than it needs to be. None if there are none or the room has over 5 cells a side: then the
-      optimum is unknown.
+      Both walks, each of minimal length. None if there are none or the room has more than 5 cells per side: then the optimum is
+      unknown.
     """
     goals = _goals(size)
     if size > MAX_SIZE:
@@ -61,11 +62,11 @@ def optimal_walks(size: int = 5, horizon: int = 15) -> tuple[Walk, Walk] | None:
 
 
 def bayes_optimal_episode_returns(num_episodes: int = 4, *, size: int = 5, horizon: int = 15) -> tuple[float, ...] | None:
-    """The expected return of each episode of a Bayes-optimal agent; see the module for the proof.
+    """Returns the expected return of each episode of a Bayes-optimal agent; the module's docstring has the proof.
 
     Args:
       num_episodes: episodes of a lifetime.
-      size: cells of a side, at least 3.
+      size: cells per side of the room, at least 3.
       horizon: environment steps of an episode.
 
     Returns:
@@ -92,12 +93,12 @@ def _return(step: int, horizon: int) -> float:
 
 def _goals(size: int) -> frozenset[Cell]:
     if size < 3:
-        raise ValueError(f"size={size}: a room without the block at its start has at least 3 cells a side")
+        raise ValueError(f"size={size}: a room has goals outside the block at its start only with at least 3 cells per side")
     return frozenset((x, y) for x in range(size) for y in range(size) if max(x, y) >= 2)
 
 
 def _walks_without_a_miss(goals: frozenset[Cell], length: int) -> Iterator[Walk]:
-    """All walks of ``length`` steps that meet a new goal at every step but the first, which goes right."""
+    """Yields all walks of ``length`` steps that meet a new goal at every step but the first, which goes right."""
 
     def extend(walk: Walk) -> Iterator[Walk]:
         if len(walk) == length:
@@ -109,11 +110,11 @@ def _walks_without_a_miss(goals: frozenset[Cell], length: int) -> Iterator[Walk]
             if cell in goals and cell not in walk:
                 yield from extend((*walk, cell))
 
-    return extend(((1, 0),))  # upwards is the mirror image
+    return extend(((1, 0),))  # by symmetry, walks that begin upwards need no search
 
 
 def _shortest_path_through(cells: frozenset[Cell]) -> Walk | None:
-    """A walk from the start, right and up only, that visits all of them; None if there is none."""
+    """Returns a walk from the start, right and up only, that visits all cells; None if there is none."""
     walk = [START]
     for goal_x, goal_y in sorted(cells, key=sum):
         x, y = walk[-1]
@@ -124,7 +125,7 @@ def _shortest_path_through(cells: frozenset[Cell]) -> Walk | None:
 
 
 class Search(NamedTuple):
-    """Memory of the agent."""
+    """The memory of ``BayesOptimalGridNavi``."""
 
     position: jax.Array  # [2] int32
     goal: jax.Array  # [2] int32, once it is found
@@ -137,12 +138,12 @@ class Search(NamedTuple):
 class BayesOptimalGridNavi(HandWritten):
     """Searches GridNavi optimally, then goes straight to the goal.
 
-    It counts its own steps and needs no observation: a positive reward says that it is on the goal.
+    It tracks its position by its own actions and does not use the observation. A positive reward means that it is on the goal.
 
     Attributes:
-      observation_size: not looked at.
+      observation_size: size of the observation, which is not used.
       action_space: stay, up, right, down, left.
-      size: cells of a side.
+      size: cells per side of the room.
       horizon: environment steps of an episode.
 
     Raises:
@@ -184,7 +185,7 @@ class BayesOptimalGridNavi(HandWritten):
         return Decision(dist.CategoricalLogits(logits), jnp.zeros((), jnp.float32)), memory
 
     def _walk_actions(self) -> np.ndarray:
-        """The moves [2, H] of both walks; at their ends they stay."""
+        """Returns the actions [2, H] of both walks, which stay after their last cell."""
         walks = optimal_walks(self.size, self.horizon)
         assert walks is not None  # by construction
         actions = np.zeros((2, self.horizon), np.int32)

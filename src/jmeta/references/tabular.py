@@ -1,12 +1,12 @@
-"""Learners of tabular Markov decision processes: posterior sampling, optimism, bonuses. The comparisons of Duan et al. 2016.
+"""Learners of tabular Markov decision processes by posterior sampling, optimism and bonuses: the baselines of Duan et al. 2016.
 
-Each believes, of every state s and action a by itself, that P(. | s, a) ~ Dirichlet(1, ..., 1) and that the mean reward is
-N(prior_mean, 1), rewards having N(0, 1) noise: Duan et al.'s distribution of processes, if ``prior_mean`` is 1. The scores of
-their paper (RL², arXiv 1611.02779, table 2) are those of a prior mean of 0, a default of Osband's TabulaRL
-(github.com/iosband/TabulaRL) whose learners these are.
+Their prior is independent for every state s and action a: P(. | s, a) ~ Dirichlet(1, ..., 1), mean rewards are N(prior_mean, 1),
+and rewards have N(0, 1) noise. With a ``prior_mean`` of 1 this is Duan et al.'s distribution of processes. The scores in their
+paper (RL², arXiv 1611.02779, table 2) are those of a prior mean of 0, a default of Osband's TabulaRL
+(github.com/iosband/TabulaRL), from which these learners come.
 
-An agent never sees where the last action of an episode has led: what it sees next is the start of another. So that action counts
-for its reward only.
+The next state of the last action of an episode is not observed, since the next observation is the start of another episode. So
+only the reward of that action is counted.
 """
 
 import abc
@@ -22,32 +22,32 @@ from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Theta, Tim
 
 
 class Experience(NamedTuple):
-    """Statistics of the experience since the lifetime opened."""
+    """Statistics of the experience since the lifetime began."""
 
     transitions: jax.Array  # [S, A, S] float32, how often a in s led to s'
     visits: jax.Array  # [S, A] float32, how often a was taken in s
-    rewards: jax.Array  # [S, A] float32, sums
+    rewards: jax.Array  # [S, A] float32, sums of rewards
     state: jax.Array  # [S] one-hot, where the agent is
     time: jax.Array  # [] int32, steps since the episode began
     episode: jax.Array  # [] int32, episodes begun
 
 
 class Planned(NamedTuple):
-    """The memory of a learner that plans when an episode begins."""
+    """The memory of an ``EpisodePlanner``."""
 
     experience: Experience
-    action_values: jax.Array  # [H, S, A] of the plan
-    key: jax.Array  # [2] uint32, for plans that are drawn
+    action_values: jax.Array  # [H, S, A] of the current plan
+    key: jax.Array  # [2] uint32, for randomised plans
 
 
 @struct.dataclass
 class TabularLearner(HandWritten):
-    """Counts what happens in a process with few states, each of them observed one-hot.
+    """Base of learners that count transitions and rewards in a process with one-hot states.
 
     Attributes:
       observation_size: number of states S.
       action_space: a ``Discrete`` one.
-      horizon: environment steps of an episode; in a longer one it goes on as in the last of these steps.
+      horizon: environment steps of an episode; in a longer episode, later steps use the plan of the last of these steps.
 
     Raises:
       ValueError: if the action space is not ``Discrete``, or the horizon not positive.
@@ -72,7 +72,7 @@ class TabularLearner(HandWritten):
         return Experience(table[..., None] * state, table, table, state, zero, zero)
 
     def _observe(self, past: Experience, timestep: Timestep) -> Experience:
-        """Enters the last step, of which ``timestep`` tells the outcome; when a lifetime opens there was none."""
+        """Adds the last step, whose outcome is in ``timestep``, to the statistics; at the start of a lifetime it adds nothing."""
         taken = past.state[:, None] * timestep.previous_action
         return Experience(
             transitions=past.transitions + jnp.where(timestep.first, 0.0, taken[..., None] * timestep.observation),
@@ -84,18 +84,18 @@ class TabularLearner(HandWritten):
         )
 
     def _decide(self, action_values: jax.Array, experience: Experience) -> Decision:
-        """A best action by ``action_values`` [H, S, A], ties at random."""
+        """Returns a greedy decision for ``action_values`` [H, S, A]; ties are broken at random."""
         time = jnp.minimum(experience.time, self.horizon - 1)
         return Decision(uniform_over_best(experience.state @ action_values[time]), jnp.zeros((), jnp.float32))
 
 
 @struct.dataclass
 class EpisodePlanner(TabularLearner):
-    """Plans when an episode begins, for all of it. Subclass it with ``plan``."""
+    """Plans at the start of each episode, for the whole episode. Subclass it with ``plan``."""
 
     @abc.abstractmethod
     def plan(self, experience: Experience, key: jax.Array) -> jax.Array:
-        """Action values [H, S, A] to be greedy by."""
+        """Returns the action values [H, S, A] that the episode acts greedily on."""
 
     def initial_memory(self, theta: Theta) -> Planned:
         experience = self._no_experience()
@@ -108,7 +108,7 @@ class EpisodePlanner(TabularLearner):
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         experience = self._observe(memory.experience, timestep)
-        # Where all tasks begin their episodes together ``first`` is not batched, and only then does ``vmap`` keep this a branch.
+        # ``vmap`` keeps this a branch only if ``first`` is not batched, as where all tasks begin their episodes together.
         memory = jax.lax.cond(timestep.first, self._plan_anew, lambda kept: kept, memory._replace(experience=experience))
         return self._decide(memory.action_values, experience), memory
 
@@ -121,11 +121,11 @@ class EpisodePlanner(TabularLearner):
 class PSRL(EpisodePlanner):
     """Posterior sampling: draws a process from the posterior and acts optimally in it for an episode.
 
-    In ten episodes it earns 133.8, and 138.1, which is the published score, with a ``prior_mean`` of 0: so short a life is better
-    spent on what has paid already, and a prior that is too low explores less.
+    In ten episodes it earns 133.8. With a ``prior_mean`` of 0 it earns 138.1, the published score: a lower prior explores less,
+    and in so short a lifetime it is better to exploit.
 
     Attributes:
-      prior_mean: of mean rewards. 1 is Duan et al.'s distribution.
+      prior_mean: prior mean of the mean rewards; 1 in Duan et al.'s distribution.
 
     References:
       Strens 2000, A Bayesian Framework for Reinforcement Learning.
@@ -140,11 +140,11 @@ class PSRL(EpisodePlanner):
 
 @struct.dataclass
 class OPSRL(EpisodePlanner):
-    """Optimistic posterior sampling: of several drawn processes, the largest action values, each by itself.
+    """Optimistic posterior sampling: acts on the elementwise maximum of the action values of several drawn processes.
 
     Attributes:
       prior_mean: as for ``PSRL``.
-      num_samples: processes drawn for each episode, at least 1; 1 is ``PSRL``.
+      num_samples: processes drawn for each episode, at least 1; with 1 it is ``PSRL``.
 
     References:
       Osband and Van Roy 2017, Why is Posterior Sampling Better than Optimism for Reinforcement Learning?, arXiv 1607.00215; with
@@ -170,25 +170,24 @@ class OPSRL(EpisodePlanner):
 
 @struct.dataclass
 class UCRL2(EpisodePlanner):
-    """Optimism: acts optimally in the best process of a confidence set around what was observed.
+    """Optimism: acts optimally in the best process of a confidence set around the empirical process.
 
     With n visits of (s, a) and k episodes begun, the mean reward is at most the observed one plus d_r, and transitions are
     within d_p of the observed ones in L1 distance,
 
         d_r = scale sqrt(4 L / n),    d_p = scale sqrt(4 S L / n),    L = log(2 S A (k + 1) / delta),
 
-    n being at least 1, and in d_p without the last steps of episodes. The best transitions move d_p / 2 of mass to the best next
-    state, from the worst ones ("extended value iteration"). What was never visited is taken to pay ``prior_mean`` and to lead
-    anywhere. In ten episodes it earns 145.9 (published 146.6).
+    where n is at least 1, and d_p does not count the last steps of episodes. The optimistic transitions move d_p / 2 of mass
+    from the worst next states to the best one ("extended value iteration"). An unvisited (s, a) has the mean reward
+    ``prior_mean`` and uniform transitions. In ten episodes it earns 145.9 (published 146.6).
 
     Attributes:
-      scale: of the confidence set; 1 carries the regret guarantee and explores far too much for a short life.
-      delta: probability that the set may miss the process.
-      prior_mean: 0 in TabulaRL.
+      scale: scale of the confidence set; 1 has the regret guarantee and explores far too much in a short lifetime.
+      delta: probability that the confidence set does not contain the process.
+      prior_mean: mean reward of unvisited (s, a); 0 in TabulaRL.
 
     References:
-      Jaksch, Ortner, Auer 2010, Near-optimal Regret Bounds for Reinforcement Learning, JMLR 11; in the form for episodes of
-      TabulaRL.
+      Jaksch, Ortner, Auer 2010, Near-optimal Regret Bounds for Reinforcement Learning, JMLR 11; in TabulaRL's episodic form.
     """
 
     scale: jax.Array | float = 0.1
@@ -208,7 +207,7 @@ class UCRL2(EpisodePlanner):
         def expect(value: jax.Array) -> jax.Array:
             order = jnp.argsort(-value)
             mass = transitions[..., order].at[..., 0].add(distance / 2.0)
-            below = jnp.minimum(jnp.cumsum(mass, axis=-1), 1.0)  # from the best state on; what exceeds 1 is the worst states'
+            below = jnp.minimum(jnp.cumsum(mass, axis=-1), 1.0)  # from the best state on; mass above 1 leaves the worst ones
             return jnp.diff(below, axis=-1, prepend=0.0) @ value[order]
 
         return _back_up(expect, jnp.broadcast_to(optimistic_rewards, (self.horizon, num_states, num_actions)))
@@ -216,13 +215,13 @@ class UCRL2(EpisodePlanner):
 
 @struct.dataclass
 class BEB(EpisodePlanner):
-    """Acts optimally in the posterior mean process, with a bonus of beta / (1 + n) a step for what was tried n times.
+    """Acts optimally in the posterior mean process with a reward bonus of beta / (1 + n) for a (s, a) that was tried n times.
 
-    n counts the prior as well: it is S plus the transitions seen. In ten episodes it earns 156.3; with a ``prior_mean`` of 0 and
-    the ``beta`` that is best then, 30, it earns 149.8 (published 150.2).
+    n includes the prior: it is S plus the number of observed transitions. In ten episodes it earns 156.3; with a ``prior_mean``
+    of 0 and the best ``beta`` for it, 30, it earns 149.8 (published 150.2).
 
     Attributes:
-      beta: in units of reward.
+      beta: scale of the bonus, in units of reward.
       prior_mean: as for ``PSRL``.
 
     References:
@@ -239,20 +238,21 @@ class BEB(EpisodePlanner):
 
 @struct.dataclass
 class ReplanningIndex(TabularLearner):
-    """Plans at every step, in the posterior mean process with a bonus for what is uncertain that fades over the lifetime.
+    """Plans at every step in the posterior mean process, with an uncertainty bonus that fades over the lifetime.
 
-    In episode e = 1 .. n, with tau the precision of a mean reward's posterior and N the sum of its Dirichlet parameters,
+    In episode e = 1 .. n, with tau the precision of a mean reward's posterior and N the sum of its Dirichlet parameters, the
+    reward with its bonus is
 
         r(s, a) + c_r g / sqrt(tau) + c_p g (steps that follow) / sqrt(N),    g = (1 - (e - 1) / n)^power.
 
-    The bar for learned agents: in ten episodes it earns 162.6, more than any of Duan et al. 2016. The defaults are for ten
-    episodes; (c_r, c_p, power) = (1.2, 0.6, 1) suit 25 and 50, (1.2, 0.4, 0.5) 75 and 100.
+    It is the reference for learned agents: in ten episodes it earns 162.6, more than any baseline of Duan et al. 2016. The
+    defaults are for ten episodes; (c_r, c_p, power) = (1.2, 0.6, 1) suit 25 and 50, (1.2, 0.4, 0.5) 75 and 100.
 
     Attributes:
-      num_episodes: n; later the bonus stays away.
+      num_episodes: number of episodes n over which the bonus fades; it is 0 in later ones.
       reward_bonus: c_r, in standard deviations of the posterior.
       transition_bonus: c_p, in units of reward.
-      power: of the fading.
+      power: exponent of the fading factor g.
       prior_mean: as for ``PSRL``.
     """
 
@@ -277,7 +277,7 @@ class ReplanningIndex(TabularLearner):
 
 
 def _posterior(experience: Experience, prior_mean: jax.Array | float) -> tuple[jax.Array, ...]:
-    """Mean rewards, their precisions, mean transitions [S, A, S], the sums of their Dirichlet parameters; else [S, A]."""
+    """Returns posterior mean rewards [S, A], their precisions [S, A], mean transitions [S, A, S] and Dirichlet sums [S, A]."""
     precision = 1.0 + experience.visits
     dirichlet = 1.0 + experience.transitions
     weight = dirichlet.sum(-1)
@@ -285,7 +285,7 @@ def _posterior(experience: Experience, prior_mean: jax.Array | float) -> tuple[j
 
 
 def _draw(experience: Experience, prior_mean: jax.Array | float, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean rewards [S, A] and transitions [S, A, S] of a process drawn from the posterior."""
+    """Returns mean rewards [S, A] and transitions [S, A, S] of a process drawn from the posterior."""
     reward_key, transition_key = jax.random.split(key)
     mean, precision, _, _ = _posterior(experience, prior_mean)
     rewards = mean + jax.random.normal(reward_key, mean.shape) / jnp.sqrt(precision)
@@ -296,7 +296,7 @@ def _draw(experience: Experience, prior_mean: jax.Array | float, key: jax.Array)
 def _gamma(alpha: jax.Array, key: jax.Array) -> jax.Array:
     """Draws from Gamma(alpha, 1), all alpha at least 1, by Marsaglia and Tsang 2000: one loop for the whole array.
 
-    ``jax.random.gamma`` has a loop for each number, one after the other on a CPU.
+    ``jax.random.gamma`` runs one loop per element, one after the other on a CPU.
     """
     d = alpha - 1.0 / 3.0
 
@@ -314,12 +314,12 @@ def _gamma(alpha: jax.Array, key: jax.Array) -> jax.Array:
 
 
 def _solve(rewards: jax.Array, transitions: jax.Array, horizon: int) -> jax.Array:
-    """Optimal action values [H, S, A] of a known process."""
+    """Returns the optimal action values [H, S, A] of a known process."""
     return _back_up(lambda value: transitions @ value, jnp.broadcast_to(rewards, (horizon, *rewards.shape)))
 
 
 def _back_up(expect: Callable[[jax.Array], jax.Array], rewards: jax.Array) -> jax.Array:
-    """Action values [H, S, A] by backward induction from rewards [H, S, A]: Q_t = r_t + expect(max_a Q_{t+1})."""
+    """Returns action values [H, S, A] by backward induction from rewards [H, S, A]: Q_t = r_t + expect(max_a Q_{t+1})."""
 
     def step(value: jax.Array, reward: jax.Array) -> tuple[jax.Array, jax.Array]:
         action_values = reward + expect(value)

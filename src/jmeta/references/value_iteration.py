@@ -1,4 +1,4 @@
-"""Finite-horizon value iteration: the best that can be done in a Markov decision process that is known (Bellman 1957)."""
+"""Finite-horizon value iteration: the optimal values and policy of a known Markov decision process (Bellman 1957)."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,23 +12,23 @@ class Plan(NamedTuple):
     """Optimal values and actions of every state at every time."""
 
     values: jax.Array  # [H + 1, S] expected sum of the rewards still to come; values[H] is 0
-    policy: jax.Array  # [H, S] int32, a best action; the first of several
+    policy: jax.Array  # [H, S] int32, an optimal action; the first one if there are several
 
 
 def value_iteration(transitions: jax.Array, rewards: jax.Array, horizon: int) -> Plan:
-    """The optimal values and policy of one Markov decision process, undiscounted.
+    """Returns the optimal values and policy of one Markov decision process, undiscounted.
 
         V_H(s) = 0,    V_t(s) = max_a  r(s, a) + sum_s' P(s' | s, a) V_{t+1}(s').
 
-    With r < H steps to go the values are ``values[H - r]``: one plan serves every shorter horizon.
+    With r < H steps to go the values are ``values[H - r]``, so one plan serves every shorter horizon.
 
     Args:
       transitions: [S, A, S], P(s' | s, a).
-      rewards: [S, A], expected.
+      rewards: [S, A], expected rewards.
       horizon: environment steps H, at least 0.
 
     Returns:
-      The plan. ``vmap`` over processes.
+      The plan. Use ``vmap`` for several processes.
 
     Example:
       >>> stay_or_swap = jnp.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]])
@@ -42,7 +42,7 @@ def value_iteration(transitions: jax.Array, rewards: jax.Array, horizon: int) ->
 
 
 def deterministic_value_iteration(next_states: jax.Array, rewards: jax.Array, horizon: int) -> Plan:
-    """``value_iteration`` where an action leads to one state: s' = next_states[s, a], [S, A] int32.
+    """Returns the plan of ``value_iteration`` for deterministic transitions s' = next_states[s, a], [S, A] int32.
 
     It needs S times less memory.
 

@@ -1,4 +1,4 @@
-"""Base of bandits: pull one of several arms, again and again."""
+"""Base of multi-armed bandits."""
 
 import abc
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ class EnvState(environment.EnvState):
 
 
 class BanditEnvironment(environment.Environment[EnvState, Any]):
-    """Pull one arm and be paid. Each pull is an episode; there is nothing to observe. Subclass it with ``pay``."""
+    """Each pull of an arm is an episode of one step; the observation is constant. Subclass it with ``pay``."""
 
     def __init__(self, num_arms: int):
         super().__init__()
@@ -33,7 +33,7 @@ class BanditEnvironment(environment.Environment[EnvState, Any]):
 
     @abc.abstractmethod
     def pay(self, key: jax.Array, chosen: jax.Array, params: Any) -> jax.Array:
-        """The reward [] of the arm that is ``chosen``, [num_arms] with a single 1."""
+        """Returns the reward [] of the arm that is ``chosen``, one-hot [num_arms]."""
 
     def step_env(
         self, key: jax.Array, state: EnvState, action: Any, params: Any
@@ -56,7 +56,7 @@ class BanditEnvironment(environment.Environment[EnvState, Any]):
 
 
 class Bandit(TaskDistribution):
-    """A lifetime is ``num_pulls`` pulls, its score the sum of their rewards. Subclass it with ``_make`` and ``mean_rewards``."""
+    """A lifetime is ``num_pulls`` pulls; its score is the sum of rewards. Subclass it with ``_make`` and ``mean_rewards``."""
 
     num_pulls: int  # a field of the subclass
 
@@ -68,11 +68,11 @@ class Bandit(TaskDistribution):
 
     @abc.abstractmethod
     def _make(self) -> BanditEnvironment:
-        """The environment, made once when the distribution is."""
+        """Returns the environment; called once, when the distribution is made."""
 
     @abc.abstractmethod
     def mean_rewards(self, task: Task) -> jax.Array:
-        """The expected reward of each arm [num_arms]."""
+        """Returns the expected reward of each arm [num_arms]."""
 
     @property
     def environment(self) -> BanditEnvironment:
@@ -83,11 +83,11 @@ class Bandit(TaskDistribution):
         return self.num_pulls
 
     def oracle_return(self, task: Task, num_steps: int) -> jax.Array:
-        """Every pull is of the best arm."""
+        """Returns the expected return of always pulling the best arm."""
         return num_steps * self.mean_rewards(task).max()
 
     def render(self, task: Task, lived: Segment, axes: "Axes") -> None:
-        """Draws the arm of every pull and what it paid."""
+        """Draws the arm of every pull and its reward."""
         draw_pulls(axes, lived, np.asarray(self.mean_rewards(task)))
 
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 Split: TypeAlias = Literal["train", "held-out", "ood"]
 SPLITS: tuple[Split, ...] = ("train", "held-out", "ood")
 
-GRID = 2**20  # cells of [0, 1) that training and held-out tasks share out between them
-SAMPLED_TASKS = 512  # of each split, to see what differs between tasks
-WIDEST_ONE_HOT = 64  # numbers that describe one integer of a task
-ARGUMENTS = {  # of an environment's methods
+GRID = 2**20  # cells of [0, 1), alternately for training and held-out tasks
+SAMPLED_TASKS = 512  # tasks sampled from each split to find the fields that differ between tasks
+WIDEST_ONE_HOT = 64  # longest one-hot encoding of an integer leaf in ``describe``
+ARGUMENTS = {  # positional arguments of an environment's methods
     "reset_env": ("key", "params"),
     "step_env": ("key", "state", "action", "params"),
     "action_space": ("params",),
@@ -36,14 +36,14 @@ ARGUMENTS = {  # of an environment's methods
 
 
 class Transition(NamedTuple):
-    """One environment step, nothing reset."""
+    """The outcome of one environment step, without a reset."""
 
     observation: jax.Array  # [observation_size]
     state: PyTree
     reward: jax.Array  # []
     terminated: jax.Array  # [] bool, a natural end
-    truncated: jax.Array  # [] bool, the time limit and no natural end
-    info: PyTree = ()  # {name: []}, the single numbers in what the environment's step_env said besides, by name
+    truncated: jax.Array  # [] bool, ended by the time limit alone
+    info: PyTree = ()  # {name: []}, the scalars in the info that the environment's step_env returned, by name
 
 
 class Reference(NamedTuple):
@@ -56,7 +56,7 @@ class Reference(NamedTuple):
 
 @contextlib.contextmanager
 def outside_of_traces() -> Iterator[None]:
-    """Computes at once and with numbers, whatever is being traced: on the ambient mesh's devices, split over none of its axes."""
+    """Evaluates JAX code eagerly within any trace, on the ambient mesh's devices and sharded over none of its axes."""
     with jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), ())), jax.ensure_compile_time_eval():
         yield
 
@@ -70,7 +70,7 @@ class constant(functools.cached_property):
 
 
 class _Checked(abc.ABCMeta):
-    """Looks at a distribution when it is made, whatever its class does in ``__post_init__``."""
+    """Checks a distribution when it is made, independently of the ``__post_init__`` of its class."""
 
     @property
     def __signature__(cls) -> inspect.Signature:
@@ -115,18 +115,18 @@ NEEDED = "`environment`, an instance of a gymnax environment, and `sample(self, 
 
 @dataclasses.dataclass(frozen=True)
 class TaskDistribution(metaclass=_Checked):
-    """p(task) over one environment. Subclass it with an ``environment`` and a ``sample``, and that is a new task family.
+    """A distribution p(task) over one environment. A new task family is a subclass with an ``environment`` and a ``sample``.
 
-    A task is data: usually the environment's own ``EnvParams``, so a batch of tasks is a ``vmap``. The task is held for a
-    whole lifetime; ``reset`` begins an episode of it and never redraws it. ``step`` does not reset, and keeps natural ends apart
-    from time limits.
+    A task is data, usually the environment's own ``EnvParams``, so a batch of tasks is a ``vmap``. The task is fixed for a
+    whole lifetime; ``reset`` begins an episode of it and never redraws it. ``step`` does not reset, and distinguishes natural
+    ends from time limits.
 
-    A subclass is a frozen dataclass of its settings, each of which can be hashed: compiled programs are found again by them.
-    Drawing through ``self.uniform`` makes its training and held-out tasks disjoint by construction; a family that holds no tasks
-    out says so by a property ``has_held_out`` that is False. ``jmeta.testing.check_tasks`` looks for mistakes.
+    A subclass is a frozen dataclass of its settings. Each setting must be hashable, since compiled programs are cached by them.
+    Drawing through ``self.uniform`` makes training and held-out tasks disjoint by construction. A family without held-out tasks
+    defines a property ``has_held_out`` that returns False. ``jmeta.testing.check_tasks`` looks for mistakes.
 
-    The environment is the same object every time. Where no setting changes it, it is an attribute of the class,
-    ``environment = Corridor()``, without an annotation, which would make it a setting. Where one does, it is a cached property::
+    ``environment`` must return the same object every time. If it does not depend on a setting, make it a class attribute,
+    ``environment = Corridor()``, without an annotation, which would make it a setting. Otherwise make it a cached property::
 
         @functools.cached_property
         def environment(self):
@@ -135,14 +135,14 @@ class TaskDistribution(metaclass=_Checked):
     Cached properties of a subclass are computed outside of any trace, and are not pickled.
 
     Attributes:
-      split: which tasks ``sample`` draws. Change it with ``held_out`` and ``out_of_distribution``.
+      split: the split that ``sample`` draws tasks from. Change it with ``train``, ``held_out`` and ``out_of_distribution``.
 
     Raises:
       ValueError: if ``environment`` or ``sample`` is missing, if a field can't be hashed, or if the class has an ``__init__`` of
         its own.
 
     Example:
-      See ``jmeta.tasks.point_navigation`` for a complete one, and the README for one of your own.
+      See ``jmeta.tasks.point_navigation`` for a complete family, and the README for how to write your own.
     """
 
     split: Split = dataclasses.field(default="train", kw_only=True)
@@ -171,22 +171,22 @@ class TaskDistribution(metaclass=_Checked):
     @property
     @abc.abstractmethod
     def environment(self) -> Environment:
-        """The gymnax environment; the same object every time."""
+        """The gymnax environment; it must be the same object every time."""
 
     @abc.abstractmethod
     def sample(self, key: jax.Array) -> Task:
-        """One task of this split."""
+        """Draws one task of this split."""
 
-    # The three parts of p(task).
+    # The three splits of p(task).
 
     @property
     def train(self) -> Self:
-        """The tasks to meta-train on."""
+        """The same distribution on the training split."""
         return dataclasses.replace(self, split="train")
 
     @property
     def held_out(self) -> Self:
-        """The same distribution on tasks that training never draws."""
+        """The same distribution on the held-out split, whose tasks training never draws."""
         return dataclasses.replace(self, split="held-out")
 
     @property
@@ -205,23 +205,23 @@ class TaskDistribution(metaclass=_Checked):
 
     @property
     def out_of_distribution(self) -> Self:
-        """Tasks outside the support of training, over the same environment."""
+        """The same distribution on tasks outside the support of training."""
         return dataclasses.replace(self, split="ood")
 
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
-        """Uniform on (0, 1), from cells of width 2^-20 that are even for training tasks and odd for held-out ones.
+        """Draws uniformly from (0, 1), from the even cells of width 2^-20 for training tasks and the odd ones for held-out tasks.
 
-        So no number drawn for one split is ever drawn for another, and both are uniform to 1e-6.
+        So no number drawn for training is ever drawn for the held-out split, and both splits are uniform to 1e-6.
         """
         split = SPLITS.index(self.split)
         cell = jax.random.randint(jax.random.fold_in(key, split), shape, 0, GRID // 2)
         return (2 * cell + (split == 1) + 0.5).astype(jnp.float32) / GRID
 
-    # Sizes, known before anything is compiled.
+    # Sizes, which are known before compilation.
 
     @property
     def horizon(self) -> int:
-        """The longest episode of any task, in environment steps; one that the environment does not end is truncated then.
+        """The longest episode of any task, in environment steps; longer ones are truncated.
 
         Raises:
           ValueError: if the environment's parameters have no ``max_steps_in_episode``, or only inherit gymnax's, which is 1.
@@ -245,12 +245,12 @@ class TaskDistribution(metaclass=_Checked):
             return int(limit)
 
     def time_limit(self, task: Task) -> jax.Array | None:
-        """The longest episode [] of ``task`` in environment steps, at most ``horizon``; None if the task does not say."""
+        """Returns the longest episode [] of ``task`` in environment steps, at most ``horizon``; None if unknown."""
         return getattr(task, "max_steps_in_episode", None)
 
     @property
     def lifetime_length(self) -> int:
-        """Environment steps of a lifetime, where the literature has a custom; else one episode."""
+        """Default length of a lifetime in environment steps: that of the literature where there is one, else one episode."""
         return self.horizon
 
     @constant
@@ -284,19 +284,19 @@ class TaskDistribution(metaclass=_Checked):
     @constant
     def observation_size(self) -> int:
         """Length of the observation vector."""
-        _ = self._example  # tasks that are none are told of first
+        _ = self._example  # raises first if sample does not return a task
         observation, _ = jax.eval_shape(lambda key: self.reset(self.sample(key), key), jax.random.key(0))
         return int(observation.shape[0])
 
     @constant
     def image_shape(self) -> tuple[int, int, int] | None:
-        """(height, width, channels) of the picture that an observation is, flattened; None if it is none."""
+        """(height, width, channels) of image observations, which are flattened; None for other observations."""
         space = self._observation_space
         shape = space.shape if isinstance(space, BoxShape) else ()
         shape = (*shape, 1) if len(shape) == 2 else shape
         return shape if len(shape) == 3 and math.prod(shape) == self.observation_size else None
 
-    # The environment, one stream.
+    # The environment, for one stream.
 
     def reset(self, task: Task, key: jax.Array) -> tuple[jax.Array, PyTree]:
         """Begins an episode of ``task``: (observation [observation_size], state)."""
@@ -304,7 +304,7 @@ class TaskDistribution(metaclass=_Checked):
         return self._vector(observation), self._settle(state, task)
 
     def restart(self, task: Task, state: PyTree, key: jax.Array) -> tuple[jax.Array, PyTree]:
-        """Begins the next episode of a lifetime, the last one having ended in ``state``: a reset, unless some of it lives on."""
+        """Begins the next episode of a lifetime after one that ended in ``state``; by default it is a reset."""
         del state
         return self.reset(task, key)
 
@@ -325,10 +325,10 @@ class TaskDistribution(metaclass=_Checked):
         )
 
     def describe(self, task: Task) -> jax.Array:
-        """The task as a vector [D], for an agent that is told it: by default all its leaves, in order.
+        """Returns the task as a vector [D], for agents that observe the task: by default all its leaves, in order.
 
-        Floats stand as they are. Integers and booleans are left out where all tasks have the same: a boolean is 0 or 1, an
-        integer is one-hot over the values that it takes, or, where that is long, a number from -1 to 1.
+        Floats are unchanged. A boolean is 0 or 1. An integer is one-hot over its range, or, where that is long, a number from
+        -1 to 1. Integers and booleans that are the same in all tasks are left out.
         """
         leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(task)]
         is_float = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
@@ -346,13 +346,13 @@ class TaskDistribution(metaclass=_Checked):
     ) -> jax.Array | None:
         """Returns the shaped reward [] of a step, for learners that may use more information in training than agents observe.
 
-        None where there is nothing better than the reward.
+        It is None by default, for families without a shaped reward.
         """
         del task, observation, reward, next_observation
         return None
 
     def oracle_return(self, task: Task, num_steps: int) -> jax.Array | None:
-        """The expected return [] of ``num_steps`` steps of one stream for an agent that knows ``task``, or None if not known.
+        """Returns the expected return [] of ``num_steps`` steps in one stream for an agent that knows ``task``, or None.
 
         It can be jitted, and vmapped over tasks.
         """
@@ -365,12 +365,12 @@ class TaskDistribution(metaclass=_Checked):
         return None
 
     def render(self, task: Task, lived: Segment, axes: "Axes") -> None:
-        """Draws what one stream did in ``task``: by default the reward of every step.
+        """Draws the trajectory of one stream in ``task``: by default the reward of every step.
 
         Args:
-          task: where it was.
+          task: the task of the stream.
           lived: the steps of one stream, [T, ...], one episode or several.
-          axes: where to draw.
+          axes: the matplotlib axes to draw on.
         """
         del task
         draw_rewards(axes, lived)
@@ -392,7 +392,7 @@ class TaskDistribution(metaclass=_Checked):
         leaves = [jnp.asarray(leaf, jnp.float32).reshape(-1) for leaf in jax.tree.leaves(observation)]
         return jnp.concatenate(leaves)
 
-    # What the environment is like, found out once.
+    # Cached and checked properties of the environment.
 
     @constant
     def _environment_checked(self) -> Environment:
@@ -427,9 +427,9 @@ class TaskDistribution(metaclass=_Checked):
 
     @constant
     def _example(self) -> PyTree:
-        """Parameters that have the shapes of this distribution's tasks: the default ones, if they have."""
+        """Parameters with the shapes of this distribution's tasks: the default ones if they match, else a sampled task."""
         default = self._environment_checked.default_params
-        vars(self)["_example"] = default  # for a sample that resets the environment
+        vars(self)["_example"] = default  # in case ``sample`` resets the environment, which reads _example
         task = jax.eval_shape(self.sample, jax.random.key(0))
         if not jax.tree.leaves(task):
             raise ValueError(
@@ -454,7 +454,7 @@ class TaskDistribution(metaclass=_Checked):
 
     @constant
     def _integer_ranges(self) -> list[tuple[int, int] | None]:
-        """For each leaf of a task the (lowest, highest) value of integers that differ between tasks, else None."""
+        """Returns the (lowest, highest) value of each leaf of a task that is an integer and differs between tasks, else None."""
         drawn = [sampled_tasks(split) for split in self._splits]
 
         def ranged(*parts: Any) -> tuple[int, int] | None:
@@ -467,7 +467,7 @@ class TaskDistribution(metaclass=_Checked):
 
     @property
     def _splits(self) -> list[Self]:
-        """The distribution on every split that it has."""
+        """Returns the distribution on each of its splits."""
         has: dict[Split, bool] = {"train": True, "held-out": self.has_held_out, "ood": self.has_out_of_distribution}
         return [dataclasses.replace(self, split=split) for split in SPLITS if has[split]]
 
@@ -491,7 +491,7 @@ class TaskDistribution(metaclass=_Checked):
         return jax.tree.map(settle, state, self._state_template(params))
 
     def _state_template(self, params: PyTree) -> PyTree:
-        """Shapes and dtypes of a state, for parameters of these shapes."""
+        """Returns the shapes and dtypes of a state for parameters of these shapes."""
         templates = vars(self).setdefault("_templates", {})
         shapes = _shapes(params)
         if shapes not in templates:
@@ -544,7 +544,7 @@ _HOW_TO = {
 
 
 def _can_be_called(function: Any, arguments: tuple[str, ...]) -> bool:
-    """Whether a function takes as many arguments by position; True where its signature can't be seen."""
+    """Returns whether a function takes these positional arguments; True if its signature is unknown."""
     try:
         inspect.signature(function).bind(*arguments)
     except TypeError:
@@ -556,7 +556,7 @@ def _can_be_called(function: Any, arguments: tuple[str, ...]) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def sampled_tasks(tasks: TaskDistribution) -> PyTree:
-    """``SAMPLED_TASKS`` tasks of a distribution, as NumPy arrays; the same keys for every split."""
+    """Draws ``SAMPLED_TASKS`` tasks of a distribution as NumPy arrays, with the same keys for every split."""
     with outside_of_traces():
         keys = jax.random.split(jax.random.key(0), SAMPLED_TASKS)
         return jax.tree.map(_as_numpy, jax.jit(jax.vmap(tasks.sample))(keys))
@@ -573,7 +573,7 @@ def _shapes(tree: PyTree) -> Any:
 
 
 def _tell_integers(leaf: jax.Array, low: int, high: int) -> jax.Array:
-    """Integers or booleans from ``low`` to ``high`` as float32 [D]."""
+    """Encodes integers or booleans from ``low`` to ``high`` as float32 [D]."""
     if leaf.dtype == bool:
         return leaf.astype(jnp.float32).reshape(-1)
     if leaf.size * (high - low + 1) <= WIDEST_ONE_HOT:
@@ -582,7 +582,7 @@ def _tell_integers(leaf: jax.Array, low: int, high: int) -> jax.Array:
 
 
 def _numbers_in(info: PyTree) -> dict[str, jax.Array]:
-    """The single numbers in an environment's info, by name; not the discount that gymnax's own environments put there."""
+    """Returns the scalars in an environment's info by name, without the discount of gymnax's own environments."""
     leaves = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in jax.tree.leaves_with_path(info)}
     numbers = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, (bool, int, float)) or hasattr(leaf, "dtype")}
     return {name: jnp.asarray(leaf) for name, leaf in numbers.items() if jnp.ndim(leaf) == 0 and name != "discount"}

@@ -1,4 +1,4 @@
-"""Bernoulli bandits: find the arm that pays most often (Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016, 1611.05763)."""
+"""Bernoulli bandits: find the arm with the highest probability of reward (Duan et al. 2016, 1611.02779; Wang et al. 2016)."""
 
 import dataclasses
 import math
@@ -39,8 +39,8 @@ class BernoulliBanditEnvironment(BanditEnvironment):
 class BernoulliBandit(Bandit):
     """Arms that pay 1 with unknown probabilities, each uniform on (0, 1) and fixed for the lifetime.
 
-    A lifetime is ``num_pulls`` pulls and its score the sum of their rewards. Training covers every probability, so there is no
-    out-of-distribution split.
+    A lifetime is ``num_pulls`` pulls and its score is the sum of their rewards. Training covers every probability, so there is
+    no out-of-distribution split.
 
     Args:
       num_arms: number of arms, at least 2.
@@ -69,14 +69,14 @@ class BernoulliBandit(Bandit):
         return task.probabilities
 
     def reference_return(self, num_steps: int) -> Reference | None:
-        """The Bayes-optimal sum of rewards, computed exactly where that takes seconds."""
+        """Returns the Bayes-optimal sum of rewards, or None where the exact computation would take too long."""
         value = bayes_optimal_return(self.num_arms, num_steps)
         return None if value is None else Reference("Bayes optimum", value, "lifetime")
 
 
 @dataclasses.dataclass(frozen=True)
 class DependentBandit(Bandit):
-    """Two arms that pay 1 with probabilities p and 1 - p, p uniform on (0, 1): a pull of either tells about both.
+    """Two arms that pay 1 with probabilities p and 1 - p, p uniform on (0, 1): a pull of either is informative about both.
 
     Args:
       num_pulls: pulls in a lifetime, at least 1; one pull is one environment step and one episode.
@@ -99,15 +99,15 @@ class DependentBandit(Bandit):
         return task.probabilities
 
     def describe(self, task: EnvParams) -> jax.Array:
-        """p, as a number from -1 to 1."""
+        """Returns p, scaled to [-1, 1]."""
         return 2.0 * task.probabilities[:1] - 1.0
 
     def reference_return(self, num_steps: int) -> Reference:
-        """The Bayes-optimal sum of rewards.
+        """Returns the Bayes-optimal sum of rewards.
 
-        A reward of one arm tells what a failure of the other would, so what is learned does not depend on what is pulled, and
-        pulling the arm with the better mean is optimal. After t pulls s of them spoke for the first arm, uniform on 0 .. t, and
-        its mean is (1 + s) / (2 + t):
+        A reward of one arm is as informative as a failure of the other. So what is learned does not depend on the arm that is
+        pulled, and pulling the arm with the higher posterior mean is optimal. Let s of t pulls be evidence for the first arm. s
+        is uniform on 0 .. t, and the arm's posterior mean is (1 + s) / (2 + t):
 
             sum_t  1 / (t + 1)  sum_s  max(1 + s, 1 + t - s) / (2 + t).
         """
@@ -117,10 +117,10 @@ class DependentBandit(Bandit):
 
 @dataclasses.dataclass(frozen=True)
 class TwoTaskBandit(Bandit):
-    """Two arms, of which one pays 1 with probability ``low`` and the other with 1 - ``low``: which is which is the task.
+    """Two arms that pay 1 with probabilities p and 1 - p, where p is ``low``; the task is which arm is the better one.
 
-    There are two tasks, equally likely, so none can be held out: evaluate on the training split. The paper's levels are easy,
-    ``low=0.1``, medium, 0.25, and hard, 0.4.
+    There are two tasks, equally likely, so none can be held out: evaluate on the training split. The paper's levels are
+    ``low=0.1`` (easy), 0.25 (medium) and 0.4 (hard).
 
     Args:
       low: probability that the worse arm pays, at least 0 and less than 1/2.
@@ -158,14 +158,14 @@ class TwoTaskBandit(Bandit):
         return task.probabilities
 
     def describe(self, task: EnvParams) -> jax.Array:
-        """-1 if the second arm is the better, 1 if the first is."""
+        """Returns 1 if the first arm is the better one, else -1."""
         return jnp.sign(task.probabilities[:1] - task.probabilities[1:])
 
     def reference_return(self, num_steps: int) -> Reference:
-        """The Bayes-optimal sum of rewards.
+        """Returns the Bayes-optimal sum of rewards.
 
-        As for ``DependentBandit``, pulling the likelier arm is optimal. Of t pulls s spoke for the better arm, binomial with
-        probability 1 - low; that arm is pulled next if s > t / 2, and half of the time if s = t / 2.
+        As for ``DependentBandit``, pulling the likelier arm is optimal. Let s of t pulls be evidence for the better arm. s is
+        binomial with probability 1 - low; that arm is pulled next if s > t / 2, and half of the time if s = t / 2.
         """
 
         def right(t: int) -> float:

@@ -1,4 +1,4 @@
-"""Checks of a task distribution that run before anything is compiled for it."""
+"""Checks of a task distribution that run before training or evaluation compiles."""
 
 import functools
 import warnings
@@ -12,15 +12,15 @@ from jmeta.tasks.spaces import BoxShape, Count
 from jmeta.tasks.wrapped import WrappedTasks
 from jmeta.types import Discrete, PyTree
 
-FEW = 100  # different tasks among 512 sampled: too few for numbers of a range
-NEARLY = 0.9  # share of the horizon that the longest sampled limit must reach where limits vary
+FEW = 100  # with at most so many distinct tasks among 512 samples, tasks are taken to be a small discrete set
+NEARLY = 0.9  # share of the horizon that the longest sampled time limit must reach, where limits vary
 
 
 @functools.lru_cache(maxsize=256)
 def check_distribution(tasks: TaskDistribution) -> None:
-    """Raises ValueError if agents can't be trained or evaluated on a distribution. A distribution is looked at once.
+    """Raises ValueError if agents cannot be trained or evaluated on a distribution. Each distribution is checked once.
 
-    jmeta's own families on gymnax's own environments are checked by the tests, so that their users do not wait for it.
+    jmeta's own families on gymnax's own environments are checked by the tests instead, which saves time here.
     """
     while isinstance(tasks, WrappedTasks) and _is_known(type(tasks)):
         tasks = tasks.tasks
@@ -35,7 +35,7 @@ def _is_known(kind: type) -> bool:
 
 
 def check_spaces(tasks: TaskDistribution) -> None:
-    """Raises ValueError unless policies can act in the action space and there is an observation space."""
+    """Raises ValueError unless the action space and the observation space are supported."""
     _ = tasks.action_space
     if tasks._observation_space is None:
         raise ValueError(
@@ -45,12 +45,12 @@ def check_spaces(tasks: TaskDistribution) -> None:
 
 
 def check_tasks_are_data(tasks: TaskDistribution) -> None:
-    """Raises ValueError unless ``sample`` returns arrays, of which a batch of tasks can be made."""
+    """Raises ValueError unless ``sample`` returns a pytree of arrays, so that tasks can be batched."""
     _ = tasks._example
 
 
 def check_step(tasks: TaskDistribution) -> None:
-    """Raises ValueError unless reset and step return what they should, by their shapes alone."""
+    """Raises ValueError unless reset_env and step_env return values of the right structure and shapes."""
     environment, name, actions = tasks._environment_checked, tasks._environment_name, tasks.action_space
     example, space = tasks._example, tasks._observation_space
     shape = () if isinstance(actions, Discrete) else tuple(environment.action_space(example).shape)
@@ -90,9 +90,9 @@ def check_step(tasks: TaskDistribution) -> None:
 
 
 def check_splits(tasks: TaskDistribution) -> None:
-    """Raises ValueError if held-out tasks are training tasks; warns of it before training, which they do not concern yet.
+    """Raises ValueError on the held-out split if its tasks are also training tasks; on other splits it only warns.
 
-    Where all tasks are the same there is nothing to tell apart.
+    A distribution with a single task is not checked.
     """
     if not tasks.has_held_out or distinct(sampled_tasks(tasks.train)) == 1:
         return
@@ -117,7 +117,7 @@ def check_splits(tasks: TaskDistribution) -> None:
 
 
 def check_described(tasks: TaskDistribution) -> None:
-    """Raises ValueError if an agent that is told its task would be told nothing."""
+    """Raises ValueError if ``describe`` returns nothing, or the same for all tasks."""
     name = type(tasks).__name__
     remedy = f"define describe(self, task) in {name} as a vector that says what differs between tasks"
     with outside_of_traces():
@@ -137,7 +137,7 @@ def distinct(drawn: PyTree) -> int:
 
 
 def _rows(drawn: PyTree) -> list[bytes]:
-    """The bytes of each task of a batch."""
+    """Returns the bytes of each task of a batch."""
     leaves = [leaf if isinstance(leaf, np.ndarray) else np.asarray(jax.random.key_data(leaf)) for leaf in jax.tree.leaves(drawn)]
     return [b"".join(leaf[index].tobytes() for leaf in leaves) for index in range(len(leaves[0]))] if leaves else []
 
@@ -145,8 +145,8 @@ def _rows(drawn: PyTree) -> list[bytes]:
 def check_time_limits(tasks: TaskDistribution) -> None:
     """Raises ValueError unless the horizon is the largest time limit of any task.
 
-    Evaluation and metrics count the first ``T // horizon`` episodes of T environment steps. A task with a longer limit would be
-    cut, and where all limits are shorter, most of its episodes would not be counted.
+    Evaluation and metrics count the first ``T // horizon`` episodes of T environment steps. Episodes of a task with a longer
+    limit would be cut, and where all limits are shorter, some episodes would not be counted.
     """
     horizon, name = tasks.horizon, type(tasks).__name__
     if horizon < 1:

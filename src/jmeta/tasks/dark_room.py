@@ -1,4 +1,4 @@
-"""Dark Room and Dark Key-to-Door: find what is not shown and remember where it was (Laskin et al. 2022, arXiv 2210.14215)."""
+"""Dark Room and Dark Key-to-Door: find hidden cells and remember where they are (Laskin et al. 2022, arXiv 2210.14215)."""
 
 import dataclasses
 from typing import ClassVar
@@ -10,19 +10,19 @@ from jmeta.tasks.grid import GridEnvironment, GridTasks, Sight, every_cell
 
 @dataclasses.dataclass(frozen=True)
 class DarkRoom(GridTasks):
-    """One goal cell pays 1 at every step on it, and nothing else pays; actions are stay, up, right, down, left.
+    """A room with a hidden goal cell: reward 1 at every step on it, else 0; actions are stay, up, right, down, left.
 
-    Episodes begin in the middle and last ``horizon`` steps. The goal is any cell. Goals with (x + 2 y) mod 5 = 0 are held out: a
-    fifth of the room, spread so that the four neighbours of each are training goals.
+    Episodes begin in the middle and last ``horizon`` steps. The goal is any cell. Goals with (x + 2 y) mod 5 = 0 are held out:
+    a fifth of the room, spread so that the four neighbours of each are training goals.
 
     The paper's Dark Room Hard is ``DarkRoom(size=17, pays_again=False)``.
 
     Args:
-      size: cells of a side, at least 3.
+      size: cells per side of the room, at least 3.
       horizon: environment steps of an episode.
       num_episodes: episodes of a lifetime.
-      pays_again: whether the goal pays at every step on it; otherwise once in an episode.
-      sight: the position as its coordinates, in [-1, 1], or one-hot.
+      pays_again: whether the goal pays a reward at every step on it; otherwise once per episode.
+      sight: how the position is observed: as ``coordinates`` in [-1, 1], or ``one-hot``.
 
     References:
       Laskin et al. 2022, arXiv 2210.14215.
@@ -47,16 +47,18 @@ class DarkRoom(GridTasks):
 
 @dataclasses.dataclass(frozen=True)
 class DarkKeyToDoor(GridTasks):
-    """Finding the key pays 1, then finding the door pays 1, each once in an episode; actions are as in ``DarkRoom``.
+    """A room with a hidden key and door: reward 1 for finding the key, then 1 for the door, each once per episode.
 
-    Episodes begin in a cell drawn anew each time and last ``horizon`` steps. Key and door are any two cells, or one. Pairs with
-    (x + 2 y of the key) + (x + 2 y of the door) = 0 mod 5 are held out: a fifth, among them every key and every door.
+    Actions are as in ``DarkRoom``. Episodes begin in a randomly drawn cell and last ``horizon`` steps. Key and door are any two
+    cells, possibly the same. Pairs with (x + 2 y of the key) + (x + 2 y of the door) = 0 mod 5 are held out: a fifth of all
+    pairs, in which every cell occurs as key and as door.
 
     Args:
-      size: cells of a side, at least 3.
+      size: cells per side of the room, at least 3.
       horizon: environment steps of an episode.
       num_episodes: episodes of a lifetime.
-      sight: the position as its coordinates, in [-1, 1], or one-hot. Whether the key has been found is not seen.
+      sight: how the position is observed: as ``coordinates`` in [-1, 1], or ``one-hot``. Whether the key has been found is not
+        observed.
 
     References:
       Laskin et al. 2022, arXiv 2210.14215.

@@ -1,4 +1,4 @@
-"""Gaussian bandits: find the arm that pays most on average (the testbed of Sutton and Barto 2018, section 2.3)."""
+"""Gaussian bandits: find the arm with the highest mean reward (the testbed of Sutton and Barto 2018, section 2.3)."""
 
 import dataclasses
 from typing import ClassVar
@@ -21,7 +21,7 @@ class EnvParams(environment.EnvParams):
 
 
 class GaussianBanditEnvironment(BanditEnvironment):
-    """Reward is the pulled arm's mean and normal noise."""
+    """The reward is the pulled arm's mean plus normal noise."""
 
     @property
     def default_params(self) -> EnvParams:
@@ -35,8 +35,8 @@ class GaussianBanditEnvironment(BanditEnvironment):
 class GaussianBandit(Bandit):
     """Arms that pay N(mean, noise²), the means drawn from N(0, 1) and fixed for the lifetime.
 
-    Training covers every mean, so there is no out-of-distribution split. gymnax's environment of that name has one known arm
-    and is ``GymnaxGaussianBandit`` here.
+    Training covers every mean, so there is no out-of-distribution split. gymnax's environment of the same name has one known arm;
+    here it is ``GymnaxGaussianBandit``.
 
     Args:
       num_arms: number of arms, at least 2.
@@ -73,5 +73,5 @@ class GaussianBandit(Bandit):
         return task.means
 
     def describe(self, task: EnvParams) -> jax.Array:
-        """The means."""
+        """Returns the means of the arms."""
         return task.means

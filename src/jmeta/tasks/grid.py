@@ -1,4 +1,4 @@
-"""Base of grid worlds: an empty room with hidden cells to find."""
+"""Base of grid worlds: an empty room with hidden target cells."""
 
 import abc
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -28,7 +28,7 @@ class EnvState(environment.EnvState):
     """Environment state."""
 
     position: jax.Array  # [2] int32, (x, y)
-    found: jax.Array  # [] int32, targets found in this episode, where each pays once
+    found: jax.Array  # [] int32, targets found in this episode; stays 0 with pays_again
     time: jax.Array  # [] int32
 
 
@@ -41,18 +41,18 @@ class EnvParams(environment.EnvParams):
 
 
 class GridEnvironment(environment.Environment[EnvState, EnvParams]):
-    """Stay or move by one cell, walls all round; arriving at the next target, or staying there, pays 1.
+    """A square room with walls; each step stays or moves by one cell. A step that ends on the next target pays 1.
 
     An episode lasts to the time limit.
 
     Args:
-      size: cells of a side.
+      size: cells per side of the room.
       horizon: environment steps of an episode.
-      num_targets: G, to be found in order.
-      start: (x, y) where an episode begins, None for a cell drawn at every reset.
-      pays_again: whether a target pays at every step on it, and not only when found; for one target.
-      miss: the reward of a step that finds nothing.
-      sight: what is seen of the position: its coordinates [2], scaled to [-1, 1], or its cell, one-hot [size²].
+      num_targets: number of targets G, which are found in order.
+      start: (x, y) where an episode begins; None for a cell drawn at every reset.
+      pays_again: whether the target pays at every step on it, instead of only when it is found; for a single target.
+      miss: the reward of a step that does not end on the next target.
+      sight: how the position is observed: as coordinates [2], scaled to [-1, 1], or as a one-hot cell [size²].
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class GridEnvironment(environment.Environment[EnvState, EnvParams]):
         return self.see(position), EnvState(position=position, found=zero, time=zero)
 
     def episode_values(self, params: EnvParams) -> jax.Array:
-        """Returns the optimal returns [H + 1], with the task known, of an episode of H, H - 1, ..., 0 remaining steps."""
+        """Returns the optimal returns [H + 1] of an agent that knows the task, with H, H - 1, ..., 0 steps remaining."""
         cells = every_cell(self.size)
         after = np.clip(cells[:, None] + MOVES, 0, self.size - 1)  # [C, A, 2]
         wanted = self._wanted(params)
@@ -110,11 +110,11 @@ class GridEnvironment(environment.Environment[EnvState, EnvParams]):
         return values[:, self.start[0] * self.size + self.start[1]]
 
     def _wanted(self, params: EnvParams) -> jax.Array:
-        """The cell that pays, by the number of targets found."""
+        """Returns the rewarded cell for each number of targets found, [G or G + 1, 2]."""
         return params.targets if self.pays_again else jnp.concatenate([params.targets, NOWHERE])
 
     def see(self, position: jax.Array) -> jax.Array:
-        """A cell [2] as it is observed, [observation_size]."""
+        """Returns the observation [observation_size] of a cell [2]."""
         if self.sight == "one-hot":
             return jax.nn.one_hot(position[0] * self.size + position[1], self.size**2, dtype=jnp.float32)
         return scale(position, self.size)
@@ -153,11 +153,11 @@ class GridTasks(TaskDistribution):
 
     @abc.abstractmethod
     def _make(self) -> GridEnvironment:
-        """The environment, made once when the distribution is."""
+        """Returns the environment; called once, when the distribution is made."""
 
     @abc.abstractmethod
     def all_targets(self) -> tuple[np.ndarray, np.ndarray]:
-        """The targets of all tasks [M, G, 2], and which of them are held out [M]."""
+        """Returns the targets of all tasks [M, G, 2], and whether each task is held out [M]."""
 
     @property
     def environment(self) -> GridEnvironment:
@@ -177,22 +177,22 @@ class GridTasks(TaskDistribution):
         return self._task(jnp.asarray(self.targets, jnp.int32)[index])
 
     def describe(self, task: EnvParams) -> jax.Array:
-        """The coordinates of the targets, scaled to [-1, 1]."""
+        """Returns the coordinates of the targets, scaled to [-1, 1]."""
         return scale(task.targets, self.size).reshape(-1)
 
     def oracle_return(self, task: EnvParams, num_steps: int) -> jax.Array:
-        """Walks straight to the targets; an episode that is cut short is planned for as short."""
+        """Returns the optimal return; in a last episode that is cut short, the plan is for the steps that it has."""
         values = self.environment.episode_values(task)
         episodes, rest = divmod(num_steps, self.horizon)
         return episodes * values[0] + values[self.horizon - rest]
 
     def reference_return(self, num_steps: int) -> Reference:
-        """The return of an episode for an agent that knows the targets, exactly."""
+        """Returns the exact mean return of an episode for an agent that knows the targets."""
         returns = jax.jit(jax.vmap(lambda targets: self.environment.episode_values(self._task(targets))[0]))(self.targets)
         return Reference("goal known", float(np.asarray(returns, np.float64).mean()), "episode")
 
     def render(self, task: EnvParams, lived: Segment, axes: "Axes") -> None:
-        """Draws the targets, numbered, and the way of each episode."""
+        """Draws the numbered targets and the path of each episode."""
         for number, (x, y) in enumerate(np.asarray(task.targets), start=1):
             axes.text(x, y, str(number), color=GOAL_COLOUR, size="x-large", ha="center", va="center")
         draw_paths(axes, lived, self.positions(lived.timestep.observation), self.positions(lived.next_observation))
@@ -203,7 +203,7 @@ class GridTasks(TaskDistribution):
         axes.grid(color="0.9", lw=0.8)
 
     def positions(self, observation: jax.Array | np.ndarray) -> np.ndarray:
-        """The cells [T, 2] that observations [T, observation_size] show."""
+        """Returns the cells [T, 2] of observations [T, observation_size]."""
         seen = np.asarray(observation)
         if self.sight == "one-hot":
             return np.stack(np.divmod(seen.argmax(-1), self.size), axis=-1)
@@ -214,10 +214,10 @@ class GridTasks(TaskDistribution):
 
 
 def scale(position: jax.Array, size: int) -> jax.Array:
-    """Coordinates 0 .. size - 1 as numbers from -1 to 1."""
+    """Scales coordinates 0 .. size - 1 to [-1, 1]."""
     return position.astype(jnp.float32) * (2.0 / (size - 1)) - 1.0
 
 
 def every_cell(size: int) -> np.ndarray:
-    """The cells of a square room [size², 2], column by column."""
+    """Returns the cells of a square room [size², 2], column by column."""
     return np.stack(np.meshgrid(np.arange(size), np.arange(size), indexing="ij"), axis=-1).reshape(-1, 2).astype(np.int32)

@@ -12,22 +12,23 @@ from jmeta.tasks.grid import GridEnvironment, GridTasks, Sight, every_cell
 
 @dataclasses.dataclass(frozen=True)
 class GridNavi(GridTasks):
-    """One goal cell pays 1 at every step on it, every other step -0.1; actions are stay, up, right, down, left.
+    """A room with a hidden goal cell: reward 1 at every step on it, else -0.1; actions are stay, up, right, down, left.
 
-    Episodes begin at (0, 0) and last ``horizon`` steps. The goal is any cell but the 2 by 2 block at the start. The paper trains
-    and tests on the same 21 goals, which is the default: the held-out split is an error unless goals are set aside for it.
+    Episodes begin at (0, 0) and last ``horizon`` steps. The goal is any cell outside the 2 by 2 block at the start. The paper
+    trains and tests on the same 21 goals, and so does the default: the held-out split is an error unless ``held_out_goals`` is
+    set.
 
     Args:
-      size: cells of a side, at least 3.
+      size: cells per side of the room, at least 3.
       horizon: environment steps of an episode.
       num_episodes: episodes of a lifetime.
-      held_out_goals: how many goals training never draws, evenly spaced in the list of all, column by column.
-      sight: the position as its coordinates, in [-1, 1], or one-hot.
+      held_out_goals: number of goals that training never draws, evenly spaced in the list of all goals, column by column.
+      sight: how the position is observed: as ``coordinates`` in [-1, 1], or ``one-hot``.
 
     References:
       Zintgraf et al. 2020, arXiv 1910.08348, section 5.1; the authors' code, lmzintgraf/varibad, for what the paper leaves open.
 
-    Deviations from the paper: the authors' code shows the coordinates as 0 .. size - 1.
+    Deviations from the paper: the authors' code observes the coordinates as 0 .. size - 1.
     """
 
     size: int = 5
@@ -59,7 +60,7 @@ class GridNavi(GridTasks):
         return goals[:, None], is_held_out
 
     def reference_return(self, num_steps: int) -> Reference:
-        """The Bayes-optimal return of a lifetime of whole episodes, where it is known, else that of knowing the goal."""
+        """Returns the Bayes-optimal return of a lifetime of whole episodes if known, else the return with the goal known."""
         episodes, rest = divmod(num_steps, self.horizon)
         returns = None
         if not (rest or self.held_out_goals):

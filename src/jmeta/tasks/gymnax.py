@@ -29,43 +29,43 @@ DERIVED: dict[str, dict[str, Callable[[Any], jax.Array]]] = {
         "polemass_length": lambda params: params.masspole * params.length,
     },
 }
-"""Parameters that gymnax stores although they follow from others, by environment; they are computed anew for each task."""
+"""Parameters that gymnax stores although they depend on others, by environment; they are recomputed for each task."""
 
-FLOAT_BITS = 12  # of a held float that decide whether it is held out; values closer than a part in 4096 share a side
-CANDIDATES = 512  # drawn at construction, to see whether the held fields' values can be split
-FEWEST_TASKS = 4  # different ones among the candidates, in training and held out each
+FLOAT_BITS = 12  # mantissa bits of a float that decide whether it is held out; values within a part in 4096 share a split
+CANDIDATES = 512  # resets drawn at construction, to check that the held fields' values can be split
+FEWEST_TASKS = 4  # least number of distinct candidates in each of the training and held-out splits
 
 
 class GymnaxTask(NamedTuple):
     """One task of a gymnax environment."""
 
     params: PyTree  # the environment's EnvParams
-    held: dict[str, PyTree]  # state fields that every reset of the lifetime is given
+    held: dict[str, PyTree]  # state fields that every reset of the lifetime restores
 
 
 @dataclasses.dataclass(frozen=True)
 class GymnaxTasks(TaskDistribution):
     """Tasks that differ in a gymnax environment's parameters, in fields of its state, or in both.
 
-    ``ranges`` draws parameters uniformly, one value for a lifetime. Parameters that follow from them, such as CartPole's
-    ``polemass_length``, are computed anew. ``held_fields`` is for environments that draw their task at every reset, as PointRobot
-    does its goal: it is drawn once and every later reset of the lifetime is given it.
+    ``ranges`` draws parameters uniformly, one value for a lifetime. Parameters that depend on them, such as CartPole's
+    ``polemass_length``, are recomputed. ``held_fields`` is for environments that draw their task at every reset, such as the goal
+    of PointRobot. These state fields are drawn once for a lifetime, and every later reset restores them.
 
-    Training and held-out tasks are disjoint. Ranges make them so by ``uniform``. Where there are only held fields, a hash of
-    their values, floats to 12 bits, decides: one bucket of four is held out, and ``sample`` draws until it is in its own split.
+    Training and held-out tasks are disjoint. With ranges, ``uniform`` ensures it. With held fields alone, a hash of their values
+    (floats to 12 bits) assigns a quarter of the tasks to the held-out split, and ``sample`` draws until it hits its own split.
 
-    Out of distribution, where there are ranges: every ranged parameter lies in one of the two intervals beside its range, each
-    half as wide as it. Neither comes nearer to zero than half way, so what is positive in training stays positive.
+    Out of distribution, which needs ranges, every ranged parameter lies in one of the two intervals beside its range. Each is
+    half as wide as the range, but extends at most half way to zero, so positive parameters stay positive.
 
-    With neither ranges nor held fields there is one task, for meta-training on it alone.
+    With neither ranges nor held fields there is a single task.
 
     Args:
-      env_id: a name in ``gymnax.registered_envs``, where ``gymnax.register`` puts your own.
+      env_id: name of an environment in ``gymnax.registered_envs``; ``gymnax.register`` adds your own.
       ranges: (low, high) for each parameter that varies, as in ``{"length": (0.3, 0.8)}``; stored as sorted pairs. Only floats
         vary: to set a flag such as FourRooms' ``resample_goal_pos``, register the environment with other ``default_params``.
-      held_fields: names of state fields. What ``reset`` draws for them is kept; what ``step`` does to them is not undone, and the
-        rest of the state is a fresh reset's.
-      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+      held_fields: names of state fields that are drawn once and restored at every reset of the lifetime. ``step`` may still
+        change them within an episode, and the other fields are reset as usual.
+      lifetime_episodes: full-length episodes in a lifetime, at least 1.
       max_steps: time limit of an episode in environment steps, at least 1; None keeps the environment's own.
 
     Raises:
@@ -106,7 +106,7 @@ class GymnaxTasks(TaskDistribution):
             raise ValueError(f"lifetime_episodes={self.lifetime_episodes}: a lifetime has at least one episode")
         if self.max_steps is not None and self.max_steps < 1:
             raise ValueError(f"max_steps={self.max_steps}: an episode has at least 1 environment step")
-        _ = self.action_space  # one that policies cannot act in is refused here
+        _ = self.action_space  # raises if it is not supported
         for name, bounds in self._pairs:
             _check_range(self.env_id, self.environment.default_params, name, bounds)
         self._check_held_fields()
@@ -143,7 +143,7 @@ class GymnaxTasks(TaskDistribution):
         params = self._draw_params(params_key)
         if not self.held_fields:
             return GymnaxTask(params, {})
-        if self.ranges:  # they have split the tasks already
+        if self.ranges:  # the ranges have split the tasks already
             return GymnaxTask(params, self._draw_held(params, held_key))
 
         def next_candidate(carry: tuple[jax.Array, PyTree]) -> tuple[jax.Array, PyTree]:
@@ -157,7 +157,7 @@ class GymnaxTasks(TaskDistribution):
         return GymnaxTask(params, held)
 
     def reset(self, task: GymnaxTask, key: jax.Array) -> tuple[jax.Array, PyTree]:
-        """Begins an episode of ``task``: a reset of the environment, with the held fields put back and observed."""
+        """Begins an episode of ``task``: resets the environment, restores the held fields and observes the result."""
         if not self.held_fields:
             return super().reset(task.params, key)
         reset_key, observe_key = jax.random.split(key)
@@ -172,7 +172,7 @@ class GymnaxTasks(TaskDistribution):
         return super().time_limit(task.params)
 
     def describe(self, task: GymnaxTask) -> jax.Array:
-        """The ranged parameters, as fractions of their range from -1 to 1, and the held fields."""
+        """Returns the ranged parameters, scaled from their range to [-1, 1], and the held fields."""
         ranged = [(getattr(task.params, name) - low) / (high - low) * 2.0 - 1.0 for name, (low, high) in self._pairs]
         held = [jnp.asarray(leaf, jnp.float32).reshape(-1) for leaf in jax.tree.leaves(task.held)]
         return jnp.concatenate([jnp.asarray(ranged, jnp.float32), *held])
@@ -190,7 +190,7 @@ class GymnaxTasks(TaskDistribution):
 
     @property
     def _default_params(self) -> PyTree:
-        """The environment's parameters with this distribution's time limit, as strongly typed arrays."""
+        """Returns the environment's parameters with this distribution's time limit, as strongly typed arrays."""
         params = self.environment.default_params
         if self.max_steps is not None:
             limit = jnp.asarray(self.max_steps, jnp.result_type(params.max_steps_in_episode))
@@ -232,7 +232,7 @@ class GymnaxTasks(TaskDistribution):
 
 
 def _pairs(ranges: Ranges) -> tuple[tuple[str, Range], ...]:
-    """Ranges as sorted pairs, whether they came as a dict, from the command line, or from a file."""
+    """Returns ranges as sorted pairs, from a dict, the command line or a file."""
     items = ranges.items() if isinstance(ranges, Mapping) else ranges
     try:
         pairs = sorted((str(name), (float(low), float(high))) for name, (low, high) in items)
@@ -246,7 +246,7 @@ def _pairs(ranges: Ranges) -> tuple[tuple[str, Range], ...]:
 
 @functools.cache
 def make(env_id: str, **settings: Any) -> Environment:
-    """The one instance of a registered environment with these settings of its constructor."""
+    """Returns the cached instance of a registered environment with these settings of its constructor."""
     if env_id not in gymnax.registered_envs:
         raise _unknown("env_id", env_id, "registered gymnax environment", gymnax.registered_envs)
     try:
@@ -297,13 +297,13 @@ def _is_float(value: Any) -> bool:
 
 
 def _within(u: jax.Array, bounds: Range) -> jax.Array:
-    """Uniform in a range, from u uniform on (0, 1)."""
+    """Maps u, uniform on (0, 1), to a range."""
     low, high = bounds
     return low + u * (high - low)
 
 
 def _beside(u: jax.Array, bounds: Range) -> jax.Array:
-    """Uniform on the two intervals beside a range, from u uniform on (0, 1)."""
+    """Maps u, uniform on (0, 1), to the two intervals beside a range."""
     low, high = bounds
     below = above = (high - low) / 2
     if low >= 0:
@@ -318,7 +318,7 @@ def _beside(u: jax.Array, bounds: Range) -> jax.Array:
 def _words(held: PyTree) -> jax.Array:
     """Returns values as words uint32 [W]: integers unchanged, floats to ``FLOAT_BITS`` bits of mantissa.
 
-    With all 23 bits, the last of which depends on how XLA fuses, one key would give different tasks in different programs.
+    The last of all 23 bits depends on how XLA fuses, so with it one key would give different tasks in different programs.
     """
 
     def word(leaf: jax.Array) -> jax.Array:

@@ -1,9 +1,9 @@
 """gymnax's own meta-learning environments, as gymnax-blines scores them: one episode is one lifetime (Lange 2022).
 
-gymnax draws the task of these at every reset. Here it is drawn once for a lifetime and held, which in a lifetime of one episode
-is the same, and keeps the task if an episode ends early. The published scores are returns of one episode, so of these compare
-``Evaluation.episode_returns[:, 0]``. Training draws from all tasks, as published, so none are held out: evaluate on the training
-split with another seed.
+gymnax draws the task of these environments at every reset. Here it is drawn once for a lifetime. In a lifetime of one episode
+this is the same, and the task is kept if an episode ends early. The published scores are returns of one episode, so compare
+them with ``Evaluation.episode_returns[:, 0]``. Training draws from all tasks, as published, so none are held out: evaluate on
+the training split with another seed.
 
 References:
   Lange 2022, https://github.com/RobertTLange/gymnax and https://github.com/RobertTLange/gymnax-blines.
@@ -27,7 +27,7 @@ from jmeta.tasks.gymnax import GymnaxTask, GymnaxTasks, Ranges, make
 
 @dataclasses.dataclass(frozen=True)
 class GymnaxMeta(GymnaxTasks):
-    """A gymnax environment whose reset draws the task. Subclass it with ``env_id`` and the ``held_fields`` that are the task."""
+    """A gymnax environment whose reset draws the task. Subclass it with ``env_id`` and the ``held_fields`` that hold the task."""
 
     env_id: str = dataclasses.field(default="", init=False)
     ranges: Ranges = dataclasses.field(default=(), init=False)
@@ -50,7 +50,7 @@ class GymnaxMeta(GymnaxTasks):
 
 @dataclasses.dataclass(frozen=True)
 class GymnaxBernoulliBandit(GymnaxMeta):
-    """Two arms that pay 1 with probability 0.1 and 0.9, 100 pulls in one episode; action, reward and time are observed.
+    """Two arms with reward probabilities 0.1 and 0.9, 100 pulls in one episode; action, reward and time are observed.
 
     It is ``TwoTaskBandit`` with one episode instead of 100.
 
@@ -64,15 +64,15 @@ class GymnaxBernoulliBandit(GymnaxMeta):
     name: ClassVar[str] = "gymnax-bernoulli-bandit"
 
     def describe(self, task: GymnaxTask) -> jax.Array:
-        """Both probabilities."""
+        """Returns the reward probabilities of both arms."""
         return task.held["reward_probs"].astype(jnp.float32)
 
     def oracle_return(self, task: GymnaxTask, num_steps: int) -> jax.Array:
-        """Every pull is of the best arm."""
+        """Returns the expected return of always pulling the best arm."""
         return num_steps * task.held["exp_reward_best"]
 
     def reference_return(self, num_steps: int) -> Reference:
-        """The Bayes-optimal sum of rewards."""
+        """Returns the Bayes-optimal sum of rewards."""
         return TwoTaskBandit(low=0.1).reference_return(num_steps)
 
 
@@ -90,11 +90,11 @@ class GymnaxGaussianBandit(GymnaxMeta):
     name: ClassVar[str] = "gymnax-gaussian-bandit"
 
     def oracle_return(self, task: GymnaxTask, num_steps: int) -> jax.Array:
-        """Pulls the second arm if its mean is positive."""
+        """Returns the expected return of pulling the second arm if its mean is positive, else the first."""
         return num_steps * jnp.maximum(task.held["mu"], 0.0)
 
     def reference_return(self, num_steps: int) -> Reference:
-        """The Bayes-optimal sum of rewards, to about 1e-3."""
+        """Returns the Bayes-optimal sum of rewards, to about 1e-3."""
         params = self.environment.default_params
         value = _optimal_stopping(float(params.mean_mu), float(params.sigma_p), float(params.sigma_l), num_steps)
         return Reference("Bayes optimum", value, "lifetime")
@@ -102,7 +102,9 @@ class GymnaxGaussianBandit(GymnaxMeta):
 
 @dataclasses.dataclass(frozen=True)
 class GymnaxPointRobot(GymnaxMeta):
-    """A point finds a goal on the upper half circle: 1 for a step that begins within 0.2 of it, and then it is put elsewhere.
+    """A point searches for a hidden goal on the upper half circle.
+
+    The reward is 1 for a step that begins within 0.2 of the goal, after which the point is moved elsewhere.
 
     References:
       Dorfman et al. 2021, arXiv 2008.02598; gymnax's ``PointRobot-misc``.
@@ -116,13 +118,13 @@ class GymnaxPointRobot(GymnaxMeta):
 
 @dataclasses.dataclass(frozen=True)
 class GymnaxMetaMaze(GymnaxMeta):
-    """A maze with a goal that is not shown: 10 for reaching it, and then the agent is put elsewhere, for 200 steps.
+    """A maze with a hidden goal: reward 10 for reaching it, after which the agent is moved elsewhere; 200 steps.
 
-    An episode also ends when the agent is put on the goal itself.
+    An episode also ends when the agent is placed on the goal.
 
     Args:
-      maze_size: cells of a side, odd and at least 3.
-      receptive_field: cells of a side of what is seen around the agent, odd and at least 3.
+      maze_size: cells per side of the maze, odd and at least 3.
+      receptive_field: cells per side of the observed square around the agent, odd and at least 3.
 
     References:
       Miconi et al. 2019, arXiv 2002.10585; gymnax's ``MetaMaze-misc``, with the sizes that gymnax-blines reports.
@@ -145,20 +147,21 @@ class GymnaxMetaMaze(GymnaxMeta):
         return make(self.env_id, maze_size=self.maze_size, rf_size=self.receptive_field)
 
     def describe(self, task: GymnaxTask) -> jax.Array:
-        """The goal's coordinates, scaled to [-1, 1]."""
+        """Returns the goal's coordinates, scaled to [-1, 1]."""
         offset = (self.receptive_field - 1) // 2
         return (task.held["goal"] - offset) * (2.0 / (self.maze_size - 1)) - 1.0
 
 
 @functools.cache
 def _optimal_stopping(mean: float, spread: float, noise: float, num_pulls: int) -> float:
-    """The best return from an arm that pays N(mu, noise²), mu ~ N(mean, spread²), beside one that pays nothing.
+    """Returns the optimal return of two arms: one pays N(mu, noise²) with mu ~ N(mean, spread²), the other pays nothing.
 
-    Whoever leaves the arm never returns, since nothing more is learned of it. With posterior mean m after n pulls,
+    An optimal agent that leaves the first arm never returns, since it learns nothing more about it. With posterior mean m after n
+    pulls,
 
         V_n(m) = max(0, m + E V_{n+1}(m')),    m' ~ N(m, v_n² / (v_n + noise²)),    1 / v_n = 1 / spread² + n / noise².
 
-    V is taken to be linear between 601 means, densest about 0, and beyond them; then E V is exact, a sum over its kinks.
+    V is approximated as linear between 601 means, densest about 0, and beyond them; E V is then an exact sum over its kinks.
     """
     means = noise * np.sinh(np.linspace(-1.0, 1.0, 601) * math.asinh((abs(mean) + 8.0 * spread) / noise))
     kinks = np.zeros_like(means)  # by how much the slope changes at each mean

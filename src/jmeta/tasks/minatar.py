@@ -1,4 +1,4 @@
-"""MinAtar: five small Atari games, as gymnax has them; which game it is is the task (Young and Tian 2019, arXiv 1903.03176)."""
+"""MinAtar: five small Atari games of gymnax; the task is the game (Young and Tian 2019, arXiv 1903.03176)."""
 
 import dataclasses
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -28,7 +28,7 @@ ACTIONS = 6  # nothing, left, up, right, down, fire
 class EnvState(environment.EnvState):
     """Environment state."""
 
-    games: tuple[PyTree, ...]  # the state of each game; those not played stand still
+    games: tuple[PyTree, ...]  # the state of each game; only that of the task's game changes
     time: jax.Array  # [] int32
 
 
@@ -41,7 +41,7 @@ class EnvParams(environment.EnvParams):
 
 
 class MinAtarEnvironment(environment.Environment[EnvState, EnvParams]):
-    """Several games with one screen and one set of actions: that of all six, and as many channels as the game that has most."""
+    """Several games with common spaces: all six actions, and as many channels as the game with the most."""
 
     def __init__(self, games: tuple[str, ...], max_steps: int):
         super().__init__()
@@ -91,17 +91,17 @@ class MinAtarEnvironment(environment.Environment[EnvState, EnvParams]):
 
 @dataclasses.dataclass(frozen=True)
 class MinAtar(TaskDistribution):
-    """Games on a 10 by 10 screen, drawn uniformly; held-out tasks are other games. gymnax has all five of MinAtar.
+    """Games on a 10 by 10 screen, drawn uniformly; held-out tasks are other games.
 
-    A game is seen as its own channels, flattened, padded with empty ones to as many as any game here has; all six actions exist
-    in every game, and those a game does not know do nothing. Seaquest is not among the defaults because gymnax steps it 20 times
-    more slowly than any other game.
+    The observation is the game's channels, flattened, and padded with empty channels to the largest number among the given
+    games. All six actions exist in every game; those that a game does not use do nothing. Seaquest is not among the defaults
+    because gymnax steps it 20 times more slowly than any other game.
 
     Args:
-      games: what training draws from: asterix, breakout, freeway, seaquest, space-invaders.
-      held_out_games: what the held-out split draws from; none of ``games``.
-      max_steps: time limit of an episode in environment steps, at least 1. Freeway's own is 2500, the others' 1000.
-      num_episodes: episodes of full length in a lifetime, at least 1.
+      games: games that training draws from, of asterix, breakout, freeway, seaquest and space-invaders.
+      held_out_games: games that the held-out split draws from; none of them may be in ``games``.
+      max_steps: time limit of an episode in environment steps, at least 1. The games' own limits are 2500 for Freeway, else 1000.
+      num_episodes: full-length episodes in a lifetime, at least 1.
 
     References:
       Young and Tian 2019, arXiv 1903.03176; Lange 2022, https://github.com/RobertTLange/gymnax.
@@ -119,7 +119,7 @@ class MinAtar(TaskDistribution):
         every = (*self.games, *self.held_out_games)
         for game in every:
             if game not in GAMES:
-                raise ValueError(f"{game!r} is no game of MinAtar: choose from {', '.join(GAMES)}")
+                raise ValueError(f"{game!r} is not a game of MinAtar: choose from {', '.join(GAMES)}")
             if every.count(game) > 1:
                 raise ValueError(f"{game!r} is given {every.count(game)} times: give each game once, to train on or to hold out")
         if not self.games:
@@ -153,5 +153,5 @@ class MinAtar(TaskDistribution):
         return EnvParams(game=game, max_steps_in_episode=jnp.asarray(self.max_steps, jnp.int32))
 
     def describe(self, task: EnvParams) -> jax.Array:
-        """Returns the game as one-hot vector over the training and held-out games."""
+        """Returns the game as a one-hot vector over the training and held-out games."""
         return jax.nn.one_hot(task.game, len(self.games) + len(self.held_out_games), dtype=jnp.float32)

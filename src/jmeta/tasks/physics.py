@@ -1,8 +1,8 @@
-"""Classic control with physics that vary from task to task, as ``GymnaxTasks`` with everything chosen.
+"""Classic control with physics that vary between tasks: ``GymnaxTasks`` with chosen environments and ranges.
 
-Ranges are those of Packer et al. 2018, "Assessing Generalization in Deep Reinforcement Learning", arXiv 1810.12282, where it has
-the environment: its intervals R, uniform, as in the authors' code, sunblaze-ucb/rl-generalization. Out of distribution is what
-``GymnaxTasks`` says, the intervals beside the range; for Pendulum and Acrobot they are the paper's E.
+Ranges are the intervals R of Packer et al. 2018, "Assessing Generalization in Deep Reinforcement Learning", arXiv 1810.12282, for
+the environments that it has, drawn uniformly as in the authors' code, sunblaze-ucb/rl-generalization. Out of distribution are the
+intervals beside the range, as in ``GymnaxTasks``; for Pendulum and Acrobot they are the paper's intervals E.
 """
 
 import dataclasses
@@ -13,12 +13,12 @@ from jmeta.tasks.gymnax import GymnaxTasks, Ranges
 
 @dataclasses.dataclass(frozen=True)
 class CartPole(GymnaxTasks):
-    """Balance a pole on a cart: push left or right, 1 for every step until it falls.
+    """Balance a pole on a cart by pushing left or right; reward 1 for every step until it falls.
 
     Args:
       ranges: (low, high) of the push ``force_mag`` in newtons, half the pole's ``length`` in metres, its mass ``masspole`` in
         kilograms, or of other parameters of gymnax's ``CartPole-v1``.
-      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+      lifetime_episodes: full-length episodes in a lifetime, at least 1.
       max_steps: time limit of an episode in environment steps of 0.02 seconds, at least 1; 500 by default.
 
     References:
@@ -34,12 +34,12 @@ class CartPole(GymnaxTasks):
 
 @dataclasses.dataclass(frozen=True)
 class Pendulum(GymnaxTasks):
-    """Swing a pendulum up and hold it: a torque, at a cost for angle, speed and torque.
+    """Swing a pendulum up by a torque and hold it; the reward is a cost of angle, speed and torque.
 
     Args:
       ranges: (low, high) of its mass ``m`` in kilograms and length ``l`` in metres, or of other parameters of gymnax's
         ``Pendulum-v1``.
-      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+      lifetime_episodes: full-length episodes in a lifetime, at least 1.
       max_steps: time limit of an episode in environment steps of 0.05 seconds, at least 1; 200 by default.
 
     References:
@@ -55,19 +55,19 @@ class Pendulum(GymnaxTasks):
 
 @dataclasses.dataclass(frozen=True)
 class Acrobot(GymnaxTasks):
-    """Swing the lower of two links up by a torque at the joint between them: -1 for every step until it is there.
+    """Swing the lower of two links up by a torque at the joint between them; reward -1 for every step until it is up.
 
     Args:
       ranges: (low, high) of the upper link's length ``link_length_1`` in metres, the links' masses ``link_mass_1`` and
         ``link_mass_2`` in kilograms, their moment of inertia ``link_moi`` in kg m², or of other parameters of gymnax's
-        ``Acrobot-v1``; there the lower link's length changes nothing.
-      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+        ``Acrobot-v1``; in it, the lower link's length has no effect.
+      lifetime_episodes: full-length episodes in a lifetime, at least 1.
       max_steps: time limit of an episode in environment steps of 0.2 seconds, at least 1; 500 by default.
 
     References:
       Packer et al. 2018, arXiv 1810.12282.
 
-    Deviations from the paper: both masses are drawn, each by itself, and only the upper length.
+    Deviations from the paper: both masses are drawn independently, and of the lengths only the upper one.
     """
 
     env_id: str = dataclasses.field(default="Acrobot-v1", init=False)
@@ -84,12 +84,12 @@ class Acrobot(GymnaxTasks):
 
 @dataclasses.dataclass(frozen=True)
 class MountainCar(GymnaxTasks):
-    """Rock a weak car out of a valley: push left, right or not at all, -1 for every step until it is on the hill.
+    """Rock a weak car out of a valley by pushing left, right or not; reward -1 for every step until it is on the hill.
 
     Args:
       ranges: (low, high) of the push ``force`` and the pull of the slope ``gravity``, both in units of position per step², or of
         other parameters of gymnax's ``MountainCar-v0``.
-      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+      lifetime_episodes: full-length episodes in a lifetime, at least 1.
       max_steps: time limit of an episode in environment steps, at least 1; 200 by default.
 
     References:
@@ -105,14 +105,15 @@ class MountainCar(GymnaxTasks):
 
 @dataclasses.dataclass(frozen=True)
 class MountainCarContinuous(GymnaxTasks):
-    """``MountainCar`` with a force of any size, at a cost of 0.1 force² a step, and 100 on the hill.
+    """``MountainCar`` with a continuous force; reward -0.1 force² for every step, and 100 on the hill.
 
-    The ranges are this library's: a third less to two thirds more than gymnax's power, a fifth to either side of its gravity.
+    The ranges are this library's: from a third below to two thirds above gymnax's power, and a fifth to either side of its
+    gravity.
 
     Args:
       ranges: (low, high) of the strongest push ``power`` and the pull of the slope ``gravity``, both in units of position per
         step², or of other parameters of gymnax's ``MountainCarContinuous-v0``.
-      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+      lifetime_episodes: full-length episodes in a lifetime, at least 1.
       max_steps: time limit of an episode in environment steps, at least 1; 999 by default.
     """
 
@@ -125,14 +126,14 @@ class MountainCarContinuous(GymnaxTasks):
 
 @dataclasses.dataclass(frozen=True)
 class Reacher(GymnaxTasks):
-    """Bring the tip of a two-jointed arm to a goal that is shown and drawn for every episode; the motors' strength is the task.
+    """Bring the tip of a two-jointed arm to a visible goal, drawn for every episode; the task is the motors' strength.
 
     The range is this library's: half to twice gymnax's strength.
 
     Args:
       ranges: (low, high) of ``torque_scale``, the angular acceleration in rad/s² that an action of 1 gives a joint, or of other
         parameters of gymnax's ``Reacher-misc``.
-      lifetime_episodes: episodes of full length in a lifetime, at least 1.
+      lifetime_episodes: full-length episodes in a lifetime, at least 1.
       max_steps: time limit of an episode in environment steps of 0.05 seconds, at least 1; 100 by default.
     """
 

@@ -1,4 +1,4 @@
-"""2-D navigation: walk to a goal that is not shown.
+"""2-D navigation: a point moves to a hidden goal.
 
 Dense: Finn et al. 2017, arXiv 1703.03400. Sparse, on a semicircle: Rakelly et al. 2019, arXiv 1903.08254.
 """
@@ -41,7 +41,7 @@ class EnvParams(environment.EnvParams):
 
 
 class PointEnvironment(environment.Environment[EnvState, EnvParams]):
-    """A point at (0, 0) moves by up to 0.1 per axis and step. It sees its position only."""
+    """A point starts at (0, 0) and moves by up to 0.1 per axis and step. It observes its position only."""
 
     def __init__(self, horizon: int):
         super().__init__()
@@ -53,7 +53,7 @@ class PointEnvironment(environment.Environment[EnvState, EnvParams]):
 
     @abc.abstractmethod
     def outcome(self, position: jax.Array, params: EnvParams) -> tuple[jax.Array, jax.Array]:
-        """(reward, whether the episode is over) for having moved to ``position``."""
+        """Returns (the reward [], whether the episode has terminated []) of a step to ``position``."""
 
     def step_env(
         self, key: jax.Array, state: EnvState, action: Any, params: EnvParams
@@ -95,12 +95,12 @@ class SparsePointEnvironment(PointEnvironment):
 
 @dataclasses.dataclass(frozen=True)
 class PointNavigation(TaskDistribution):
-    """Goals uniform on the square [-0.5, 0.5]²; reward is minus the distance, at every step.
+    """A point moves to a hidden goal, uniform on the square [-0.5, 0.5]²; the reward is minus the distance at every step.
 
     Out of distribution: goals on the frame around that square, out to 0.75.
 
     Args:
-      horizon: environment steps of an episode that does not reach its goal.
+      horizon: time limit of an episode in environment steps; an episode ends earlier when it reaches the goal.
 
     References:
       Finn et al. 2017, arXiv 1703.03400, section 5.3; the authors' code for what the paper leaves open.
@@ -136,11 +136,11 @@ class PointNavigation(TaskDistribution):
         return EnvParams(goal=goal, max_steps_in_episode=limit)
 
     def render(self, task: EnvParams, lived: Segment, axes: "Axes") -> None:
-        """Draws the goal and the way of each episode."""
+        """Draws the goal and the path of each episode."""
         _draw(task, lived, axes)
 
     def reference_return(self, num_steps: int) -> Reference | None:
-        """An agent that knows the goal walks straight to it: moving each axis at full speed is best at every step."""
+        """Returns the return of an episode for an agent that knows the goal and moves each axis towards it at full speed."""
         if self.split == "ood":
             return None
         centres = (np.arange(200) + 0.5) / 200 - 0.5
@@ -150,9 +150,9 @@ class PointNavigation(TaskDistribution):
 
 @dataclasses.dataclass(frozen=True)
 class SparsePointNavigation(TaskDistribution):
-    """Goals uniform on the upper unit semicircle; reward 1 - distance within 0.2 of the goal, else nothing.
+    """A point searches for a hidden goal, uniform on the upper unit semicircle; reward 1 - distance within 0.2 of it, else 0.
 
-    The agent must search in its first episodes to be paid in later ones: a lifetime is three episodes here.
+    The agent must search in its first episodes to be rewarded in later ones. A lifetime is three episodes by default.
     Out of distribution: goals on the lower semicircle.
 
     Args:
@@ -193,16 +193,16 @@ class SparsePointNavigation(TaskDistribution):
         return EnvParams(goal=goal, max_steps_in_episode=jnp.asarray(self.horizon, jnp.int32))
 
     def shaped_reward(self, task: EnvParams, observation: jax.Array, reward: jax.Array, next_observation: jax.Array) -> jax.Array:
-        """The reward, and by how much the step came nearer to the goal.
+        """Returns the reward plus the decrease of the distance to the goal.
 
-        The authors train on minus the distance, by which an agent that does not know the goal should wait in the middle of all
-        goals. Progress adds up to the same for every way to a place, so where to search is left to the reward.
+        The authors train on minus the distance. Under it, an agent that does not know the goal should wait in the middle of all
+        goals. The decrease sums to the same for every path to a place, so it does not change where to search.
         """
         before, after = (jnp.linalg.norm(position - task.goal) for position in (observation, next_observation))
         return reward + before - after
 
     def oracle_return(self, task: EnvParams, num_steps: int) -> jax.Array:
-        """Moves each axis towards the goal at full speed, which brings the point nearest at every step."""
+        """Returns the return of moving each axis towards the goal at full speed, which minimises the distance at every step."""
         step = jnp.arange(1, self.horizon + 1)[:, None]
         distance = jnp.linalg.norm(jnp.maximum(jnp.abs(task.goal) - MAX_STEP * step, 0.0), axis=-1)
         reward = jnp.where(distance <= 0.2, 1.0 - distance, 0.0)
@@ -210,11 +210,11 @@ class SparsePointNavigation(TaskDistribution):
         return episodes * reward.sum() + reward[:rest].sum()
 
     def render(self, task: EnvParams, lived: Segment, axes: "Axes") -> None:
-        """Draws the goal and the way of each episode."""
+        """Draws the goal and the path of each episode."""
         _draw(task, lived, axes)
 
     def reference_return(self, num_steps: int) -> Reference | None:
-        """The return of an episode for an agent that knows the goal."""
+        """Returns the return of an episode for an agent that knows the goal."""
         angles = math.pi * (np.arange(10_000) + 0.5) / 10_000
         goals = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
         return Reference("goal known", float(_walk_straight(goals, self.horizon, dense=False).mean()), "episode")
@@ -231,7 +231,7 @@ def _check_horizon(horizon: int) -> None:
 
 
 def _walk_straight(goals: np.ndarray, horizon: int, *, dense: bool) -> np.ndarray:
-    """Returns [M] of moving each axis towards goals [M, 2] at full speed, which minimises the distance at every step."""
+    """Returns the returns [M] of moving each axis to goals [M, 2] at full speed, which minimises the distance at every step."""
     step = np.arange(1, horizon + 1)[:, None, None]
     remaining = np.maximum(np.abs(goals) - MAX_STEP * step, 0.0)
     distance = np.linalg.norm(remaining, axis=-1)

@@ -1,4 +1,4 @@
-"""Pictures of what one stream did, for ``TaskDistribution.render``."""
+"""Plots of the trajectory of one stream, for ``TaskDistribution.render``."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ COLOUR, GOAL_COLOUR = "#2f6fab", "#d1603d"
 
 
 def draw_rewards(axes: "Axes", lived: Segment) -> None:
-    """The reward of every step, and a line where an episode begins."""
+    """Draws the reward of every step, and a line where an episode begins."""
     reward = np.asarray(lived.reward)
     axes.plot(np.arange(1, len(reward) + 1), reward, ".-", color=COLOUR)
     for begin in 1 + np.flatnonzero(np.asarray(lived.timestep.first)[1:]):
@@ -23,9 +23,9 @@ def draw_rewards(axes: "Axes", lived: Segment) -> None:
 
 
 def draw_pulls(axes: "Axes", lived: Segment, mean_rewards: np.ndarray) -> None:
-    """The arm of every pull, dark where it paid well, beside the arms' mean rewards [num_arms]."""
+    """Draws the arm of every pull, darker for a higher reward, and labels the arms with their mean rewards [num_arms]."""
     action, reward = np.asarray(lived.action), np.asarray(lived.reward)
-    # Colours span 0 to 1 at least, so that those of a bandit's first pulls mean the same as later.
+    # Colours span at least 0 to 1, so that they mean the same in short and in long lifetimes.
     low, high = min(0.0, reward.min(), mean_rewards.min()), max(1.0, reward.max(), mean_rewards.max())
     look = {"cmap": "Blues", "vmin": low, "vmax": high, "edgecolors": COLOUR, "linewidths": 0.6}
     marks = axes.scatter(np.arange(1, len(action) + 1), action, c=reward, **look)
@@ -36,13 +36,13 @@ def draw_pulls(axes: "Axes", lived: Segment, mean_rewards: np.ndarray) -> None:
 
 
 def draw_paths(axes: "Axes", lived: Segment, positions: np.ndarray, next_positions: np.ndarray) -> None:
-    """The way of each episode, later ones darker, with a dot where it begins.
+    """Draws the path of each episode, later ones darker, with a dot where it begins.
 
     Args:
-      axes: where.
-      lived: [T, ...].
+      axes: the matplotlib axes to draw on.
+      lived: the steps of one stream, [T, ...].
       positions: [T, 2], (x, y) before each step.
-      next_positions: [T, 2], after it.
+      next_positions: [T, 2], (x, y) after each step.
     """
     begins = np.flatnonzero(np.asarray(lived.timestep.first) | (np.arange(len(positions)) == 0))
     ends = [*begins[1:], len(positions)]

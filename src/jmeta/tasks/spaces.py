@@ -1,4 +1,4 @@
-"""Spaces of an environment, gymnax's or gymnasium's, as plain numbers."""
+"""Converts the spaces of gymnax and gymnasium environments to a common form."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from gymnax.environments import spaces
 
 
 class BoxShape(NamedTuple):
-    """A box: which of its sides are finite, and where. Arrays of shape ``shape``."""
+    """A box, with lower and upper bounds of shape ``shape``, which may be infinite."""
 
     low: np.ndarray
     high: np.ndarray
@@ -24,7 +24,7 @@ class Count(NamedTuple):
 
 
 def read_space(space: Any) -> BoxShape | Count | None:
-    """A ``Discrete`` or ``Box`` of gymnax or gymnasium; None for a space of another kind.
+    """Reads a ``Discrete`` or ``Box`` of gymnax or gymnasium; returns None for a space of another kind.
 
     Raises:
       ValueError: for gymnasium's ``Discrete`` that does not begin at 0, since policies choose from 0 .. n - 1.

@@ -1,4 +1,4 @@
-"""Tasks that change once within a lifetime, to see whether an agent notices and adapts again."""
+"""Tasks that change once within a lifetime, to test whether an agent notices and adapts again."""
 
 import dataclasses
 from typing import NamedTuple
@@ -12,29 +12,29 @@ from jmeta.types import PyTree, Task
 
 
 class SwitchingTask(NamedTuple):
-    """Two tasks, the whole of which is held for the lifetime."""
+    """The two tasks of a lifetime."""
 
     before: Task
     after: Task
 
 
 class SwitchingState(NamedTuple):
-    """An environment state, and how far the lifetime is."""
+    """An environment state and the number of steps in the lifetime."""
 
     state: PyTree
-    steps: jax.Array  # [] int32, environment steps since the lifetime began; an episode's end leaves it alone
+    steps: jax.Array  # [] int32, environment steps since the lifetime began, across episodes
 
 
 @dataclasses.dataclass(frozen=True)
 class Switching(WrappedTasks):
-    """Another distribution's tasks, of which a second, drawn independently, takes the place of the first after ``at_step`` steps.
+    """Tasks of another distribution that change after ``at_step`` steps to a second task, drawn independently.
 
-    Nothing tells the agent. An episode under way goes on from where it is under the second task; what a task puts into the state
-    when an episode begins, as the held fields of ``GymnaxTasks``, changes with the next episode.
+    The agent does not observe the change. An episode under way continues from its state under the second task. Parts of the task
+    that enter the state at a reset, such as the held fields of ``GymnaxTasks``, change with the next episode.
 
     Args:
-      tasks: the other distribution; it follows this one's split.
-      at_step: environment steps of each stream in the first task, at least 1. In shorter lifetimes nothing switches.
+      tasks: the other distribution; its split is replaced by this one's.
+      at_step: environment steps of each stream in the first task, at least 1. Shorter lifetimes have no switch.
 
     Example:
       >>> from jmeta.tasks import BernoulliBandit
@@ -63,7 +63,7 @@ class Switching(WrappedTasks):
         return None if before is None or after is None else jnp.maximum(before, after)
 
     def describe(self, task: SwitchingTask) -> jax.Array:
-        """Both tasks, the first first."""
+        """Returns the descriptions of both tasks, in order."""
         return jnp.concatenate([self.tasks.describe(task.before), self.tasks.describe(task.after)])
 
     def reset(self, task: SwitchingTask, key: jax.Array) -> tuple[jax.Array, SwitchingState]:
@@ -79,7 +79,7 @@ class Switching(WrappedTasks):
         return after._replace(state=SwitchingState(after.state, state.steps + 1))
 
     def oracle_return(self, task: SwitchingTask, num_steps: int) -> jax.Array | None:
-        """Returns the return of knowing both tasks and the step of the switch; None where it comes within an episode."""
+        """Returns the return of an agent that knows both tasks and the switch; None if the switch falls within an episode."""
         if self.at_step % self.horizon:
             return None
         before = self.tasks.oracle_return(task.before, min(self.at_step, num_steps))

@@ -16,7 +16,7 @@ from jmeta.tasks.base import TaskDistribution
 class EnvState(environment.EnvState):
     """Environment state."""
 
-    position: jax.Array  # [] int32, the state of the process
+    position: jax.Array  # [] int32, the state of the MDP
     time: jax.Array  # [] int32
 
 
@@ -73,13 +73,13 @@ class TabularEnvironment(environment.Environment[EnvState, EnvParams]):
 
 @dataclasses.dataclass(frozen=True)
 class TabularMDP(TaskDistribution):
-    """Processes whose transitions are Dirichlet(1, ..., 1) and whose mean rewards are N(1, 1), each (state, action) by itself.
+    """MDPs with Dirichlet(1, ..., 1) transitions and N(1, 1) mean rewards, drawn independently for each (state, action).
 
-    The agent sees the state, one-hot, and rewards with N(0, 1) noise. Episodes start in state 0, last ``horizon`` steps and
-    have no natural end. Training covers every process, so there is no out-of-distribution split.
+    The agent observes the one-hot state, and rewards have N(0, 1) noise. Episodes start in state 0, last ``horizon`` steps and
+    have no natural end. Training covers every MDP, so there is no out-of-distribution split.
 
     Args:
-      num_states: states of the process, at least 2.
+      num_states: states of the MDP, at least 2.
       num_actions: actions, at least 2.
       horizon: environment steps of an episode.
       num_episodes: episodes of a lifetime.
@@ -121,7 +121,7 @@ class TabularMDP(TaskDistribution):
         )
 
     def oracle_return(self, task: EnvParams, num_steps: int) -> jax.Array:
-        """Acts optimally in every episode; one that is cut short is planned for as short."""
+        """Returns the optimal return; in a last episode that is cut short, the plan is for the steps that it has."""
         values = value_iteration(task.transitions, task.mean_rewards, self.horizon).values[:, 0]
         episodes, rest = divmod(num_steps, self.horizon)
         return episodes * values[0] + values[self.horizon - rest]

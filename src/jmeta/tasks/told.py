@@ -1,4 +1,4 @@
-"""Tasks that tell the agent which task it is in."""
+"""Tasks whose observations include a description of the task."""
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class ToldTasks(WrappedTasks):
-    """Another distribution's tasks, each described in every observation.
+    """Tasks of another distribution with a description of the task appended to every observation.
 
-    An observation is the other's, followed by ``describe(task)``. There is nothing left to find out, so a policy without memory
-    can do as well here as one that knows the task.
+    An observation is the other distribution's, followed by ``describe(task)``. The agent need not infer the task, so a policy
+    without memory can be optimal.
 
     Args:
-      tasks: the other distribution; it follows this one's split.
+      tasks: the other distribution; its split is replaced by this one's.
 
     Example:
       >>> from jmeta.tasks import BernoulliBandit

@@ -1,4 +1,4 @@
-"""Base of task distributions around another one."""
+"""Base of task distributions that wrap another one."""
 
 import dataclasses
 
@@ -11,12 +11,12 @@ from jmeta.types import PyTree, Task
 
 @dataclasses.dataclass(frozen=True)
 class WrappedTasks(TaskDistribution):
-    """Another distribution's tasks and environment; a subclass says what is different about them.
+    """Wraps another distribution's tasks and environment; a subclass overrides what differs.
 
-    What an agent can earn is for the subclass to say: ``oracle_return`` and ``reference_return`` are not passed on.
+    ``oracle_return`` and ``reference_return`` are not passed on; a subclass defines them where they are known.
 
     Args:
-      tasks: the other distribution; it follows this one's split.
+      tasks: the other distribution; its split is replaced by this one's.
     """
 
     tasks: TaskDistribution
