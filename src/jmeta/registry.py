@@ -27,7 +27,7 @@ RECIPE: dict[str, Any] = {"algorithm": str, "algorithm_fields": dict[str, Any], 
 """Types of the entries of a recipe in config.json, by key."""
 
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
-    # What other libraries and papers call things, in lower case and with hyphens, and what is nearest to it here.
+    # Names that other libraries and papers use, in lower case and with hyphens, and the nearest names in jmeta.
     "a2c": ("average", "rl2"),
     "ppo": ("average", "rl2"),
     "policy-gradient": ("average", "rl2"),
@@ -68,7 +68,7 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """The nearest name, as a question, and all of them; whatever is written in capitals or with underscores."""
+    """Returns a message that asks whether the nearest name was meant, and lists all names."""
     names = list(names)
     there_are = f"here are: {', '.join(sorted(names))}"
     close = close_names(name, names)
@@ -78,7 +78,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
 def close_names(name: str, names: Iterable[str]) -> list[str]:
     """Returns the names that ``name`` may have meant.
 
-    These are jmeta's name for it; or else the names of which it is a part, as "bandit" is; or else the nearest in spelling.
+    These are jmeta's own names for it; or else a name with almost the same spelling; or else the names that contain it as a
+    word, as several contain "bandit"; or else the nearest in spelling. Capitals and underscores do not matter.
     """
     spelled = {_spelled(each): each for each in names}
     asked = _spelled(name)
@@ -98,7 +99,7 @@ def find_algorithm(name: str) -> Callable[..., OuterLearner]:
     """Returns the algorithm of that name, or the function at ``module:function``.
 
     Raises:
-      ValueError: if there is none, with the nearest name, or if the function can't be given settings by name.
+      ValueError: if there is none (the message names the nearest), or if the function can't be given settings by name.
     """
     if name in ALGORITHMS:
         return ALGORITHMS[name]
@@ -127,7 +128,7 @@ def find_task(name: str) -> type[TaskDistribution]:
     """Returns the task distribution of that name, or the class at ``module:Class``.
 
     Raises:
-      ValueError: if there is none, with the nearest name.
+      ValueError: if there is none; the message names the nearest.
     """
     if name in TASKS:
         return TASKS[name]
@@ -173,7 +174,7 @@ def _find_own(name: str, noun: str) -> Any:
 
 
 def settings(thing: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The settings of an algorithm or a task class, by name; the task distribution, its split and its environment are none."""
+    """Returns the settings of an algorithm or a task class by name, without task distribution, split and environment."""
     parameters = inspect.signature(thing, eval_str=True).parameters
     factories: dict[str, Any] = {}
     if dataclasses.is_dataclass(thing):
@@ -201,7 +202,7 @@ def checked_learner(built: Any, name: str) -> OuterLearner:
     """Returns what an algorithm built.
 
     Raises:
-      TypeError: if it is no outer learner.
+      TypeError: if it is not an outer learner.
     """
     if not isinstance(built, OuterLearner):
         raise TypeError(f"{name} returned {built!r:.100}, which is no outer learner: return a jmeta.outer.base.OuterLearner")
@@ -213,12 +214,12 @@ def recipe(algorithm: str, algorithm_settings: Any, task: str, task_settings: An
 
     Args:
       algorithm: its name, or ``module:function``.
-      algorithm_settings: a dataclass of them.
+      algorithm_settings: its settings, as a dataclass.
       task: the name of the task family, or ``module:Class``.
-      task_settings: a dataclass of them.
+      task_settings: its settings, as a dataclass.
 
     Raises:
-      ValueError: for a setting that JSON can't hold, or that is another one when it is read again.
+      ValueError: for a setting that JSON can't hold, or that changes when it is read back.
     """
     written = {}
     for prefix, thing, values in (("", find_algorithm(algorithm), algorithm_settings), ("task.", find_task(task), task_settings)):
@@ -228,8 +229,8 @@ def recipe(algorithm: str, algorithm_settings: Any, task: str, task_settings: An
         for name, value in original.items():
             if not _same(read[name], value):
                 raise ValueError(
-                    f"--{prefix}{name}={value!r} would be read again as {read[name]!r}, so a run with it could be neither "
-                    f"continued nor evaluated: annotate it as a number, a string, a tuple, an enum, a Path or a "
+                    f"--{prefix}{name}={value!r} would be read back from JSON as {read[name]!r}, so a run with it could not "
+                    f"be continued or evaluated: annotate it as a number, a string, a tuple, an enum, a Path or a "
                     "dataclass of those"
                 )
     return Recipe(algorithm, written[""], task, written["task."])
@@ -238,7 +239,7 @@ def recipe(algorithm: str, algorithm_settings: Any, task: str, task_settings: An
 def check_round_trip(tasks: TaskDistribution) -> None:
     """Raises ValueError unless a task distribution can be built again from its settings as JSON.
 
-    It is what the command line does when it evaluates or continues a run.
+    The command line builds them in this way when it evaluates or continues a run.
     """
     kind = type(tasks)
     if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
@@ -270,10 +271,10 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def to_json(value: Any, name: str) -> Any:
-    """A setting as JSON has it: dataclasses as objects, enums by name, paths as strings, sets as sorted lists.
+    """Returns a setting as JSON: dataclasses as objects, enums by name, paths as strings, sets as sorted lists.
 
     Raises:
-      ValueError: for what is none of these, nor a number, a string, None, a tuple, a list or a dictionary.
+      ValueError: for any other type, except numbers, strings, None, tuples, lists and dictionaries.
     """
     if isinstance(value, enum.Enum):
         return value.name
@@ -290,13 +291,13 @@ def to_json(value: Any, name: str) -> Any:
     if isinstance(value, dict):
         return {str(key): to_json(item, name) for key, item in value.items()}
     raise ValueError(
-        f"{name} is a {type(value).__name__}, which can't be written down, so a run with it could be neither continued nor "
+        f"{name} is a {type(value).__name__}, which JSON can't hold, so a run with it could be neither continued nor "
         "evaluated: make it a number, a string, a tuple, an enum, a Path or a dataclass of those"
     )
 
 
 def from_json(annotation: Any, value: Any) -> Any:
-    """A setting from JSON, as its annotation has it; lists become tuples where it does not say."""
+    """Returns a setting from JSON in the type of its annotation; lists become tuples where it states no type."""
     if value is None:
         return None
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
@@ -333,10 +334,10 @@ def _takes(annotation: Any, value: Any) -> bool:
 
 
 def recipe_of(config: dict[str, Any], where: str) -> Recipe:
-    """The recipe in a run's configuration.
+    """Returns the recipe in a run's configuration.
 
     Raises:
-      ValueError: if it is damaged, or the run was started from Python, where no recipe is known.
+      ValueError: if it is damaged, or if the run was started from Python and so has no recipe.
     """
     recipe = config.get("recipe")
     if recipe is None:
@@ -352,7 +353,7 @@ def recipe_of(config: dict[str, Any], where: str) -> Recipe:
 
 
 def as_tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    """JSON has lists where settings have tuples."""
+    """Returns settings from JSON with their lists as tuples."""
 
     def as_tuple(value: Any) -> Any:
         if isinstance(value, list | tuple):
@@ -365,5 +366,5 @@ def as_tuples(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def fields_of(settings_object: Any) -> dict[str, Any]:
-    """A settings dataclass as a dictionary, one level deep."""
+    """Returns a settings dataclass as a dictionary, one level deep."""
     return {field.name: getattr(settings_object, field.name) for field in dataclasses.fields(settings_object)}

@@ -1,8 +1,8 @@
-"""Opening run directories: ``load``, and whose code a directory may name.
+"""Opens run directories with ``load``, and checks whose code a directory names.
 
-A directory that somebody sends may name any module that Python can import, and importing a module runs it. So the classes of
-jmeta are built without a word, and modules of one's own only where the command named them when it trained (remembered for this
-user on this machine), or with ``--trust``.
+A run directory from somebody else may name any module that Python can import, and importing a module runs its code. Classes of
+jmeta are always built. A module of the user's own is imported only if this user named it in the command that trained the run on
+this machine, or with ``--trust``.
 """
 
 import dataclasses
@@ -25,11 +25,11 @@ from jmeta.types import MetaState, Protocol, Theta
 
 @dataclasses.dataclass(frozen=True)
 class LoadedRun:
-    """A run directory that was opened: the learner, and what it had learned at a checkpoint.
+    """An opened run directory: the learner, and its state at a checkpoint.
 
     Attributes:
       outer: the outer learner, with the settings of the run.
-      theta: what is shipped, ``outer.deploy(state)``.
+      theta: the deployed meta-parameters, ``outer.deploy(state)``.
       step: outer step of the checkpoint.
       state: meta-state of the checkpoint.
       config: content of config.json: settings of learner and tasks, key, versions, device.
@@ -43,7 +43,7 @@ class LoadedRun:
 
     @property
     def inner(self) -> InnerLearner:
-        """The agent, to give to ``jmeta.evaluate`` with ``theta``."""
+        """The agent, to pass to ``jmeta.evaluate`` with ``theta``."""
         return self.outer.inner
 
     @property
@@ -60,12 +60,12 @@ class LoadedRun:
 def load(
     run: str | os.PathLike[str], *, step: int | None = None, outer: OuterLearner | None = None, trust: bool = False
 ) -> LoadedRun:
-    """Opens a run directory. It changes nothing, so the run may still be under way.
+    """Opens a run directory. Nothing in it is changed, so the run may still be under way.
 
     Args:
       run: the directory.
-      step: outer step of the checkpoint; the newest sound one by default.
-      outer: the learner of the run, if it was started from Python; the command line's runs say how to build theirs.
+      step: outer step of the checkpoint; the newest intact one by default.
+      outer: the learner of the run, needed if it was started from Python; runs of the command line record how to build it.
       trust: whether to import a module of the user's own that the directory names. Importing it runs its code.
 
     Returns:
@@ -95,10 +95,10 @@ def learner_of(run: Path, *, trust: bool = False) -> tuple[OuterLearner, Recipe]
 
     Args:
       run: the directory.
-      trust: whether to import the module that the directory names, if it is none of jmeta's.
+      trust: whether to import the module that the directory names, if it is not part of jmeta.
 
     Raises:
-      FileNotFoundError: if it is no run directory.
+      FileNotFoundError: if it is not a run directory.
       ValueError: if the directory names code that is not trusted, or its config.json is damaged.
     """
     directory = RunDirectory(run)
@@ -117,7 +117,7 @@ def learner_of(run: Path, *, trust: bool = False) -> tuple[OuterLearner, Recipe]
         return build(recipe), recipe
     except (TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         if own:
-            raise  # it may be a mistake in the user's code
+            raise  # the mistake may be in the user's code
         reason = str(error).splitlines()[0] if str(error) else repr(error)
         raise directory.damaged_config(f"its recipe can't be built: {reason}") from error
     except ValueError as error:
@@ -174,7 +174,7 @@ def _file_of(module: str) -> str:
 
 
 def remember(directory: RunDirectory, recipe: Recipe) -> None:
-    """Notes that the user has chosen to run this code for this run. Where that can't be written, ``--trust`` is needed again."""
+    """Notes that the user has chosen to run this code for this run. If that can't be saved, ``--trust`` is needed again."""
     if not is_own(recipe):
         return
     known = _read_store() | {str(directory.path): _named(recipe)}

@@ -172,7 +172,7 @@ def test_variants_of_baselines():
         (["tasks = {}"], "there are no tasks: give at least one table"),
         (["algorithms = {}"], "there are no algorithms: give at least one table"),
         (["tasks.bandit = 3"], "tasks.bandit=3 is not a table: write [tasks.bandit] on a line of its own"),
-        (['tasks.a/b.task = "bernoulli-bandit"'], "'a/b' names files, so use letters, digits"),
+        (['tasks.a/b.task = "bernoulli-bandit"'], "'a/b' becomes a file name: use letters, digits"),
         (["-tasks.bandit.task"], "[tasks.bandit]: task is missing: give task = ... with one of "),
         (["tasks.bandit.task = 3"], "[tasks.bandit]: task=3 is not a name"),
         (['tasks.bandit.task = "bernuli-bandit"'], "no task is called 'bernuli-bandit'; did you mean 'bernoulli-bandit'?"),

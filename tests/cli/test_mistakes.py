@@ -41,7 +41,7 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
         (["train", "rl2", "--task", "navigation"], "did you mean 'point-navigation' or 'sparse-point-navigation'? There are"),
         (["train", *BANDIT, "--num-devices", "0"], "num_devices=0: give a whole number from 1 to"),
         (["train", "rl2", "--task", "json:JSONDecoder"], "'json:JSONDecoder' is not a TaskDistribution: subclass"),
-        (["train", *BANDIT, "--hiden-size", "3"], "Perhaps you meant: --hidden-size INT units of the core"),
+        (["train", *BANDIT, "--hiden-size", "3"], "Perhaps you meant: --hidden-size INT hidden units of the core"),
         (["train", *BANDIT, "--task.num-arm", "3"], "Perhaps you meant: --task.num-arms INT"),
         (["train", *BANDIT, "--chekpoint-every", "3"], "Perhaps you meant: --checkpoint-every INT"),
         (["train", *BANDIT, "--hidden-size", "three"], "Error parsing --hidden-size"),

@@ -44,7 +44,7 @@ def test_what_would_be_read_as_something_else_is_refused_before_training(jmeta: 
     out = tmp_path / "run"
     said = jmeta("train", "rl2", "--task", "tests.cli.settings_families:Loose", *TINY, "--num-steps", 1, "--out", out)
     assert said.status == 2
-    assert "--task.where=PosixPath('prizes.txt') would be read again as 'prizes.txt'" in said.words
+    assert "--task.where=PosixPath('prizes.txt') would be read back from JSON as 'prizes.txt'" in said.words
     assert not out.exists()
     with pytest.raises(ValueError, match=r"another distribution \(where\): annotate"):
         check_round_trip(Loose())
@@ -73,7 +73,7 @@ def test_a_setting_survives_json(annotation: Any, value: Any) -> None:
 
 
 def test_a_setting_that_json_cannot_hold_is_named() -> None:
-    with pytest.raises(ValueError, match=r"--task\.prizes\.low is a object, which can't be written down"):
+    with pytest.raises(ValueError, match=r"--task\.prizes\.low is a object, which JSON can't hold"):
         to_json(Limits(low=object()), "--task.prizes")  # type: ignore[arg-type]
 
 

@@ -512,7 +512,7 @@ def test_what_is_no_protocol_and_no_theta_is_refused():
     agent, tasks, protocol = Scripted(traces=Traces()), Counting(), Protocol(1, 3, 1)
     with pytest.raises(TypeError, match=r"protocol=\(1, 3, 1\): give a jmeta.Protocol\(num_segments="):
         jmeta.evaluate(agent, tasks, (), KEY, protocol=(1, 3, 1))
-    with pytest.raises(TypeError, match="theta is None: give the theta that is shipped"):
+    with pytest.raises(TypeError, match="theta is None: give the deployed theta"):
         jmeta.evaluate(agent, tasks, None, KEY, protocol=protocol)
 
 

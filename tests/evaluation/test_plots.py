@@ -82,6 +82,6 @@ def test_infos_have_curves_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(plots, "save", lambda figure, out: shown.update({axes.get_title(): axes for axes in figure.axes}))
     runs = Run("one", {"success": [0.2, 0.9]}), Run("two", {"success": [0.3, 0.4], "cost": [2.0, 1.0]})
     plots.plot_runs(runs, tmp_path / "plot.png")  # type: ignore[arg-type]
-    assert list(shown) == ["Learning to learn", "Learning, in a task not seen before", "success", "cost"]
+    assert list(shown) == ["Meta-training", "Adaptation in a new task", "success", "cost"]
     curves = {name: [np.asarray(line.get_ydata()).tolist() for line in shown[name].get_lines()] for name in ("success", "cost")}
     assert curves == {"success": [[0.2, 0.9], [0.3, 0.4]], "cost": [[2.0, 1.0]]}

@@ -174,13 +174,13 @@ def test_a_theta_that_does_not_fit_is_refused(tmp_path):
     wider = jmeta.algorithms.rl2(BANDIT, hidden_size=5, num_tasks=16, num_epochs=1, num_minibatches=2)
     bad = jax.tree.map(lambda x: x * jnp.nan, state.theta)
     for outer, theta, error, message in (
-        (wider, state.theta, ValueError, "theta is another agent's than RL2's"),
+        (wider, state.theta, ValueError, "theta belongs to another agent than this RL2"),
         (rl2(), {"w": jnp.zeros(3)}, ValueError, "it has other parts"),
         (rl2(), state, TypeError, r"theta is a meta-state: give its \.theta"),
         (rl2(), bad, ValueError, "is not finite"),
     ):
         with pytest.raises(error, match=message):
             train(outer, 2, out=tmp_path / "run", theta=theta)
-    with pytest.raises(ValueError, match="theta is what a new run begins with"):
+    with pytest.raises(ValueError, match="theta initialises a new run"):
         train(rl2(), 2, out=tmp_path / "run", theta=state.theta, resume=True)
     assert not (tmp_path / "run").exists()

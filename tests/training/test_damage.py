@@ -312,7 +312,7 @@ def test_a_full_disk_is_told_of_in_a_sentence(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Checkpoints, "save", save)
     message = (
-        r"the checkpoint of step 15 could not be saved in .* \(no space left on the device\): the newest one there is of step 10"
+        r"the checkpoint of step 15 could not be saved in .* \(no space left on the device\): the newest checkpoint is step 10"
         r"\. It needs 0\.0 MiB: free some space, and continue with `jmeta resume`"
     )
     with pytest.raises(OSError, match=message) as caught:

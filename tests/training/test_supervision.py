@@ -74,7 +74,7 @@ def test_a_training_that_hangs_says_so_and_ends_at_the_second_signal(how, number
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.05)
 
-        until_it_says("under way is outer step 1")
+        until_it_says("the current activity is outer step 1")
         process.send_signal(number)
         until_it_says(f"{number.name}: stopping after outer step 1")
         time.sleep(1.0)
@@ -124,7 +124,7 @@ def test_warnings_come_at_growing_intervals(monkeypatch):
         now[0] = float(second)
         watch._warn(now[0])
     assert [line.split(",")[0] for line in said] == [f"no progress for {s} s" for s in (180, 360, 720, 1440, 2880)]
-    assert "used 45 s of CPU time; under way is outer step 7." in said[0]  # a quarter of 180 s
+    assert "used 45 s of CPU time; the current activity is outer step 7." in said[0]  # a quarter of 180 s
 
 
 def test_a_slow_step_is_no_hang(monkeypatch):
@@ -155,7 +155,7 @@ def test_a_signal_while_compiling_is_acknowledged_and_claims_nothing(tmp_path, m
     result = walk(tmp_path / "run", 20, progress=True)
     assert result.interrupted_by == "SIGINT"
     said = capfd.readouterr().err
-    assert "SIGINT: stopping after compiling; once more ends it at once" in said
+    assert "SIGINT: stopping after compiling; a second signal stops it at once" in said
     assert "stopped by SIGINT at step 0; nothing was trained, so nothing was saved" in said
     assert "saved in" not in said
 

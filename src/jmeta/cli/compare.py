@@ -49,9 +49,9 @@ READ_OFF: dict[str, Callable[[TaskDistribution], Any]] = {
     "num_pulls": lambda tasks: tasks.lifetime_length,
     "num_episodes": lambda tasks: tasks.lifetime_length // tasks.horizon,
 }
-"""Settings of hand-written learners that follow from the task; the first two can't be given, the others need not be."""
+"""Settings of hand-written learners that are read off the task. The first two can't be given; the others are optional."""
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")  # tables name files
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")  # names of tables become file names
 INTERRUPTED, TERMINATED = 130, 143
 
 
@@ -62,17 +62,17 @@ def compare_command(args: list[str]) -> int:
         spec: Positional[Path],
         out: Path,
         num_devices: int | None = None,
-        progress: Annotated[bool, tyro.conf.arg(help="say on standard error how it goes")] = True,
+        progress: Annotated[bool, tyro.conf.arg(help="show progress on standard error")] = True,
     ) -> int:
         """Compares algorithms on tasks, and writes results.json, table.md, report.html and plots.
 
-        What is in the results directory already is not computed again: the same command continues a comparison that was
-        interrupted, or adds algorithms and tasks that the file has gained.
+        Results that the directory already holds are not computed again. So the same command continues a comparison that was
+        interrupted, or adds algorithms and tasks that are new in the file.
 
         Args:
-          spec: a TOML file, or the name of one that comes with jmeta, such as first; `jmeta list specs` has them all.
+          spec: TOML file, or the name of a comparison that comes with jmeta, such as first; `jmeta list specs` lists them.
           out: results directory.
-          num_devices: local devices to spread tasks over; all by default.
+          num_devices: number of local devices to spread the tasks over; all by default.
         """
         comparison = read_spec(find_spec(spec))
         console = Console(stderr=True, quiet=not progress)
@@ -93,7 +93,7 @@ def compare_command(args: list[str]) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class _Top:
-    """The keys at the head of the file."""
+    """Top-level keys of the file."""
 
     name: str
     seeds: int
@@ -111,7 +111,7 @@ SPECIAL = {
     "algorithm": str,
     "tasks": list[str],
     "evaluation": dict[str, int],
-}  # keys of an algorithm's table that are no settings
+}  # keys of an algorithm's table that are not its settings
 
 
 class _Entry(NamedTuple):
@@ -131,10 +131,10 @@ SPECS = Path(str(importlib.resources.files("jmeta"))) / "specs"
 
 
 def find_spec(spec: Path) -> Path:
-    """The file itself, or the one that comes with jmeta under that name.
+    """Returns the file itself, or the one of that name that comes with jmeta.
 
     Raises:
-      FileNotFoundError: if there is neither, with the nearest name.
+      FileNotFoundError: if there is neither; the message names the nearest one.
     """
     if spec.exists() or spec.suffix or len(spec.parts) != 1:
         return spec
@@ -147,11 +147,11 @@ def find_spec(spec: Path) -> Path:
 
 
 def read_spec(file: Path) -> Comparison:
-    """The comparison that a TOML file describes, every learner of it built.
+    """Returns the comparison that a TOML file describes, with all its learners built.
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is no TOML, or anything in it is wrong or missing.
+      ValueError: if it is not TOML, or anything in it is wrong or missing.
     """
     try:
         spec = tomllib.loads(file.read_text())
@@ -168,7 +168,7 @@ def read_spec(file: Path) -> Comparison:
 
 
 def parse_spec(spec: dict[str, Any]) -> Comparison:
-    """The comparison that a specification describes; ``random`` is added to the algorithms if it is not among them.
+    """Returns the comparison that a specification describes; ``random`` is added to the algorithms if it is not among them.
 
     Raises:
       ValueError: as ``read_spec``.
@@ -260,7 +260,7 @@ def _entry(name: str, table: Any, tasks: dict[str, TaskDistribution]) -> _Entry:
 
 
 def _cell(entry: _Entry, name: str, tasks: TaskDistribution) -> Cell:
-    """All variants of an algorithm, as many as there are combinations of the values of its varied settings."""
+    """Returns a cell with a variant for each combination of the values of the varied settings."""
 
     def learner(fields: dict[str, Any]) -> Any:
         if entry.kind not in BASELINES:
@@ -287,7 +287,9 @@ def _cell(entry: _Entry, name: str, tasks: TaskDistribution) -> Cell:
 
 def _check_table(where: str, name: str, table: Any, key: str, known: Iterable[str]) -> None:
     if not NAME.fullmatch(name):
-        raise ValueError(f"{where}: {name!r} names files, so use letters, digits, and any of _ . + - but at the start")
+        raise ValueError(
+            f"{where}: {name!r} becomes a file name: use letters, digits and _ . + -, with a letter, a digit or _ first"
+        )
     if not isinstance(table, dict):
         raise ValueError(f"{where[1:-1]}={table!r} is not a table: write {where} on a line of its own, and settings below")
     if key not in table:

@@ -1,4 +1,4 @@
-"""Tells errors that are messages for the user from faults in jmeta's or the user's code."""
+"""Distinguishes errors that are messages for the user from faults in jmeta's or the user's code."""
 
 import dis
 import sysconfig
@@ -18,7 +18,7 @@ def is_message(error: BaseException) -> bool:
 
 
 def own_frame(error: BaseException) -> traceback.FrameSummary | None:
-    """The innermost frame in code of the user's own: neither jmeta's, nor a library's, nor Python's."""
+    """Returns the innermost frame in the user's own code, which is not jmeta's, a library's or Python's."""
     found = None
     for frame, line in traceback.walk_tb(error.__traceback__):
         if _is_own(frame):

@@ -1,4 +1,4 @@
-"""Help texts of algorithms, tasks and their settings, made from docstrings in the command line's own words."""
+"""Help texts of algorithms, tasks and their settings, made from docstrings with settings spelled as options."""
 
 import inspect
 import re
@@ -20,18 +20,18 @@ PREFIXES = {"algorithms": "--", "tasks": "--task."}
 
 
 def flag(name: str, prefix: str = "--") -> str:
-    """The option that a setting is on the command line: ``num_tasks`` is ``--num-tasks``."""
+    """Returns the option of a setting on the command line, ``--num-tasks`` for ``num_tasks``."""
     return prefix + name.replace("_", "-")
 
 
 def plain(text: str, names: Iterable[str] = (), prefix: str = "--") -> str:
-    """A docstring's text for a terminal: paragraphs unwrapped, no markup, settings as options.
+    """Returns a docstring's text for a terminal: paragraphs unwrapped, without markup, settings spelled as options.
 
     Args:
-      text: paragraphs are parted by empty lines; indented ones, such as equations, are kept as they are.
-      names: settings that the text may mention, as ``name`` or ``name=value``; one without an underscore only where it is marked
-        up or has a value, since it may be an ordinary word.
-      prefix: of their options.
+      text: paragraphs are separated by empty lines; indented ones, such as equations, are kept as they are.
+      names: settings to replace, written as ``name`` or ``name=value``. One without an underscore is replaced only where it is
+        marked up or has a value, since it may be an ordinary word.
+      prefix: prefix of the options.
     """
     for name in names:
         option = flag(name, prefix)
@@ -47,7 +47,7 @@ def plain(text: str, names: Iterable[str] = (), prefix: str = "--") -> str:
 
 
 def partial_option(option: str) -> Callable[[re.Match[str]], str]:
-    """A replacement of ``name=value`` by ``option value``; True and False are the option and its opposite."""
+    """Returns a replacement of ``name=value`` by ``option value``; True and False become the option and its opposite."""
 
     def replace(found: re.Match[str]) -> str:
         value = (found[1] or found[2]).strip("\"'")
@@ -59,18 +59,18 @@ def partial_option(option: str) -> Callable[[re.Match[str]], str]:
 
 
 def about(thing: Callable[..., Any], prefix: str = "--") -> str:
-    """Description of an algorithm or a task family: its docstring without the lists of settings, results and papers."""
+    """Returns the description of an algorithm or a task family, its docstring without the lists of settings and papers."""
     described = re.split(r"\n(?:Args|Attributes|Returns|Raises|Example|References)[^\n]*:", inspect.getdoc(thing) or "")[0]
     return plain(described, settings(thing), prefix)
 
 
 def headline(thing: Callable[..., Any], prefix: str = "--") -> str:
-    """The first paragraph of ``about``, one sentence on one line."""
+    """Returns the first paragraph of ``about``, one sentence on one line."""
     return about(thing, prefix).split("\n\n")[0]
 
 
 def setting_texts(thing: Callable[..., Any], prefix: str = "--") -> dict[str, str]:
-    """Help text of each setting of an algorithm or a task family with the range of its numbers, on one line each."""
+    """Returns the help text of each setting of an algorithm or a task family, with its range, on one line."""
     described: dict[str, str] = {}
     for link in _wrapped(thing):
         documented = docstring_parser.parse(inspect.getdoc(link) or "").params
@@ -81,14 +81,14 @@ def setting_texts(thing: Callable[..., Any], prefix: str = "--") -> dict[str, st
 
 
 def _with_range(text: str, annotation: Any) -> str:
-    """``text`` with the range that an annotation has, in brackets, unless it says so or the range goes without saying."""
+    """Returns ``text`` with the range of an annotation in brackets, unless the text states it or the range is obvious."""
     allowed = " or ".join(dict.fromkeys(str(each).removeprefix("of ") for _, each in ranges(annotation)))
     said = not text or allowed in ("", "finite", "at least 1") or "in [0, 1]" in text
     return text if said else f"{text.removesuffix('.')} ({allowed})."
 
 
 def overview(what: str, width: int) -> str:
-    """One line for each algorithm and task family, and the names of comparisons that come with jmeta; or those of one kind."""
+    """Returns a line for each algorithm and task family, and the names of the shipped comparisons; or one kind only."""
     lines: list[str] = []
     for kind, members in KINDS.items():
         if what in ("all", kind):
@@ -103,14 +103,14 @@ def overview(what: str, width: int) -> str:
         names = ", ".join(sorted(file.stem for file in SPECS.glob("*.toml")))
         title = ["", "specs, for jmeta compare:"] if lines else ["specs, for jmeta compare:"]
         lines += [*title, *textwrap.wrap(names, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)]
-    return "\n".join([*lines, "", "jmeta list NAME says more of an algorithm or a task, and lists its settings."])
+    return "\n".join([*lines, "", "jmeta list NAME describes an algorithm or a task, and lists its settings."])
 
 
 def details(name: str, width: int) -> str:
-    """Description of an algorithm or a task family, and its settings with their defaults.
+    """Returns the description of an algorithm or a task family, and its settings with their defaults.
 
     Raises:
-      ValueError: if there is none of that name, with the nearest.
+      ValueError: if there is none of that name; the message names the nearest one.
     """
     for kind, members in KINDS.items():
         if name in members:
@@ -119,7 +119,7 @@ def details(name: str, width: int) -> str:
             parameters = settings(thing)
             body = [_filled(paragraph, width) for paragraph in about(thing, prefix).split("\n\n")]
             if texts:
-                body.append(f"settings, of which `jmeta train {'ALGORITHM --task ' if kind == 'tasks' else ''}{name}` takes:")
+                body.append(f"settings, as options of `jmeta train {'ALGORITHM --task ' if kind == 'tasks' else ''}{name}`:")
             for setting, text in texts.items():
                 default = _default(parameters[setting].default)
                 body.append(f"  {flag(setting, prefix)}  ({default})\n" + textwrap.indent(_filled(text, width - 6), " " * 6))
@@ -143,7 +143,7 @@ def _default(value: Any) -> str:
 
 
 def _flat(value: Any) -> Iterator[str]:
-    """A value as the words that the command line takes for it."""
+    """Yields the words that stand for a value on the command line."""
     if isinstance(value, tuple):
         for item in value:
             yield from _flat(item)

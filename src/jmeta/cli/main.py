@@ -1,6 +1,6 @@
 """The command line: ``jmeta train``, ``resume``, ``evaluate``, ``plot``, ``watch``, ``compare``, ``check`` and ``list``.
 
-Options of algorithms and tasks are their own keyword arguments and fields; there is no second list of them.
+The options of an algorithm are its keyword arguments, and those of a task are its fields.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ from jmeta.types import Protocol
 USAGE_ERROR, FAILURE = 2, 1
 INTERRUPTED, TERMINATED = 130, 143  # 128 + the signal's number, as shells have it
 
-OF_ONE_CALL = ("out", "resume", "from_run", "progress")  # options that no resume takes over
+OF_ONE_CALL = ("out", "resume", "from_run", "progress")  # options that a resume does not inherit
 USER_ERRORS = (ValueError, OSError, ModuleNotFoundError, FloatingPointError)
 
 
@@ -58,21 +58,21 @@ class TrainOptions:
     out: Path
     """run directory; must not exist yet, unless --resume"""
     seed: int = 0
-    """seeds everything"""
+    """seed of all random numbers of the run"""
     num_steps: int = 500
-    """outer steps in all"""
+    """total number of outer steps"""
     resume: bool = False
-    """continue the run in --out from its newest sound checkpoint"""
+    """continue the run in --out from its newest intact checkpoint"""
     from_run: Annotated[Path | None, tyro.conf.arg(name="from")] = None
-    """begin with the meta-parameters of this run's newest sound checkpoint, to fine-tune them"""
+    """directory of a run whose meta-parameters are fine-tuned, those of its newest intact checkpoint"""
     num_devices: int | None = None
-    """local devices to spread tasks over; all by default"""
+    """number of local devices to spread the tasks over; all by default"""
     checkpoint_every: int = 100
     """outer steps between checkpoints"""
     keep: int = 3
-    """checkpoints kept"""
+    """number of checkpoints to keep, the newest ones"""
     continue_without_checkpoints: bool = False
-    """warn and go on where a checkpoint can't be written"""
+    """warn and continue training if a checkpoint or metrics can't be written"""
     wandb_project: str | None = None
     """also log to this Weights & Biases project (needs the wandb extra)"""
     progress: bool = True
@@ -102,11 +102,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     name, *rest = args
     try:
         if (here := str(Path.cwd())) not in sys.path:
-            sys.path.append(here)  # last, for tasks of one's own: an installed script does not have it
+            sys.path.append(here)  # last, to import the user's own tasks; an installed script lacks this entry
         if name not in commands:
             raise ValueError(f"no command is called {name!r}; {nearest(name, commands)}")
         status = commands[name](rest)
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stderr.close()
         status = 0
     except KeyboardInterrupt:
@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _say_whose_it_is(error: Exception) -> None:
-    """After a traceback: that the error comes from the user's own code, and from where; or else that it is a fault of jmeta's."""
+    """Prints, after a traceback, where in the user's own code the error comes from, or that it is a fault of jmeta's."""
     console = Console(stderr=True)
     frame = own_frame(error) or (error.__cause__ and own_frame(error.__cause__))
     if frame:
@@ -137,7 +137,7 @@ def _overview(commands: dict[str, Callable[[list[str]], int]]) -> str:
     return (
         "usage: jmeta COMMAND ...\n\n"
         + "\n".join(lines)
-        + "\n\n`jmeta COMMAND --help` tells more; `jmeta train ALGORITHM --task TASK --help` lists all settings of both."
+        + "\n\n`jmeta COMMAND --help` shows its options; `jmeta train ALGORITHM --task TASK --help` lists all settings of both."
     )
 
 
@@ -169,7 +169,7 @@ def _train(args: list[str]) -> int:
 
 
 def _resume(args: list[str]) -> int:
-    """Continue a run from its newest sound checkpoint: jmeta resume DIR [--num-steps N]."""
+    """Continue a run from its newest intact checkpoint: jmeta resume DIR [--num-steps N]."""
 
     def resume(
         run: Positional[Path],
@@ -179,16 +179,16 @@ def _resume(args: list[str]) -> int:
         progress: bool = True,
         trust: bool = False,
     ) -> int:
-        """Continues a run as if it had never stopped.
+        """Continues a run from its newest intact checkpoint, as if it had never stopped.
 
         Args:
           run: the run directory.
-          num_steps: outer steps in all; as many as were asked for last by default.
-          num_devices: local devices to spread tasks over; as many as last by default.
-          anneal_steps: outer steps, counted from the run's first, over which the learning rate falls to zero; as before by
-            default.
+          num_steps: total number of outer steps, including those already taken; unchanged by default.
+          num_devices: number of local devices to spread the tasks over; unchanged by default.
+          anneal_steps: outer steps, counted from the first of the run, over which the learning rate falls to zero; unchanged
+            by default.
           progress: show progress on standard error.
-          trust: run the code that the directory names, if it is not jmeta's and you did not train it on this machine.
+          trust: import a task or an algorithm of your own that the run names; needed if it was not trained on this machine.
         """
         directory = RunDirectory(run)
         outer, written = learner_of(run, trust=trust)
@@ -205,7 +205,7 @@ def _resume(args: list[str]) -> int:
 
 
 def recorded_options(run: RunDirectory) -> TrainOptions:
-    """The options to continue a run with: those of the command that trained it last.
+    """Returns the options to continue a run with, those of the command that trained it last.
 
     Raises:
       ValueError: if config.json is damaged.
@@ -254,7 +254,7 @@ def _say_what_next(result: TrainResult, options: TrainOptions) -> int:
 
 
 def _take_option(args: list[str], name: str) -> tuple[str | None, list[str]]:
-    """The value of ``name value`` or ``name=value``, None without one, and the other arguments."""
+    """Returns the value of ``name value`` or ``name=value``, or None without one, and the other arguments."""
     for index, (arg, value) in enumerate(zip(args, [*args[1:], "-"], strict=True)):
         if arg == name and not value.startswith("-"):
             return value, args[:index] + args[index + 2 :]
@@ -300,7 +300,7 @@ def _parse(
 
 
 def _as_dataclass(name: str, thing: Callable[..., Any], prefix: str = "--") -> type:
-    """Keyword arguments of a function, or fields of a class, as a dataclass with the same help texts."""
+    """Returns the keyword arguments of a function, or the fields of a class, as a dataclass with the same help texts."""
     described = setting_texts(thing, prefix)
     fields: list[Any] = []
     for setting, parameter in settings(thing).items():
@@ -317,7 +317,7 @@ def _same(value: Any) -> Any:
 
 
 def _check_known(args: list[str], algorithm_name: str, *kinds: tuple[str, Any]) -> None:
-    """Raises ValueError for an option that is none, where it is clear which was meant."""
+    """Raises ValueError for an unknown option that other libraries use, and names the option of jmeta."""
     known = {flag(name, prefix)[2:] for prefix, thing in kinds for name in settings(thing)}
     for arg in args:
         option = arg.partition("=")[0]
@@ -337,7 +337,7 @@ def _check_known(args: list[str], algorithm_name: str, *kinds: tuple[str, Any]) 
 
 
 def _evaluate(args: list[str]) -> int:
-    """Live lifetimes in held-out tasks with the trained agent: jmeta evaluate DIR."""
+    """Evaluate a trained agent on held-out tasks: jmeta evaluate DIR."""
 
     def evaluate_run(
         run: Positional[Path],
@@ -353,21 +353,21 @@ def _evaluate(args: list[str]) -> int:
         progress: bool = True,
         trust: bool = False,
     ) -> int:
-        """Evaluates a checkpoint of a run, the newest sound one by default.
+        """Evaluates a checkpoint of a run, the newest intact one by default.
 
         Args:
           run: the run directory.
-          num_tasks: tasks to live a lifetime in.
-          split: which tasks.
-          json_file: write the result here too.
-          seed: chooses the tasks.
-          num_segments: segments of a lifetime, one more than adaptations; as in training by default.
-          segment_length: environment steps of a segment; as in training by default.
-          num_streams: parallel streams of each task; as in training by default.
+          num_tasks: number of tasks to evaluate on, one lifetime in each.
+          split: split to draw the tasks from; ood is out of distribution.
+          json_file: also write the result to this JSON file.
+          seed: seed of the tasks and of all that happens in them.
+          num_segments: segments of a lifetime, with an adaptation between two segments; as in training by default.
+          segment_length: environment steps of a segment, in each stream; as in training by default.
+          num_streams: environments that run in parallel in each task; as in training by default.
           greedy: take the most likely action at every step, instead of a sampled one.
-          step: outer step of the checkpoint; the newest sound one by default.
+          step: outer step of the checkpoint; the newest intact one by default.
           progress: show progress on standard error.
-          trust: run the code that the directory names, if it is not jmeta's and you did not train it on this machine.
+          trust: import a task or an algorithm of your own that the run names; needed if it was not trained on this machine.
         """
         directory = RunDirectory(run)
         opened = load(run, step=step, trust=trust)
@@ -434,8 +434,8 @@ def _print_evaluation(result: Evaluation, random: Evaluation, tasks: TaskDistrib
     if not np.isclose(listed, result.mean_return, rtol=1e-4):
         say(
             f"  (the episodes listed add up to {listed:.4f}: episodes may end early, and only the first "
-            f"{protocol.segment_length // tasks.horizon} of a segment, which every stream completes, are listed; the lifetime's "
-            "return has all)"
+            f"{protocol.segment_length // tasks.horizon} of a segment, which every stream completes, are listed; the return of "
+            "the lifetime includes all episodes)"
         )
     first = result.episode_returns[:, 0].mean()
     say(f"first episode, before adapting: {first:.4f}, acting at random: {random.mean_return:.4f} per episode")
@@ -455,7 +455,7 @@ def _plot(args: list[str]) -> int:
 
         Args:
           runs: run directories.
-          out: the picture; plot.png in the first run by default.
+          out: output file; plot.png in the first run directory by default.
         """
         if not runs:
             raise ValueError("which runs? usage: jmeta plot DIR ...")
@@ -471,14 +471,14 @@ def _watch(args: list[str]) -> int:
     def watch_run(
         run: Positional[Path], out: Path | None = None, split: Split = "held-out", seed: int = 0, trust: bool = False
     ) -> int:
-        """Draws the first episode of a lifetime beside the last, by the newest sound checkpoint of a run.
+        """Draws the first and the last episode of a lifetime side by side, for the newest intact checkpoint of a run.
 
         Args:
           run: the run directory.
-          out: the GIF; watch.gif in the run by default.
-          split: which tasks.
-          seed: chooses the task, and what happens in it.
-          trust: run the code that the directory names, if it is not jmeta's and you did not train it on this machine.
+          out: output file; watch.gif in the run directory by default.
+          split: split to draw the tasks from; ood is out of distribution.
+          seed: seed of the task and of all that happens in it.
+          trust: import a task or an algorithm of your own that the run names; needed if it was not trained on this machine.
         """
         opened = load(run, trust=trust)
         tasks = _split(opened.tasks, split)
@@ -490,7 +490,7 @@ def _watch(args: list[str]) -> int:
 
 
 def _check(args: list[str]) -> int:
-    """Look for mistakes in a task family: jmeta check TASK, one of your own as module:Class."""
+    """Check a task family for mistakes: jmeta check TASK, or module:Class for one of your own."""
     usage = "usage: jmeta check TASK [--FIELD value]; TASK is a name or, for one of your own, module:Class"
     if not args or args[0].startswith("-"):
         if args and args[0] in ("-h", "--help"):
@@ -506,10 +506,10 @@ def _check(args: list[str]) -> int:
 
 
 def _list(args: list[str]) -> int:
-    """List algorithms and tasks, one a line; or the settings of one: jmeta list [NAME]."""
+    """List all algorithms and tasks, or the settings of one: jmeta list [NAME]."""
 
     def list_them(what: Positional[str] = "all") -> int:
-        """Lists algorithms and tasks, or says what one is and lists its settings.
+        """Lists algorithms and tasks, or describes one of them and lists its settings.
 
         Args:
           what: "all", "algorithms", "tasks", "specs" (comparisons that come with jmeta), or the name of an algorithm or a task.
@@ -522,7 +522,7 @@ def _list(args: list[str]) -> int:
 
 
 def _help(args: list[str]) -> int:
-    """Show this, or the help of a command: jmeta help [COMMAND]."""
+    """Show this overview, or the help of a command: jmeta help [COMMAND]."""
     if args and (args[0] in ALGORITHMS or args[0] in TASKS):
         return _list(args)
     main([*args[:1], "--help"])

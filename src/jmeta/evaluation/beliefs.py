@@ -21,45 +21,47 @@ class GoalBeliefs(NamedTuple):
     """Beliefs before each step of N lifetimes of T steps, over G goals."""
 
     goals: np.ndarray  # [G, 2] cells
-    belief: np.ndarray  # [N, T, G], of each goal, summing to 1
-    possible: np.ndarray  # [N, T, G] bool, goals that what was lived does not rule out
+    belief: np.ndarray  # [N, T, G] probability of each goal
+    possible: np.ndarray  # [N, T, G] bool, goals that the steps so far do not rule out
     position: np.ndarray  # [N, T, 2] cells
-    goal: np.ndarray  # [N, 2] where it was
+    goal: np.ndarray  # [N, 2] cell of the true goal
 
     @property
     def mass_on_possible(self) -> np.ndarray:
-        """[N, T] how much is believed of what is possible."""
+        """[N, T] total probability of the goals that are still possible."""
         return (self.belief * self.possible).sum(-1)
 
 
 def decode_goals(
     inner: VariBAD, tasks: GridTasks, theta: Theta, key: jax.Array, *, protocol: Protocol, num_tasks: int = 100
 ) -> GoalBeliefs:
-    """Lives in ``num_tasks`` tasks and asks the decoder, before each step, how likely each goal cell is to pay.
+    """Rolls out a lifetime in ``num_tasks`` tasks and decodes the belief about the goal cell before each step.
 
     The belief of a goal is the probability that staying on it pays the highest reward, divided by the sum over goals.
 
     Args:
       inner: the agent; its decoder gives probabilities of rewards, ``reward_values``.
-      tasks: with one goal.
+      tasks: grid tasks with one goal.
       theta: its meta-parameters.
       key: consumed.
-      protocol: of a lifetime.
+      protocol: the experience of a lifetime.
       num_tasks: N.
 
     Raises:
-      ValueError: for an agent that is not VariBAD, or normalises; a decoder without probabilities; tasks of several targets.
+      ValueError: if the agent is not VariBAD, or normalises; if its decoder has no probabilities; if tasks have several targets.
 
     References:
       Zintgraf et al. 2020, arXiv 1910.08348, figure 3.
     """
     if not isinstance(inner, VariBAD):
         raise ValueError(
-            f"{type(inner).__name__} is not VariBAD, whose decoder says which rewards are likely in the task's own units: "
+            f"{type(inner).__name__} is not VariBAD, whose decoder gives probabilities of rewards in the task's own units: "
             "train varibad without normalize_observations and normalize_rewards"
         )
     if not inner.reward_values:
-        raise ValueError("reward_values=(): beliefs about goals are decoded from probabilities; train with the rewards there are")
+        raise ValueError(
+            "reward_values=(): beliefs about goals are decoded from probabilities; train with the rewards of the tasks"
+        )
     if tasks.targets.shape[1] != 1:
         raise ValueError(f"{type(tasks).__name__} has {tasks.targets.shape[1]} targets: beliefs are drawn for one goal")
     goals = tasks.targets[:, 0]
@@ -80,7 +82,7 @@ def decode_goals(
         beliefs = jax.vmap(decode)(inner.beliefs(theta, timesteps), jax.random.split(decode_key, len(reward)))
         return beliefs, timesteps.observation, after, reward, task.targets[0]
 
-    # A hundred latents, all steps and all goals are decoded together, which is 16 MB a lifetime: few at once.
+    # A hundred latents, all steps and all goals are decoded together, 16 MB a lifetime, so only a few lifetimes run at once.
     keys = jax.random.split(key, num_tasks)
     results = jax.jit(partial(jax.lax.map, one_task, batch_size=LIFETIMES_AT_ONCE))(keys)
     belief, before, after, reward, goal = (np.asarray(x) for x in results)
@@ -93,13 +95,15 @@ def decode_goals(
 
 
 def plot_goal_beliefs(beliefs: GoalBeliefs, size: int, *, index: int = 0, steps: int = 15) -> Figure:
-    """The belief before each of the first steps of a lifetime as a grid: darker is likelier, the ring is the agent, x the goal.
+    """Draws the belief before each of the first steps of a lifetime as a grid, with the agent as a ring and the goal as an x.
+
+    Darker cells are likelier.
 
     Args:
-      beliefs: what ``decode_goals`` gave.
-      size: cells of a side.
-      index: which lifetime.
-      steps: how many.
+      beliefs: what ``decode_goals`` returned.
+      size: cells per side of the grid.
+      index: index of the lifetime.
+      steps: number of steps to draw.
     """
     columns = min(8, steps)
     rows = -(-steps // columns)

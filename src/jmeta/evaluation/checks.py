@@ -1,4 +1,4 @@
-"""Checks before an evaluation: the agent is an agent, its theta is its own, and it fits the tasks."""
+"""Checks before an evaluation: the types of its arguments, and that agent, theta and tasks fit together."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from jmeta.types import MetaState, Theta
 
 
 def check_agent(inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key: jax.Array) -> None:
-    """Raises unless an inner learner with this theta, and this key, can live in the tasks.
+    """Raises unless an inner learner with this theta and this key can be rolled out in the tasks.
 
     Raises:
       TypeError: for an outer learner, a meta-state or a training's result where the agent or its theta belongs; for an inner
@@ -32,14 +32,14 @@ def check_agent(inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key:
             "decorate it with jmeta.struct.dataclass"
         )
     if theta is None:
-        raise TypeError("theta is None: give the theta that is shipped, outer.deploy(state), or () for one of jmeta.references")
+        raise TypeError("theta is None: give the deployed theta, outer.deploy(state), or () for one of jmeta.references")
     if isinstance(theta, MetaState):
-        raise TypeError("theta is a meta-state: give the theta that is shipped, outer.deploy(state)")
+        raise TypeError("theta is a meta-state: give the deployed theta, outer.deploy(state)")
     if hasattr(theta, "theta"):
         raise TypeError(f"theta is a {type(theta).__name__}: give its field theta")
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((inner, theta, key))):
         raise TypeError(
-            "agents are evaluated outside jax.jit, vmap and grad, one at a time: inside, live lifetimes with "
+            "agents are evaluated outside jax.jit, vmap and grad, one at a time: inside, roll out lifetimes with "
             "jmeta.lifetime.live_in_new_task"
         )
     check_fit(inner, tasks)
@@ -47,7 +47,7 @@ def check_agent(inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key:
 
 
 def _check_theta(inner: InnerLearner, theta: Theta) -> None:
-    """Raises ValueError for the theta of another agent, where that can be seen, and for one that is not finite."""
+    """Raises ValueError if theta has the shapes of another agent, or is not finite."""
     given = jax.tree_util.tree_leaves_with_path(theta)
     like = jax.eval_shape(inner.init, jax.random.key(0))
     alike = str(jax.tree.structure(theta)) == str(jax.tree.structure(like))  # deploy may add to what init gives

@@ -4,10 +4,10 @@ A *cell* is one algorithm in one task family. Its trainings, one for each seed a
 compiled program: learners are pytrees whose numbers are leaves, so they ``vmap``. A cell that is finished is never computed
 again. ::
 
-    DIR/cells/TASK/ALGORITHM/settings.json   what was asked for, written when the cell is begun
-    DIR/cells/TASK/ALGORITHM/checkpoints/    while it is under way
+    DIR/cells/TASK/ALGORITHM/settings.json   its settings, written when the cell begins
+    DIR/cells/TASK/ALGORITHM/checkpoints/    removed when the cell is finished
     DIR/cells/TASK/ALGORITHM/returns.npz     raw returns of every variant, seed, task and episode
-    DIR/cells/TASK/ALGORITHM/result.json     how it went, with versions; written last, so its presence means finished
+    DIR/cells/TASK/ALGORITHM/result.json     failures, timings, versions; written last, so its presence means finished
 """
 
 import contextlib
@@ -48,8 +48,8 @@ from jmeta.types import MetaState, Protocol, Theta
 FORMAT = 1
 SECONDS_PER_CHECKPOINT = 60.0
 SECONDS_PER_LINE = 20.0
-MAX_STEPS = 2**31 - 2  # of a training on the clock; steps are counted in 32 bits
-LARGE = 100  # numbers
+MAX_STEPS = 2**31 - 2  # of a training with a wall-clock budget; steps are counted in 32 bits
+LARGE = 100  # arrays with more numbers are recorded by a checksum
 NOT_RUN = "not run yet"
 
 Say = Callable[[str], None]
@@ -61,7 +61,7 @@ class Budget:
 
     Attributes:
       env_steps: environment steps of meta-training for each seed of each variant, rounded up to whole outer steps.
-      wall_clock_seconds: of training for a cell, all its seeds and variants together; compilation is not counted.
+      wall_clock_seconds: seconds of training for a cell, all its seeds and variants together, without compilation.
     """
 
     env_steps: int | None = None
@@ -77,7 +77,7 @@ class Budget:
             raise ValueError(f"{name}={value}: a budget must be positive")
 
     def num_steps(self, learner: OuterLearner) -> int:
-        """Outer steps at most."""
+        """Returns the maximum number of outer steps."""
         if self.env_steps is None:
             return MAX_STEPS
         return math.ceil(self.env_steps / learner.num_env_steps)
@@ -99,8 +99,8 @@ class Cell:
     Attributes:
       task: name of the task family in this comparison.
       algorithm: name of the algorithm in this comparison.
-      kind: which algorithm it is, "rl2"; scores are normalised by the cell whose kind is "random".
-      variants: learners by label, which differ in numeric leaves only; the label of a single one may be empty.
+      kind: registered name of the algorithm, such as "rl2"; scores are normalised by the cell whose kind is "random".
+      variants: learners by label, which differ in numeric leaves only; the label of a single variant may be empty.
       evaluation: the experience of a lifetime in evaluation; None for the learner's own.
     """
 
@@ -124,7 +124,7 @@ class Cell:
 
     @property
     def learner(self) -> OuterLearner | HandWritten:
-        """The first variant, for all that they have in common."""
+        """The first variant, which stands for what all variants have in common."""
         return next(iter(self.variants.values()))
 
     @property
@@ -133,7 +133,7 @@ class Cell:
         return self.evaluation or self.learner.protocol
 
     def test_tasks(self) -> tuple[TaskDistribution, str | None]:
-        """The held-out tasks; or the training tasks, and why, where none can be held out."""
+        """Returns the held-out tasks and None, or the training tasks and the reason why none can be held out."""
         try:
             return self.learner.tasks.held_out, None
         except ValueError as error:
@@ -145,13 +145,13 @@ class Comparison:
     """Definition of a comparison.
 
     Attributes:
-      name: of the comparison.
-      cells: of all algorithms in all task families.
-      num_seeds: trainings of each variant, from ``jax.random.key(seed)``, ``key(seed + 1)``, ... as `jmeta train --seed` has it.
-      budget: of each training.
+      name: name of the comparison.
+      cells: all algorithms in all task families.
+      num_seeds: trainings of each variant, with keys ``jax.random.key(seed)``, ``key(seed + 1)``, ... as in `jmeta train --seed`.
+      budget: budget of each training.
       num_test_tasks: tasks to score on, the same for every cell.
-      seed: of the first training, and of the test tasks.
-      reference: name of an algorithm whose mean score is the optimum in task families where none is known; None for none.
+      seed: seed of the first training, and of the test tasks.
+      reference: name of the algorithm whose mean score serves as the optimum in task families without a known one, or None.
     """
 
     name: str
@@ -172,7 +172,7 @@ class Comparison:
             raise ValueError("there is nothing to compare: give at least one algorithm and one task")
 
     def settings(self, cell: Cell) -> dict[str, Any]:
-        """Everything that a cell's numbers depend on but versions and devices, as JSON."""
+        """Returns all that a cell's numbers depend on, except versions and devices, as JSON."""
         settings: dict[str, Any] = {
             "kind": cell.kind,
             "variants": list(cell.variants),
@@ -204,10 +204,10 @@ class CellResult:
     """Result of a cell.
 
     Attributes:
-      cell: which.
-      returns: None if it failed as a whole or has not been run.
-      info: ``result.json``: per variant what failed, steps, seconds, versions.
-      error: what failed as a whole, or None.
+      cell: the cell.
+      returns: raw returns; None if the whole cell failed or has not been run.
+      info: content of ``result.json``: failures of each variant, steps, seconds, versions.
+      error: the error that ended the whole cell, or that it has not been run, or None.
     """
 
     cell: Cell
@@ -231,18 +231,18 @@ def compare(
     """Trains and evaluates every cell that ``out`` does not hold already.
 
     All seeds and variants of a cell train in one program; step i of seed s draws as in ``jmeta.train`` with the same seed. A
-    training that goes non-finite is frozen and reported, and the others of its program go on; so do other cells if one fails.
-    Evaluation is on final weights, with the same key for every cell: the same tasks, and random numbers as common as can be.
+    training that becomes non-finite is frozen and reported, and the others continue; so do other cells if one fails. The final
+    weights are evaluated with the same key in every cell, so on the same tasks and with common random numbers where possible.
 
     Args:
-      comparison: what.
-      out: results directory; made if missing, continued if there.
+      comparison: the comparison to run.
+      out: results directory; created if missing, continued if it exists.
       num_devices: how many local devices to use; all by default.
       say: called with lines of progress.
 
     Returns:
-      Results of all cells, in order. Ctrl-C or SIGTERM end it after the chunk under way, with a checkpoint of the cell under way;
-      a second call goes on from there.
+      Results of all cells, in order. Ctrl-C or SIGTERM end it after the current chunk, with a checkpoint of the current cell; a
+      second call continues from there.
 
     Raises:
       ValueError: before anything is compiled: if learners can't be spread over the devices, or ``out`` holds cells made with
@@ -275,7 +275,7 @@ def compare(
 def _run(
     comparison: Comparison, cell: Cell, store: "_Store", mesh: jax.sharding.Mesh, say: Say, supervision: Supervision
 ) -> str | None:
-    """Runs a cell to its end and stores it; or what kept it from that."""
+    """Runs a cell and stores its result; returns None, or the reason why the cell did not finish."""
     try:
         store.begin(comparison.settings(cell))
         trained = _train(comparison, cell, store, mesh, say, supervision)
@@ -284,7 +284,7 @@ def _run(
         say(f"{cell.name}: evaluating")
         supervision.doing(f"the evaluation of {cell.name}")
         store.finish(*_evaluate(comparison, cell, trained))
-    except Exception as error:  # whatever goes wrong in one cell, the others are still worth having
+    except Exception as error:  # an error in one cell must not stop the others
         message = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
         say(f"{cell.name} failed: {message}")
         return message
@@ -300,8 +300,8 @@ class Variants:
     """V learners of one structure; numbers in which they differ are arrays, so that a ``vmap`` may run over them.
 
     Attributes:
-      structure: of each learner.
-      leaves: of the first one.
+      structure: tree structure of each learner.
+      leaves: leaves of the first learner.
       varying: index of a leaf -> its values [V].
     """
 
@@ -311,7 +311,7 @@ class Variants:
 
     @classmethod
     def of(cls, learners: dict[str, Any]) -> "Variants":
-        """Learners by label.
+        """Returns the variants of learners by label.
 
         Raises:
           ValueError: if they differ in anything but numeric leaves, or do not differ.
@@ -329,7 +329,7 @@ class Variants:
                 )
             if any(all(np.array_equal(a, b) for a, b in zip(row, other, strict=True)) for other in rows):
                 raise ValueError(
-                    f"{label!r} makes no number of the learner differ: that setting shapes the program, or has a value twice; "
+                    f"{label!r} makes no number of the learner differ: that setting changes the program, or has a value twice; "
                     "give each value a table of its own"
                 )
             rows.append(row)
@@ -338,7 +338,7 @@ class Variants:
         return cls(structure, leaves, varying)
 
     def learner(self, values: dict[int, jax.Array]) -> Any:
-        """The learner with these values of the leaves that vary."""
+        """Returns the learner with these values of the leaves that vary."""
         return jax.tree.unflatten(self.structure, [values.get(index, leaf) for index, leaf in enumerate(self.leaves)])
 
 
@@ -358,7 +358,7 @@ TRAININGS_LAYOUT = Trainings(
     SHARED,  # type: ignore[arg-type]
     SHARED,  # type: ignore[arg-type]
 )
-"""How trainings [R, ...] lie on devices: what has a task axis is spread over them, as in one training."""
+"""Sharding of trainings [R, ...]: arrays with a task axis are split along it, as in a single training."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -366,9 +366,9 @@ class Trained:
     """Result of training a cell.
 
     Attributes:
-      theta: [R, ...], as NumPy arrays.
+      theta: deployed meta-parameters of each training [R], as NumPy arrays; empty for a hand-written learner.
       learners: the learners [R].
-      failures: [V][S], None or why.
+      failures: [V][S] reason why a training failed, or None.
       info: steps and seconds.
     """
 
@@ -454,7 +454,7 @@ def _train(
 
 
 def _programs(variants: Variants) -> tuple[Any, Any, list[str]]:
-    """(init(values, keys), chunk(trainings, keys, values, first_step, count), names of the metrics), over trainings [R]."""
+    """Returns (init(values, keys), chunk(trainings, keys, values, first_step, count), names of metrics), over trainings [R]."""
 
     @jax.jit
     def init(values: dict[int, jax.Array], keys: jax.Array) -> Trainings:
@@ -588,7 +588,7 @@ class _Store:
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
     def load(self) -> tuple[Returns | None, dict[str, Any]]:
-        """(None, {}) unless finished."""
+        """Returns the stored result, or (None, {}) if the cell is not finished."""
         if not self.finished:
             return None, {}
         try:
@@ -600,14 +600,14 @@ class _Store:
 
 
 def _replace(file: Path, content: bytes) -> None:
-    """Writes a file in one move, so that it is never half-written."""
+    """Replaces a file atomically, so that it is never half-written."""
     temporary = file.with_name(file.name + ".tmp")
     temporary.write_bytes(content)
     temporary.replace(file)
 
 
 def _digested(learner: Any) -> Any:
-    """The learner with a checksum in place of every large array, such as a table of indices."""
+    """Returns the learner with a checksum in place of every large array, such as a table of indices."""
 
     def digest(leaf: Any) -> Any:
         return leaf if np.size(leaf) <= LARGE else f"{np.shape(leaf)}, CRC-32 {zlib.crc32(np.asarray(leaf).tobytes()):08x}"
@@ -616,7 +616,7 @@ def _digested(learner: Any) -> Any:
 
 
 def _explain(cell: Cell, check: Callable[[], None]) -> None:
-    """Says which cell a mistake is in."""
+    """Runs a check, and adds the name of the cell to its ValueError."""
     try:
         check()
     except ValueError as error:

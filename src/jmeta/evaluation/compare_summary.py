@@ -1,8 +1,8 @@
 """Numbers of a comparison: the content of ``results.json``, from which tables, plots and report are made.
 
-A *score* is the mean return of an episode over the episodes of a lifetime, in one test task, by one training. It suits learners
-whose lifetimes differ in length. Known optima and random scores are means, so normalised scores and regrets are of means; the
-interquartile mean stands beside them for its robustness.
+A *score* is the mean return of an episode over the episodes of a lifetime, for one training on one test task. So learners whose
+lifetimes differ in length can be compared. Known optima and random scores are means, so normalised scores and regrets are
+computed from means. The interquartile mean is reported as well, since it is more robust.
 """
 
 import math
@@ -20,13 +20,13 @@ WORST = (5, 20)  # percentiles over tasks
 
 
 def summarise(outcome: Outcome) -> dict[str, Any]:
-    """Every statistic of every variant in every task family.
+    """Returns every statistic of every variant in every task family.
 
     Args:
-      outcome: of ``compare``.
+      outcome: what ``compare`` returned.
 
     Returns:
-      ``{"name", "num_seeds", "budget", ..., "tasks": [...], "suite": [...]}``, ready for JSON; what is not known is None.
+      ``{"name", "num_seeds", "budget", ..., "tasks": [...], "suite": [...]}``, ready for JSON; unknown values are None.
     """
     comparison = outcome.comparison
     families = list(dict.fromkeys(cell.task for cell in comparison.cells))
@@ -47,10 +47,10 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
 
 
 def scores(returns: Returns, variant: int, info: dict[str, Any]) -> np.ndarray:
-    """Mean return of an episode [S, N] of a variant.
+    """Returns the scores [S, N] of a variant: the mean return of an episode.
 
-    Where the task's reference is a lifetime's return, this is the lifetime's return over its number of full episodes, so that the
-    two stay comparable if episodes end early and more of them fit in.
+    If the task's reference is the return of a lifetime, a score is the lifetime's return divided by its number of full-length
+    episodes. So the two stay comparable if episodes end early and more of them fit in.
     """
     if (info["reference"] or {}).get("per") == "lifetime":
         return returns.lifetime_returns[variant].astype(float) / returns.episode_returns.shape[-1]
@@ -58,7 +58,7 @@ def scores(returns: Returns, variant: int, info: dict[str, Any]) -> np.ndarray:
 
 
 def _family(comparison: Comparison, name: str, results: Sequence[CellResult]) -> dict[str, Any]:
-    """One task family: its reference points, and a row for each variant of each algorithm."""
+    """Returns the numbers of one task family: its reference points, and a row for each variant of each algorithm."""
     found = [(result, v) for result in results for v in range(len(result.cell.variants))]
     sound = {
         (result.cell.algorithm, v): scores(result.returns, v, result.info)
@@ -179,7 +179,7 @@ def _row(
 
 
 def _suite(tasks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Normalised scores over all task families, for what has one in each of them."""
+    """Returns normalised scores over all task families, for the rows that have one in each of them."""
     labels = dict.fromkeys(row["label"] for task in tasks for row in task["rows"])
     suite = []
     for label in labels:
@@ -204,9 +204,9 @@ def _suite(tasks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _optimum(
     comparison: Comparison, sound: dict[tuple[str, int], np.ndarray], results: Sequence[CellResult]
 ) -> dict[str, Any] | None:
-    """The best known mean score of the family, per episode: the task's own reference, or the chosen algorithm's score.
+    """Returns the best known mean score per episode: the reference of the task, or the score of the chosen algorithm.
 
-    Where the reference depends on the length of a lifetime, it is that of the random policy's, which is the task's custom.
+    If the reference depends on the length of a lifetime, the lifetime of the random policy counts, of the task's default length.
     """
     for result in sorted(results, key=lambda result: result.cell.kind != "random"):
         value = _own_optimum(result, None)
@@ -219,10 +219,10 @@ def _optimum(
 
 
 def _own_optimum(result: CellResult, other: dict[str, Any] | None) -> float | None:
-    """The optimum, per episode, of an agent with just this experience; ``other``'s value where the task itself has no reference.
+    """Returns the optimum per episode for the same experience; ``other``'s value where the task itself has no reference.
 
-    A reference for a lifetime is that of an agent which learns the task from one stream of that length. It is none for several
-    streams, from which more can be known, and none for an oracle, which knows the task.
+    A reference for a lifetime is that of an agent that learns the task from one stream of that length. It does not apply to
+    several streams, which give more information, nor to an oracle, which is told the task. The optimum is then None.
     """
     info = result.info
     reference = info.get("reference")
@@ -234,13 +234,13 @@ def _own_optimum(result: CellResult, other: dict[str, Any] | None) -> float | No
 
 
 def _experience(info: dict[str, Any]) -> tuple[int, int]:
-    """Environment steps of a stream in a lifetime, and streams."""
+    """Returns the environment steps of a stream in a lifetime, and the number of streams."""
     protocol = info["protocol"]
     return protocol["num_segments"] * protocol["segment_length"], protocol["num_streams"]
 
 
 def _mean_of(sound: dict[tuple[str, int], np.ndarray], names: Sequence[str | None]) -> float | None:
-    """The mean score of the best variant of the first of these algorithms; None without one."""
+    """Returns the mean score of the best variant of the first of these algorithms; None without one."""
     means = [float(values.mean()) for (algorithm, _), values in sound.items() if algorithm in names[:1]]
     return max(means, default=None)
 
@@ -266,7 +266,7 @@ def _failure(result: CellResult, v: int) -> str | None:
 
 
 def _json(estimate: Estimate) -> dict[str, Any]:
-    """{"value", "low", "high"}; None for NaN."""
+    """Returns {"value", "low", "high"}, with None for NaN."""
 
     def plain(x: np.ndarray | float) -> Any:
         listed = np.asarray(x, float).tolist()

@@ -1,4 +1,4 @@
-"""Evaluation: what an inner learner makes of tasks it has not seen, by episode and by segment."""
+"""Evaluation: returns of an inner learner in tasks that it was not trained on, by episode and by segment."""
 
 import contextlib
 import dataclasses
@@ -29,25 +29,25 @@ ENV_STEPS_AT_ONCE = 200_000  # per device; bounds memory, and keeps the working 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Raw returns of every task, averaged over its streams only, beside the tasks themselves.
+    """Returns in every task, averaged over streams, together with the tasks.
 
-    An episode is listed if every stream completes it: the first ``segment_length // horizon`` of each segment. So where
-    episodes end early, a fast agent's extra episodes are in the segment's total but bias no episode's mean, and the returns of
-    the listed episodes do not add up to the lifetime's.
+    The listed episodes are the first ``segment_length // horizon`` of each segment, which every stream completes. Where episodes
+    end early, an agent may complete more of them. These count in the returns of segments and lifetimes but not in
+    ``episode_returns``, so the listed returns do not add up to that of the lifetime.
 
     Attributes:
       lifetime_returns: [N] sum of all rewards of a stream.
       episode_returns: [N, E] undiscounted return of each episode, in order.
       segment_returns: [N, K] sum of the rewards of each segment.
-      trajectory_returns: [N, K] mean undiscounted return of *all* episodes that end within a segment, however many: what
-        publications report that average a batch of experience, in which quick episodes are more numerous.
+      trajectory_returns: [N, K] mean undiscounted return of *all* episodes that end within a segment, however many.
+        Publications that average over a batch of experience report this; short episodes are more numerous in it.
       episode_env_steps: [E] environment steps spent in the task, all streams together, before each episode (mean over tasks).
-      segment_env_steps: [K] the same before each segment, exact.
-      protocol: what a lifetime was.
-      split: which tasks; "given" where they were given.
+      segment_env_steps: [K] the same before each segment; exact.
+      protocol: the experience of a lifetime.
+      split: the split of the tasks, or "given" if they were given.
       tasks: the tasks, leaves [N, ...].
-      infos: what the environment put into its ``info``, by name, [N, E] for each episode: a number is added up over the episode,
-        as a cost; of a truth value it is the share of streams for which it held at any step of the episode, as of success.
+      infos: values of the environment's ``info`` by name, [N, E]. A number, such as a cost, is summed over the episode. A
+        boolean, such as success, gives the fraction of streams in which it was true at any step of the episode.
       greedy: whether the most likely actions were taken, rather than sampled ones.
     """
 
@@ -125,29 +125,29 @@ def evaluate(
     greedy: bool = False,
     progress: bool = True,
 ) -> Evaluation:
-    """Lives one lifetime in each of ``num_tasks`` tasks and reports what was earned when.
+    """Evaluates an inner learner over one lifetime in each of ``num_tasks`` tasks.
 
     The learner acts as it does in training, sampling its actions, unless ``greedy``. Works for any inner learner, trained,
-    untrained or hand-written. Tasks are spread over all local devices (the ambient mesh, if there is one) and lived in chunks, so
-    memory does not grow with their number but for the returns.
+    untrained or hand-written. Tasks are spread over all local devices (the ambient mesh, if there is one) and run in chunks, so
+    only the memory of the returns grows with their number.
 
     Args:
       inner: the agent.
-      tasks: which tasks; usually ``outer.tasks.held_out``.
+      tasks: the distribution to draw tasks from; usually ``outer.tasks.held_out``.
       theta: its meta-parameters, ``outer.deploy(state)``.
       key: a typed key, a raw key or a seed; consumed. The same key gives the same tasks, whatever the agent.
       protocol: the experience of one lifetime; more segments than in training is allowed.
       num_tasks: N, 1,000 by default.
-      given: the tasks to live in, in place of N drawn ones: a list of tasks, or a batch with leaves [N, ...].
-      greedy: take the most likely action, or the mean of a continuous distribution, at every step. An agent that learns from what
-        it lived then learns from that: one that explores by chance no longer does.
-      progress: show progress on standard error, where it takes long.
+      given: the tasks to evaluate on, instead of N drawn ones: a list of tasks, or a batch with leaves [N, ...].
+      greedy: take the most likely action, or the mean of a continuous distribution, at every step. An agent that adapts to its
+        trajectories then adapts to these, and loses the exploration that comes from sampling.
+      progress: show progress on standard error, if the evaluation takes long.
 
     Returns:
       Returns of every task, and the tasks.
 
     Raises:
-      ValueError: if segments are no whole number of episodes, or a count is not positive; if the agent was built for other
+      ValueError: if a segment is not a whole number of episodes, or a count is not positive; if the agent was built for other
         observations or actions than the tasks have; if theta is another agent's, or not finite; if a stream completes fewer
         episodes than fit into a segment; if given tasks are not like those of the distribution; if it does not fit into memory.
       TypeError: for an outer learner, a meta-state or a training's result; for an inner learner made with flax's dataclass rather
@@ -208,7 +208,7 @@ def _live_all(
     greedy: bool,
     report: EvaluationProgress,
 ) -> dict[str, Any]:
-    """Results of every task, leaves [N, ...], from one program that runs for a chunk of them at a time."""
+    """Returns the results of every task, leaves [N, ...], from one program that runs on a chunk of tasks at a time."""
     num_devices = num_task_devices()
     most = num_devices * max(1, ENV_STEPS_AT_ONCE // protocol.num_env_steps)
     num_chunks = -(-num_tasks // most)
@@ -243,7 +243,7 @@ def _live_chunk(
     protocol: Protocol,
     greedy: bool,
 ) -> dict[str, Any]:
-    """Results of ``size`` tasks from the one with index ``begin`` on."""
+    """Returns the results of ``size`` tasks, beginning with the one of index ``begin``."""
     per_segment = protocol.segment_length // tasks.horizon
     by_stream = _over_streams(partial(returns_by_episode, num_episodes=per_segment))
 
@@ -288,7 +288,7 @@ def _live_chunk(
 
 
 def _batch(tasks: TaskDistribution, given: Task | Sequence[Task]) -> Task:
-    """Given tasks as one batch, leaves [N, ...] of the dtypes that ``tasks.sample`` has."""
+    """Returns the given tasks as one batch, leaves [N, ...] of the dtypes that ``tasks.sample`` has."""
     like = jax.eval_shape(tasks.sample, jax.random.key(0))
     structure, family = str(jax.tree.structure(like)), type(tasks).__name__
     if isinstance(given, list) and not given:
@@ -329,12 +329,12 @@ def _check_results(tasks: TaskDistribution, protocol: Protocol, num_tasks: int) 
 
 
 def _over_streams(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-    """A function of one stream [T], over [K, T, B]."""
+    """Maps a function of one stream [T] over [K, T, B]."""
     return jax.vmap(jax.vmap(function, 1, 1))
 
 
 def _undefined(decision: Decision) -> jax.Array:
-    """Returns whether a number of a decision [K, T, B] is NaN; environments take samples that are NaN as actions."""
+    """Returns whether a number of a decision [K, T, B] is NaN; an environment may accept NaN as an action."""
     shape = decision.value.shape
     leaves = [jnp.isnan(leaf).reshape(*shape, -1).any(-1) for leaf in jax.tree.leaves(decision) if leaf.shape[:3] == shape]
     return jnp.stack(leaves).any(0)
@@ -346,7 +346,7 @@ def _check_decisions(inner: InnerLearner, undefined: np.ndarray) -> None:
     if wrong.any():
         task = int(wrong.argmax())
         segment = int(undefined[task].argmax())
-        cause = "adapting made its weights so; use smaller inner rates" if segment else "its weights are too large"
+        cause = "adapting made its weights NaN; use smaller inner rates" if segment else "its weights are too large"
         raise FloatingPointError(
             f"in {wrong.sum()} of {len(wrong)} tasks the decisions of this {type(inner).__name__} are NaN, in task {task} from "
             f"segment {segment} on: {cause}"
@@ -361,5 +361,5 @@ def _check_episodes(tasks: TaskDistribution, protocol: Protocol, completed: np.n
         raise ValueError(
             f"in {short.sum()} of {len(short)} tasks of {type(tasks).__name__} a stream completed {completed.min()} of {quota} "
             f"episodes in a segment of {protocol.segment_length} steps: they last longer than its horizon, {tasks.horizon}, so "
-            "there is no return to report; make the longest episode the horizon, max_steps_in_episode of default_params"
+            "there is no return to report; set the horizon, max_steps_in_episode of default_params, to the longest episode"
         )

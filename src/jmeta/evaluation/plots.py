@@ -1,4 +1,4 @@
-"""Plots: how an agent learned to learn, and how it learns."""
+"""Plots: learning curves of meta-training, and adaptation curves within a lifetime."""
 
 import json
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ COLOURS = ("#2f6fab", "#d1603d", "#4f9d69", "#8f5aa8", "#c29a2b", "#5b6770")
 
 
 def learning_curve(axes: Axes, metrics: Sequence[dict[str, float]], *, label: str, colour: str) -> None:
-    """Return before and after adaptation against environment steps, smoothed over 2 % of the run.
+    """Draws the return before and after adaptation against environment steps, smoothed over 2 % of the run.
 
     Args:
-      axes: where.
+      axes: the axes to draw on.
       metrics: rows of metrics.jsonl.
       label: name of the run.
       colour: its colour.
@@ -31,7 +31,7 @@ def learning_curve(axes: Axes, metrics: Sequence[dict[str, float]], *, label: st
         axes.plot(env_steps[window - 1 :], smooth, style, color=colour, lw=1.8, label=f"{label}, {when}")
     axes.set_xlabel("environment steps of meta-training")
     axes.set_ylabel("return of an episode")
-    axes.set_title("Learning to learn")
+    axes.set_title("Meta-training")
 
 
 def adaptation_curve(
@@ -43,10 +43,10 @@ def adaptation_curve(
     label: str,
     colour: str,
 ) -> None:
-    """Return by episode against environment steps spent in the task, with 95 % intervals.
+    """Draws the return by episode against environment steps spent in the task, with 95 % intervals.
 
     Args:
-      axes: where.
+      axes: the axes to draw on.
       env_steps: [E] steps spent in the task before each episode.
       returns: [E] means over tasks.
       errors: [E] standard errors of those means.
@@ -60,17 +60,17 @@ def adaptation_curve(
     show_all_spans(axes)
     axes.set_xlabel("environment steps spent in the task")
     axes.set_ylabel("return of an episode")
-    axes.set_title("Learning, in a task not seen before")
+    axes.set_title("Adaptation in a new task")
 
 
 def plot_runs(runs: Sequence[RunDirectory], out: Path) -> Path:
-    """Learning curves of runs beside the adaptation curves of their newest evaluations, as a PNG.
+    """Draws learning curves of runs beside the adaptation curves of their newest evaluations, as a PNG.
 
-    What the environment put into its info, such as success, has a curve of its own.
+    Each value of the environment's ``info``, such as success, has a panel of its own.
 
     Args:
       runs: at least one.
-      out: the picture.
+      out: path of the picture.
 
     Returns:
       The path written.
@@ -115,7 +115,7 @@ def plot_runs(runs: Sequence[RunDirectory], out: Path) -> Path:
 def _reference_lines(axes: Axes, evaluation: dict[str, Any], *, label: str, colour: str) -> None:
     """Draws the optimum, dashed, and the return of random actions, dotted, per episode, where the evaluation has them.
 
-    A reference for a lifetime of one stream says nothing of several streams.
+    A reference for a lifetime of one stream is not drawn for several streams.
     """
     reference, random = evaluation.get("reference"), evaluation.get("random")
     if reference is not None and (reference["per"] == "episode" or evaluation["protocol"]["num_streams"] == 1):
@@ -136,11 +136,11 @@ def show_all_spans(axes: Axes) -> None:
 
 
 def finish(axes: Axes) -> None:
-    """The last touches that every panel gets."""
+    """Applies the style that all panels share."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, lw=0.6)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=9, framealpha=0.85, edgecolor="none")  # a ground of its own: no curve strikes it through
+        axes.legend(fontsize=9, framealpha=0.85, edgecolor="none")  # a background, so that curves do not cross the text
 
 
 def save(figure: Figure, out: Path) -> None:

@@ -10,12 +10,12 @@ from jmeta.training.progress import SECONDS_BETWEEN_LINES
 
 
 class EvaluationProgress:
-    """Shows on standard error how many of the tasks were lived in, and the time left. An evaluation of seconds says nothing.
+    """Shows the number of tasks evaluated and the time left. Without a terminal, a short evaluation prints nothing.
 
     Args:
-      num_tasks: how many there are.
+      num_tasks: number of tasks.
       enabled: False shows nothing.
-      console: where to; standard error by default.
+      console: the console to write to; standard error by default.
     """
 
     def __init__(self, num_tasks: int, *, enabled: bool = True, console: Console | None = None):

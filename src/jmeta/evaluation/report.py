@@ -14,30 +14,32 @@ from jmeta.evaluation.plots import finish, save, show_all_spans
 from jmeta.evaluation.report_page import page
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito (2008), told apart by all readers; their black and yellow would vanish on one of a dark and a light page."""
+"""Colour-blind-safe palette of Okabe and Ito (2008), without its black and yellow, which vanish on a dark or a light page."""
 RANDOM_COLOUR = "#7F7F7F"
 DASHES = ("-", "--", ":")  # from the seventh row on
 
-ROUNDING = 1e-12  # what is nearer to zero is rounding
-MOST_EPISODES = 8  # of which a table shows every one
+ROUNDING = 1e-12  # smaller magnitudes are rounding errors, shown as 0
+MOST_EPISODES = 8  # up to this many, a table shows every episode
 
 DEFINITIONS = """\
-- A **score** is the mean return of an episode over the episodes of a lifetime, in one test task, by one training.
-- **IQM** is the mean of the middle half of all scores, **mean** that of all of them, and **lifetime** the mean return of a whole
-  lifetime. Brackets are 95 % bootstrap intervals over seeds and test tasks; a hand-written learner has no seeds to resample.
-- **Normalised** is (mean - random) / (optimum - random), and **regret** is optimum - mean, per episode; both take the random and
-  the optimal score as given. The optimum is that of the same experience, a lifetime of as many steps. Where it is the optimum of
-  learning from one stream, an agent that learns from several streams at once or that is told the task knows more: a dash.
-- **To the best** is the difference of means to the row with the highest one among those of the same experience (steps and
-  streams), oracles aside, paired by test task; **P(beats the best)** is the probability that one training of this row scores
-  higher than one of that row on the same task.
-- **Adaptation length** is how many environment steps a lifetime spends, all streams together, before the episode from which on
-  the mean curve stays within 5 % of its end, and half the interval's width: 5 % of optimum - random where both are known, else of
-  the end itself. A dash: it has not settled.
-- **Zero-shot** is the first episode, **final** the last quarter of the episodes.
-- **Worst 5 %** and **20 %** are percentiles over tasks, luck included.
-- **Env steps** are those of meta-training, each seed; **wall-clock** is its time for all seeds and variants together, in seconds,
-  and what compiling took.
+- A **score** is the mean return of an episode, averaged over the episodes of a lifetime, for one training on one test task.
+- **IQM** is the interquartile mean of all scores (the mean of their middle half), and **mean** is the mean of all scores.
+  **Lifetime** is the mean return of a whole lifetime. Brackets are 95 % bootstrap intervals, which resample seeds and test tasks;
+  a hand-written learner has no seeds to resample.
+- **Normalised** is (mean - random) / (optimum - random), and **regret** is optimum - mean, per episode. Their intervals treat the
+  random and the optimal score as constants. The optimum is for a lifetime of the same number of steps. If it is the optimum of
+  learning from one stream, a dash stands in rows that have more information: several streams, or an oracle that is told the task.
+- **To the best** is the mean of this row minus the mean of the best row, paired by test task. **P(beats the best)** is the
+  probability that one training of this row scores higher than one training of the best row on the same task. The best row has
+  the highest mean among the rows with the same experience (steps and streams), oracles excluded.
+- **Adaptation length** is the number of environment steps, summed over streams, that a lifetime spends before the mean return
+  settles at its final value. From then on the return stays within a tolerance of that value: 5 % of optimum - random where both
+  are known, else 5 % of the final value, plus half the width of the interval. A dash means that the return has not settled.
+- **Zero-shot** is the mean return of the first episode. **Final** is the mean return of the last quarter of the episodes.
+- **Worst 5 %** and **worst 20 %** are percentiles over test tasks of the score averaged over seeds. They reflect chance within
+  a lifetime as well as the difficulty of the tasks.
+- **Env steps** are the environment steps of meta-training, for each seed. **Wall-clock** is the time of training + compilation in
+  seconds, for all seeds and variants together.
 """
 
 
@@ -45,7 +47,7 @@ def write_report(outcome: Outcome, out: str | Path) -> Path:
     """Writes results.json, table.md, report.html, curves.png, profile.png and normalised.png.
 
     Args:
-      outcome: of ``compare``.
+      outcome: what ``compare`` returned.
       out: its results directory.
 
     Returns:
@@ -66,7 +68,7 @@ def write_report(outcome: Outcome, out: str | Path) -> Path:
 
 
 def markdown(summary: dict[str, Any]) -> str:
-    """All numbers of a summary, a table for each task family."""
+    """Returns all numbers of a summary as Markdown, with a table for each task family."""
     parts = [f"# {summary['name']}\n\n{_say_budget(summary)}\n"]
     for task in summary["tasks"]:
         parts.append(f"## {task['task']}\n\n{say_task(task)}\n\n{_table(HEADINGS, [_cells(row) for row in task['rows']])}")
@@ -78,7 +80,7 @@ def markdown(summary: dict[str, Any]) -> str:
             parts.append("Failed:\n\n" + "\n".join(failed) + "\n")
     if len(summary["tasks"]) > 1 and summary["suite"]:
         rows = [[row["label"], _interval(row["iqm"]), _interval(row["mean"])] for row in summary["suite"]]
-        heading = "## All task families\n\nNormalised scores, a mean for each seed and family; the intervals resample seeds."
+        heading = "## All task families\n\nNormalised scores, averaged over tasks for each seed. Intervals resample seeds."
         parts.append(f"{heading}\n\n{_table(['algorithm', 'IQM', 'mean'], rows)}")
     return "\n".join([*parts, "## What the columns mean\n", DEFINITIONS])
 
@@ -108,7 +110,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 def _by_episode(rows: list[dict[str, Any]]) -> str:
-    """All episodes if there are few of them, else some that lie ever farther apart, and the last."""
+    """Returns a table of the return by episode; of many episodes, only some at growing distances and the last."""
     longest = max(len(row["curve"]["value"]) for row in rows)
     some = [n * 10**power for power in range(len(str(longest))) for n in (1, 2, 3, 5)]
     shown = range(1, longest + 1) if longest <= MOST_EPISODES else sorted({*(n for n in some if n < longest), longest})
@@ -118,7 +120,7 @@ def _by_episode(rows: list[dict[str, Any]]) -> str:
 
 
 def say_task(task: dict[str, Any]) -> str:
-    """Says which tasks the scores are of, and what random actions and the optimum earn per episode."""
+    """Returns a sentence with the test tasks, and the returns per episode of random actions and of the optimum."""
     split = f"{task['num_test_tasks']:,} {task['split']} tasks" if task["split"] else "not run yet"
     why = f" (none are held out: {task['why_not_held_out']})" if task["why_not_held_out"] else ""
     optimum = task["optimum"]
@@ -132,7 +134,7 @@ def say_task(task: dict[str, Any]) -> str:
 def _say_budget(summary: dict[str, Any]) -> str:
     budget = summary["budget"]
     each = (
-        f"{budget['wall_clock_seconds']:g} s of training for each cell"
+        f"{budget['wall_clock_seconds']:g} s of training for each algorithm in each task family"
         if budget["env_steps"] is None
         else f"{budget['env_steps']:,} environment steps for each training"
     )
@@ -162,7 +164,7 @@ def _number(value: float | None) -> str:
 
 
 def draw(summary: dict[str, Any], out: Path) -> None:
-    """curves.png, and where scores can be normalised profile.png and normalised.png, a panel for each task family."""
+    """Draws curves.png, and where scores can be normalised profile.png and normalised.png, with a panel for each task family."""
     tasks = [task for task in summary["tasks"] if any(not row["failed"] for row in task["rows"])]
     scaled = [task for task in tasks if task["profile_thresholds"]]
     labels = list(dict.fromkeys(row["label"] for task in summary["tasks"] for row in task["rows"]))

@@ -1,6 +1,6 @@
-"""The report of a comparison as one HTML file: figures that answer to the pointer, drawn from numbers inside the file.
+"""The report of a comparison as one HTML file, with interactive figures that are drawn from numbers in the file.
 
-It loads nothing from anywhere, so it can be mailed, archived and opened years later.
+The file loads nothing from the network, so it can be mailed and archived.
 """
 
 import html
@@ -10,12 +10,12 @@ from typing import Any
 
 
 def page(summary: dict[str, Any], colours: Sequence[str], random_colour: str, definitions: str) -> str:
-    """The file's content.
+    """Returns the content of the file.
 
     Args:
-      summary: of ``summarise``.
-      colours: of algorithms, in order.
-      random_colour: of the one called random.
+      summary: what ``summarise`` returned.
+      colours: colours of the algorithms, in order.
+      random_colour: colour of the algorithm called random.
       definitions: what the columns mean, as a Markdown list with words in bold.
     """
     data = json.dumps({"summary": summary, "colours": list(colours), "grey": random_colour}, allow_nan=False).replace(
@@ -393,7 +393,7 @@ function table() {
 
 function about() {
   const {env_steps, wall_clock_seconds} = summary.budget;
-  const budget = env_steps === null ? `${wall_clock_seconds} s of training for each cell`
+  const budget = env_steps === null ? `${wall_clock_seconds} s of training for each algorithm in each task family`
     : `${env_steps.toLocaleString("en")} environment steps for each training`;
   const ended = summary.interrupted_by ? `; ended early by ${summary.interrupted_by}` : "";
   byId("about").textContent = `${summary.num_seeds} seeds; ${budget}${ended}`;

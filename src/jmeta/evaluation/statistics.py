@@ -1,9 +1,9 @@
 """Statistics of scores over seeds and tasks (Agarwal et al. 2021, arXiv 2108.13264): point estimates and their 95 % intervals.
 
-Scores are arrays [S, N]: S trainings from different seeds, each scored on the same N tasks. Both are samples, of what training
-may come to and of p(task), so both are resampled: seeds and tasks independently of each other, as Owen (2007, "The pigeonhole
-bootstrap") does with crossed random effects. Where the tasks are a fixed list, as the benchmarks of a suite are, use
-``stratified_interval``, which is Agarwal et al.'s own.
+Scores are arrays [S, N]: S trainings from different seeds, each scored on the same N tasks. Seeds are a sample of
+training outcomes and tasks are a sample of p(task), so both are resampled, independently of each other, as Owen (2007, "The
+pigeonhole bootstrap") does for crossed random effects. For a fixed list of tasks, such as the benchmarks of a suite, use
+``stratified_interval``, which is the method of Agarwal et al.
 
 All functions are pure. The random numbers of intervals come from ``seed``, so the same scores give the same interval.
 """
@@ -24,7 +24,7 @@ LAST = 0.25  # the share of a lifetime's episodes that counts as its end
 
 
 class Estimate(NamedTuple):
-    """A statistic and its interval; arrays where the statistic is one. An interval of NaN means that there is none."""
+    """A statistic and its interval, which are arrays if the statistic is one. NaN means that there is no interval."""
 
     value: np.ndarray | float
     low: np.ndarray | float
@@ -35,7 +35,7 @@ class Estimate(NamedTuple):
 
 
 def interquartile_mean(scores: np.ndarray) -> float:
-    """Mean of the middle half of all scores [S, N]: as robust as the median, and far less noisy.
+    """Returns the mean of the middle half of all scores [S, N]: more robust than the mean, and less noisy than the median.
 
     Example:
       >>> interquartile_mean(np.array([[0.0, 1.0], [2.0, 100.0]]))  # of 1 and 2
@@ -45,14 +45,14 @@ def interquartile_mean(scores: np.ndarray) -> float:
 
 
 def task_percentile(scores: np.ndarray, percent: float) -> float:
-    """The score that ``percent`` % of the tasks stay below, each task averaged over seeds first.
+    """Returns the percentile over tasks of the scores, which are averaged over seeds first.
 
-    Scores of single lifetimes hold luck as well as the task's difficulty, so with few seeds this is lower than the percentile
-    of the tasks' expected scores.
+    A score of a single lifetime depends on chance as well as on the task's difficulty. So with few seeds a low percentile is
+    lower than that of the tasks' expected scores.
 
     Args:
       scores: [S, N].
-      percent: in [0, 100]; 5 asks for the worst twentieth.
+      percent: in [0, 100]; 5 for the upper end of the worst twentieth.
     """
     return float(np.percentile(scores.mean(0), percent))
 
@@ -74,7 +74,7 @@ def probability_of_improvement(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 
 def performance_profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """The fraction of scores [S, N] above each threshold [M]: how scores are distributed, at one glance.
+    """Returns the performance profile, the fraction of scores [S, N] above each threshold [M].
 
     Example:
       >>> performance_profile(np.array([[0.0, 1.0], [2.0, 3.0]]), np.array([-1.0, 0.5, 2.0, 3.0])).tolist()
@@ -104,12 +104,12 @@ def regret(scores: np.ndarray, reference: float) -> np.ndarray:
 
 
 def zero_shot(episode_returns: np.ndarray) -> np.ndarray:
-    """The return of the first episode [...] of [..., E], before anything about the task was learned."""
+    """Returns the return of the first episode [...] of [..., E], before anything about the task was learned."""
     return episode_returns[..., 0]
 
 
 def final_performance(episode_returns: np.ndarray) -> np.ndarray:
-    """Mean return [...] of the last quarter, rounded up, of the episodes [..., E] of a lifetime.
+    """Returns the mean return [...] of the last quarter, rounded up, of the episodes [..., E] of a lifetime.
 
     Example:
       >>> float(final_performance(np.array([0.0, 0.0, 0.0, 1.0, 2.0])))  # 5 / 4 episodes, so 2
@@ -127,25 +127,25 @@ def adaptation_length(
     scale: float | None = None,
     noise: np.ndarray | float = 0.0,
 ) -> float:
-    """Environment steps after which an adaptation curve stays at its asymptote.
+    """Returns the environment steps after which an adaptation curve stays at its asymptote.
 
     With y_e the mean return of episode e, n_e the steps spent in the task before it, and a = ``final_performance(y)``,
 
         min { n_e : |y_f - a| <= tolerance * scale + noise_f for all f >= e }.
 
-    So it is 0 for an agent that is as good as it gets in its first episode, whether it knows everything or learns nothing.
+    So it is 0 for an agent that is at its asymptote in the first episode, whether it knows the task or learns nothing.
 
     Args:
       curve: y [E].
       env_steps: n [E], not decreasing.
       tolerance: at least 0.
-      scale: what the tolerance is a fraction of; |a| by default. Give the distance of optimum and random score where both are
-        known: |a| depends on where zero is.
-      noise: half the width of the curve's interval, [E] or one number, where it is a mean over tasks: else a curve whose noise is
-        above the tolerance would never seem to settle.
+      scale: scale of the tolerance; |a| by default. Give optimum minus random score where both are known, since |a| depends on
+        the zero of the returns.
+      noise: half the width of the curve's interval, [E] or one number, if the curve is a mean over tasks. Without it, a curve
+        whose noise is above the tolerance would never seem to settle.
 
     Returns:
-      Environment steps, or NaN if the curve is outside at the last episode, so that it has not settled.
+      Environment steps, or NaN if the curve has not settled, that is, if its last episode is outside the tolerance.
 
     Example:
       >>> adaptation_length(np.array([0.0, 0.5, 0.98, 1.0]), np.array([0.0, 10.0, 20.0, 30.0]))
@@ -169,21 +169,21 @@ def interval(
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """A statistic and its percentile interval under resampling of seeds and tasks.
+    """Returns a statistic and its percentile interval under resampling of seeds and tasks.
 
-    Each resample draws S of the seeds and N of the tasks, with replacement. It is conservative: independent noise of single
-    scores is counted up to three times (Owen 2007), the variance between seeds and between tasks once.
+    Each resample draws S of the seeds and N of the tasks, with replacement. The interval is conservative: it counts the
+    independent noise of single scores up to three times (Owen 2007), and the variance between seeds and between tasks once.
 
     Args:
-      statistic: of as many arrays [S, N, ...] as there are scores.
-      scores: one array for each learner, [S, N, ...], S of its own.
-      same_tasks: the learners met the same tasks, so a resample draws these once for all of them. False for independent tasks.
-      confidence: of the interval, in (0, 1).
-      num_resamples: more make its ends less noisy.
-      seed: of the resampling.
+      statistic: function of as many arrays [S, N, ...] as there are scores.
+      scores: one array [S, N, ...] for each learner; S may differ between learners.
+      same_tasks: whether the learners were scored on the same tasks, so that a resample draws the same tasks for all of them.
+      confidence: confidence level of the interval, in (0, 1).
+      num_resamples: number of resamples; more make the ends of the interval less noisy.
+      seed: seed of the resampling.
 
     Returns:
-      The estimate. With one seed the interval tells about the sampling of tasks alone; with one score there is none.
+      The estimate. With one seed the interval covers the sampling of tasks only; with one score there is none.
 
     References:
       Agarwal et al. 2021, arXiv 2108.13264. Owen 2007, Annals of Applied Statistics 1(2).
@@ -201,7 +201,7 @@ def interval(
 
 
 def mean_interval(scores: np.ndarray, *, confidence: float = 0.95, num_resamples: int = NUM_RESAMPLES, seed: int = 0) -> Estimate:
-    """``interval`` of the mean over seeds and tasks of [S, N, ...]; quick on curves [S, N, E]: it weights, and copies nothing.
+    """``interval`` of the mean over seeds and tasks of [S, N, ...]; fast on curves [S, N, E], since it copies no scores.
 
     Example:
       >>> estimate = mean_interval(np.array([[0.0, 1.0, 2.0, 3.0]] * 3))
@@ -216,10 +216,10 @@ def mean_interval(scores: np.ndarray, *, confidence: float = 0.95, num_resamples
 
 
 def paired_difference(ours: np.ndarray, theirs: np.ndarray, *, same_tasks: bool = True, seed: int = 0) -> Estimate:
-    """Mean of ours [S, N] minus mean of theirs [S', N], with its interval.
+    """Returns the mean of ours [S, N] minus the mean of theirs [S', N], with its interval.
 
-    On the same tasks, with the same random numbers, much of what is luck or difficulty is common to both and cancels task by
-    task, so the interval is narrower than ``same_tasks=False`` makes it.
+    On the same tasks and with the same random numbers, much of the chance and the difficulty is common to both and cancels task
+    by task. So the interval is narrower than with ``same_tasks=False``.
     """
     if same_tasks:
         _check_tasks(ours, theirs)
@@ -238,14 +238,14 @@ def stratified_interval(
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """A statistic over a fixed list of benchmarks and its percentile interval under resampling of seeds in each of them.
+    """Returns a statistic over a fixed list of benchmarks and its percentile interval under resampling of seeds in each of them.
 
     Args:
       scores: [S, M], S trainings in each of M benchmarks, independent of each other.
-      statistic: of [S, M].
-      confidence: of the interval, in (0, 1).
-      num_resamples: more make its ends less noisy.
-      seed: of the resampling.
+      statistic: function of [S, M].
+      confidence: confidence level of the interval, in (0, 1).
+      num_resamples: number of resamples; more make the ends of the interval less noisy.
+      seed: seed of the resampling.
 
     Returns:
       The estimate; with one seed there is no interval.
@@ -271,7 +271,7 @@ def stratified_interval(
 def _resamples(
     scores: Sequence[np.ndarray], same_tasks: bool, num_resamples: int, seed: int
 ) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
-    """Returns the (seeds [S], tasks [N]) that each resample draws for each of the arrays."""
+    """Yields the (seeds [S], tasks [N]) that each resample draws for each of the arrays."""
     rng = np.random.default_rng(seed)
 
     def draw(number: int) -> np.ndarray:

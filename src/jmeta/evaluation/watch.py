@@ -1,4 +1,4 @@
-"""Watching an agent live: a GIF of one lifetime, its first episode beside its last."""
+"""Draws one lifetime of an agent as a GIF, its first episode beside its last."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,25 +23,25 @@ MAX_FRAMES, FRAMES_PER_SECOND, FRAMES_AT_THE_END = 60, 8, 12
 def watch(
     inner: InnerLearner, tasks: TaskDistribution, theta: Theta, key: jax.Array | int, *, protocol: Protocol, out: Path
 ) -> Path:
-    """Lives one lifetime in one task and draws its first stream as ``tasks.render`` does, step by step.
+    """Rolls out one lifetime in one task and draws its first stream step by step with ``tasks.render``.
 
-    That stream takes the most likely action at every step, and the others sample theirs, so that it shows what was learned from
-    all of them. Two panels: the first episode, before any adaptation, and the last, after all of it. Where an episode is one
+    The first stream takes the most likely action at every step and the others sample theirs, so it shows what was learned from
+    all of them. Two panels show the first episode, before any adaptation, and the last, after all of it. Where an episode is one
     step, as in bandits, a single panel shows the whole lifetime.
 
     Args:
       inner: the agent.
-      tasks: which tasks.
+      tasks: the distribution to draw the task from.
       theta: its meta-parameters.
-      key: chooses the task and all that happens in it; a typed key, a raw key or a seed.
-      protocol: what a lifetime is.
-      out: the GIF.
+      key: seeds the task and all that happens in it; a typed key, a raw key or a seed.
+      protocol: the experience of the lifetime.
+      out: path of the GIF.
 
     Returns:
       The path written.
 
     Raises:
-      ValueError: if segments are no whole number of episodes, or agent, theta and tasks do not fit.
+      ValueError: if a segment is not a whole number of episodes, or agent, theta and tasks do not fit.
       TypeError: for an outer learner, or a meta-state.
       OSError: if ``out`` can't be written.
     """
@@ -79,7 +79,7 @@ def _panels(stream: Segment, horizon: int) -> dict[str, Segment]:
         return jax.tree.map(lambda x: x[segment, bounds[number] : bounds[number + 1]], stream)
 
     ended = bool((stream.terminated | stream.truncated)[-1, -1])
-    finished = len(begins[-1]) - (0 if ended else 1)  # one that the lifetime's end cuts off does not show what it would earn
+    finished = len(begins[-1]) - (0 if ended else 1)  # an episode that is cut off by the lifetime's end has no full return
     return {"First episode": episode(0, 0), "Last episode": episode(-1, max(finished - 1, 0))}
 
 
@@ -88,13 +88,13 @@ class _Limits(NamedTuple):
 
     x: tuple[float, float]
     y: tuple[float, float]
-    colours: tuple[float, float] | None  # of what is coloured by value, if anything is
+    colours: tuple[float, float] | None  # of artists that are coloured by value, if there are any
 
 
 def _draw(
     figure: Figure, tasks: TaskDistribution, task: Task, panels: dict[str, Segment], step: int, limits: _Limits | None
 ) -> _Limits:
-    """One frame, the first ``step`` steps of each panel, in the given limits; returns limits that hold what every panel shows."""
+    """Draws a frame, the first ``step`` steps of each panel, in the given limits; returns limits that hold all panels."""
     figure.clear()
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for panel, (title, lived) in zip(axes, panels.items(), strict=True):

@@ -21,15 +21,15 @@ from jmeta.types import PyTree
 
 
 class Checkpoints:
-    """Meta-states by outer step, in a directory.
+    """Stores meta-states by outer step in a directory.
 
     A state is stored as the bytes of all its arrays, one after the other, and beside them, as JSON, the path, dtype and shape of
     each (and the implementation of random keys) and a checksum. A write that was cut off is never seen (Orbax renames a
     checkpoint into place when it is complete), and one that was damaged later is noticed by its checksum.
 
     Args:
-      directory: where; made if missing.
-      keep: how many of the newest are kept, at least 1; None only reads, and may do so while a run writes.
+      directory: the directory; created if missing.
+      keep: number of newest checkpoints to keep, at least 1; None only reads, which is allowed while a run writes.
     """
 
     def __init__(self, directory: Path, keep: int | None):
@@ -84,14 +84,14 @@ class Checkpoints:
         """Returns when everything saved is on disk.
 
         Raises:
-          OSError: if the last one could not be written; it says which, and which is the newest that was.
+          OSError: if the last one could not be written; the message names it and the newest one on disk.
         """
         with self._explained():
             self._manager.wait_until_finished()
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Says in a sentence what could not be saved, and clears away what was half-written."""
+        """Explains in a sentence what could not be saved, and removes what was half-written."""
         try:
             yield
         except Exception as error:  # OSError, or whatever Orbax and TensorStore make of it
@@ -100,7 +100,7 @@ class Checkpoints:
                 self._manager.close()
             self._manager = self._open()
             good = self.last_step
-            kept = f"the newest one there is of step {good}" if good is not None else "there is none yet"
+            kept = f"the newest checkpoint is step {good}" if good is not None else "there is no checkpoint yet"
             raise OSError(
                 f"the checkpoint of step {step} could not be saved in {self.directory} ({_reason(error)}): {kept}. It needs "
                 f"{size / 2**20:.1f} MiB: free some space, and continue with `jmeta resume`"
@@ -108,17 +108,17 @@ class Checkpoints:
 
     def close(self) -> None:
         """Waits, then lets go of the directory."""
-        with contextlib.suppress(OSError):  # whoever wants to know what was saved calls wait()
+        with contextlib.suppress(OSError):  # a caller that needs to know what was saved calls wait()
             self.wait()
         self._manager.close()
 
     def restore(self, template: PyTree) -> tuple[int, PyTree] | None:
-        """The newest sound checkpoint as (step, state like ``template``), or None if there is none at all.
+        """Returns the newest intact checkpoint as (step, state like ``template``), or None if there is none at all.
 
-        Damaged ones are passed over with a warning each, and moved to ``damaged/`` beside the checkpoints unless this only reads.
+        Damaged ones are skipped with a warning each, and moved to ``damaged/`` beside the checkpoints unless this only reads.
 
         Raises:
-          ValueError: if a sound checkpoint does not fit the template: it belongs to another learner.
+          ValueError: if an intact checkpoint does not fit the template: it belongs to another learner.
           OSError: if there are or were checkpoints and all of them are damaged.
         """
         steps = sorted(self._manager.all_steps(), reverse=True)
@@ -133,13 +133,13 @@ class Checkpoints:
         if steps or self._damaged.is_dir():
             where = self._damaged if self._damaged.is_dir() else self.directory
             raise OSError(
-                f"all checkpoints of this run are damaged (they are in {where}): put a sound copy into {self.directory}, "
+                f"all checkpoints of this run are damaged (they are in {where}): put an intact copy into {self.directory}, "
                 "or start a new run in another directory"
             )
         return None
 
     def restore_step(self, template: PyTree, step: int) -> tuple[int, PyTree]:
-        """The checkpoint of that step, like ``restore``.
+        """Returns the checkpoint of that step, like ``restore``.
 
         Raises:
           ValueError: if there is none, or it does not fit the template.
@@ -157,10 +157,10 @@ class Checkpoints:
         return step, from_arrays(arrays, template, implementations)
 
     def _read(self, step: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-        """Arrays, and the implementation of those that are random keys (not recorded by jmeta 0.1)."""
+        """Returns arrays, and the implementation of those that are random keys (not recorded by jmeta 0.1)."""
         args = ocp.args.Composite(state=ocp.args.PyTreeRestore(), layout=ocp.args.JsonRestore())
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Orbax would like to be told the sharding; this is a plain array
+            warnings.simplefilter("ignore")  # Orbax warns that no sharding is given; this is a plain array
             restored = self._manager.restore(step, args=args)
         content, layout = np.asarray(restored["state"]["bytes"]), restored["layout"]["arrays"]
         if checksum(layout, content.tobytes()) != restored["layout"]["checksum"]:
@@ -187,7 +187,7 @@ class Checkpoints:
 
 
 def _reason(error: BaseException) -> str:
-    """An error in a line."""
+    """Returns the message of an error in one line."""
     seen: BaseException | None = error
     while seen is not None:
         if "No space left" in str(seen):
@@ -197,7 +197,7 @@ def _reason(error: BaseException) -> str:
 
 
 def to_arrays(state: PyTree) -> dict[str, np.ndarray]:
-    """A flat dictionary from path to array, copied to the host; random keys as their data."""
+    """Returns a flat dictionary from path to array, copied to the host, with random keys as their data."""
     return {_name(path): np.array(_data(leaf)) for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
 
 
@@ -211,10 +211,10 @@ def from_arrays(arrays: dict[str, np.ndarray], template: PyTree, implementations
     """The inverse of ``to_arrays``, into the structure of ``template`` (arrays or their shapes).
 
     Args:
-      arrays: by path.
-      template: what the state looks like.
-      implementations: of random keys, by path; the template's where it is not given. A key stays what it was,
-        whatever JAX's default implementation is now.
+      arrays: arrays by path.
+      template: a state of the same structure, or its shapes.
+      implementations: implementation of each random key by path, the template's by default. So a key keeps its
+        implementation even if JAX's default has changed.
 
     Raises:
       ValueError: if a path, shape or dtype is not the template's.
@@ -241,12 +241,12 @@ def from_arrays(arrays: dict[str, np.ndarray], template: PyTree, implementations
 
 
 def checksum(layout: list[Any], content: bytes) -> int:
-    """CRC-32 of the content and of what it means."""
+    """Returns the CRC-32 of the layout and the content."""
     return zlib.crc32(content, zlib.crc32(json.dumps(layout).encode()))
 
 
 def num_bytes(state: PyTree) -> int:
-    """Size of a state on disk, about."""
+    """Returns the approximate size of a state on disk, in bytes."""
     sizes: list[Any] = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(_plain, state))]
     return int(sum(sizes))
 

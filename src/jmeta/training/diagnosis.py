@@ -1,4 +1,4 @@
-"""Why a training went non-finite: the first of theta, observations and rewards that is to blame."""
+"""Finds why a training became non-finite: the first non-finite value in theta, observations and rewards."""
 
 from typing import Any
 
@@ -10,23 +10,23 @@ from jmeta.lifetime import live_in_new_task
 from jmeta.outer.base import OuterLearner
 from jmeta.types import Theta
 
-NUM_TASKS = 256  # lived in to look for a cause, at least
+NUM_TASKS = 256  # tasks to roll out in when looking for a cause
 
 
 def first_cause(outer: OuterLearner, theta: Theta, key: jax.Array) -> str | None:
-    """Says what was not finite before any learning; None if it can't be found.
+    """Returns a description of the non-finite input of learning, or None if none is found.
 
-    Lives lifetimes in tasks drawn for the purpose, under the meta-parameters of the last steps that were sound, and looks at what
-    the environment gave.
+    Rolls out lifetimes in newly drawn tasks, under the meta-parameters of the last finite steps, and checks the observations and
+    rewards of the environment.
 
     Args:
       outer: the learner.
       theta: its meta-parameters before the outer step that failed, or a few steps earlier.
-      key: draws tasks and what happens in them.
+      key: seeds the tasks and the rollouts.
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(theta):
         if jnp.issubdtype(leaf.dtype, jnp.inexact) and not bool(jnp.isfinite(leaf).all()):
-            return f"theta ({jax.tree_util.keystr(path, simple=True, separator='.')}) was not finite any more before that step"
+            return f"theta ({jax.tree_util.keystr(path, simple=True, separator='.')}) was already not finite before that step"
 
     def look(key: jax.Array) -> Any:
         task, (segments, _) = live_in_new_task(outer.inner, outer.tasks, theta, key, protocol=outer.protocol)

@@ -1,13 +1,13 @@
-"""Run directories that an earlier jmeta wrote, read as if they were written now.
+"""Converts run directories of an earlier jmeta to the present format when they are read.
 
-Format 2 has the field's standard names for settings and for parts of the meta-state that had names of their own in format 1.
+Format 2 renames settings and parts of the meta-state of format 1 to the field's standard terms.
 """
 
 import re
 from typing import Any
 
 FORMAT = 2
-"""What runs are written in."""
+"""Format in which runs are written."""
 
 SETTINGS = {
     "adapt_slow_rate": "adapt_target_update_rate",
@@ -19,7 +19,7 @@ SETTINGS = {
     "smoothing": "target_policy_noise",
     "trace": "gae_lambda",
 }
-"""Settings of format 1, and what they are called now."""
+"""Present names of the settings of format 1."""
 
 _PATHS = (
     (re.compile(r"^extra\.slow\b"), "extra.target_parameters"),
@@ -29,7 +29,7 @@ _PATHS = (
 
 
 def upgrade_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Returns a checked config.json with the settings of its recipe and its learner called what they are called now."""
+    """Returns a checked config.json with the present names for the settings of its recipe and its learner."""
     if config["format"] >= FORMAT:
         return config
     upgraded = config | {"format": FORMAT, "learner": _renamed(config["learner"])}

@@ -47,7 +47,7 @@ class JsonLines(Logger):
             raise OSError(f"metrics up to outer step {step} could not be written to {self._path} ({error.strerror})") from error
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):  # told of by write()
+        with contextlib.suppress(OSError):  # write() reports it
             self._file.close()
 
 
@@ -57,12 +57,12 @@ class TensorBoard(Logger):
     def __init__(self, path: Path, purge_step: int):
         from tensorboardX import SummaryWriter
 
-        # A thread writes, and flush() does not wait for it: its own rhythm is what counts. And each resume has a name, or two
+        # A thread writes, and flush() does not wait for it, so flush_secs is short. Each resume has its own file name, since two
         # within a second would share a file.
         suffix = f".from-step-{purge_step}"
         self._writer = SummaryWriter(str(path), purge_step=purge_step, flush_secs=1, filename_suffix=suffix)
         self._path, self._problem = path, ""
-        # An error would end the thread, and whoever writes then waits for it for ever.
+        # An error would end the thread, and later writes would wait for it for ever.
         events = self._writer.file_writer.event_writer._ev_writer
         for name in ("write_event", "flush", "close"):
             setattr(events, name, self._noting(getattr(events, name)))
@@ -93,7 +93,7 @@ class WeightsAndBiases(Logger):
     Args:
       project: name of the W&B project.
       config: the run's configuration.
-      run_id: of the W&B run; a resume with the same one goes on with its curves.
+      run_id: id of the W&B run; a resume with the same id continues its curves.
     """
 
     def __init__(self, project: str, config: dict[str, Any], run_id: str | None = None):

@@ -30,10 +30,10 @@ from jmeta.training.run_directory import Recipe, RunDirectory, describe, differe
 from jmeta.training.supervision import Supervision, supervised
 from jmeta.types import MetaState, PyTree, Theta
 
-SECONDS_PER_CHUNK = 1.0  # how often metrics, signals and the progress bar are attended to
+SECONDS_PER_CHUNK = 1.0  # target duration of a chunk; metrics, signals and progress are handled after each
 MAX_CHUNK = 256  # outer steps
 MAX_STEPS = 2**31 - 2  # steps are counted in 32 bits
-GIVEN = "given"  # in config.json, where a run did not begin with a fresh theta
+GIVEN = "given"  # value of "theta" in config.json if the run began with a given theta
 
 
 class NonFiniteError(FloatingPointError):
@@ -43,7 +43,7 @@ class NonFiniteError(FloatingPointError):
       step: the outer step, counted from 1.
       metric: the first metric that was not finite.
       last_good_step: the newest checkpoint, or None.
-      cause: what was found to be wrong before any learning (theta, an observation, a reward), or None.
+      cause: the non-finite input of learning that was found (theta, an observation, a reward), or None.
     """
 
     def __init__(self, step: int, metric: str, value: float, last_good_step: int | None, where: str, cause: str | None = None):
@@ -65,8 +65,8 @@ class TrainResult:
 
     Attributes:
       state: the meta-state after the last step.
-      theta: what is shipped, ``outer.deploy(state)``.
-      step: outer steps taken in all.
+      theta: the deployed meta-parameters, ``outer.deploy(state)``.
+      step: total number of outer steps taken.
       metrics: name to values [steps taken in this call], for plots.
       interrupted_by: the signal that ended training early, or None.
       compile_seconds: time spent tracing and compiling.
@@ -104,32 +104,32 @@ def train(
     continues bit for bit as if it had never stopped (on the same machine and number of devices).
 
     Args:
-      outer: what to train.
-      key: seeds the run, its initial theta too; a typed key, a raw key or a seed.
-      num_steps: outer steps in all, those before a resume included.
+      outer: the outer learner to train.
+      key: seeds the run, including the initial theta; a typed key, a raw key or a seed.
+      num_steps: total number of outer steps, including those before a resume.
       out: run directory for metrics, checkpoints and configuration; nothing is written without one.
-      resume: continue the run in ``out`` from its newest sound checkpoint. The learner must be the same but for ``anneal_steps``.
+      resume: continue the run in ``out`` from its newest intact checkpoint. Of the learner, only ``anneal_steps`` may differ.
       num_devices: how many local devices to use; all by default.
       checkpoint_every: outer steps between checkpoints; one is also written at the end and on interruption.
       keep: how many checkpoints are kept.
-      continue_without_checkpoints: where a checkpoint or metrics can't be written, because the disk is full say, warn and go on
-        instead of ending the run.
+      continue_without_checkpoints: if a checkpoint or metrics can't be written, for example because the disk is full, warn and
+        continue instead of ending the run.
       wandb_project: also log to this Weights & Biases project.
       progress: show progress on standard error.
-      theta: meta-parameters to begin with, of ``restore(...)[1].theta`` say, instead of fresh ones; everything else begins anew.
+      theta: initial meta-parameters, such as ``restore(...)[1].theta``; the rest of the state is initialised as usual.
       recipe: how the command line built ``outer``, recorded so that it can build it again.
       options: the command line's options of this call, recorded for its ``resume``.
 
     Returns:
       The trained state. Ctrl-C or SIGTERM end training early with a checkpoint; ``interrupted_by`` then names the signal. A
-      second one stops at once, and ends the process after five seconds where it does not. A run that is at ``num_steps`` already
-      is returned as it is, and nothing is compiled.
+      second signal stops training at once; if that fails, it ends the process after five seconds. A run that has already
+      reached ``num_steps`` is returned as it is, and nothing is compiled.
 
     Raises:
-      TypeError: for what is no outer learner, no key or no number.
+      TypeError: if an argument is not an outer learner, a key or a number.
       ValueError: for settings that can't work, or a resume with another configuration, before anything is compiled.
-      FileExistsError: if ``out`` holds something already and ``resume`` is not set. (A start that trained nothing does not count:
-        where it failed its directory is removed, and where it was killed the next one takes its place.)
+      FileExistsError: if ``out`` is not empty and ``resume`` is not set. (A start that trained nothing does not count: its
+        directory is removed if it failed, and replaced by the next start if it was killed.)
       NonFiniteError: if a metric becomes NaN or infinite.
       OSError: if ``out`` can't be written.
     """
@@ -146,9 +146,9 @@ def train(
     if resume and out is None:
         raise ValueError("resume=True needs out=DIR, the run to continue")
     if resume and theta is not None:
-        raise ValueError("theta is what a new run begins with: leave it out, or resume=True")
+        raise ValueError("theta initialises a new run, so resume=True does not take one: leave out theta or resume")
     if num_steps > MAX_STEPS:
-        raise ValueError(f"num_steps={num_steps}: at most {MAX_STEPS}, which steps are counted in")
+        raise ValueError(f"num_steps={num_steps}: give at most {MAX_STEPS}, since steps are counted in 32 bits")
     if wandb_project is not None:
         require_wandb()
     if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
@@ -157,7 +157,7 @@ def train(
         )
     if outer.tasks.split != "train":
         raise ValueError(
-            f"outer is built on the {outer.tasks.split} tasks of {type(outer.tasks).__name__}, which are there to evaluate on: "
+            f"outer is built on the {outer.tasks.split} tasks of {type(outer.tasks).__name__}, which are for evaluation: "
             "build it on tasks.train"
         )
     mesh = task_mesh(num_devices)
@@ -220,43 +220,43 @@ def train(
 
 
 def beginning_with(outer: OuterLearner, theta: Theta, key: jax.Array) -> MetaState:
-    """A fresh meta-state around given meta-parameters: what ``outer.init`` makes if the inner learner's ``init`` gives them."""
+    """Returns a fresh meta-state with given theta: what ``outer.init`` makes if the inner learner's ``init`` returns it."""
     inner = copy.copy(outer.inner)
     object.__setattr__(inner, "init", lambda key: theta)
     return outer.replace(inner=inner).init(key)  # type: ignore[attr-defined]
 
 
 def _checked_theta(outer: OuterLearner, theta: Theta, template: Theta) -> Theta:
-    """Raises ValueError unless it is of this learner's shapes and finite."""
+    """Returns theta as JAX arrays; raises ValueError unless it has this learner's shapes and is finite."""
     if isinstance(theta, MetaState):
         raise TypeError("theta is a meta-state: give its .theta")
-    name = f"theta is another agent's than {type(outer.inner).__name__}'s"
+    name = f"theta belongs to another agent than this {type(outer.inner).__name__}"
     if str(jax.tree.structure(theta)) != str(jax.tree.structure(template)):
         raise ValueError(f"{name}: it has other parts")
     for (path, leaf), like in zip(jax.tree_util.tree_leaves_with_path(theta), jax.tree.leaves(template), strict=True):
         where = jax.tree_util.keystr(path, simple=True, separator=".")
         if np.shape(leaf) != like.shape or leaf.dtype != like.dtype:
             expected = f"{like.dtype}{list(like.shape)}"
-            raise ValueError(f"{name}: {where} is {leaf.dtype}{list(np.shape(leaf))}, and {expected} there")
+            raise ValueError(f"{name}: {where} is {leaf.dtype}{list(np.shape(leaf))}, but {expected} in this agent")
         if jnp.issubdtype(leaf.dtype, jnp.inexact) and not np.isfinite(leaf).all():
-            raise ValueError(f"theta can't be begun with: {where} is not finite")
+            raise ValueError(f"theta can't be trained: {where} is not finite; give the theta of an earlier checkpoint")
     return jax.tree.map(jnp.asarray, theta)
 
 
 def annealing_note(outer: OuterLearner, num_steps: int) -> str | None:
-    """Says from which outer step on the learning rate is zero, and what to do about it; None where it is not."""
+    """Returns a warning, with the remedy, if the learning rate is zero in the last outer steps, else None."""
     anneal_steps = getattr(outer, "anneal_steps", None)
     if anneal_steps is None or num_steps <= anneal_steps:
         return None
     return (
         f"from outer step {anneal_steps + 1} on nothing is learned, since the learning rate has fallen to 0 (anneal_steps="
-        f"{anneal_steps}, num_steps={num_steps}): give anneal_steps={num_steps}; a run that exists goes on with jmeta resume DIR "
+        f"{anneal_steps}, num_steps={num_steps}): give anneal_steps={num_steps}; an existing run continues with jmeta resume DIR "
         f"--num-steps {num_steps} --anneal-steps {num_steps}, or resume=True and an outer learner with that setting"
     )
 
 
 def single_episode_note(outer: OuterLearner, theta: Theta) -> str | None:
-    """Says that memory can't help a later episode where a lifetime is a single one; None otherwise."""
+    """Returns a warning if a lifetime is a single episode, so that no later episode can use the memory, else None."""
     inner, protocol = outer.inner, outer.protocol
     if not isinstance(inner, InContextLearner) or not jax.tree.leaves(jax.eval_shape(inner.initial_memory, theta)):
         return None
@@ -289,8 +289,8 @@ class _Loop:
     supervision: Supervision
     checkpoint_every: int
     where: str
-    go_on: bool  # where nothing can be written
-    theta: Theta | None  # to begin with, where it is given
+    go_on: bool  # if a file can't be written
+    theta: Theta | None  # the initial one, if it is given
 
     def run(self, state: MetaState | None, step: int, num_steps: int) -> TrainResult:
         """Trains from a given state, or from a fresh one if that is None; memory is checked before anything is allocated."""
@@ -305,7 +305,7 @@ class _Loop:
         compile_seconds = time.perf_counter() - started
         self.report.note(f"compiled in {compile_seconds:.1f} s for {self.mesh.size} device(s)")
         if self.theta is not None:
-            self._save(step, state)  # what the run begins with can't be made again
+            self._save(step, state)  # a given theta can't be computed again
         env_steps = self.outer.num_env_steps
         history: list[dict[str, np.ndarray]] = []
         count, last_saved, seconds = 1, step, 0.0
@@ -314,7 +314,7 @@ class _Loop:
             count = min(count, MAX_CHUNK, next_save - step, num_steps - step)
             self.supervision.doing(f"outer step {step + count}", usual_seconds=seconds)
             started = time.perf_counter()
-            theta = jax.device_get(state.theta)  # of before, should a cause be looked for
+            theta = jax.device_get(state.theta)  # from before the chunk, to look for the cause of a failure
             state, buffer = chunk(state, key, jnp.int32(step), jnp.int32(count))
             metrics = {name: values[:count] for name, values in jax.device_get(buffer).items()}
             seconds = time.perf_counter() - started
@@ -349,7 +349,7 @@ class _Loop:
         return self.outer.init(key) if self.theta is None else beginning_with(self.outer, self.theta, key)
 
     def _compile(self, state: PyTree, key: jax.Array) -> Any:
-        """The program ``chunk(state, key, first_step, count)``, which takes ``count`` steps; of the state shapes are enough."""
+        """Compiles ``chunk(state, key, first_step, count)``, which takes ``count`` steps; shapes of the state are enough."""
         step = jax.jit(self.outer.step)  # traced once, though it is named twice below
         _, metrics = jax.eval_shape(step, state, key)
 
@@ -373,7 +373,7 @@ class _Loop:
         metric = min(bad, key=lambda name: bad[name])
         last_good = None
         if self.checkpoints is not None:
-            with contextlib.suppress(OSError):  # the metric is what is to be told of
+            with contextlib.suppress(OSError):  # the metric is reported instead
                 self.checkpoints.wait()
             last_good = self.checkpoints.last_step
         failed, value = step + bad[metric], float(metrics[metric][bad[metric]])
@@ -390,7 +390,7 @@ class _Loop:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """Makes a warning of what can't be written, if that was asked for."""
+        """Turns an OSError into a warning, if that was asked for."""
         try:
             yield
         except OSError as error:
@@ -401,7 +401,7 @@ class _Loop:
 
 @contextlib.contextmanager
 def _opened(run: RunDirectory, config: dict[str, Any], *, resume: bool, bytes_needed: int) -> Iterator[None]:
-    """A new run directory, or one that continues the same run; no other process trains in it meanwhile."""
+    """Opens a new run directory, or that of the run to continue, and keeps other processes from training in it."""
     if not resume:
         with run.new(config, bytes_needed=bytes_needed):
             yield
@@ -411,7 +411,7 @@ def _opened(run: RunDirectory, config: dict[str, Any], *, resume: bool, bytes_ne
     changed = [
         line
         for line in differences({k: old[k] for k in decisive}, {k: config[k] for k in decisive})
-        if not line.startswith("learner.anneal_steps: ")  # how fast rates fall from here on
+        if not line.startswith("learner.anneal_steps: ")  # the schedule may change on a resume
     ]
     if changed:
         raise ValueError(
@@ -435,12 +435,12 @@ def _open_loggers(run: RunDirectory | None, first_step: int, wandb_project: str 
 
 
 def restore(outer: OuterLearner, out: str | os.PathLike[str], *, step: int | None = None) -> tuple[int, MetaState]:
-    """A checkpoint of a run: (outer step, meta-state). It changes nothing, so the run may still be under way.
+    """Returns a checkpoint of a run as (outer step, meta-state). It changes nothing, so the run may still be under way.
 
     Args:
       outer: the learner of that run.
       out: its directory.
-      step: outer step of the checkpoint; the newest sound one by default.
+      step: outer step of the checkpoint; the newest intact one by default.
 
     Raises:
       FileNotFoundError: if there is no run or no checkpoint.
@@ -464,7 +464,7 @@ def _check_agent_of(run: RunDirectory, outer: OuterLearner) -> None:
     """Raises ValueError if the run trained another kind of agent, or on another kind of tasks, though all shapes may agree."""
 
     def said(learner: dict[str, Any], needs_inner: bool) -> str:
-        while isinstance(learner.get("learner"), dict):  # what an outer learner that wraps another one trains
+        while isinstance(learner.get("learner"), dict):  # an outer learner that wraps another one
             learner = learner["learner"]
         inner, tasks = (learner.get(name) for name in ("inner", "tasks"))
         if not isinstance(tasks, dict) or (needs_inner and not isinstance(inner, dict)):

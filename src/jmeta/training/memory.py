@@ -1,4 +1,4 @@
-"""Memory: what an outer step will need, by XLA's own account, and whether the devices have it."""
+"""Memory: estimates what an outer step needs with XLA's own analysis, and checks whether the devices have it."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 class MemoryNeed(NamedTuple):
     """Bytes on each device."""
 
-    arguments: int  # the state that goes in, and what comes out in its place
+    arguments: int  # inputs and outputs, once where they share a buffer
     temporary: int  # while the program runs
 
     @property
@@ -29,7 +29,7 @@ def memory_estimate(outer: OuterLearner, *, num_devices: int | None = None) -> M
 
     Args:
       outer: the learner.
-      num_devices: local devices to spread tasks over; all by default.
+      num_devices: number of local devices to spread the tasks over; all by default.
 
     Example:
       >>> import jmeta
@@ -70,7 +70,7 @@ def check_program(what: str, compiled: Any, devices: list[jax.Device], remedy: s
 
 
 def host_memory() -> int:
-    """Bytes that this process may use."""
+    """Returns the bytes that this process may use."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.exists() else "max"
     return physical if limit == "max" else min(physical, int(limit))

@@ -1,6 +1,6 @@
-"""Placement of a state: programs are compiled for its shapes, and it is made shard by shard on its devices.
+"""Placement of a state: programs are compiled for its shapes, and each shard is created on its own device.
 
-So memory can be checked before any of it is taken, and no device ever holds what belongs to another.
+So memory can be checked before it is allocated, and no device ever holds the shards of another.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Made = TypeVar("Made")
 
 
 def shapes_on(layout: PyTree, tree: PyTree) -> PyTree:
-    """Shapes of a tree of arrays, or of shapes, with where they are to lie: shardings ``layout`` are a prefix of it."""
+    """Returns the shapes of a tree of arrays or shapes with the shardings ``layout``, which are a prefix of the tree."""
 
     def on(sharding: jax.sharding.Sharding, part: PyTree) -> PyTree:
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), part)
@@ -24,14 +24,14 @@ def shapes_on(layout: PyTree, tree: PyTree) -> PyTree:
 
 
 def made_on(layout: PyTree, make: Callable[..., Made], *args: Any) -> Made:
-    """``make(*args)`` with each array made where it is to lie. No two share a buffer, so the whole can be donated."""
+    """Returns ``make(*args)`` with each array created in its sharding. No two share a buffer, so the result can be donated."""
     return jax.jit(lambda *args: jax.tree.map(jnp.copy, make(*args)), out_shardings=layout)(*args)
 
 
 def moved_to(layout: PyTree, tree: Made) -> Made:
-    """A copy of a tree that exists, such as one read from a file, where it is to lie. It shares no buffer with the original.
+    """Returns a copy of a tree, such as one read from a file, in the given shardings. It shares no buffer with the original.
 
-    It goes leaf by leaf, so no more than one is there twice. ``device_put`` alone would hold on to a NumPy array's own memory.
+    Leaves are copied one by one, so at most one exists twice. ``device_put`` alone would keep using a NumPy array's memory.
     """
 
     def move(sharding: jax.sharding.Sharding, part: PyTree) -> PyTree:

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 SECONDS_BETWEEN_LINES = 20.0
-SECONDS_OF_SPEED = 600.0  # the time left is judged by these last seconds; must hold two outer steps
+SECONDS_OF_SPEED = 600.0  # window of the estimate of the time left; must hold two outer steps
 
 
 class _StepsPerSecond(ProgressColumn):
@@ -22,11 +22,11 @@ class ProgressReport:
     """Shows steps, environment steps per second, return before and after adaptation, and the time left.
 
     Args:
-      first_step: where this run begins, more than 0 when it was resumed.
-      num_steps: where it ends.
+      first_step: outer step at which this training begins, above 0 for a resumed run.
+      num_steps: outer step at which it ends.
       env_steps_per_step: environment steps of one outer step.
       enabled: False shows nothing.
-      console: where to; standard error by default.
+      console: the console to write to; standard error by default.
     """
 
     def __init__(
@@ -61,16 +61,16 @@ class ProgressReport:
         self._bar.stop()
 
     def note(self, message: str) -> None:
-        """Says something once."""
+        """Prints a message, if progress is shown."""
         if self._enabled:
             self._console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def warn(self, message: str) -> None:
-        """Says something even where progress is not shown."""
+        """Prints a message even if progress is not shown."""
         self._console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def update(self, step: int, seconds: float, metrics: dict[str, np.ndarray]) -> None:
-        """A chunk that ended at ``step`` took ``seconds``."""
+        """Reports a chunk that ended at ``step`` and took ``seconds``."""
         count = len(metrics["return/after"])
         speed = count * self._env_steps_per_step / seconds
         before, after = (f"{metrics[name].mean():.3g}" for name in ("return/before", "return/after"))

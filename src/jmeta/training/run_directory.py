@@ -1,4 +1,4 @@
-"""A run directory: everything a training run leaves behind, and enough to explain and continue it.
+"""A run directory holds everything that a training run writes, enough to explain and continue it.
 
 ::
 
@@ -53,14 +53,14 @@ CONFIG: dict[str, Any] = {
     "theta": str,
     "wandb_id": str,
 }
-"""What config.json holds, by key."""
+"""Types of the entries of config.json, by key."""
 REQUIRED = {"recipe", "options", "learner", "key"}
 PACKAGES = ("jmeta", "jax", "jaxlib", "flax", "optax", "gymnax", "numpyro", "orbax-checkpoint", "numpy")
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Recipe to build a learner again: names and settings of algorithm and task, or ``module:name`` for one's own."""
+    """Recipe to build a learner again: names (``module:name`` for the user's own) and settings of algorithm and task."""
 
     algorithm: str
     algorithm_fields: dict[str, Any]
@@ -92,7 +92,7 @@ class RunDirectory:
         Raises:
           FileExistsError: if there is something there already; it is left alone.
           ValueError: if another process is about to train here.
-          OSError: without permission or space, before any time is spent.
+          OSError: if permission or space is missing.
         """
         self._check_free()
         made = [path for path in (self.path, *self.path.parents) if not path.exists()]
@@ -118,7 +118,7 @@ class RunDirectory:
                     raise
         except BaseException:
             for path in made:
-                with contextlib.suppress(OSError):  # it is not empty, so somebody needs it
+                with contextlib.suppress(OSError):  # not empty, so it is in use
                     path.rmdir()
             raise
 
@@ -135,7 +135,7 @@ class RunDirectory:
         return [self.config_file, temporary, self.metrics_file, self.tensorboard, self.checkpoints]
 
     def _check_free(self) -> None:
-        """Raises FileExistsError if there is anything here but a start at which nothing was trained."""
+        """Raises FileExistsError if the directory holds anything but the files of a start that trained nothing."""
         if not self.path.exists():
             return
         found = set(self.path.iterdir()) if self.path.is_dir() else {self.path}
@@ -146,7 +146,7 @@ class RunDirectory:
         )
 
     def _clear(self) -> None:
-        """Removes what a start left that trained nothing."""
+        """Removes the files of a start that trained nothing."""
         for path in self._leavings:
             if path.is_dir():
                 shutil.rmtree(path)
@@ -155,7 +155,7 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keeps a second process from training here too. A process that dies lets go.
+        """Keeps a second process from training here. The lock is released if the process dies.
 
         Raises:
           ValueError: if another process is training here.
@@ -176,13 +176,13 @@ class RunDirectory:
             )
 
     def write_config(self, config: dict[str, Any]) -> None:
-        """Replaces config.json in one move, so that it is never half-written."""
+        """Replaces config.json atomically, so that it is never half-written."""
         temporary = self.config_file.with_suffix(".tmp")
         temporary.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
         temporary.replace(self.config_file)
 
     def read_config(self) -> dict[str, Any]:
-        """The configuration.
+        """Returns the configuration.
 
         Raises:
           FileNotFoundError: if this is no run directory.
@@ -208,18 +208,18 @@ class RunDirectory:
         return upgrade_config(config)
 
     def damaged_config(self, reason: str) -> ValueError:
-        """The error to raise where config.json says what can't be."""
+        """Returns the error to raise for an invalid config.json."""
         return ValueError(f"{self.config_file} is damaged ({reason}): restore it from a copy")
 
     def record_resume(self, options: dict[str, Any] | None, config: dict[str, Any]) -> None:
-        """Notes with which versions and settings a run goes on, and the command line's options for the next ``jmeta resume``."""
+        """Records the versions and settings of a resume, and the command line's options for the next ``jmeta resume``."""
         old = self.read_config()
         resumed_with = [*old.get("resumed_with", []), versions()]
         now = {"learner": config["learner"], "recipe": config["recipe"] or old["recipe"]}
         self.write_config(old | now | {"options": options or old["options"], "resumed_with": resumed_with})
 
     def wandb_id(self) -> str:
-        """The id of this run's run in Weights & Biases, the same whenever it goes on."""
+        """Returns the id of this run in Weights & Biases, which a resume does not change."""
         config = self.read_config()
         if "wandb_id" not in config:
             config["wandb_id"] = secrets.token_hex(4)
@@ -227,16 +227,16 @@ class RunDirectory:
         return str(config["wandb_id"])
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The whole lines of metrics.jsonl by step, each step once; a last line cut short by a kill is left out.
+        """Returns the complete lines of metrics.jsonl by step, each step once; a last line cut short by a kill is left out.
 
-        Lines that are damaged, steps that are there twice (the later line counts) and steps that are missing are told of in a
-        RuntimeWarning each. Nothing is changed on disk.
+        A RuntimeWarning each reports damaged lines, repeated steps (the later line counts) and missing steps. Nothing is changed
+        on disk.
         """
         lines = self._scan_metrics()
         return [lines.whole[step][1] for step in sorted(lines.whole)]
 
     def forget_metrics_after(self, step: int) -> None:
-        """Drops the lines of steps that will be taken again, and sets damaged lines aside, in metrics.damaged.jsonl."""
+        """Drops the lines of the steps after ``step``, and moves damaged lines to metrics.damaged.jsonl."""
         lines = self._scan_metrics()
         if lines.damaged:
             with self.damaged_metrics.open("ab") as file:
@@ -280,7 +280,7 @@ class _MetricLines(NamedTuple):
 
 
 def _metric_row(line: bytes) -> dict[str, Any] | None:
-    """A line of metrics.jsonl; None unless it is an object with a step."""
+    """Returns a line of metrics.jsonl, or None unless it is an object with a step."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -313,7 +313,7 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
 
 
 def describe(thing: Any) -> Any:
-    """A learner as JSON: names, numbers and lists. Two learners that describe alike compute alike."""
+    """Returns a learner as JSON: names, numbers and lists. Learners with equal descriptions compute the same."""
     if isinstance(thing, OuterLearner):
         template = jax.eval_shape(thing.init, jax.random.key(0))
         described = _describe_fields(thing)
@@ -349,18 +349,18 @@ def _describe_fields(thing: Any) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Python and the packages that results depend on."""
+    """Returns the versions of Python and of the packages that results depend on."""
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def device() -> str:
-    """The devices in use, "2 x cpu"."""
+    """Returns the devices in use, such as "2 x cpu"."""
     devices = jax.local_devices()
     return f"{len(devices)} x {devices[0].device_kind}"
 
 
 def git_commit() -> str | None:
-    """The commit of the source tree that jmeta runs from, "-dirty" if changed; None outside a checkout."""
+    """Returns the commit of the source tree that jmeta runs from, with "-dirty" if changed; None outside a checkout."""
     package = Path(__file__).parents[1]
     try:
         run = functools.partial(subprocess.run, cwd=package, capture_output=True, text=True, check=True, timeout=10)

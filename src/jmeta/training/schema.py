@@ -47,13 +47,13 @@ def say_type(annotation: Any) -> str:
 
 
 def misfit(table: Any, annotations: dict[str, Any], required: set[str], path: str = "") -> str | None:
-    """The first thing that is wrong with a JSON object, in words, or None.
+    """Returns the first error of a JSON object in words, or None.
 
     Args:
-      table: whatever was read.
+      table: the value that was read.
       annotations: types by key; other keys pass.
       required: keys that must be there.
-      path: where the object is, "recipe." say.
+      path: path of the object, such as "recipe.".
     """
     if not isinstance(table, dict):
         return f"{path.rstrip('.') or 'it'} is no object"

@@ -1,7 +1,7 @@
-"""Supervision of a training: signals that ask it to stop, and a word on standard error where it makes no progress.
+"""Supervision of a training: handles signals that ask it to stop, and warns on standard error if it makes no progress.
 
 Python runs its signal handlers between two instructions of the main thread. While the main thread waits for XLA there are none,
-so a thread of its own listens here too: it says at once that a signal has arrived, and ends the process where a second one can't.
+so a second thread listens too. It reports a signal at once, and ends the process if a second signal does not do so.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ class Supervision:
     """State of a supervised run: the current activity, its start, and the signals that have arrived.
 
     Attributes:
-      caught: names of SIGINT and SIGTERM, in order of arrival. Whoever trains ends after the step under way if it is not empty.
+      caught: names of SIGINT and SIGTERM, in order of arrival. Training ends after the current chunk if it is not empty.
     """
 
     def __init__(self, say: Callable[[str], None]):
@@ -39,11 +39,11 @@ class Supervision:
         self.doing("starting")
 
     def doing(self, what: str, usual_seconds: float = 0.0) -> None:
-        """Notes what begins now, "compiling" say, which is a sign of life too.
+        """Records the activity that begins now, such as "compiling". This counts as progress.
 
         Args:
           what: completes the sentence "stopping after ...".
-          usual_seconds: how long the like took before; a warning comes after ten times as long at the earliest.
+          usual_seconds: duration of such an activity before; a warning comes after ten times as long at the earliest.
         """
         self._what, self._since, self._cpu = what, time.monotonic(), time.process_time()
         self._warn_after = max(SECONDS_WITHOUT_PROGRESS, 10.0 * usual_seconds)
@@ -76,7 +76,7 @@ class Supervision:
     def _arrived(self, number: int) -> None:
         self._numbers.append(number)
         if len(self._numbers) == 1:
-            self._say(f"{signal.Signals(number).name}: stopping after {self._what}; once more ends it at once")
+            self._say(f"{signal.Signals(number).name}: stopping after {self._what}; a second signal stops it at once")
         elif len(self._numbers) == 2:
             self._die_at = time.monotonic() + SECONDS_OF_GRACE
 
@@ -87,21 +87,21 @@ class Supervision:
         self._warn_after = 2.0 * passed
         self._say(
             f"no progress for {passed:.0f} s, in which this process used {time.process_time() - self._cpu:.0f} s of CPU time; "
-            f"under way is {self._what}. If it uses no CPU and no accelerator it hangs: two Ctrl-C or SIGTERM end it"
+            f"the current activity is {self._what}. If it uses no CPU and no accelerator it hangs: two Ctrl-C or SIGTERM end it"
         )
 
 
 @contextlib.contextmanager
 def supervised(say: Callable[[str], None] | None = None) -> Iterator[Supervision]:
-    """Collects SIGINT and SIGTERM instead of dying of them, and warns where nothing moves.
+    """Collects SIGINT and SIGTERM instead of ending the process, and warns if there is no progress.
 
-    The first signal is acknowledged and noted in ``caught``. A second one raises KeyboardInterrupt (SIGINT) or SystemExit
+    The first signal is reported and recorded in ``caught``. A second one raises KeyboardInterrupt (SIGINT) or SystemExit
     (SIGTERM) in the main thread. Where that does not happen within five seconds, because the main thread waits for a program
-    that does not end, the process is ended with status 128 + the signal's number. (Not in a notebook's kernel, which has more
-    to lose and can be restarted.) Outside the main thread no signal can be handled, and only warnings are left.
+    that does not end, the process is ended with status 128 + the signal's number. A notebook's kernel is not ended, since
+    it can be restarted by hand. Outside the main thread no signal can be handled, so there are only warnings.
 
     Args:
-      say: where messages go; standard error by default.
+      say: called with each message; prints to standard error by default.
     """
     console = Console(stderr=True)
     supervision = Supervision(say or (lambda message: console.print(message, highlight=False, markup=False, soft_wrap=True)))
@@ -139,7 +139,7 @@ def _end_with_main_thread(number: int) -> None:
 
 
 def _end_process(number: int) -> None:
-    """Ends this process, whatever its main thread waits for, and leaves the terminal as it was."""
+    """Ends this process, whatever its main thread waits for, and restores the terminal."""
     if "ipykernel" in sys.modules:
         return
     with contextlib.suppress(OSError):
