@@ -83,7 +83,7 @@ def setting_texts(thing: Callable[..., Any], prefix: str = "--") -> dict[str, st
 def _with_range(text: str, annotation: Any) -> str:
     """Returns ``text`` with the range of an annotation in brackets, unless the text states it or the range is obvious."""
     allowed = " or ".join(dict.fromkeys(str(each).removeprefix("of ") for _, each in ranges(annotation)))
-    said = not text or allowed in ("", "finite", "at least 1") or "in [0, 1]" in text
+    said = not text or allowed in ("", "finite", "at least 1") or re.search(r"\bin [\[(][0-9]", text) is not None
     return text if said else f"{text.removesuffix('.')} ({allowed})."
 
 
