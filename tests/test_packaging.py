@@ -33,6 +33,7 @@ def test_the_wheel_has_the_package_its_type_marker_and_the_comparisons(dist: Pat
     names = zipfile.ZipFile(wheel).namelist()
     assert {"jmeta/py.typed", "jmeta/cli/main.py", *(f"jmeta/specs/{name}" for name in SPECS)} <= set(names)
     assert len(SPECS) >= 13
+    assert {f"jmeta/comparison/assets/page.{kind}" for kind in ("html", "css", "js")} <= set(names)
     modules = {str(file.relative_to(ROOT / "src")) for file in (ROOT / "src").rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == modules  # no tests, no benchmarks
 
@@ -41,7 +42,7 @@ def test_a_comparison_is_found_by_name_where_there_is_only_the_wheel(dist: Path,
     (wheel,) = dist.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     program = (
-        "from pathlib import Path; import jmeta; from jmeta.cli.compare import find_spec, read_spec; "
+        "from pathlib import Path; import jmeta; from jmeta.comparison import find_spec, read_spec; "
         "spec = find_spec(Path('first')); print(jmeta.__file__, spec, read_spec(spec).name, sep='\\n')"
     )
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}

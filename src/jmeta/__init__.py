@@ -28,6 +28,7 @@ if _is_command:
 if TYPE_CHECKING:
     from jmeta import (
         algorithms,
+        comparison,
         diagnostics,
         evaluation,
         inner,
@@ -55,6 +56,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "algorithms",
+    "comparison",
     "diagnostics",
     "evaluation",
     "inner",
@@ -91,6 +93,7 @@ __all__ = [
     "TaskDistribution",
     "algorithms",
     "as_key",
+    "comparison",
     "diagnostics",
     "evaluate",
     "evaluation",

@@ -12,8 +12,7 @@ import pytest
 
 import jmeta as package
 from jmeta.cli import compare as cli
-from jmeta.cli.compare import BASELINES, SPECS, find_spec, parse_spec, read_spec
-from jmeta.evaluation.compare import Budget, Variants
+from jmeta.comparison import BASELINES, SPECS, Budget, Variants, find_spec, parse_spec, read_spec
 from jmeta.types import Protocol
 
 FIRST = SPECS / "first.toml"

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import pytest
 
 import jmeta
+from jmeta.comparison import Cell, HandWritten
 from jmeta.evaluation.checks import check_agent
-from jmeta.evaluation.compare import Cell, HandWritten
 from jmeta.evaluation.watch import watch
 from jmeta.references import Random
 from jmeta.tasks import BernoulliBandit, GridNavi, PointNavigation, SparsePointNavigation

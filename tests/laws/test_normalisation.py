@@ -14,7 +14,8 @@ import pytest
 
 import jmeta
 from jmeta.algorithms import ALGORITHMS
-from jmeta.evaluation import compare as comparing
+from jmeta.comparison import Budget, Cell, Comparison, compare, run
+from jmeta.comparison.store import NOT_RUN
 from jmeta.inner.normalised import MEASURED, Normalised, Statistics, running_returns
 from jmeta.lifetime import live_in_new_task, replay
 from jmeta.outer.normalised import Normalising, check_scale, live_randomly
@@ -308,10 +309,10 @@ def test_observations_far_from_unit_scale_are_warned_of_where_nothing_normalises
 
 
 def test_a_comparison_warns_of_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing, "_run", lambda *_: comparing.NOT_RUN)
-    cell = comparing.Cell("far", "maml", "maml", {"": jmeta.algorithms.maml(ShiftedPoints(horizon=5), widths=(8,))})
+    monkeypatch.setattr(run, "_run", lambda *_: NOT_RUN)
+    cell = Cell("far", "maml", "maml", {"": jmeta.algorithms.maml(ShiftedPoints(horizon=5), widths=(8,))})
     with pytest.warns(UserWarning, match=r"observations of ShiftedPoints .*normalize_observations=True"):
-        comparing.compare(comparing.Comparison("far", (cell,), 1, comparing.Budget(env_steps=1)), tmp_path)
+        compare(Comparison("far", (cell,), 1, Budget(env_steps=1)), tmp_path)
 
 
 @pytest.mark.slow

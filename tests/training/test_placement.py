@@ -9,13 +9,14 @@ import pytest
 from jax.sharding import NamedSharding
 
 import jmeta
-from jmeta.evaluation import compare as comparing
+from jmeta.comparison import compare, training
+from jmeta.comparison.training import TRAININGS_LAYOUT, Trainings
 from jmeta.outer.base import STATE_LAYOUT
 from jmeta.parallel import BY_TASK, SHARED, task_mesh
 from jmeta.training import loop, memory
 from jmeta.training.placement import made_on, moved_to, shapes_on
 from jmeta.types import MetaState
-from tests.evaluation.test_compare import cell, comparison
+from tests.comparison.test_comparison import cell, comparison
 from tests.training.walk import KEY, Walk
 
 
@@ -63,11 +64,11 @@ def test_the_program_that_makes_it_makes_only_a_device_s_share() -> None:
 def test_trainings_of_a_comparison_lie_as_one_training_does() -> None:
     """Two trainings: each device has both, with half of the tasks."""
 
-    def both() -> comparing.Trainings:
+    def both() -> Trainings:
         states = jax.vmap(replay)(jax.random.split(KEY, 2))
-        return comparing.Trainings(states, jnp.zeros(2, jnp.int32), jnp.zeros(2, jnp.int32))
+        return Trainings(states, jnp.zeros(2, jnp.int32), jnp.zeros(2, jnp.int32))
 
-    trainings = made_on(on_two_devices(comparing.TRAININGS_LAYOUT), both)
+    trainings = made_on(on_two_devices(TRAININGS_LAYOUT), both)
     assert shards(trainings.state.theta) == [(2, 3), (2, 3)]
     assert shards(trainings.state.by_task[0]) == [(2, 2, 100), (2, 2, 100)]
 
@@ -79,9 +80,9 @@ def test_nothing_is_made_that_does_not_fit(tmp_path, monkeypatch) -> None:
     limit = tmp_path / "memory.max"
     limit.write_text("10\n")
     monkeypatch.setattr(memory, "CGROUP_LIMIT", limit)
-    for module in (loop, comparing):
+    for module in (loop, training):
         monkeypatch.setattr(module, "made_on", made)
     with pytest.raises(ValueError, match="an outer step does not fit"):
         jmeta.train(Walk(), KEY, 3, progress=False)
-    outcome = comparing.compare(comparison(cell()), tmp_path / "comparison")
+    outcome = compare(comparison(cell()), tmp_path / "comparison")
     assert "an outer step does not fit" in str(outcome.results[0].error)

@@ -33,7 +33,7 @@ import sys, threading, time
 import jax, jax.numpy as jnp
 import jmeta
 from jmeta import struct
-from jmeta.evaluation.compare import Budget, Cell, Comparison, compare
+from jmeta.comparison import Budget, Cell, Comparison, compare
 from jmeta.training import supervision
 from tests.training.walk import Walk
 

@@ -9,7 +9,7 @@ from typing import Any
 import docstring_parser
 
 from jmeta.algorithms import ALGORITHMS
-from jmeta.cli.compare import SPECS
+from jmeta.comparison import SPECS
 from jmeta.ranges import ranges
 from jmeta.registry import nearest, settings
 from jmeta.tasks import TASKS

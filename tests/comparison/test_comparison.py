@@ -15,12 +15,24 @@ from matplotlib.figure import Figure
 
 import jmeta
 from jmeta import struct
-from jmeta.evaluation import compare as module
-from jmeta.evaluation import report
-from jmeta.evaluation.compare import Budget, Cell, CellResult, Comparison, HandWritten, Outcome, Returns, Variants, compare
-from jmeta.evaluation.compare_summary import summarise
+from jmeta.comparison import (
+    Budget,
+    Cell,
+    CellResult,
+    Comparison,
+    HandWritten,
+    Outcome,
+    Returns,
+    Variants,
+    compare,
+    markdown,
+    report,
+    run,
+    summarise,
+    training,
+    write_report,
+)
 from jmeta.evaluation.plots import show_all_spans
-from jmeta.evaluation.report import markdown, write_report
 from jmeta.inner.base import InnerLearner
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks import BernoulliBandit, GymnaxTasks
@@ -189,7 +201,7 @@ def test_where_nothing_is_held_out_the_training_tasks_serve():
 def test_finished_cells_are_not_run_again(tmp_path, monkeypatch):
     first = compare(comparison(cell(), fixed(2)), tmp_path)
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").rglob("*")}
-    monkeypatch.setattr(module, "_train", None)
+    monkeypatch.setattr(run, "train_cell", None)
     again = compare(comparison(cell(), fixed(2)), tmp_path)
     np.testing.assert_array_equal(levels(again), levels(first))
     assert again.results[1].info == first.results[1].info
@@ -240,8 +252,8 @@ def test_what_is_trained_on_does_not_concern_hand_written_learners(tmp_path):
 
 def test_an_interrupted_cell_goes_on_where_it_was(tmp_path, monkeypatch):
     """Stopped after step 3 of 7; then it computes what it would have computed, and has nothing left to clean up."""
-    monkeypatch.setattr(module, "SECONDS_PER_CHUNK", 0.0)  # one step
-    monkeypatch.setattr(module, "SECONDS_PER_LINE", -1.0)
+    monkeypatch.setattr(training, "SECONDS_PER_CHUNK", 0.0)  # one step
+    monkeypatch.setattr(training, "SECONDS_PER_LINE", -1.0)
     said = []
 
     def interrupt(message):
@@ -283,9 +295,9 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
 
 def test_a_long_cell_is_saved_as_it_goes(tmp_path, monkeypatch):
     """A machine that dies in the middle of step 5 leaves the checkpoint of step 4."""
-    monkeypatch.setattr(module, "SECONDS_PER_CHUNK", 0.0)
-    monkeypatch.setattr(module, "SECONDS_PER_LINE", -1.0)
-    monkeypatch.setattr(module, "SECONDS_PER_CHECKPOINT", 0.0)
+    monkeypatch.setattr(training, "SECONDS_PER_CHUNK", 0.0)
+    monkeypatch.setattr(training, "SECONDS_PER_LINE", -1.0)
+    monkeypatch.setattr(training, "SECONDS_PER_CHECKPOINT", 0.0)
 
     def die(message):
         if message.endswith("outer step 4"):
@@ -649,7 +661,7 @@ def test_a_bandit(tmp_path):
     assert outcome.results[0].info["outer_steps"] == 25
     outer = build(1e-1)
     theta = jmeta.train(outer, jax.random.key(1), 25, progress=False).theta
-    key = jax.random.fold_in(jax.random.key(0), module.EVALUATION_FOLD)
+    key = jax.random.fold_in(jax.random.key(0), run.EVALUATION_FOLD)
     alone = jmeta.evaluate(outer.inner, tasks.held_out, theta, key, protocol=outer.protocol, num_tasks=200)
     # The same up to rounding, which may turn a coin here and there.
     assert np.mean(alone.episode_returns == returns.episode_returns[1, 1]) > 0.98

@@ -8,10 +8,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jmeta.evaluation.compare import Outcome
-from jmeta.evaluation.compare_summary import summarise
+from jmeta.comparison.page import page
+from jmeta.comparison.store import Outcome
+from jmeta.comparison.summary import summarise
 from jmeta.evaluation.plots import finish, save, show_all_spans
-from jmeta.evaluation.report_page import page
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Colour-blind-safe palette of Okabe and Ito (2008), without its black and yellow, which vanish on a dark or a light page."""

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from jmeta.comparison.plan import Comparison
+from jmeta.comparison.store import NOT_RUN, CellResult, Outcome, Returns
 from jmeta.evaluation import statistics
-from jmeta.evaluation.compare import NOT_RUN, CellResult, Comparison, Outcome, Returns
 from jmeta.evaluation.statistics import Estimate
 
 PROFILE_POINTS = 101

@@ -1,0 +1,144 @@
+"""Comparisons: every algorithm in every task family, from several seeds, on an equal budget and the same test tasks.
+
+A *cell* is one algorithm in one task family. Its trainings, one for each seed and each variant of a numeric setting, share one
+compiled program: learners are pytrees whose numbers are leaves, so they ``vmap``. A cell that is finished is never computed
+again. ::
+
+    DIR/cells/TASK/ALGORITHM/settings.json   its settings, written when the cell begins
+    DIR/cells/TASK/ALGORITHM/checkpoints/    removed when the cell is finished
+    DIR/cells/TASK/ALGORITHM/returns.npz     raw returns of every variant, seed, task and episode
+    DIR/cells/TASK/ALGORITHM/result.json     failures, timings, versions; written last, so its presence means finished
+"""
+
+import dataclasses
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jmeta.comparison.plan import Cell, Comparison, explain
+from jmeta.comparison.store import NOT_RUN, CellResult, Outcome, Returns, Store, replace_file
+from jmeta.comparison.training import Say, Trained, train_cell
+from jmeta.evaluation.evaluate import EVALUATION_FOLD, evaluate
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.normalised import check_scale
+from jmeta.parallel import task_mesh
+from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.training.supervision import Supervision, supervised
+
+FORMAT = 1
+
+
+def compare(
+    comparison: Comparison, out: str | Path, *, num_devices: int | None = None, say: Say = lambda message: None
+) -> Outcome:
+    """Trains and evaluates every cell that ``out`` does not hold already.
+
+    All seeds and variants of a cell train in one program; step i of seed s draws as in ``jmeta.train`` with the same seed. A
+    training that becomes non-finite is frozen and reported, and the others continue; so do other cells if one fails. The final
+    weights are evaluated with the same key in every cell, so on the same tasks and with common random numbers where possible.
+
+    Args:
+      comparison: the comparison to run.
+      out: results directory; created if missing, continued if it exists.
+      num_devices: how many local devices to use; all by default.
+      say: called with lines of progress.
+
+    Returns:
+      Results of all cells, in order. Ctrl-C or SIGTERM end it after the current chunk, with a checkpoint of the current cell; a
+      second call continues from there.
+
+    Raises:
+      ValueError: before anything is compiled: if learners can't be spread over the devices, or ``out`` holds cells made with
+        other settings.
+      OSError: if ``out`` can't be written.
+    """
+    mesh = task_mesh(num_devices)
+    stores = [Store(Path(out) / "cells" / cell.task / cell.algorithm) for cell in comparison.cells]
+    for cell, store in zip(comparison.cells, stores, strict=True):
+        if isinstance(cell.learner, OuterLearner):
+            explain(cell, partial(cell.learner.check_devices, mesh.size))
+            check_scale(cell.learner)
+        store.check(comparison.settings(cell))
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        replace_file(Path(out) / ".probe", b"")
+        (Path(out) / ".probe").unlink()
+    except OSError as error:
+        raise OSError(f"can't write to {out}: {error.strerror or error}; choose another directory") from error
+    results = []
+    with jax.set_mesh(mesh), supervised() as supervision:
+        for cell, store in zip(comparison.cells, stores, strict=True):
+            problem = None if store.finished else NOT_RUN
+            if problem and not supervision.caught:
+                problem = _run(comparison, cell, store, mesh, say, supervision)
+            results.append(CellResult(cell, *store.load(), error=problem))
+    return Outcome(comparison, tuple(results), supervision.caught[0] if supervision.caught else None)
+
+
+def _run(
+    comparison: Comparison, cell: Cell, store: Store, mesh: jax.sharding.Mesh, say: Say, supervision: Supervision
+) -> str | None:
+    """Runs a cell and stores its result; returns None, or the reason why the cell did not finish."""
+    try:
+        store.begin(comparison.settings(cell))
+        trained = train_cell(comparison, cell, store, mesh, say, supervision)
+        if trained is None:
+            return NOT_RUN
+        say(f"{cell.name}: evaluating")
+        supervision.doing(f"the evaluation of {cell.name}")
+        store.finish(*_evaluate(comparison, cell, trained))
+    except Exception as error:  # an error in one cell must not stop the others
+        message = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+        say(f"{cell.name} failed: {message}")
+        return message
+    say(f"{cell.name}: done")
+    return None
+
+
+def _evaluate(comparison: Comparison, cell: Cell, trained: Trained) -> tuple[Returns, dict[str, Any]]:
+    tasks, why_not_held_out = cell.test_tasks()
+    key = jax.random.fold_in(jax.random.key(comparison.seed), EVALUATION_FOLD)
+    num_seeds = len(trained.failures[0])
+    failed = [reason for variant in trained.failures for reason in variant]
+    thetas = trained.theta or [()] * len(failed)
+    started = time.perf_counter()
+    sound = {
+        index: evaluate(
+            learner.inner, tasks, theta, key, protocol=cell.protocol, num_tasks=comparison.num_test_tasks, progress=False
+        )
+        for index, (learner, theta, reason) in enumerate(zip(trained.learners, thetas, failed, strict=True))
+        if reason is None
+    }
+
+    def gather(field: str) -> np.ndarray:
+        rows = {index: np.asarray(getattr(result, field), np.float32) for index, result in sound.items()}
+        unknown = np.full(next(iter(rows.values())).shape if rows else (0,), np.nan, np.float32)
+        whole = np.stack([rows.get(index, unknown) for index in range(len(failed))])
+        return whole.reshape(len(cell.variants), num_seeds, *unknown.shape)
+
+    returns = Returns(**{field.name: gather(field.name) for field in dataclasses.fields(Returns)})
+    reference = tasks.reference_return(cell.protocol.num_segments * cell.protocol.segment_length)
+    info = {
+        "format": FORMAT,
+        "task": cell.task,
+        "algorithm": cell.algorithm,
+        "kind": cell.kind,
+        "variants": [{"label": v, "failures": f} for v, f in zip(cell.variants, trained.failures, strict=True)],
+        "seeds": [comparison.seed + s for s in range(num_seeds)],
+        "num_test_tasks": comparison.num_test_tasks,
+        "split": tasks.split,
+        "why_not_held_out": why_not_held_out,
+        "protocol": cell.protocol._asdict(),
+        "horizon": tasks.horizon,
+        "reference": None if reference is None else reference._asdict(),
+        **trained.info,
+        "evaluation_seconds": time.perf_counter() - started,
+        "versions": versions(),
+        "device": device(),
+        "git_commit": git_commit(),
+    }
+    return returns, info
