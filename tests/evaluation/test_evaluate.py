@@ -20,7 +20,7 @@ from jmeta.inner.base import InnerLearner
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.lifetime import live_in_new_task, most_likely
 from jmeta.networks.heads import TanhNormal
-from jmeta.outer.on_policy import lifetime_metrics
+from jmeta.outer.metrics import lifetime_metrics
 from jmeta.parallel import task_mesh
 from jmeta.references import UCB1, Random
 from jmeta.tasks import BernoulliBandit, PointNavigation, TaskDistribution

@@ -7,7 +7,7 @@ import numpyro.distributions as dist
 import pytest
 
 import jmeta
-from jmeta.inner.maml import episodic_advantages, raw_advantages
+from jmeta.objectives.advantages import episodic_advantages, raw_advantages
 from jmeta.outer.credit import EpisodeBaseline, EpisodeCritic, Exploration, LifetimeCritic, ReturnScale, SharedCritic
 from jmeta.tasks import BernoulliBandit
 from jmeta.types import Decision, Lifetime, Segment, Timestep

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from jmeta.algorithms import ALGORITHMS
-from jmeta.inner.maml import episodic_advantages
+from jmeta.objectives.advantages import episodic_advantages
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.ppo import PPO
 from jmeta.outer.promp import LEAST_COEFFICIENT

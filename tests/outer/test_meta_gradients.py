@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from jmeta import struct
-from jmeta.inner.maml import MAML, Initialisation, InnerData, Surrogate, behaviour_of, raw_advantages, spread
+from jmeta.inner.maml import MAML, Initialisation, InnerData, Surrogate, behaviour_of
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.networks import Network
 from jmeta.networks.heads import Categorical
 from jmeta.objectives import loaded_dice, low_variance_curvature, naive
+from jmeta.objectives.advantages import raw_advantages, spread
 from jmeta.outer.credit import Credit, EpisodeBaseline, Exploration
 from jmeta.outer.ppo import PPO
 from jmeta.tasks.bernoulli_bandit import BernoulliBandit, BernoulliBanditEnvironment

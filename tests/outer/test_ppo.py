@@ -10,9 +10,10 @@ import optax
 import pytest
 
 import jmeta
-from jmeta.outer.base import left_of_share, relative_weights, remaining_rate
+from jmeta.outer.base import relative_weights
 from jmeta.outer.on_policy import Experience
 from jmeta.outer.ppo import PPO
+from jmeta.outer.schedules import left_of_share, remaining_rate
 from jmeta.tasks import BernoulliBandit
 from jmeta.types import Protocol, PyTree
 

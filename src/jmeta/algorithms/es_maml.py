@@ -5,7 +5,7 @@ from typing import Literal
 from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.zero_order import EvolutionGradient, HillClimbing
-from jmeta.outer.base import check_choice
+from jmeta.outer.checks import check_choice
 from jmeta.outer.evolution import OpenAIES
 from jmeta.ranges import Count, Positive, checked
 from jmeta.tasks.base import TaskDistribution

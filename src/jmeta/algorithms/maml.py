@@ -11,7 +11,7 @@ from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import GradientDescent, transform
 from jmeta.objectives import critic_features, linear_features, loaded_dice, low_variance_curvature, naive
-from jmeta.outer.base import check_choice
+from jmeta.outer.checks import check_choice
 from jmeta.outer.credit import EpisodeBaseline, EpisodeCritic
 from jmeta.outer.ppo import PPO
 from jmeta.ranges import Count, Limit, NonNegative, Positive, Share, checked

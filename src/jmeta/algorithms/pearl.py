@@ -11,7 +11,8 @@ from jmeta.algorithms.variants import variant_of
 from jmeta.inner.pearl import PEARL
 from jmeta.inner.sac import SAC, DiscreteSAC
 from jmeta.networks import ContextEncoder, EncoderName, MeanEmbedding, ProductOfGaussians, RecurrentContext, from_nnx, make_core
-from jmeta.outer.base import OuterLearner, check_choice
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.checks import check_choice
 from jmeta.ranges import Count, Finite, NonNegative, Positive, Share
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete

@@ -9,7 +9,7 @@ from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import takes_tasks
 from jmeta.inner.rl2 import RL2, recurrent_network
 from jmeta.networks import CoreName, check_core, make_core
-from jmeta.outer.base import check_choice
+from jmeta.outer.checks import check_choice
 from jmeta.outer.credit import EpisodeCritic, LifetimeCritic
 from jmeta.outer.ppo import PPO
 from jmeta.ranges import Count, Limit, NonNegative, Positive, Share, checked

@@ -6,7 +6,8 @@ from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.rl2_es import rl2_es
 from jmeta.algorithms.variants import fields_for, variant_of
 from jmeta.outer.ask_tell import AskTell
-from jmeta.outer.base import OuterLearner, check_choice
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.checks import check_choice
 from jmeta.ranges import Count
 from jmeta.tasks.base import TaskDistribution
 

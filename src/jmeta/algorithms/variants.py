@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from jmeta.algorithms.normalisation import SETTINGS
-from jmeta.outer.base import OuterLearner, check_tasks
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.checks import check_tasks
 from jmeta.outer.ppo import PPO
 from jmeta.ranges import check_arguments
 from jmeta.tasks.base import TaskDistribution

@@ -14,7 +14,8 @@ import numpy as np
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.keys import as_key
-from jmeta.outer.base import OuterLearner, check_fit, check_protocol
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.checks import check_fit, check_protocol
 from jmeta.tasks.base import TaskDistribution
 from jmeta.training.run_directory import describe
 from jmeta.types import Protocol

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 
 from jmeta.inner.base import InnerLearner
-from jmeta.outer.base import OuterLearner, check_fit, check_tasks
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.checks import check_fit, check_tasks
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import MetaState, Theta
 

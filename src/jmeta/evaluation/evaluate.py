@@ -17,7 +17,7 @@ from jmeta.inner.base import InnerLearner
 from jmeta.keys import as_key
 from jmeta.lifetime import live_in_new_task
 from jmeta.objectives import episode_begins, finished_later, returns_by_episode
-from jmeta.outer.base import check_at_least_one, check_protocol
+from jmeta.outer.checks import check_at_least_one, check_protocol
 from jmeta.parallel import BY_TASK, num_task_devices, over_tasks, task_mesh
 from jmeta.tasks.base import TaskDistribution
 from jmeta.training.memory import GIB, check_program, host_memory

@@ -13,7 +13,7 @@ from jmeta.evaluation.checks import check_agent
 from jmeta.inner.base import InnerLearner
 from jmeta.keys import as_key
 from jmeta.lifetime import live_in_new_task
-from jmeta.outer.base import check_protocol
+from jmeta.outer.checks import check_protocol
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol, RolloutOptions, Segment, Task, Theta
 

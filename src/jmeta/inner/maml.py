@@ -14,19 +14,15 @@ from jmeta.inner.base import InnerLearner
 from jmeta.inner.update_rules import UpdateRule
 from jmeta.networks import MLP, Linear, Network, PolicyHead, from_nnx, orthogonal
 from jmeta.objectives import (
-    discounted_returns,
-    finished_later,
-    fit_linear_baseline,
     linear_features,
     low_variance_curvature,
     mixed_mode_grad,
-    steps_since_first,
 )
+from jmeta.objectives.advantages import Features, episodic_advantages
 from jmeta.parallel import split_axis
 from jmeta.ranges import Count, Share
 from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
 
-Features = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 Surrogate = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
 
@@ -102,54 +98,6 @@ class InnerData(NamedTuple):
 def behaviour_of(segment: Segment) -> jax.Array:
     """Log-probabilities [T, B] of a segment's actions when they were taken."""
     return jax.vmap(jax.vmap(lambda decision, action: decision.distribution.log_prob(action)))(segment.decision, segment.action)
-
-
-def raw_advantages(
-    segment: Segment, discount: jax.Array | float, features: Features = linear_features
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Returns advantages over a linear baseline that is fitted to the segment itself, as in the code of MAML's authors.
-
-    Episodes have a finite horizon: returns do not bootstrap, whether the episode terminated or was truncated by the time limit.
-    The features of the baseline therefore include the time step. An episode that the end of the segment cuts off has no return,
-    and its steps have weight 0.
-
-    Args:
-      segment: [T, B].
-      discount: in [0, 1].
-      features: features of the baseline.
-
-    Returns:
-      (returns to the end of the episode, advantages, weights), all [T, B].
-    """
-    done = segment.terminated | segment.truncated
-    per_stream = jax.vmap(discounted_returns, in_axes=(1, 1, None), out_axes=1)
-    returns = per_stream(segment.reward, done, discount)
-    weight = jax.vmap(finished_later, in_axes=1, out_axes=1)(done).astype(returns.dtype)
-    step = jax.vmap(steps_since_first, in_axes=1, out_axes=1)(segment.timestep.first)
-    x = jax.vmap(features)(segment.timestep.observation, step, segment.decision.value)
-    prediction = fit_linear_baseline(x.reshape(-1, x.shape[-1]), returns.reshape(-1), weight.reshape(-1))
-    return returns, returns - prediction.reshape(returns.shape), weight
-
-
-def episodic_advantages(
-    segment: Segment, discount: jax.Array | float, features: Features = linear_features
-) -> tuple[jax.Array, jax.Array]:
-    """Returns ``raw_advantages``, standardised over the segment.
-
-    Returns:
-      (advantages, weights), both [T, B].
-    """
-    _, advantage, weight = raw_advantages(segment, discount, features)
-    mean, std = spread(advantage, weight)
-    return weight * (advantage - mean) / std, weight
-
-
-def spread(advantage: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Returns the weighted mean and standard deviation of advantages, [] each; the standard deviation is never zero."""
-    total = jnp.maximum(weight.sum(), 1.0)
-    mean = (advantage * weight).sum() / total
-    variance = (jnp.square(advantage - mean) * weight).sum() / total
-    return mean, jnp.sqrt(variance) + 1e-8
 
 
 @struct.dataclass

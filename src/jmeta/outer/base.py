@@ -1,22 +1,18 @@
-"""Base class of outer learners, which train meta-parameters over a distribution of tasks, and checks of their settings."""
+"""Base class of outer learners, which train meta-parameters over a distribution of tasks."""
 
 import abc
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
 from jmeta.inner.base import InnerLearner
 from jmeta.keys import as_key
 from jmeta.parallel import BY_TASK, SHARED, mean_over_devices
 from jmeta.ranges import Count
-from jmeta.tasks import TASKS
 from jmeta.tasks.base import TaskDistribution
-from jmeta.tasks.checks import check_distribution
 from jmeta.types import MetaState, Metrics, Protocol, Task, Theta
 
 STATE_LAYOUT = MetaState(theta=SHARED, opt_state=SHARED, extra=SHARED, by_task=BY_TASK)
@@ -104,92 +100,3 @@ def relative_weights(weigh: TaskWeight, tasks: Task) -> jax.Array:
     """Returns the weights [n] of this device's tasks [n], scaled to a mean of 1 over all devices."""
     weight = jax.vmap(weigh)(tasks)
     return weight / mean_over_devices(weight.mean())
-
-
-def check_protocol(tasks: TaskDistribution, protocol: Protocol) -> None:
-    """Raises ValueError unless segments are whole episodes, counts are positive and the tasks pass ``check_distribution``."""
-    if not isinstance(protocol, Protocol):
-        raise TypeError(f"protocol={protocol!r}: give a jmeta.Protocol(num_segments=..., segment_length=..., num_streams=...)")
-    check_at_least_one(**protocol._asdict())
-    check_distribution(tasks)
-    length, horizon = protocol.segment_length, tasks.horizon
-    if length % horizon:
-        nearest = max(1, round(length / horizon)) * horizon
-        raise ValueError(
-            f"segment_length={length} is not a whole number of episodes of {horizon} steps ({type(tasks).__name__}), so the last "
-            f"episode would be cut off: use {nearest}, or change the task's horizon"
-        )
-
-
-def check_tasks(tasks: Any) -> None:
-    """Raises TypeError unless ``tasks`` is a task distribution."""
-    if isinstance(tasks, TaskDistribution):
-        return
-    if isinstance(tasks, type) and issubclass(tasks, TaskDistribution):
-        raise TypeError(f"tasks is the class {tasks.__name__}: give an instance of it, such as {tasks.__name__}()")
-    if isinstance(tasks, str) and tasks in TASKS:
-        raise TypeError(f"tasks is the name {tasks!r}: give the distribution itself, jmeta.tasks.{TASKS[tasks].__name__}()")
-    raise TypeError(f"tasks={tasks!r:.100} is no task distribution: give one, such as jmeta.tasks.BernoulliBandit()")
-
-
-def check_fit(inner: InnerLearner, tasks: TaskDistribution) -> None:
-    """Raises ValueError unless the inner learner was built for the observations and actions of the tasks."""
-    agent, family = type(inner).__name__, type(tasks).__name__
-    remedy = "build it for these tasks, or use the tasks that it was built for, outer.tasks"
-    if inner.action_space != tasks.action_space:
-        raise ValueError(f"{agent} acts in {inner.action_space} but {family} takes {tasks.action_space}: {remedy}")
-    if inner.observation_size != tasks.observation_size:
-        raise ValueError(
-            f"{agent} takes observations of size {inner.observation_size} but {family} gives {tasks.observation_size}: {remedy} "
-            "(the observations of an oracle include the task)"
-        )
-
-
-def check_divides(name: str, number: int, share: int, over: str) -> None:
-    """Raises ValueError unless ``number`` of something splits evenly into ``share`` parts."""
-    if number < 1 or number % share:
-        nearest = max(1, round(number / share)) * share
-        raise ValueError(
-            f"{name}={number} can't be split evenly over {over}: use {name}={nearest}, or fewer "
-            f"{'devices or minibatches' if 'minibatch' in over else 'devices'}"
-        )
-
-
-def check_at_least_one(**numbers: int) -> None:
-    """Raises ValueError unless each is a whole number of at least 1."""
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            raise ValueError(f"{name}={value!r}: it must be a whole number")
-        if value < 1:
-            raise ValueError(f"{name}={value}: it must be at least 1")
-
-
-def check_choice(name: str, value: str, choices: Collection[str]) -> None:
-    """Raises ValueError unless a setting's value is one of its choices."""
-    if value not in choices:
-        raise ValueError(f"{name}={value!r}: choose from {', '.join(choices)}")
-
-
-def use_smaller(name: str, size: int) -> str:
-    """Returns the advice to lower a setting that bounds memory, "use ", unless it is at its minimum."""
-    return f"use {name} below {size}, or " if size > 1 else "use "
-
-
-def check_segment_weights(segment_weights: tuple[float, ...], protocol: Protocol, name: str = "segment_weights") -> None:
-    """Raises ValueError unless there is a weight for each segment."""
-    if len(segment_weights) != protocol.num_segments:
-        raise ValueError(
-            f"{name} has {len(segment_weights)} entries but num_segments is {protocol.num_segments}: give one weight per segment"
-        )
-
-
-def remaining_rate(num_steps: jax.Array, anneal_steps: int | None) -> jax.Array:
-    """Returns the annealing factor after so many outer steps: 1 falling to 0 over ``anneal_steps``, or 1 if that is None."""
-    if anneal_steps is None:
-        return jnp.ones((), jnp.float32)
-    return jnp.maximum(1.0 - num_steps.astype(jnp.float32) / anneal_steps, 0.0)
-
-
-def left_of_share(share: float, remaining: jax.Array | float) -> jax.Array:
-    """Returns the factor of a rate that reaches 0 after a share of ``anneal_steps``, from the learning rate's factor."""
-    return jnp.maximum(1.0 - (1.0 - remaining) / share, 0.0)

@@ -10,9 +10,10 @@ import optax
 from jmeta import struct
 from jmeta.inner.belief import BeliefAgent, Record
 from jmeta.lifetime import live_in_new_task
-from jmeta.outer.base import check_divides, left_of_share, remaining_rate
+from jmeta.outer.checks import check_divides
 from jmeta.outer.on_policy import Experience, split_each
 from jmeta.outer.ppo import PPO
+from jmeta.outer.schedules import left_of_share, remaining_rate
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import Count, Limit, Positive
 from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, PyTree, Task, Theta, Timestep

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.inner.maml import episodic_advantages, raw_advantages, spread
 from jmeta.objectives import generalized_advantages
+from jmeta.objectives.advantages import episodic_advantages, raw_advantages, spread
 from jmeta.parallel import mean_over_devices, num_task_devices
 from jmeta.ranges import NonNegative, PositiveShare, Share
 from jmeta.types import TASK_AXES, Lifetime, PyTree, Segment
@@ -168,7 +168,7 @@ class EpisodeCritic(LifetimeCritic):
 class EpisodeBaseline(CreditAssignment):
     """Advantages over a linear feature baseline fitted to each segment of each task; credit stays inside the episode.
 
-    There is no critic to train. See ``jmeta.inner.maml.episodic_advantages``.
+    There is no critic to train. See ``jmeta.objectives.advantages.episodic_advantages``.
 
     Attributes:
       discount: discount per environment step, in [0, 1].

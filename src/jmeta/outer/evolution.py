@@ -12,16 +12,10 @@ import optax
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in_new_task
-from jmeta.outer.base import (
-    OuterLearner,
-    check_divides,
-    check_fit,
-    check_protocol,
-    check_segment_weights,
-    remaining_rate,
-    use_smaller,
-)
-from jmeta.outer.on_policy import lifetime_metrics
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.checks import check_divides, check_fit, check_protocol, check_segment_weights, use_smaller
+from jmeta.outer.metrics import lifetime_metrics
+from jmeta.outer.schedules import remaining_rate
 from jmeta.parallel import device_index, gather_devices, mean_over_devices, num_task_devices, over_tasks
 from jmeta.ranges import Count, Finite, NonNegative, Positive
 from jmeta.tasks.base import TaskDistribution

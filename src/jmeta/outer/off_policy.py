@@ -12,18 +12,10 @@ from flashbax.buffers import trajectory_buffer as replay
 from jmeta import struct
 from jmeta.inner.off_policy import OffPolicyAgent, RandomAtFirst, ReplayStep
 from jmeta.lifetime import live_in
-from jmeta.outer.base import (
-    STATE_LAYOUT,
-    OuterLearner,
-    TaskWeight,
-    check_divides,
-    check_fit,
-    check_protocol,
-    relative_weights,
-    remaining_rate,
-    use_smaller,
-)
-from jmeta.outer.on_policy import lifetime_metrics
+from jmeta.outer.base import STATE_LAYOUT, OuterLearner, TaskWeight, relative_weights
+from jmeta.outer.checks import check_divides, check_fit, check_protocol, use_smaller
+from jmeta.outer.metrics import lifetime_metrics
+from jmeta.outer.schedules import remaining_rate
 from jmeta.parallel import (
     ROWS_IN_CACHE,
     SHARED,

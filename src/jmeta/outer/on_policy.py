@@ -3,7 +3,6 @@
 import abc
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,18 +11,8 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in, replay
-from jmeta.objectives import episode_return
-from jmeta.outer.base import (
-    STATE_LAYOUT,
-    OuterLearner,
-    TaskWeight,
-    check_divides,
-    check_fit,
-    check_protocol,
-    check_segment_weights,
-    relative_weights,
-    use_smaller,
-)
+from jmeta.outer.base import STATE_LAYOUT, OuterLearner, TaskWeight, relative_weights
+from jmeta.outer.checks import check_divides, check_fit, check_protocol, check_segment_weights, use_smaller
 from jmeta.outer.credit import Credit, CreditAssignment
 from jmeta.outer.terms import Record, Term, log_prob
 from jmeta.parallel import SHARED, deal_axis, mean_over_chunks, num_task_devices, over_tasks, tasks_at_once
@@ -206,23 +195,6 @@ class OnPolicy(OuterLearner):
         (group_size,) = group.begin_keys.shape
         size = self.microbatch_size or tasks_at_once(group_size, self.protocol.num_streams)
         return mean_over_chunks(function, split_tasks(group, group_size // size))
-
-
-def lifetime_metrics(tasks: TaskDistribution, protocol: Protocol, lifetimes: Lifetime) -> Metrics:
-    """Returns mean returns of the first and last episode (NaN if one did not end) and of the whole of lifetimes [K, T, N, B]."""
-    segments = lifetimes.segments
-    reward, done = segments.reward, segments.terminated | segments.truncated
-    last = protocol.segment_length // tasks.horizon - 1
-
-    def mean_return(segment: int, episode: int) -> jax.Array:
-        each = jax.vmap(jax.vmap(partial(episode_return, number=episode), 1), 1)
-        return each(reward[segment], done[segment]).mean()
-
-    return {
-        "return/before": mean_return(0, 0),
-        "return/after": mean_return(-1, last),
-        "return/lifetime": reward.sum((0, 1)).mean(),
-    }
 
 
 def take_segments(tree: PyTree, segments: tuple[int, ...]) -> PyTree:

@@ -9,14 +9,10 @@ import jax.numpy as jnp
 import optax
 
 from jmeta import struct
-from jmeta.outer.base import check_segment_weights, left_of_share, remaining_rate
-from jmeta.outer.on_policy import (
-    Experience,
-    OnPolicy,
-    OnPolicyExtra,
-    lifetime_metrics,
-    split_tasks,
-)
+from jmeta.outer.checks import check_segment_weights
+from jmeta.outer.metrics import lifetime_metrics
+from jmeta.outer.on_policy import Experience, OnPolicy, OnPolicyExtra, split_tasks
+from jmeta.outer.schedules import left_of_share, remaining_rate
 from jmeta.outer.terms import ApproximateDivergence, ClippedShare, ClippedSurrogate, Entropy, Term, ValueLoss
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import Count, Limit, NonNegative, Positive

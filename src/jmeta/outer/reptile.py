@@ -10,8 +10,10 @@ import optax
 from jmeta import struct
 from jmeta.inner.maml import MAML
 from jmeta.lifetime import live, start
-from jmeta.outer.base import OuterLearner, check_divides, check_fit, check_protocol, remaining_rate
-from jmeta.outer.on_policy import lifetime_metrics
+from jmeta.outer.base import OuterLearner
+from jmeta.outer.checks import check_divides, check_fit, check_protocol
+from jmeta.outer.metrics import lifetime_metrics
+from jmeta.outer.schedules import remaining_rate
 from jmeta.parallel import mean_over_devices, num_task_devices, over_tasks
 from jmeta.ranges import Count, Positive
 from jmeta.tasks.base import TaskDistribution

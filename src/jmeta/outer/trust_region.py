@@ -8,12 +8,8 @@ import jax.numpy as jnp
 import optax
 
 from jmeta import struct
-from jmeta.outer.on_policy import (
-    Experience,
-    OnPolicy,
-    OnPolicyExtra,
-    lifetime_metrics,
-)
+from jmeta.outer.metrics import lifetime_metrics
+from jmeta.outer.on_policy import Experience, OnPolicy, OnPolicyExtra
 from jmeta.outer.terms import Divergence, LikelihoodRatio
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import Count, NonNegative, OpenShare, Positive
