@@ -9,9 +9,11 @@ import pytest
 import scipy.stats
 
 import jmeta
-from jmeta.inner.belief import Belief, Record, choose
-from jmeta.inner.varibad import OneStateReward, PairMLP, VariBAD
+from jmeta.inner.belief import Record, choose
+from jmeta.inner.varibad import VariBAD
 from jmeta.networks import from_nnx
+from jmeta.networks.beliefs import Belief
+from jmeta.networks.decoders import OneStateReward, PairMLP
 from jmeta.tasks import BernoulliBandit, SparsePointNavigation
 from jmeta.types import Lifetime, PyTree, Segment, Timestep
 

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmeta.inner.rl2 import Perception, recurrent_network
+from jmeta.inner.rl2 import recurrent_network
 from jmeta.networks import GRU, from_nnx
+from jmeta.networks.perception import Perception
 from jmeta.types import Discrete, Timestep
 
 SEEN = jnp.array([0.5, -2.0])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from jmeta.inner.belief import BeliefHead
 from jmeta.networks import PolicyHead, TanhNormalHead
+from jmeta.networks.beliefs import BeliefHead
 from jmeta.networks.context_encoders import ProductOfGaussians
 from jmeta.networks.soft_clip import inverse_soft_clip, soft_clip
 from jmeta.types import Continuous

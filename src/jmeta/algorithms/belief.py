@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from functools import partial
 
-from jmeta.inner.belief import BeliefAgent, BeliefHyperpolicy, BeliefPolicy, belief_encoder
+from jmeta.inner.belief import BeliefAgent, belief_encoder
 from jmeta.networks import CoreName, check_core, from_nnx, make_core
+from jmeta.networks.beliefs import BeliefHyperpolicy, BeliefPolicy
 from jmeta.outer.belief_ppo import BeliefPPO
 from jmeta.outer.credit import LifetimeCritic
 from jmeta.ranges import Count, Limit, NonNegative, Positive, Share, checked

@@ -10,9 +10,9 @@ from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.off_policy import check_layers, off_policy_learner, protocol_of
 from jmeta.algorithms.variants import variant_of
 from jmeta.inner.mql import MQL, Context
-from jmeta.inner.rl2 import Perception
 from jmeta.inner.td3 import TD3
 from jmeta.networks import Core, CoreName, check_core, from_nnx, make_core
+from jmeta.networks.perception import Perception
 from jmeta.outer.base import OuterLearner
 from jmeta.ranges import Count, CountOrZero, NonNegative, Positive, Share
 from jmeta.tasks.base import TaskDistribution

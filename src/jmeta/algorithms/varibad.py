@@ -10,8 +10,9 @@ from flax import nnx
 from jmeta.algorithms.belief import belief_learner
 from jmeta.algorithms.normalisation import normalisable
 from jmeta.algorithms.variants import variant_of
-from jmeta.inner.varibad import ArrivalReward, Decoder, OneStateReward, PairMLP, StepReward, VariBAD
+from jmeta.inner.varibad import VariBAD
 from jmeta.networks import from_nnx
+from jmeta.networks.decoders import ArrivalReward, Decoder, OneStateReward, PairMLP, StepReward
 from jmeta.outer.base import OuterLearner
 from jmeta.ranges import Count, Finite, NonNegative
 from jmeta.tasks.base import TaskDistribution

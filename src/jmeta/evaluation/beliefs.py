@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from jmeta.inner.belief import Belief
 from jmeta.inner.varibad import VariBAD
 from jmeta.lifetime import live_in_new_task
+from jmeta.networks.beliefs import Belief
 from jmeta.tasks.grid import GridTasks
 from jmeta.types import Protocol, Theta
 

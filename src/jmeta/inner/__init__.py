@@ -4,7 +4,7 @@
 """
 
 from jmeta.inner.base import InContextLearner, InnerLearner
-from jmeta.inner.belief import Belief, BeliefAgent
+from jmeta.inner.belief import BeliefAgent
 from jmeta.inner.dqn import DQN
 from jmeta.inner.fixed_policy import FixedPolicy
 from jmeta.inner.generated_policy import GeneratedPolicy
@@ -24,6 +24,7 @@ from jmeta.inner.td3 import TD3
 from jmeta.inner.update_rules import GradientDescent, RatePerParameter, RatePerStep, UpdateRule
 from jmeta.inner.varibad import VariBAD
 from jmeta.inner.zero_order import EvolutionGradient, HillClimbing, ZeroOrder
+from jmeta.networks.beliefs import Belief
 
 __all__ = [
     "DQN",

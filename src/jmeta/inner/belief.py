@@ -10,23 +10,12 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jmeta import struct
-from jmeta.inner.actor_critic import ActorCritic, GeneratedActorCritic, actor_critic
 from jmeta.inner.base import InContextLearner
-from jmeta.inner.rl2 import BuildCore, Perception, RecurrentNetwork
-from jmeta.networks import Linear, Network, from_nnx, soft_clip
+from jmeta.networks import Network, from_nnx
+from jmeta.networks.beliefs import Belief, BeliefHead
+from jmeta.networks.perception import BuildCore, Perception, RecurrentNetwork
 from jmeta.ranges import Count
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Theta, Timestep
-
-
-class Belief(NamedTuple):
-    """Belief about the task: a diagonal Gaussian over a vector [D]."""
-
-    mean: jax.Array  # [D]
-    log_variance: jax.Array  # [D]
-
-    def sample(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
-        """Returns samples [*shape, D] of the vector."""
-        return self.mean + jnp.exp(0.5 * self.log_variance) * jax.random.normal(key, (*shape, *self.mean.shape), self.mean.dtype)
 
 
 class Record(NamedTuple):
@@ -44,17 +33,6 @@ class BeliefMemory(NamedTuple):
 
     encoder: Memory
     num_steps: jax.Array  # [] float, environment steps of the lifetime so far
-
-
-class BeliefHead(nnx.Module):
-    """Maps features to a ``Belief``; log-variances are softly clipped to [-10, 4]."""
-
-    def __init__(self, num_features: int, size: int, *, rngs: nnx.Rngs):
-        self.mean = Linear(num_features, size, rngs=rngs)
-        self.log_variance = Linear(num_features, size, rngs=rngs)
-
-    def __call__(self, features: jax.Array) -> Belief:
-        return Belief(self.mean(features), soft_clip(self.log_variance(features), -10.0, 4.0))
 
 
 @struct.dataclass
@@ -131,46 +109,6 @@ def belief_encoder(
 def _encoder(perceive: Callable[..., Perception], build_core: BuildCore, belief_size: int, *, rngs: nnx.Rngs) -> RecurrentNetwork:
     heads: Any = lambda size, rngs: BeliefHead(size, belief_size, rngs=rngs)  # noqa: E731
     return RecurrentNetwork(perceive(rngs=rngs), build_core, heads, rngs=rngs)
-
-
-class BeliefPolicy(nnx.Module):
-    """Maps the observation with the clock, and the belief, to policy and value."""
-
-    def __init__(
-        self,
-        seen_size: int,
-        action_space: ActionSpace,
-        belief_size: int,
-        widths: tuple[int, ...],
-        *,
-        rngs: nnx.Rngs,
-    ):
-        self.heads = ActorCritic(seen_size + 2 * belief_size, action_space, widths, rngs=rngs)
-
-    def __call__(self, seen: jax.Array, belief: Belief) -> Decision:
-        return self.heads(jnp.concatenate([seen, belief.mean, belief.log_variance]))
-
-
-class BeliefHyperpolicy(nnx.Module):
-    """Maps the observation with the clock to policy and value, by weights that the belief generates.
-
-    References:
-      Beck et al. 2022, arXiv 2210.11348.
-    """
-
-    def __init__(
-        self,
-        seen_size: int,
-        action_space: ActionSpace,
-        belief_size: int,
-        widths: tuple[int, ...],
-        *,
-        rngs: nnx.Rngs,
-    ):
-        self.heads = GeneratedActorCritic(2 * belief_size, actor_critic(seen_size, action_space, widths), rngs=rngs)
-
-    def __call__(self, seen: jax.Array, belief: Belief) -> Decision:
-        return self.heads(jnp.concatenate([belief.mean, belief.log_variance]), seen)
 
 
 def _arrived(timestep: Timestep) -> Timestep:

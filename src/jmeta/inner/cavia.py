@@ -2,37 +2,13 @@
 
 from functools import partial
 
-import jax
 import jax.numpy as jnp
-from flax import nnx
 from jax.typing import DTypeLike
 
-from jmeta.inner.maml import FeedForwardPolicy
 from jmeta.networks import Network, from_nnx
+from jmeta.networks.policies import ContextPolicy
 from jmeta.ranges import Count, Positive
-from jmeta.types import ActionSpace, Decision
-
-
-class ContextPolicy(FeedForwardPolicy):
-    """Observation and context -> hidden layers -> policy; the context is a parameter that is initially zero."""
-
-    def __init__(
-        self,
-        observation_size: int,
-        action_space: ActionSpace,
-        widths: tuple[int, ...],
-        *,
-        context_size: int,
-        initial_std: float,
-        dtype: DTypeLike = jnp.float32,
-        rngs: nnx.Rngs,
-    ):
-        size = observation_size + context_size
-        super().__init__(size, action_space, widths, initial_std=initial_std, dtype=dtype, rngs=rngs)
-        self.context = nnx.Param(jnp.zeros(context_size, jnp.float32))
-
-    def __call__(self, observation: jax.Array) -> Decision:
-        return super().__call__(jnp.concatenate([observation, self.context[...]]))
+from jmeta.types import ActionSpace
 
 
 def context_policy(

@@ -6,25 +6,14 @@ from typing import Self
 import jax
 import jax.numpy as jnp
 import optax
-from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step
-from jmeta.networks import MLP, Categorical, Linear, Network, from_nnx
+from jmeta.networks import Categorical, Network, from_nnx
+from jmeta.networks.policies import ActionValues
 from jmeta.objectives import double_q_value, one_step_return
 from jmeta.ranges import Positive, PositiveShare, Share
 from jmeta.types import ActionSpace, Decision, Discrete, Metrics, PyTree
-
-
-class ActionValues(nnx.Module):
-    """Features -> hidden layers -> the value of every action."""
-
-    def __init__(self, num_inputs: int, num_actions: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
-        self.torso = MLP(num_inputs, widths, rngs=rngs)
-        self.values = Linear(widths[-1], num_actions, rngs=rngs)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return self.values(self.torso(x))
 
 
 @struct.dataclass

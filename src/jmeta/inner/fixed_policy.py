@@ -3,26 +3,12 @@
 from functools import partial
 
 import jax
-from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.base import InContextLearner
-from jmeta.networks import MLP, Linear, Network, PolicyHead, from_nnx, orthogonal
+from jmeta.networks import Network, from_nnx
+from jmeta.networks.policies import FeedForwardActorCritic
 from jmeta.types import ActionSpace, Decision, Memory, Phi, Theta, Timestep
-
-
-class FeedForwardActorCritic(nnx.Module):
-    """Observation -> hidden layers -> policy and value."""
-
-    def __init__(self, observation_size: int, action_space: ActionSpace, widths: tuple[int, ...], *, rngs: nnx.Rngs):
-        self.torso = MLP(observation_size, widths, rngs=rngs)
-        num_features = widths[-1] if widths else observation_size
-        self.policy = PolicyHead(num_features, action_space, rngs=rngs)
-        self.value = Linear(num_features, 1, kernel_init=orthogonal(), rngs=rngs)
-
-    def __call__(self, observation: jax.Array) -> Decision:
-        features = self.torso(observation)
-        return Decision(self.policy(features), self.value(features)[0])
 
 
 @struct.dataclass

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jmeta import struct
-from jmeta.inner.actor_critic import actor_critic
 from jmeta.inner.base import InnerLearner, for_streams
-from jmeta.inner.rl2 import BuildCore, Perception
 from jmeta.networks import Hypernetwork, Network, from_nnx
+from jmeta.networks.actor_critic import actor_critic
+from jmeta.networks.perception import BuildCore, Perception
 from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
 
 

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 from jax.typing import DTypeLike
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.inner.update_rules import UpdateRule
-from jmeta.networks import MLP, Linear, Network, PolicyHead, from_nnx, orthogonal
+from jmeta.networks import Network, from_nnx
+from jmeta.networks.policies import FeedForwardPolicy, FeedForwardPolicyWithCritic
 from jmeta.objectives import (
     linear_features,
     low_variance_curvature,
@@ -24,49 +24,6 @@ from jmeta.ranges import Count, Share
 from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
 
 Surrogate = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
-
-
-class FeedForwardPolicy(nnx.Module):
-    """Observation -> hidden layers -> policy."""
-
-    def __init__(
-        self,
-        observation_size: int,
-        action_space: ActionSpace,
-        widths: tuple[int, ...],
-        *,
-        initial_std: float,
-        dtype: DTypeLike = jnp.float32,
-        rngs: nnx.Rngs,
-    ):
-        self.torso = MLP(observation_size, widths, dtype=dtype, rngs=rngs)
-        num_features = widths[-1] if widths else observation_size
-        self.policy = PolicyHead(num_features, action_space, initial_std=initial_std, rngs=rngs)
-
-    def __call__(self, observation: jax.Array) -> Decision:
-        return Decision(self.policy(self.torso(observation)), jnp.zeros((), jnp.float32))
-
-
-class FeedForwardPolicyWithCritic(FeedForwardPolicy):
-    """Adds a value network of the same widths, which shares no layers with the policy."""
-
-    def __init__(
-        self,
-        observation_size: int,
-        action_space: ActionSpace,
-        widths: tuple[int, ...],
-        *,
-        initial_std: float,
-        dtype: DTypeLike = jnp.float32,
-        rngs: nnx.Rngs,
-    ):
-        super().__init__(observation_size, action_space, widths, initial_std=initial_std, dtype=dtype, rngs=rngs)
-        self.critic = MLP(observation_size, widths, dtype=dtype, rngs=rngs)
-        self.value = Linear(widths[-1] if widths else observation_size, 1, kernel_init=orthogonal(), rngs=rngs)
-
-    def __call__(self, observation: jax.Array) -> Decision:
-        decision = super().__call__(observation)
-        return decision._replace(value=self.value(self.critic(observation).astype(jnp.float32))[0])
 
 
 class Initialisation(NamedTuple):

@@ -13,8 +13,8 @@ from jmeta import struct
 from jmeta.inner.base import for_streams
 from jmeta.inner.off_policy import OffPolicyAgent, OwnReplay, ReplayStep, mean_loss
 from jmeta.inner.q_learner import QLearner, Step
-from jmeta.inner.rl2 import Perception
 from jmeta.networks import Core, Network
+from jmeta.networks.perception import Perception
 from jmeta.objectives import density_ratio, effective_sample_size, fit_propensity
 from jmeta.parallel import merge_axis
 from jmeta.ranges import Count, CountOrZero, Positive, PositiveShare

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner, Lived
-from jmeta.inner.belief import Belief, BeliefAgent, Record
+from jmeta.inner.belief import BeliefAgent, Record
 from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep
 from jmeta.inner.q_learner import QLearner
+from jmeta.networks.beliefs import Belief
 from jmeta.types import ActionSpace, Decision, Lifetime, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 LARGEST = 10.0

@@ -5,30 +5,14 @@ from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step, check_reaches
-from jmeta.networks import MLP, Categorical, Linear, Network, TanhNormal, TanhNormalHead, TwinActionValues, TwinCritic, from_nnx
+from jmeta.networks import Categorical, Network, TanhNormal, TwinActionValues, TwinCritic, from_nnx
+from jmeta.networks.policies import Actor
 from jmeta.objectives import soft_value, td_target
 from jmeta.ranges import Finite, Positive, Share
 from jmeta.types import ActionSpace, Continuous, Decision, Discrete, Metrics, PyTree
-
-
-class Actor(nnx.Module):
-    """Features -> hidden layers -> a distribution over actions."""
-
-    def __init__(self, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], *, rngs: nnx.Rngs):
-        self.torso = MLP(num_inputs, widths, rngs=rngs)
-        size = action_space.encoding_size
-        head = Linear if isinstance(action_space, Discrete) else TanhNormalHead
-        self.head = head(widths[-1], size, rngs=rngs)
-        self.is_discrete = isinstance(action_space, Discrete)
-
-    def __call__(self, x: jax.Array) -> Decision:
-        output = self.head(self.torso(x))
-        distribution = Categorical(jax.nn.log_softmax(output)) if self.is_discrete else output
-        return Decision(distribution, jnp.zeros((), jnp.float32))
 
 
 @struct.dataclass

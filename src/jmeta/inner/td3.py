@@ -6,25 +6,14 @@ from typing import Self
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
-from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.q_learner import QLearner, Step, check_reaches
-from jmeta.networks import MLP, Linear, Network, TwinCritic, from_nnx, orthogonal
+from jmeta.networks import Network, TwinCritic, from_nnx
+from jmeta.networks.policies import DeterministicActor
 from jmeta.objectives import td_target
 from jmeta.ranges import NonNegative, Positive, Share
 from jmeta.types import ActionSpace, Continuous, Decision, Metrics, PyTree
-
-
-class DeterministicActor(nnx.Module):
-    """Features -> hidden layers -> an action within the box."""
-
-    def __init__(self, num_inputs: int, size: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
-        self.torso = MLP(num_inputs, widths, rngs=rngs)
-        self.action = Linear(widths[-1], size, kernel_init=orthogonal(0.01), rngs=rngs)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return jnp.tanh(self.action(self.torso(x)))
 
 
 @struct.dataclass

@@ -10,8 +10,8 @@ import optax
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
-from jmeta.inner.maml import FeedForwardPolicy
 from jmeta.networks import Network, from_nnx
+from jmeta.networks.policies import FeedForwardPolicy
 from jmeta.ranges import Count, Positive
 from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
 
