@@ -27,7 +27,7 @@ LONG = {
     "learning_rate": 4e-3,
     "entropy_coefficient": 0.06,
 }
-# With a discount of 0.99 and a trace of 0.9, trying one more arm seems not worth what it brings so much later.
+# With a discount of 0.99 and a gae_lambda of 0.9, trying one more arm seems not worth what it brings so much later.
 FAR_SIGHTED = {"discount": 1.0, "gae_lambda": 0.98, "learning_rate": 3e-3}
 # Counts of pulls and rewards are sums over time, which a linear recurrence keeps: early on it learns from fewer steps than a GRU.
 DEPENDENT = {

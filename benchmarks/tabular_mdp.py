@@ -16,7 +16,7 @@ def row(name: str, num_episodes: int, num_steps: int, published: dict[str, str],
 
 
 # With rewards this noisy, credit over ten steps teaches in minutes to remember what each state's actions paid; over the whole
-# lifetime (discount 1, trace .95) it stays with the action that is best on the whole, at 124, for as long as an hour.
+# lifetime (discount 1, gae_lambda .95) it stays with the action that is best on the whole, at 124, for as long as an hour.
 TEN = {"RL²": "156.2", "SNAIL": "159.1", "BEB": "150.2", "UCRL2": "146.6", "PSRL": "138.1"}
 ROWS = [
     row("n=10", 10, 12_000, TEN, discount=0.9, gae_lambda=0.6, learning_rate=8e-3, entropy_coefficient=0.04),

@@ -64,9 +64,9 @@ def maml(
         phi = theta - rate * grad L(theta; D_0),        maximise  E_task [return of phi]
 
     and likewise for further inner steps. The meta-gradient differentiates through the inner step:
-    d phi / d theta = I - rate * hess L. L is minus the *low-variance curvature* surrogate of the advantages, whose second
-    derivative is right where that of ``log_prob * advantage`` is not. Advantages come from a linear feature baseline fitted to
-    each segment.
+    d phi / d theta = I - rate * hess L. L is minus the *low-variance curvature* surrogate of the advantages. Unlike that of
+    ``log_prob * advantage``, its second derivative includes that the data depend on the weights. Advantages come from a linear
+    feature baseline fitted to each segment.
 
     Args:
       tasks: the distribution to meta-train on.

@@ -52,7 +52,8 @@ def maml_dqn(
       inner_rate: learning rate of the inner steps.
       max_inner_norm: inner gradients are clipped to this global norm.
       first_order: whether to leave out second derivatives.
-      exploration_epsilon: probability of a random action in the first segment of a new task, before the agent has adapted.
+      exploration_epsilon: lower bound on the probability of a random action in the first segment of a task, before the agent has
+        adapted.
       epsilon: probability of a random action in the deployed policy, in (0, 1].
       last_epsilon: final probability of a random action in training; the initial probability is 1.
       explore_steps: outer steps over which the probability of a random action falls from 1; if None, it stays at 1.

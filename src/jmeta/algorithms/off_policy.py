@@ -87,7 +87,11 @@ def off_policy_learner(
 def protocol_of(
     tasks: TaskDistribution, num_segments: int | None, segment_length: int | None, least_segments: int = 1
 ) -> Protocol:
-    """Returns a protocol of one stream, by default with the segments of a lifetime, one episode each, and ``least_segments``."""
+    """Returns a protocol of one stream.
+
+    By default a segment is one episode, and there are as many segments as ``tasks.lifetime_length`` holds, but at least
+    ``least_segments``.
+    """
     length = tasks.horizon if segment_length is None else segment_length
     number = max(least_segments, tasks.lifetime_length // max(1, length)) if num_segments is None else num_segments
     return Protocol(number, length, 1)

@@ -91,8 +91,8 @@ def pearl(
 
     Deviations from the paper:
       The temperature is learned. There is no separate state-value network. A context comes from one lifetime, which explores by
-      the prior in its first segment and by the posterior in later ones, and by default is its first segments. One Adam optimises
-      all parameters.
+      the prior in its first segment and by the posterior in later ones. By default the context is a random number of that
+      lifetime's first segments. One Adam optimises all parameters.
     """
     check_layers(widths)
     check_layers(encoder_widths)

@@ -50,8 +50,8 @@ def promp(
       Rothfuss et al. 2019, arXiv 1810.06784.
 
     Deviations from the paper:
-      Minibatches of tasks are possible. The norm of the meta-gradient is clipped. All inner steps share
-      one KL coefficient, where the authors' code has one for each; it is constant by default, as in the paper's experiments.
+      Minibatches of tasks are possible. The norm of the meta-gradient is clipped. All inner steps share one KL coefficient, where
+      the authors' code has one for each; it is constant by default, as in the paper's experiments.
     """
     outer = maml(tasks, num_epochs=num_epochs, clip_epsilon=clip_epsilon, **settings)
     return ProMP(**fields_for(ProMP, outer), kl_coefficient=kl_coefficient, target_kl=target_kl)

@@ -39,10 +39,11 @@ def rl2_es(
       lifetime_length: environment steps of a lifetime, a whole number of episodes; ``tasks.lifetime_length`` by default.
       num_tasks: tasks on which each member of the population is evaluated, the same tasks for all members.
       population_size: members of the population, in pairs of opposite perturbations; even.
-      members_at_once: pairs of members that one device evaluates at once, which bounds memory; all by default.
-      sigma: standard deviation of the perturbations.
+      members_at_once: pairs of members (single members in ``rl2_cma_es``) that one device evaluates at once, which bounds memory;
+        all by default.
+      sigma: standard deviation of the perturbations; the initial one in ``rl2_cma_es``, which adapts it.
       learning_rate: learning rate of Adam.
-      weight_decay: coefficient of weight decay, which is subtracted from the gradient before Adam; 0.005 in the authors' code.
+      weight_decay: weight decay; theta times it is subtracted from the gradient before Adam; 0.005 in the authors' code.
       anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
 
     Returns:

@@ -26,7 +26,7 @@ class TD3(QLearner):
       noise: standard deviation of the deployed policy's action noise, in units of half the action box.
       exploration_noise: standard deviation of the behaviour policy's action noise, in the same units.
       target_policy_noise: standard deviation of the target policy smoothing noise, in the same units.
-      noise_clip: bound of the target policy smoothing noise.
+      noise_clip: bound of the absolute target policy smoothing noise, in the same units.
 
     References:
       Fujimoto et al. 2018, arXiv 1802.09477.

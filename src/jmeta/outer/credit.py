@@ -23,7 +23,9 @@ from jmeta.types import TASK_AXES, Lifetime, PyTree, Segment
 class Credit(NamedTuple):
     """Advantage, weight and value target of every decision, [K, T, N, B] each."""
 
-    advantage: jax.Array  # normalised; over which decisions, each credit assignment says
+    # Critics: mean 0, variance 1 over all decisions that count. ``EpisodeBaseline``: over each segment of each task.
+    # ``Exploration``: scaled by a spread but not centred before the last segment. A variance that is almost 0 stays small.
+    advantage: jax.Array
     weight: jax.Array  # 0 where a decision does not count
     value_target: jax.Array  # target of Decision.value, in the critic's units
 

@@ -96,11 +96,11 @@ class Evolution(OuterLearner):
 class OpenAIES(Evolution):
     """Gradient ascent on the fitness smoothed by a Gaussian, estimated from pairs of opposite perturbations.
 
-        gradient = 1 / (n sigma) sum_i shaped(F(theta + sigma eps_i) - F(theta - sigma eps_i)) eps_i
+        gradient = 1 / (n sigma) sum_i [shaped(F(theta + sigma eps_i)) - shaped(F(theta - sigma eps_i))] eps_i
 
-    over n / 2 pairs, in the same tasks and with the same random numbers. Fitness is replaced by its centred rank, so only the
-    order counts. Perturbations are not stored but drawn again from their keys, so memory does not grow with the product of
-    population size and number of weights.
+    over n / 2 pairs, in the same tasks and with the same random numbers. ``shaped`` replaces fitness by its centred rank among
+    all n members, so only the order counts. Perturbations are not stored but drawn again from their keys, so memory does not grow
+    with the product of population size and number of weights.
 
     Attributes:
       sigma: standard deviation of the perturbations.

@@ -178,12 +178,12 @@ class UCRL2(EpisodePlanner):
         d_r = scale sqrt(4 L / n),    d_p = scale sqrt(4 S L / n),    L = log(2 S A (k + 1) / delta),
 
     where n is at least 1, and d_p does not count the last steps of episodes. The optimistic transitions move d_p / 2 of mass
-    from the worst next states to the best one ("extended value iteration"). An unvisited (s, a) has the mean reward
-    ``prior_mean`` and uniform transitions. In ten episodes it earns 145.9 (published 146.6).
+    from the worst next states to the best one ("extended value iteration"). The confidence set of an unvisited (s, a) is centred
+    on the mean reward ``prior_mean`` and uniform transitions. In ten episodes it earns 145.9 (published 146.6).
 
     Attributes:
       scale: scale of the confidence set; 1 has the regret guarantee and explores far too much in a short lifetime.
-      delta: probability that the confidence set does not contain the process.
+      delta: with a scale of 1, upper bound on the probability that the confidence set does not contain the process.
       prior_mean: mean reward of unvisited (s, a); 0 in TabulaRL.
 
     References:

@@ -1,4 +1,7 @@
-"""Bernoulli bandits: find the arm with the highest probability of reward (Duan et al. 2016, 1611.02779; Wang et al. 2016)."""
+"""Bernoulli bandits: find the arm with the highest probability of reward.
+
+Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016, arXiv 1611.05763.
+"""
 
 import dataclasses
 import math
