@@ -134,8 +134,9 @@ class Learning(OffPolicy):
 
     def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
         learner = (state.theta, state.opt_state, state.extra.target_parameters)
-        (theta, opt_state, slow), metrics = self.learn(learner, state.by_task, keys)
-        state = state._replace(theta=theta, opt_state=opt_state, extra=state.extra._replace(slow=slow))
+        (theta, opt_state, target_parameters), metrics = self.learn(learner, state.by_task, keys)
+        extra = state.extra._replace(target_parameters=target_parameters)
+        state = state._replace(theta=theta, opt_state=opt_state, extra=extra)
         return state, mean_over_devices(metrics)
 
 

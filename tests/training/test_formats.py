@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import chex
 import jax
+import pytest
 
 import jmeta
+from jmeta.comparison.store import Store
 from jmeta.runs import learner_of
 from jmeta.tasks import SparsePointNavigation
 from jmeta.training import RunDirectory
@@ -52,7 +54,12 @@ def test_settings_have_their_present_names(tmp_path):
         "num_collected": 4,
     }
     assert config["recipe"]["task_fields"] == CONFIG["recipe"]["task_fields"]
-    assert config["learner"]["target_update_rate"] == 0.25
+    assert config["learner"] == {
+        "type": "OffPolicy",
+        "target_update_rate": 0.25,
+        "inner": {"type": "PEARL"},
+        "tasks": [{"trace": 1}],  # a setting of the user's own tasks
+    }
     outer, _ = learner_of(tmp_path)
     assert (outer.target_update_rate, outer.num_contexts) == (0.25, 3)
 
@@ -76,3 +83,12 @@ def test_a_former_checkpoint_is_restored(tmp_path):
     step, restored = checkpoints.restore(jax.eval_shape(lambda: state))
     assert step == 3
     chex.assert_trees_all_equal(restored, jax.device_get(state))
+
+
+def test_a_comparison_of_an_earlier_jmeta_goes_on(tmp_path):
+    """Its cells keep the settings that they were begun with."""
+    store = Store(tmp_path)
+    store.begin({"learners": {"": {"slow_rate": 0.1}}})
+    store.check({"learners": {"": {"target_update_rate": 0.1}}})
+    with pytest.raises(ValueError, match=r"target_update_rate: was 0\.1, now 0\.2"):
+        store.check({"learners": {"": {"target_update_rate": 0.2}}})

@@ -13,6 +13,7 @@ import numpy as np
 
 from jmeta.comparison.plan import Cell, Comparison
 from jmeta.training.checkpoints import Checkpoints
+from jmeta.training.formats import upgrade_learner
 from jmeta.training.run_directory import differences
 
 NOT_RUN = "not run yet"
@@ -76,6 +77,8 @@ class Store:
             old = json.loads(file.read_text())
         except ValueError as error:
             raise ValueError(f"{file} is damaged ({error}): delete {self.path} to run that cell again") from error
+        if isinstance(old, dict) and "learners" in old:  # perhaps of an earlier jmeta
+            old["learners"] = upgrade_learner(old["learners"])
         changed = differences(old, settings)
         if changed:
             raise ValueError(

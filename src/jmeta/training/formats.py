@@ -32,9 +32,9 @@ def upgrade_config(config: dict[str, Any]) -> dict[str, Any]:
     """Returns a checked config.json with the present names for the settings of its recipe and its learner."""
     if config["format"] >= FORMAT:
         return config
-    upgraded = config | {"format": FORMAT, "learner": _renamed(config["learner"])}
+    upgraded = config | {"format": FORMAT, "learner": upgrade_learner(config["learner"])}
     if config["recipe"] is not None:
-        upgraded["recipe"] = config["recipe"] | {"algorithm_fields": _renamed(config["recipe"].get("algorithm_fields"))}
+        upgraded["recipe"] = config["recipe"] | {"algorithm_fields": upgrade_learner(config["recipe"].get("algorithm_fields"))}
     return upgraded
 
 
@@ -45,7 +45,10 @@ def upgrade_path(path: str) -> str:
     return path
 
 
-def _renamed(fields: Any) -> Any:
-    if isinstance(fields, dict):
-        return {SETTINGS.get(name, name): _renamed(value) for name, value in fields.items()}
-    return [_renamed(value) for value in fields] if isinstance(fields, list) else fields
+def upgrade_learner(description: Any) -> Any:
+    """Returns the description of a learner, or an algorithm's settings, with present names; those of its tasks stay."""
+    if isinstance(description, dict):
+        return {
+            SETTINGS.get(name, name): value if name == "tasks" else upgrade_learner(value) for name, value in description.items()
+        }
+    return [upgrade_learner(value) for value in description] if isinstance(description, list) else description
