@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(READY)  ## meta-train RL² on a bandit and compare it with the optimum, in about five minutes
-	$(BIN)/python benchmarks/demo.py
+	$(BIN)/python -m benchmarks.demo
 
 # Tests mostly compile, and unoptimised code compiles in two thirds of the time; from the tested jaxlib's plainer emitters in half of it.
 test test-slow: export XLA_FLAGS += --xla_backend_optimization_level=0
@@ -49,7 +49,7 @@ format: $(READY)  ## formats and mends what can be mended
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)  ## throughput of both algorithms on a quiet machine
-	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python -m benchmarks.throughput
 
 clean:
 	rm -rf $(VENV) .cache build dist src/*.egg-info

@@ -2,13 +2,13 @@
 
 And two dependent arms, of Wang et al. 2016 (arXiv 1611.05763).
 
-    python benchmarks/bandits.py --row n=10,k=5 --seeds 5
+    python -m benchmarks.bandits --row n=10,k=5 --seeds 5
 
 The classical learners of the same table are scored by ``benchmarks/references.py``.
 """
 
+from benchmarks.published import Row, reproduce
 from jmeta.training import Recipe
-from published import Row, reproduce
 
 
 def row(num_pulls: int, num_arms: int, num_steps: int, published: dict[str, str], **settings: float) -> Row:

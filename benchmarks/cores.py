@@ -1,6 +1,6 @@
 """Cores along a sequence of 1,000 steps: all at once, against step by step.
 
-    python benchmarks/cores.py
+    python -m benchmarks.cores
 
 Each core of 64 units unrolls 4 sequences under ``vmap``, forwards and with its gradient, by its own ``unroll`` and by a scan of
 single steps; medians over rounds in which the two take turns. Writes ``results/cores.json``.

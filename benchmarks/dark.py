@@ -1,13 +1,13 @@
 """Dark Room and Dark Key-to-Door of Laskin et al. 2022 (algorithm distillation, arXiv 2210.14215), with RL².
 
-    python benchmarks/dark.py --row "Dark Room"
+    python -m benchmarks.dark --row "Dark Room"
 
 Twenty episodes in the one room and ten in the other, which show neither goal; the last of them are the asymptote. Held-out goals
 are a fifth of all.
 """
 
+from benchmarks.published import Row, reproduce
 from jmeta.training import Recipe
-from published import Row, reproduce
 
 
 def row(name: str, task: str, num_steps: int, published: dict[str, str], room: dict[str, int], **settings: float) -> Row:

@@ -1,4 +1,4 @@
-"""How long a full evaluation takes, and that memory does not grow with the number of tasks: ``python benchmarks/evaluation.py``.
+"""How long a full evaluation takes, and that memory does not grow with the number of tasks: ``python -m benchmarks.evaluation``.
 
 RL² with a GRU of 128 units lives 100 pulls of 10 arms in each task; each size runs in a process of its own, compiling included.
 """

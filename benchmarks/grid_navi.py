@@ -1,12 +1,12 @@
 """GridNavi of Zintgraf et al. 2020 (VariBAD, arXiv 1910.08348), four episodes in a 5 x 5 grid, an unknown goal: RL² and VariBAD.
 
-    python benchmarks/grid_navi.py --seeds 5
+    python -m benchmarks.grid_navi --seeds 5
 
 The optimum is exact (``jmeta.references``): 4.0 in the first episode, then 11.0714. VariBAD's budget was 2e7 frames.
 """
 
+from benchmarks.published import Row, reproduce
 from jmeta.training import Recipe
-from published import Row, reproduce
 
 STEPS = 800
 FIELDS = {"discount": 1.0, "anneal_steps": STEPS, "num_tasks": 1024, "entropy_coefficient": 0.05}

@@ -1,12 +1,12 @@
 """gymnax's own meta-learning environments, published by gymnax-blines with evolution strategies, with RL².
 
-    python benchmarks/gymnax_meta.py --row GaussianBandit-misc
+    python -m benchmarks.gymnax_meta --row GaussianBandit-misc
 
 gymnax draws a new task at each reset, so one episode is one lifetime, and test tasks are fresh draws.
 """
 
+from benchmarks.published import Row, reproduce
 from jmeta.training import Recipe
-from published import Row, reproduce
 
 
 def row(name: str, task: str, num_steps: int, published: str, **settings: float) -> Row:

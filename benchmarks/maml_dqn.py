@@ -1,6 +1,6 @@
 """MAML with DQN: returns after 0, 1, 3 and 10 inner steps, beside FOMAML, DQN pretrained on all tasks, and DQN from scratch.
 
-    python benchmarks/maml_dqn.py
+    python -m benchmarks.maml_dqn
 
 All adapt by the same inner steps to a first segment of a held-out task, lived epsilon-greedily, and are scored in the second
 (GridNavi's goals are all trained on, as published). For pretrained and fresh weights the inner rate is the best of several on

@@ -1,4 +1,4 @@
-"""An outer step of MAML: ``python benchmarks/maml_step.py``, on a quiet machine.
+"""An outer step of MAML: ``python -m benchmarks.maml_step``, on a quiet machine.
 
 Two parts, each in a process of its own. How fast it is and how soon it learns: point navigation, 20 tasks x 20 trajectories x
 100 steps, one inner step, MLP 64-64, with the trust region (ten conjugate-gradient steps) and with Adam. The best-tuned public

@@ -1,4 +1,4 @@
-"""What a meta-gradient costs, by how inner steps are differentiated: ``python benchmarks/meta_gradients.py``, on a quiet machine.
+"""What a meta-gradient costs, by how inner steps are differentiated: ``python -m benchmarks.meta_gradients``, on a quiet machine.
 
 MAML on point navigation, 20 tasks x 20 trajectories x 100 steps for each of K inner steps, MLP 100-100; the gradient of one
 meta-batch, all tasks at once on one device. Plain reverse-over-reverse, mixed mode (forward-over-reverse), each with

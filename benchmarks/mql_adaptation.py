@@ -1,6 +1,6 @@
 """Does MQL's adaptation pay? Paired with the same agent that does not adapt, and with parts of the adaptation left out.
 
-    python benchmarks/mql_adaptation.py
+    python -m benchmarks.mql_adaptation
 
 The same tasks and keys for all, so differences are paired: the mean difference of the last episode's return over tasks, held out
 and out of distribution, of each training seed, and over all seeds with a 95 % interval (bootstrap of seeds and tasks).

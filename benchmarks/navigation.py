@@ -1,6 +1,6 @@
 """2-D navigation of Finn et al. 2017 (MAML, arXiv 1703.03400): return after 0, 1, 2 and 3 gradient steps, by every method.
 
-    python benchmarks/navigation.py --seeds 3
+    python -m benchmarks.navigation --seeds 3
 
 Evaluation is the publication's: 4,000 environment steps for each gradient step, 40 trajectories at a time, at rate 0.5, then
 0.25. Like it, the table gives the mean over all trajectories that end within those steps, in which quick ones are more numerous;
@@ -9,8 +9,8 @@ the first trajectory of each stream alone is given beside it.
 
 from typing import Any
 
+from benchmarks.published import Row, reproduce
 from jmeta.training import Recipe
-from published import Row, reproduce
 
 MAML = {"MAML": "-40.4, -11.68, -3.33, -3.23"}
 

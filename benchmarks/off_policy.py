@@ -1,12 +1,12 @@
 """Off-policy learners on a single task each: SAC, TD3 and DQN.
 
-python benchmarks/off_policy.py
+python -m benchmarks.off_policy
 """
 
 from typing import Any
 
+from benchmarks.published import Row, reproduce
 from jmeta.training import Recipe
-from published import Row, reproduce
 
 PENDULUM: dict[str, Any] = {
     "widths": (64, 64),

@@ -1,7 +1,7 @@
 """Reproducing published tables: train some seeds of a row, evaluate the final weights, and set them beside the published ones.
 
-Each table is a module of its own beside this one, a list of ``Row``. ``python benchmarks/bandits.py`` runs one; what is done is
-not run again, so a table may be filled over several sittings. ``python benchmarks/published.py`` prints all tables as Markdown,
+Each table is a module of its own beside this one, a list of ``Row``. ``python -m benchmarks.bandits`` runs one; what is done is
+not run again, so a table may be filled over several sittings. ``python -m benchmarks.published`` prints all tables as Markdown,
 and what ``benchmarks/references.py`` scored.
 """
 

@@ -1,6 +1,6 @@
 """What is attainable without meta-learning: hand-written learners on 100,000 held-out tasks, beside the published numbers.
 
-    python benchmarks/references.py --table bandits --table tabular --num-tasks 100000
+    python -m benchmarks.references --table bandits --table tabular --num-tasks 100000
 
 What is done is kept in ``results/references.json`` and not run again with as many tasks; a second sitting goes on from there.
 """

@@ -1,12 +1,12 @@
 """Random tabular MDPs of Duan et al. 2016 (RL², arXiv 1611.02779), table 2, with RL² and SNAIL.
 
-    python benchmarks/tabular_mdp.py --row n=10
+    python -m benchmarks.tabular_mdp --row n=10
 
 The classical learners of the same table are scored by ``benchmarks/references.py``.
 """
 
+from benchmarks.published import Row, reproduce
 from jmeta.training import Recipe
-from published import Row, reproduce
 
 
 def row(name: str, num_episodes: int, num_steps: int, published: dict[str, str], **settings: float | str) -> Row:

@@ -3,14 +3,13 @@
 import jax
 import pytest
 
-import grid_navi
 import jmeta
-import off_policy
+from benchmarks import grid_navi, off_policy
+from benchmarks.published import Row
 from jmeta.evaluation.beliefs import decode_goals
 from jmeta.outer.base import OuterLearner
 from jmeta.registry import build
 from jmeta.tasks import BernoulliBandit, PointNavigation
-from published import Row
 
 pytestmark = [pytest.mark.learning, pytest.mark.timeout(3600)]
 
