@@ -22,7 +22,7 @@ from rich.table import Table
 
 import jmeta  # noqa: F401  # settles how JAX runs on a CPU
 from jmeta.networks import Core, CoreName, from_nnx, make_core
-from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.training.provenance import device, git_commit, versions
 
 RESULTS = Path(__file__).parent / "results" / "cores.json"
 LENGTH, SEQUENCES, SIZE, INPUTS, WINDOW, ROUNDS = 1000, 4, 64, 8, 1000, 7

@@ -21,7 +21,7 @@ from jmeta.evaluation.plots import COLOURS, adaptation_curve, finish, learning_c
 from jmeta.references import UCB1, Random, ThompsonSampling
 from jmeta.registry import build
 from jmeta.training import Recipe, RunDirectory
-from jmeta.training.run_directory import device, versions
+from jmeta.training.provenance import device, versions
 
 NUM_ARMS, NUM_PULLS = 5, 10
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import jax
 
 import jmeta
-from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.training.provenance import device, git_commit, versions
 
 RESULTS = Path(__file__).parent / "results" / "evaluation.json"
 

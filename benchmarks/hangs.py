@@ -19,7 +19,7 @@ from rich.table import Table
 import jmeta
 from jmeta.outer.base import OuterLearner
 from jmeta.parallel import task_mesh
-from jmeta.training.run_directory import device, versions
+from jmeta.training.provenance import device, versions
 
 RESULTS = Path(__file__).parent / "results" / "hangs.json"
 NUM_SEEDS, NUM_CHUNKS, STEPS_PER_CHUNK = 4, 4, 5

@@ -21,7 +21,7 @@ import jmeta
 from jmeta.inner.maml_dqn import MAMLDQN
 from jmeta.outer.off_policy import OffPolicy
 from jmeta.tasks.base import TaskDistribution
-from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.training.provenance import device, git_commit, versions
 
 RESULTS = Path(__file__).parent / "results" / "maml-dqn.json"
 NUM_UPDATES = (0, 1, 3, 10)

@@ -27,7 +27,7 @@ import jmeta
 from jmeta.outer.on_policy import OnPolicy
 from jmeta.parallel import task_mesh
 from jmeta.training.memory import needed_by
-from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.training.provenance import device, git_commit, versions
 
 RESULTS = Path(__file__).parent / "results" / "maml-step.json"
 MARKS = (-30.0, -20.0, -15.0)

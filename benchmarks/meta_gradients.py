@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 import jmeta
-from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.training.provenance import device, git_commit, versions
 
 RESULTS = Path(__file__).parent / "results" / "meta-gradients.json"
 INNER_STEPS = (1, 3, 5, 10)

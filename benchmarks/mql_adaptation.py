@@ -18,7 +18,7 @@ from rich.console import Console
 import jmeta
 from jmeta.inner.mql import MQL
 from jmeta.tasks.base import TaskDistribution
-from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.training.provenance import device, git_commit, versions
 
 RESULTS = Path(__file__).parent / "results" / "mql-adaptation.json"
 NUM_TASKS = 200

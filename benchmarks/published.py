@@ -22,7 +22,7 @@ from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.inner.maml import Initialisation
 from jmeta.registry import build
 from jmeta.training import Recipe
-from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.training.provenance import device, git_commit, versions
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -36,7 +36,7 @@ from jmeta.references import (
 )
 from jmeta.tasks.bernoulli_bandit import BernoulliBandit
 from jmeta.tasks.tabular_mdp import TabularMDP
-from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.training.provenance import device, git_commit, versions
 
 RESULTS = Path(__file__).parent / "results" / "references.json"
 

@@ -28,7 +28,7 @@ from jmeta import struct
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner
 from jmeta.outer.off_policy import OffPolicy
 from jmeta.parallel import BY_TASK, TASK_AXIS, mean_over_devices, over_tasks, task_mesh
-from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.training.provenance import device, git_commit, versions
 from jmeta.types import MetaState, Metrics
 
 RESULTS = Path(__file__).parent / "results" / "throughput.json"

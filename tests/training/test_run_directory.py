@@ -16,7 +16,7 @@ import pytest
 
 import jmeta
 from jmeta.training import Recipe, RunDirectory
-from jmeta.training.run_directory import describe, differences, git_commit, versions
+from jmeta.training.provenance import describe, differences, git_commit, versions
 from jmeta.types import Protocol
 from tests.training.walk import KEY, Walk, steps, walk
 

@@ -40,7 +40,7 @@ from jmeta.runs import learner_of, load, own_names, remember
 from jmeta.tasks import TASKS, Split, TaskDistribution
 from jmeta.testing import check_tasks
 from jmeta.training import Recipe, RunDirectory, TrainResult, train
-from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.training.provenance import device, git_commit, versions
 from jmeta.training.schema import misfit
 from jmeta.types import Protocol
 

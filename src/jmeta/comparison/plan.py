@@ -17,7 +17,7 @@ from jmeta.keys import as_key
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.checks import check_fit, check_protocol
 from jmeta.tasks.base import TaskDistribution
-from jmeta.training.run_directory import describe
+from jmeta.training.provenance import describe
 from jmeta.types import Protocol
 
 MAX_STEPS = 2**31 - 2  # of a training on the clock; steps are counted in 32 bits

@@ -26,7 +26,7 @@ from jmeta.evaluation.evaluate import EVALUATION_FOLD, evaluate
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.normalised import check_scale
 from jmeta.parallel import task_mesh
-from jmeta.training.run_directory import device, git_commit, versions
+from jmeta.training.provenance import device, git_commit, versions
 from jmeta.training.supervision import Supervision, supervised
 
 FORMAT = 1

@@ -14,7 +14,7 @@ import numpy as np
 from jmeta.comparison.plan import Cell, Comparison
 from jmeta.training.checkpoints import Checkpoints
 from jmeta.training.formats import upgrade_learner
-from jmeta.training.run_directory import differences
+from jmeta.training.provenance import differences
 
 NOT_RUN = "not run yet"
 

@@ -11,7 +11,8 @@ In pytest, one test for each law says which one is broken:
     def test_my_algorithm(law): law(CASE)
 """
 
-from jmeta.testing.laws import LAWS, LearnerCase, check_learner
+from jmeta.testing.cases import LearnerCase
+from jmeta.testing.laws import LAWS, check_learner
 from jmeta.testing.tasks import TaskReport, check_tasks
 
 __all__ = ["LAWS", "LearnerCase", "TaskReport", "check_learner", "check_tasks"]

@@ -1,116 +1,26 @@
 """The laws that every inner and outer learner obeys, each a function of a case that raises AssertionError if it is broken."""
 
 import copy
-import functools
 import pickle
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmeta.inner.base import InnerLearner
-from jmeta.lifetime import live, live_in, new_episodes, replay, rollout, start
+from jmeta.lifetime import live, new_episodes, replay, rollout, start
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.on_policy import over_axes
 from jmeta.outer.terms import log_prob
-from jmeta.tasks.base import TaskDistribution
-from jmeta.types import TASK_AXES, Decision, Life, Lifetime, Memory, MetaState, Metrics, Phi, Protocol, Theta, Timestep
-
-SEED = 7
-PERTURBATION = 0.3
-"""Standard deviation of what is added to fresh meta-parameters, so that none is zero because it began so."""
-
-
-class TwoSteps(NamedTuple):
-    """Results of two outer steps by one jitted function."""
-
-    before: MetaState
-    after: MetaState  # the first
-    metrics: Metrics  # of the first
-    program: str  # StableHLO of the step
-    num_traces: int
-
-
-class LearnerCase:
-    """An outer learner to test, and what several laws look at, computed once.
-
-    Args:
-      build: returns the learner, the same at every call. Choose small tasks and networks: the programs are compiled many times.
-
-    Attributes:
-      outer: the learner.
-      theta: meta-parameters at some distance from fresh ones.
-      lived: (phi and memory at the beginning, the lifetime [K, T, B]) in one task under ``theta``.
-      step: ``outer.step``, jitted.
-      two_steps: the first two outer steps from ``theta``.
-
-    Raises:
-      ValueError: for a learner that normalises observations or rewards.
-    """
-
-    def __init__(self, build: Callable[[], OuterLearner]) -> None:
-        self.build = build
-        self.outer = build()
-        if self.outer.inner.unwrapped is not self.outer.inner:
-            raise ValueError(
-                "the laws look at a learner's own theta: build it without normalize_observations and normalize_rewards, which "
-                "wrap any learner in the same way"
-            )
-        self.inner: InnerLearner = self.outer.inner
-        self.tasks: TaskDistribution = self.outer.tasks
-        self.theta = self._perturbed_theta()  # now, since a law may first ask for it while it is traced
-
-    def _perturbed_theta(self) -> Theta:
-        fresh = self.inner.init(jax.random.key(1))
-        leaves, structure = jax.tree.flatten(fresh)
-        keys = jax.random.split(jax.random.key(2), len(leaves))
-        moved = [leaf + PERTURBATION * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
-        return jax.tree.unflatten(structure, moved)
-
-    @functools.cached_property
-    def lived(self) -> tuple[tuple[Phi, Memory], Lifetime]:
-        return jax.jit(self.live)(self.theta, _key())
-
-    @functools.cached_property
-    def step(self) -> Any:
-        """The learner's step, jitted; one function, so that laws share its trace."""
-        return jax.jit(self.outer.step)
-
-    @functools.cached_property
-    def two_steps(self) -> TwoSteps:
-        step = self.step
-        before = jax.jit(self.outer.init)(_key())._replace(theta=self.theta)
-        after, metrics = step(before, _key())
-        step(after, jax.random.key(3))
-        num_traces = step._cache_size()
-        return TwoSteps(before, after, metrics, step.lower(before, _key()).as_text(), num_traces)
-
-    def live(self, theta: Theta, key: jax.Array, protocol: Protocol | None = None) -> tuple[tuple[Phi, Memory], Lifetime]:
-        """Lives in one new task.
-
-        Returns:
-          Phi and memory at the beginning, and the lifetime [K, T, B].
-        """
-        protocol = protocol or self.outer.protocol
-        task_key, begin_key, live_key = jax.random.split(key, 3)
-        task = self.tasks.sample(task_key)
-        begun = self.inner.begin(theta, protocol.num_streams, begin_key)
-        return begun, live_in(self.inner, self.tasks, theta, task, begun, protocol=protocol, key=live_key)
-
+from jmeta.testing.cases import LearnerCase, law_key
+from jmeta.types import TASK_AXES, Decision, Life, Lifetime, Memory, Phi, Theta, Timestep
 
 Law = Callable[[LearnerCase], None]
 
 _log_prob = over_axes(log_prob, 3)
 """Log-probabilities of actions [K, T, B] under decisions [K, T, B]."""
-
-
-def _key() -> jax.Array:
-    """The key of every law; made when it is needed, since importing jmeta computes nothing."""
-    return jax.random.key(SEED)
 
 
 def check_learner(build: Callable[[], OuterLearner], laws: Sequence[Law] | None = None) -> None:
@@ -158,7 +68,7 @@ def replay_under_another_theta_decides_otherwise(case: LearnerCase) -> None:
 
     @jax.jit
     def decide(theta: Theta, lifetime: Lifetime) -> jax.Array:
-        begun = case.inner.begin(theta, case.outer.protocol.num_streams, _key())
+        begun = case.inner.begin(theta, case.outer.protocol.num_streams, law_key())
         return _log_prob(replay(case.inner, theta, begun, lifetime), lifetime.segments.action)
 
     lifetime = case.lived[1]
@@ -172,7 +82,7 @@ def replay_under_another_theta_decides_otherwise(case: LearnerCase) -> None:
 def unroll_equals_a_scan_of_act(case: LearnerCase) -> None:
     """``unroll`` along recorded timesteps gives the decisions and the memory of ``act``, step by step."""
     theta, inner = case.theta, case.inner
-    phi, memory = inner.begin(theta, case.outer.protocol.num_streams, _key())
+    phi, memory = inner.begin(theta, case.outer.protocol.num_streams, law_key())
     memory = jax.tree.map(lambda x: x[0], memory)
     timesteps: Timestep = jax.tree.map(lambda x: x[0, :, 0], case.lived[1].segments.timestep)
 
@@ -188,17 +98,17 @@ def unroll_equals_a_scan_of_act(case: LearnerCase) -> None:
 
 def adapt_keeps_structure_shapes_and_dtypes(case: LearnerCase) -> None:
     """``adapt`` returns phi and memory of the types that it was given, and ``init`` returns no weak types."""
-    phi, memory = case.inner.begin(case.theta, case.outer.protocol.num_streams, _key())
+    phi, memory = case.inner.begin(case.theta, case.outer.protocol.num_streams, law_key())
     segment = jax.tree.map(lambda x: x[0], case.lived[1].segments)
-    adapted = jax.eval_shape(case.inner.adapt, case.theta, phi, memory, segment, _key())
+    adapted = jax.eval_shape(case.inner.adapt, case.theta, phi, memory, segment, law_key())
     chex.assert_trees_all_equal_shapes_and_dtypes(adapted, jax.eval_shape(lambda: (phi, memory)))
-    weak = jax.tree.map(lambda x: x.weak_type, jax.eval_shape(case.inner.init, _key()))
+    weak = jax.tree.map(lambda x: x.weak_type, jax.eval_shape(case.inner.init, law_key()))
     assert not any(jax.tree.leaves(weak)), "init returns weak types, so a second outer step would be traced again"
 
 
 def tasks_together_equal_tasks_one_by_one(case: LearnerCase) -> None:
     """``vmap`` over tasks gives each task the lifetime that it has alone."""
-    keys = jax.random.split(_key(), 3)
+    keys = jax.random.split(law_key(), 3)
     single = jax.jit(lambda key: case.live(case.theta, key)[1])
     together = jax.jit(jax.vmap(lambda key: case.live(case.theta, key)[1], out_axes=TASK_AXES))(keys)
     for index in range(3):
@@ -209,7 +119,7 @@ def tasks_together_equal_tasks_one_by_one(case: LearnerCase) -> None:
 
 def permuting_tasks_permutes_results(case: LearnerCase) -> None:
     """No task knows its place in the batch."""
-    keys = jax.random.split(_key(), 4)
+    keys = jax.random.split(law_key(), 4)
     order = jnp.array([2, 0, 3, 1])
     rewards = jax.jit(jax.vmap(lambda key: case.live(case.theta, key)[1].segments.reward))
     np.testing.assert_allclose(rewards(keys)[order], rewards(keys[order]), atol=1e-5)
@@ -218,8 +128,8 @@ def permuting_tasks_permutes_results(case: LearnerCase) -> None:
 def the_same_key_gives_the_same_result_and_another_key_another(case: LearnerCase) -> None:
     """All randomness comes from the key."""
     run = jax.jit(lambda key: case.live(case.theta, key)[1].segments.action)
-    np.testing.assert_array_equal(run(_key()), run(_key()))
-    assert not np.array_equal(run(_key()), run(jax.random.key(8))), "another key gave the same actions"
+    np.testing.assert_array_equal(run(law_key()), run(law_key()))
+    assert not np.array_equal(run(law_key()), run(jax.random.key(8))), "another key gave the same actions"
 
 
 def no_key_of_a_lifetime_is_used_twice(case: LearnerCase) -> None:
@@ -229,8 +139,8 @@ def no_key_of_a_lifetime_is_used_twice(case: LearnerCase) -> None:
     """
     with jax.debug_key_reuse(True):
         try:
-            theta = jax.jit(case.inner.init)(_key())
-            jax.jit(lambda theta, key: case.live(theta, key))(theta, _key())
+            theta = jax.jit(case.inner.init)(law_key())
+            jax.jit(lambda theta, key: case.live(theta, key))(theta, law_key())
         except jax.errors.KeyReuseError as error:
             raise AssertionError(f"a key is used twice: {error}") from error
 
@@ -238,7 +148,7 @@ def no_key_of_a_lifetime_is_used_twice(case: LearnerCase) -> None:
 def streams_and_segments_draw_different_randomness(case: LearnerCase) -> None:
     """Two streams of a task, and two segments of a lifetime, do not take the same actions."""
     protocol = case.outer.protocol._replace(num_segments=2, num_streams=2, segment_length=4 * case.tasks.horizon)
-    run = jax.jit(lambda theta: case.live(theta, _key(), protocol)[1].segments.action)
+    run = jax.jit(lambda theta: case.live(theta, law_key(), protocol)[1].segments.action)
     actions = np.asarray(run(case.theta), float)
     assert not np.array_equal(actions[:, :, 0], actions[:, :, 1]), "both streams took the same actions"
     assert not np.array_equal(actions[0], actions[1]), "both segments took the same actions"
@@ -247,10 +157,10 @@ def streams_and_segments_draw_different_randomness(case: LearnerCase) -> None:
 def a_lifetime_begins_afresh_and_an_episode_does_not(case: LearnerCase) -> None:
     """``begin`` forgets the task before; the beginning of an episode keeps phi and memory."""
     inner, tasks, theta = case.inner, case.tasks, case.theta
-    task = tasks.sample(_key())
+    task = tasks.sample(law_key())
     streams = case.outer.protocol.num_streams
-    begun = inner.begin(theta, streams, _key())
-    life = start(tasks, task, begun, num_streams=streams, key=_key())
+    begun = inner.begin(theta, streams, law_key())
+    life = start(tasks, task, begun, num_streams=streams, key=law_key())
     chex.assert_trees_all_equal((life.phi, life.memory), begun)
     assert bool(life.timestep.first.all()), "a lifetime did not begin with an episode"
     assert not np.any(life.timestep.previous_action), "there was an action before the first"
@@ -258,10 +168,10 @@ def a_lifetime_begins_afresh_and_an_episode_does_not(case: LearnerCase) -> None:
 
     @jax.jit
     def live_on(life: Life) -> tuple[Life, Life]:
-        later, segment = rollout(inner, tasks, theta, life, length=3 * tasks.horizon, key=_key())
-        phi, memory = inner.adapt(theta, later.phi, later.memory, segment, _key())
+        later, segment = rollout(inner, tasks, theta, life, length=3 * tasks.horizon, key=law_key())
+        phi, memory = inner.adapt(theta, later.phi, later.memory, segment, law_key())
         learned = later._replace(phi=phi, memory=memory)
-        return learned, new_episodes(tasks, learned, key=_key())
+        return learned, new_episodes(tasks, learned, key=law_key())
 
     learned, anew = live_on(life)
     phi, memory = learned.phi, learned.memory
@@ -270,7 +180,7 @@ def a_lifetime_begins_afresh_and_an_episode_does_not(case: LearnerCase) -> None:
     changed = jax.tree.map(lambda a, b: bool(np.any(np.asarray(a) != np.asarray(b))), (phi, memory), begun)
     keeps_something = bool(jax.tree.leaves(begun))  # a fixed policy does not
     assert any(jax.tree.leaves(changed)) == keeps_something, "three episodes and an adaptation left no trace in phi or memory"
-    chex.assert_trees_all_equal(inner.begin(theta, streams, _key()), begun)
+    chex.assert_trees_all_equal(inner.begin(theta, streams, law_key()), begun)
 
 
 def what_the_agent_is_told(case: LearnerCase) -> None:
@@ -297,7 +207,7 @@ def every_meta_parameter_gets_a_gradient(case: LearnerCase) -> None:
 
     @jax.jit
     def gradient(theta: Theta) -> Theta | None:
-        return case.outer.meta_gradient(case.outer.init(_key())._replace(theta=theta), _key())
+        return case.outer.meta_gradient(case.outer.init(law_key())._replace(theta=theta), law_key())
 
     found = gradient(case.theta)
     if found is None:
@@ -333,7 +243,7 @@ def the_second_call_does_not_trace_again(case: LearnerCase) -> None:
 
 def no_program_calls_lapack(case: LearnerCase) -> None:
     """On a CPU its batched routines wait for threads of the pool that they run in, and two at once may wait for ever."""
-    keys = jax.random.split(_key(), 2)
+    keys = jax.random.split(law_key(), 2)
     states = jax.eval_shape(jax.vmap(case.outer.init), keys)
     programs = [
         jax.jit(jax.vmap(case.outer.init)).lower(keys).as_text(),
@@ -350,12 +260,12 @@ def typed_keys_raw_keys_and_seeds_begin_alike(case: LearnerCase) -> None:
     seed = jax.jit(lambda: outer.init(5).theta)()  # type: ignore[arg-type]
     chex.assert_trees_all_equal(typed, raw)
     chex.assert_trees_all_close(typed, seed, atol=1e-6, rtol=1e-6)  # XLA folds a constant seed, and rounds differently
-    state = jax.eval_shape(outer.init, _key())
+    state = jax.eval_shape(outer.init, law_key())
     after, _ = jax.eval_shape(outer.step, state, jax.random.PRNGKey(5))
     chex.assert_trees_all_equal_shapes_and_dtypes(after, state)
     refusal = ""
     try:
-        outer.init(jax.random.split(_key(), 3))
+        outer.init(jax.random.split(law_key(), 3))
     except ValueError as error:
         refusal = str(error)
     assert "give a single one" in refusal, f"three keys in place of one: {refusal or 'init takes them'}"
@@ -363,23 +273,23 @@ def typed_keys_raw_keys_and_seeds_begin_alike(case: LearnerCase) -> None:
 
 def a_learner_pickles_and_copies_before_and_after_use(case: LearnerCase) -> None:
     """Pickled or copied, a learner is the same learner, and nothing of a trace is left in it."""
-    fresh = jax.eval_shape(case.outer.init, _key())
+    fresh = jax.eval_shape(case.outer.init, law_key())
     unused = case.build()
     for copied in (pickle.loads(pickle.dumps(unused)), copy.deepcopy(unused)):
-        assert jax.eval_shape(copied.init, _key()) == fresh, "a copy begins otherwise"
+        assert jax.eval_shape(copied.init, law_key()) == fresh, "a copy begins otherwise"
         chex.assert_trees_all_equal(jax.tree.leaves(copied), jax.tree.leaves(case.outer))
     assert case.two_steps.num_traces  # so the learner has been used
     again = pickle.loads(pickle.dumps(case.outer))
     assert copy.deepcopy(case.outer).protocol == again.protocol == case.outer.protocol
-    for one, other in zip(*(jax.tree.leaves(x.init(_key()).theta) for x in (case.outer, again)), strict=True):
+    for one, other in zip(*(jax.tree.leaves(x.init(law_key()).theta) for x in (case.outer, again)), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def every_number_of_a_learner_can_be_traced(case: LearnerCase) -> None:
     """So whole trainings can be mapped over any setting that is a number."""
     numbers = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), case.outer)
-    state = jax.eval_shape(lambda outer: outer.init(_key()), numbers)
-    after, _ = jax.eval_shape(lambda outer, state: outer.step(state, _key()), numbers, state)
+    state = jax.eval_shape(lambda outer: outer.init(law_key()), numbers)
+    after, _ = jax.eval_shape(lambda outer, state: outer.step(state, law_key()), numbers, state)
     chex.assert_trees_all_equal_shapes_and_dtypes(after.theta, state.theta)
 
 
@@ -387,8 +297,8 @@ def an_outer_step_keeps_its_types_where_jax_computes_in_double(case: LearnerCase
     """Networks, actions and statistics stay in single precision under ``jax_enable_x64``, which a user's environment may need."""
     with jax.enable_x64(True):
         outer = case.build()
-        state = jax.eval_shape(outer.init, _key())
-        after, metrics = jax.eval_shape(outer.step, state, _key())
+        state = jax.eval_shape(outer.init, law_key())
+        after, metrics = jax.eval_shape(outer.step, state, law_key())
     chex.assert_trees_all_equal_shapes_and_dtypes(after, state)
     double = [path for path, leaf in jax.tree_util.tree_leaves_with_path(state.theta) if leaf.dtype == jnp.float64]
     assert not double, f"theta{jax.tree_util.keystr(double[0])} is in double precision"
@@ -398,10 +308,10 @@ def an_outer_step_keeps_its_types_where_jax_computes_in_double(case: LearnerCase
 def a_lifetime_lived_in_pieces_is_the_lifetime_lived_at_once(case: LearnerCase) -> None:
     """Stopping between rollouts, as persistent lifetimes do, loses nothing."""
     inner, tasks, theta = case.inner, case.tasks, case.theta
-    life = start(tasks, tasks.sample(_key()), inner.begin(theta, 2, _key()), num_streams=2, key=_key())
+    life = start(tasks, tasks.sample(law_key()), inner.begin(theta, 2, law_key()), num_streams=2, key=law_key())
     length = 2 * tasks.horizon
-    at_once, whole = jax.jit(partial(live, inner, tasks, num_segments=1, length=length, key=_key()))(theta, life)
-    rollout_key, _ = jax.random.split(_key())
+    at_once, whole = jax.jit(partial(live, inner, tasks, num_segments=1, length=length, key=law_key()))(theta, life)
+    rollout_key, _ = jax.random.split(law_key())
     directly, segment = jax.jit(partial(rollout, inner, tasks, length=length, key=rollout_key))(theta, life)
     chex.assert_trees_all_close(at_once, directly, rtol=1e-5, atol=1e-6)
     chex.assert_trees_all_close(jax.tree.map(lambda x: x[0], whole.segments), segment, rtol=1e-5, atol=1e-6)

@@ -26,7 +26,8 @@ from jmeta.training.loggers import JsonLines, Logger, TensorBoard, WeightsAndBia
 from jmeta.training.memory import check_memory
 from jmeta.training.placement import made_on, moved_to, shapes_on
 from jmeta.training.progress import ProgressReport
-from jmeta.training.run_directory import Recipe, RunDirectory, describe, differences, run_config
+from jmeta.training.provenance import describe, differences
+from jmeta.training.run_directory import Recipe, RunDirectory, run_config
 from jmeta.training.supervision import Supervision, supervised
 from jmeta.types import MetaState, PyTree, Theta
 
