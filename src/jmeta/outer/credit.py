@@ -16,7 +16,7 @@ from jmeta import struct
 from jmeta.objectives import generalized_advantages
 from jmeta.objectives.advantages import episodic_advantages, raw_advantages, spread
 from jmeta.parallel import mean_over_devices, num_task_devices
-from jmeta.ranges import NonNegative, PositiveShare, Share
+from jmeta.ranges import NonNegative, Share
 from jmeta.types import TASK_AXES, Lifetime, PyTree, Segment
 
 
@@ -89,7 +89,7 @@ class LifetimeCritic(CreditAssignment):
       discount: discount per environment step, in [0, 1].
       gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
       value_coefficient: weight of the critic's squared error.
-      scale_rate: rate at which the normalising moments are updated, in (0, 1].
+      scale_rate: rate at which the normalising moments are updated, in [0, 1]; 0 keeps them.
     """
 
     has_critic: ClassVar[bool] = True
@@ -97,7 +97,7 @@ class LifetimeCritic(CreditAssignment):
     discount: jax.Array | Share = 0.99
     gae_lambda: jax.Array | Share = 0.95
     value_coefficient: jax.Array | NonNegative = 0.5
-    scale_rate: jax.Array | PositiveShare = 0.02
+    scale_rate: jax.Array | Share = 0.02
 
     def init(self) -> PyTree:
         zero = jnp.zeros((), jnp.float32)
