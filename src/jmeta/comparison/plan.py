@@ -1,4 +1,4 @@
-"""What a comparison consists of: budgets, cells, and variants of a learner that differ in numbers only."""
+"""The definition of a comparison: its budget, its cells, and the variants of a learner, which differ in numbers only."""
 
 import dataclasses
 import json

@@ -120,9 +120,8 @@ class TrustRegion(OnPolicy):
     def surrogate_and_kl(self, theta: Theta, group: Experience) -> tuple[jax.Array, jax.Array]:
         """Returns S of theta, and the mean KL from the recorded policies to those under theta, in a group's weighted segments."""
         decisions = self.decide_again(theta, group, self.weighted_segments)
-        return -self.term_mean(LikelihoodRatio("loss"), decisions, group, self.weighted_segments), self._divergence(
-            decisions, group
-        )
+        surrogate = -self.term_mean(LikelihoodRatio("loss"), decisions, group, self.weighted_segments)
+        return surrogate, self._divergence(decisions, group)
 
     def kl_hessian(self, theta: Theta, group: Experience, vector: Theta) -> Theta:
         """Returns the Hessian of KL, at the theta that collected the group, times a vector."""

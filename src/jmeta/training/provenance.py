@@ -1,4 +1,4 @@
-"""What a run was made with: a description of its learner, versions, device and git commit."""
+"""Provenance of a run: a description of its learner, package versions, device and git commit."""
 
 import dataclasses
 import functools
