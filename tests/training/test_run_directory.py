@@ -279,11 +279,11 @@ def test_the_commit_is_of_jmeta_or_of_nothing(monkeypatch, tmp_path):
     assert commit is None or len(commit.removesuffix("-dirty")) == 40
     package = tmp_path / "venv" / "jmeta" / "training"
     package.mkdir(parents=True)
-    module = package / "run_directory.py"
+    module = package / "provenance.py"
     module.write_text("")
     import subprocess
 
     for command in (["init", "-q"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "mine"]):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
-    monkeypatch.setattr("jmeta.training.run_directory.__file__", str(module))
+    monkeypatch.setattr("jmeta.training.provenance.__file__", str(module))
     assert git_commit() is None
