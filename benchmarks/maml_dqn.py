@@ -29,8 +29,8 @@ RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
 NUM_TASKS = 2000
 SHARED: dict[str, Any] = {
     "widths": (64, 64),
-    "num_tasks": 64,
-    "num_collected": 16,
+    "num_training_tasks": 64,
+    "num_tasks": 16,
     "num_contexts": 10,
     "batch_size": 32,
     "num_minibatches": 4,
@@ -54,8 +54,8 @@ FAMILIES: dict[str, tuple[TaskDistribution, int, dict[str, Any], dict[str, Any]]
         120,
         {
             "segment_length": 100,
-            "num_tasks": 512,
-            "num_collected": 64,
+            "num_training_tasks": 512,
+            "num_tasks": 64,
             "num_passes": 4,
             "num_minibatches": 16,
             "reward_scale": 0.3,

@@ -28,8 +28,8 @@ FAMILIES: dict[str, tuple[TaskDistribution, int, dict[str, Any]]] = {
 }
 SHARED: dict[str, Any] = {
     "num_segments": 3,
-    "num_tasks": 32,
-    "num_collected": 8,
+    "num_training_tasks": 32,
+    "num_tasks": 8,
     "widths": (128, 128),
     "num_passes": 8,
     "num_minibatches": 4,

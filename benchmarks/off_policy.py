@@ -10,14 +10,14 @@ from jmeta.training import Recipe
 
 PENDULUM: dict[str, Any] = {
     "widths": (64, 64),
-    "num_tasks": 4,
+    "num_training_tasks": 4,
     "num_passes": 200,
     "batch_size": 64,
     "learning_rate": 1e-3,
 }
 CART_POLE: dict[str, Any] = {
     "widths": (120, 84),
-    "num_tasks": 4,
+    "num_training_tasks": 4,
     "num_passes": 200,
     "batch_size": 32,
     "explore_steps": 40,

@@ -151,7 +151,7 @@ def pearl_case(kind: type[OffPolicy]) -> Case:
         tasks,
         widths=(300, 300, 300),
         encoder_widths=(200, 200, 200),
-        num_tasks=16,
+        num_training_tasks=16,
         num_passes=num_updates,
         batch_size=batch_size,
         context_size=context_size,

@@ -1,6 +1,7 @@
 """Dataclasses as pytrees: what sets ours apart from flax's, and what they have in common."""
 
 import dataclasses
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +42,51 @@ def test_children_and_static_fields():
     assert cls(2.0).replace(size=7) == cls(2.0, 7)
     with pytest.raises(dataclasses.FrozenInstanceError):
         cls().weight = 3.0
+
+
+@pytest.mark.parametrize("make", [struct.settings, struct.dataclass])
+def test_a_default_that_a_base_class_would_hide_is_refused(make):
+    """``dataclasses`` takes the field of the first base, though it only inherits it and the second declares it anew."""
+
+    @make
+    class Rate:
+        rate: float = 1.0
+
+    @make
+    class Inherits(Rate):
+        pass
+
+    @make
+    class Declares(Rate):
+        rate: float = 2.0
+
+    with pytest.raises(
+        TypeError, match=r"Hidden inherits rate=1\.0 from one base class and 2\.0 from Declares: declare it in Hidden"
+    ):
+
+        @make
+        class Hidden(Inherits, Declares):
+            pass
+
+    @make
+    class Declared(Inherits, Declares):
+        rate: float = 3.0
+
+    @make
+    class Ordered(Declares, Inherits):
+        pass
+
+    assert (Declared().rate, Ordered().rate) == (3.0, 2.0)
+
+
+def test_choices_are_checked():
+    @struct.dataclass
+    class Kind:
+        name: Literal["a", "b"] = struct.field(pytree_node=False, default="a")
+
+    assert Kind("b").name == "b"
+    with pytest.raises(ValueError, match="name='c': choose from a, b"):
+        Kind("c")
 
 
 def test_a_subclass_adds_fields():

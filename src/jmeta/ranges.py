@@ -1,9 +1,9 @@
-"""Ranges of settings, declared in type annotations and checked before anything compiles.
+"""Ranges and choices of settings, declared in type annotations and checked before anything compiles.
 
     learning_rate: Positive = 1e-3
 
-declares a learning rate above 0. ``jmeta.struct.dataclass`` checks the fields of a new instance, and ``checked`` wraps a
-function to check its arguments. Traced values are not checked.
+declares a learning rate above 0, and ``Literal["gru", "lstm"]`` a choice of two. ``jmeta.struct`` checks the fields of a new
+instance, and ``checked`` wraps a function to check its arguments. Traced values are not checked.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import inspect
 import math
 import types
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, ParamSpec, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, ParamSpec, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import jax
 import numpy as np
@@ -95,7 +95,12 @@ def check_arguments(signature: inspect.Signature, arguments: dict[str, Any]) -> 
 
 
 def check_setting(name: str, value: Any, annotation: Any, default: Any = None) -> None:
-    """Raises ValueError unless a value has the type and lies in the range of an annotation; traced values pass."""
+    """Raises ValueError unless a value is one of the choices, or has the type and lies in the range, of an annotation.
+
+    Traced values pass.
+    """
+    if get_origin(annotation) is Literal and value not in (choices := get_args(annotation)):
+        raise ValueError(f"{name}={value!r}: choose from {', '.join(map(str, choices))}")
     expected = list(ranges(annotation))
     if expected and not _takes(annotation, value):
         several = get_origin(annotation) is tuple or any(get_origin(each) is tuple for each in get_args(annotation))

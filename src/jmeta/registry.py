@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from jmeta.algorithms import ALGORITHMS
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks import TASKS, TaskDistribution
@@ -181,10 +183,18 @@ def settings(thing: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         fields = dataclasses.fields(thing)
         factories = {f.name: f.default_factory for f in fields if f.default_factory is not dataclasses.MISSING}
     return {
-        name: p.replace(default=factories[name]()) if name in factories else p
+        name: p.replace(annotation=_without_arrays(p.annotation), default=factories[name]() if name in factories else p.default)
         for name, p in parameters.items()
         if name not in ("tasks", "split", "environment")
     }
+
+
+def _without_arrays(annotation: Any) -> Any:
+    """Returns the type of a setting that is given as a number: a union without ``jax.Array``, which stands for traced numbers."""
+    members = typing.get_args(annotation)
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType) or jax.Array not in members:
+        return annotation
+    return typing.Union[tuple(each for each in members if each is not jax.Array)]  # noqa: UP007
 
 
 def build(recipe: Recipe) -> OuterLearner:

@@ -7,8 +7,10 @@ class part of the structure.
 """
 
 import dataclasses
+import functools
+import inspect
 from collections.abc import Hashable
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 import jax
 from flax.struct import field as field
@@ -23,11 +25,12 @@ def dataclass(cls: Class) -> Class:
     """Makes a class a frozen dataclass and a pytree.
 
     A field is a child of the tree. ``field(pytree_node=False)`` makes it static: part of the structure, so it must be hashable.
-    The constructor checks numbers against the ranges in the annotations (``jmeta.ranges``) and then runs ``__post_init__``. JAX
-    rebuilds instances without these checks, since the leaves of a tree may be any objects.
+    The constructor checks values against the ranges and choices in the annotations (``jmeta.ranges``) and then runs
+    ``__post_init__``. JAX rebuilds instances without these checks, since the leaves of a tree may be any objects.
 
     Raises:
-      ValueError: when an instance is made with a number out of range.
+      TypeError: if two base classes declare a field differently and the class does not declare it.
+      ValueError: when an instance is made with a value out of range.
 
     Example:
       >>> from jmeta import struct
@@ -40,6 +43,7 @@ def dataclass(cls: Class) -> Class:
     """
     check_first(cls)
     made: Any = dataclasses.dataclass(frozen=True)(cls)
+    check_bases(made)
     names: dict[bool, list[str]] = {True: [], False: []}
     for each in dataclasses.fields(made):
         names[each.metadata.get("pytree_node", True)].append(each.name)
@@ -62,15 +66,81 @@ def dataclass(cls: Class) -> Class:
     return made
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field, dataclasses.field))
+def settings(cls: Class) -> Class:
+    """Makes a class a group of settings: a frozen dataclass of keyword arguments, from which other classes inherit their fields.
+
+    Each setting is declared, with its type, default and description, in the group beside the learner that has it. The learner
+    inherits from the group, and so do the settings of the algorithms that build the learner (``jmeta.algorithms.base``). Values
+    are checked as those of ``dataclass`` are. A group by itself is no pytree; the learner that inherits its fields is one, and
+    ``field(pytree_node=False)`` says which of them are static there.
+
+    Raises:
+      TypeError: if two base classes declare a setting differently and the class does not declare it.
+      ValueError: when an instance is made with a value out of range.
+
+    Example:
+      >>> from jmeta import struct
+      >>> @struct.settings
+      ... class RateSettings:
+      ...     rate: float = 0.5
+      >>> @struct.dataclass
+      ... class Rule(RateSettings):
+      ...     name: str = struct.field(pytree_node=False, default="rule")
+      >>> @struct.settings
+      ... class FastSettings(RateSettings):
+      ...     rate: float = 2.0
+      >>> Rule(**struct.fields_for(Rule, FastSettings()))
+      Rule(rate=2.0, name='rule')
+    """
+    check_first(cls)
+    made: Any = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+    check_bases(made)
+    return made
+
+
+def fields_for(kind: Any, thing: Any) -> dict[str, Any]:
+    """Returns the fields of the dataclass ``thing`` that the class ``kind`` also has."""
+    names = {each.name for each in dataclasses.fields(kind)}
+    return {each.name: getattr(thing, each.name) for each in dataclasses.fields(thing) if each.name in names}
+
+
+def check_bases(cls: Any) -> None:
+    """Raises TypeError unless each field is as the first class declares it that names it, in the order of inheritance.
+
+    ``dataclasses`` also takes inherited fields from a base class, so a base that only inherits a field could hide that its other
+    base declares it anew.
+    """
+    for each in dataclasses.fields(cls):
+        first = next(base for base in cls.__mro__ if each.name in inspect.get_annotations(base))
+        declared = first.__dict__.get("__dataclass_fields__", {}).get(each.name, each)
+        if declared is not each:
+            raise TypeError(
+                f"{cls.__name__} inherits {each.name}={each.default!r} from one base class and {declared.default!r} from "
+                f"{first.__name__}: declare it in {cls.__name__}"
+            )
+
+
+@functools.cache
+def annotations_of(cls: Any) -> dict[str, Any]:
+    """Returns the types of a dataclass's fields by name; those written as strings are evaluated."""
+    types = {each.name: each.type for each in dataclasses.fields(cls)}
+    if any(isinstance(kind, str) for kind in types.values()):
+        types |= {name: kind for name, kind in get_type_hints(cls, include_extras=True).items() if name in types}
+    return types
+
+
 def check_first(cls: type) -> None:
-    """Makes ``__post_init__`` check the ranges of all fields first."""
+    """Makes ``__post_init__`` check the ranges and choices of all fields first."""
     then = cls.__dict__.get("__post_init__")
     if then is None and hasattr(cls, "__post_init__"):
         return  # the one of a base class checks them
 
     def __post_init__(self: Any) -> None:
+        kind: Any = type(self)
+        types = annotations_of(kind)
         for each in dataclasses.fields(self):
-            check_setting(each.name, getattr(self, each.name), each.type, each.default)
+            check_setting(each.name, getattr(self, each.name), types[each.name], each.default)
         if then is not None:
             then(self)
 

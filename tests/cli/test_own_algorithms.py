@@ -13,6 +13,7 @@ import jmeta as library
 from jmeta.registry import find_algorithm
 from jmeta.tasks import BernoulliBandit
 from tests.cli.own_algorithms import Doubtful, doubtful_rl2
+from tests.cli.own_settings import Network, nested
 
 NAME = "tests.cli.own_algorithms:doubtful_rl2"
 TRAIN = f"train {NAME} --task bernoulli-bandit --task.num-pulls 3 --units 5 --learning-rate 0.002 --no-progress".split()
@@ -53,6 +54,33 @@ def test_help_lists_its_settings(jmeta):
     assert "RL² as somebody else might write it." in said.words
     assert "--units" in said.words
     assert "of the GRU." in said.words
+
+
+def test_settings_that_are_dataclasses_have_options_of_their_own(jmeta, tmp_path):
+    out = tmp_path / "run"
+    given = "--core-network.width 5 --head-network.width 3 --head-network.depth 2 --speed fast --no-progress --num-steps 1"
+    name = "tests.cli.own_settings:nested"
+    said = jmeta("train", name, "--task", "bernoulli-bandit", "--task.num-pulls", 3, *given.split(), "--out", out)
+    assert said.status == 0, said.err
+    fields = library.load(out).config["recipe"]["algorithm_fields"]
+    assert (fields["core_network"], fields["head_network"]) == ({"width": 5, "depth": 1}, {"width": 3, "depth": 2})
+    expected = nested(BernoulliBandit(num_pulls=3), core_network=Network(5), head_network=Network(3, 2))
+    chex.assert_trees_all_equal_shapes(library.load(out).state.theta, expected.inner.init(jax.random.key(0)))
+    said = jmeta("train", name, "--task", "bernoulli-bandit", "--help")
+    for heading in ("run options", "agent options", "training options", "task options", "core_network options"):
+        assert heading in said.words, heading
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"speed": "fsat"}, "speed='fsat': choose from slow, fast"),
+        ({"patience": 0}, "patience=0: give a whole number of at least 1"),
+    ],
+)
+def test_types_written_as_strings_are_checked(given, says):
+    with pytest.raises(ValueError, match=says):
+        nested(BernoulliBandit(), **given)
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ def test_what_belongs_together_passes() -> None:
 def test_every_algorithm_s_deployed_theta_passes() -> None:
     """MQL ships its replay too, so that structures differ from what init gives."""
     tasks = GridNavi(size=3, horizon=4, num_episodes=2)
-    mql = jmeta.algorithms.mql(jmeta.tasks.PointNavigation(horizon=4), widths=(4,), num_tasks=2)
+    mql = jmeta.algorithms.mql(jmeta.tasks.PointNavigation(horizon=4), widths=(4,), num_training_tasks=2)
     maml = jmeta.algorithms.maml(tasks, widths=(4,), num_streams=2, num_tasks=2)
     for outer in (mql, maml):
         check_agent(outer.inner, outer.tasks, outer.deploy(outer.init(KEY)), KEY)

@@ -68,7 +68,7 @@ def test_its_numbers_can_be_traced() -> None:
     """Two strengths at once: (A + strength I)^-1 strength, the derivative in the centre."""
 
     def derivative(strength: jax.Array) -> jax.Array:
-        inner = learner().replace(strength=strength, clip_epsilon=strength)
+        inner = learner().replace(strength=strength, inner_clip_epsilon=strength)
         return jax.jacrev(lambda c: solve(inner, c, jnp.zeros(2)))(jnp.array([0.3, 0.4]))
 
     found = jax.jit(jax.vmap(derivative))(jnp.array([2.0, 3.0]))

@@ -18,7 +18,7 @@ KEY = jax.random.key(0)
 
 
 def learner(**fields: Any) -> Any:
-    settings = {"widths": (8,), "num_tasks": 4, "batch_size": 16, "num_passes": 1, "inner_rate": 0.3} | fields
+    settings = {"widths": (8,), "num_training_tasks": 4, "batch_size": 16, "num_passes": 1, "inner_rate": 0.3} | fields
     return jmeta.algorithms.maml_dqn(GridNavi(size=3, horizon=6), **settings)
 
 

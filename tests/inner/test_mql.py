@@ -25,7 +25,7 @@ def learner(**fields: Any) -> Any:
     settings: dict[str, Any] = {
         "hidden_size": 4,
         "widths": (8,),
-        "num_tasks": 4,
+        "num_training_tasks": 4,
         "num_passes": 2,
         "batch_size": 8,
         "capacity": 40,
@@ -122,7 +122,7 @@ def test_nothing_is_learned_from_steps_that_nobody_lived() -> None:
     In these tasks every step has a reward below 0, and what replay holds before it is lived is 0.
     """
     tasks = PointNavigation(horizon=5)
-    settings: dict[str, Any] = {"hidden_size": 4, "widths": (8,), "num_tasks": 4, "num_collected": 2, "num_passes": 1}
+    settings: dict[str, Any] = {"hidden_size": 4, "widths": (8,), "num_training_tasks": 4, "num_tasks": 2, "num_passes": 1}
     outer = jmeta.algorithms.mql(tasks, **settings, batch_size=8, capacity=40, num_shipped=7)
     assert outer.protocol.num_env_steps == 10
     state, step, draw = jax.jit(outer.init)(KEY), jax.jit(outer.step), jax.jit(jax.vmap(outer.draw))
@@ -228,7 +228,7 @@ BY_HAND = MQL(
     Continuous(1),
     Quadratic(),
     Network(init=lambda key: jnp.zeros(()), apply=context_of),
-    capacity=10,
+    adapt_capacity=10,
     num_own_updates=0,
     num_old_updates=400,
     adapt_batch_size=1000,

@@ -58,9 +58,8 @@ class Linear(QLearner):
         return self
 
 
-AGENT = PEARL(
-    1, Continuous(1), Linear(), Network(init=lambda key: {"mean": MEAN, "variance": VARIANCE}, apply=encode), 2, kl_weight=0.3
-)
+ENCODER = Network(init=lambda key: {"mean": MEAN, "variance": VARIANCE}, apply=encode)
+AGENT = PEARL(1, Continuous(1), Linear(), ENCODER, latent_size=2, kl_weight=0.3)
 
 
 def segment(shape: tuple[int, ...]) -> Any:

@@ -35,6 +35,7 @@ SMALL: dict[str, Any] = {
     "policy_widths": (8,),
     "num_streams": 4,
     "num_tasks": 8,
+    "num_training_tasks": 8,
     "num_epochs": 1,
     "num_minibatches": 2,
     "population_size": 4,

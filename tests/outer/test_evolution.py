@@ -11,11 +11,11 @@ import pytest
 from evosax.algorithms import CMA_ES, SimpleGA, iAMaLGaM_Full
 
 import jmeta
-from jmeta.algorithms.variants import fields_for
 from jmeta.lifetime import live_in_new_task
 from jmeta.outer.ask_tell import AskTell
 from jmeta.outer.evolution import OpenAIES, centred_ranks
 from jmeta.outer.matrix_cma import MatrixCMA
+from jmeta.struct import fields_for
 from jmeta.tasks import BernoulliBandit, PointNavigation
 from jmeta.types import MetaState, Metrics, Protocol, PyTree
 from tests.outer.test_meta_gradients import REWARD, THETA

@@ -26,7 +26,7 @@ KEYS = jax.random.split(jax.random.key(3), 4)
 
 
 def learner(**fields: Any) -> Any:
-    settings = {"widths": (8,), "num_tasks": 4, "num_passes": 2, "batch_size": 8, "capacity": 12} | fields
+    settings = {"widths": (8,), "num_training_tasks": 4, "num_passes": 2, "batch_size": 8, "capacity": 12} | fields
     return jmeta.algorithms.sac(TASKS, **settings)
 
 
@@ -55,7 +55,7 @@ def test_each_task_s_replay_holds_what_was_lived_in_it_and_the_newest_of_that() 
 @pytest.mark.slow
 def test_a_batch_is_of_replay_beside_the_newest_lifetime() -> None:
     outer = jmeta.algorithms.pearl(
-        TASKS, widths=(8,), encoder_widths=(8,), num_tasks=4, num_segments=2, num_passes=1, capacity=100
+        TASKS, widths=(8,), encoder_widths=(8,), num_training_tasks=4, num_segments=2, num_passes=1, capacity=100
     )
     records = after(outer, 4).by_task
     lifetimes, batches, _ = jax.jit(jax.vmap(outer.draw))(records, KEYS)
@@ -71,7 +71,7 @@ def test_a_batch_is_of_replay_beside_the_newest_lifetime() -> None:
 @pytest.mark.slow
 def test_contexts_are_the_first_segments_or_steps_at_random() -> None:
     """The evidence of a product of Gaussians adds up, so which steps are in it can be told."""
-    fields: dict[str, Any] = {"widths": (8,), "encoder_widths": (8,), "num_tasks": 4, "num_segments": 3, "num_passes": 1}
+    fields: dict[str, Any] = {"widths": (8,), "encoder_widths": (8,), "num_training_tasks": 4, "num_segments": 3, "num_passes": 1}
     outer = jmeta.algorithms.pearl(TASKS, **fields)
     state = after(outer, 1)
     context = jax.tree.map(lambda x: x[0], jax.jit(jax.vmap(outer.draw))(state.by_task, KEYS)[0])
@@ -101,7 +101,7 @@ def test_contexts_are_the_first_segments_or_steps_at_random() -> None:
 def test_who_adapts_between_segments_has_two_of_them_in_every_family(tasks: TaskDistribution) -> None:
     """As many as a lifetime of the tasks has episodes, or two where it has one; a segment is an episode."""
     expected = (max(2, tasks.lifetime_length // tasks.horizon), tasks.horizon, 1)
-    small: dict[str, Any] = {"widths": (4,), "num_tasks": 2}
+    small: dict[str, Any] = {"widths": (4,), "num_training_tasks": 2}
     pearl = partial(jmeta.algorithms.pearl, tasks, encoder_widths=(4,), **small)
     mql = partial(jmeta.algorithms.mql, tasks, hidden_size=4, **small)
     dqn = partial(jmeta.algorithms.maml_dqn, tasks, **small)
@@ -117,7 +117,9 @@ def test_who_adapts_between_segments_has_two_of_them_in_every_family(tasks: Task
 def test_the_encoder_learns_by_default_where_a_lifetime_of_the_tasks_is_one_episode() -> None:
     """Half of the contexts are empty, and the others have a divergence and a gradient."""
     assert TASKS.lifetime_length == TASKS.horizon
-    outer = jmeta.algorithms.pearl(TASKS, widths=(8,), encoder_widths=(8,), num_tasks=8, num_passes=1, batch_size=4, capacity=10)
+    outer = jmeta.algorithms.pearl(
+        TASKS, widths=(8,), encoder_widths=(8,), num_training_tasks=8, num_passes=1, batch_size=4, capacity=10
+    )
     state = after(outer, 1)
     data = jax.jit(jax.vmap(outer.draw))(state.by_task, jax.random.split(KEYS[0], 8))
     gradient, metrics = jax.jit(outer.gradient)(state.theta, state.extra.target_parameters, *data)
@@ -129,7 +131,7 @@ def test_the_encoder_learns_by_default_where_a_lifetime_of_the_tasks_is_one_epis
 def test_contexts_are_drawn_from_so_many_of_the_newest_lifetimes() -> None:
     """Of two in three, and before there are three, of those there are."""
     outer = jmeta.algorithms.pearl(
-        TASKS, widths=(8,), encoder_widths=(8,), num_tasks=4, num_collected=2, num_passes=1, capacity=100, num_contexts=3
+        TASKS, widths=(8,), encoder_widths=(8,), num_training_tasks=4, num_tasks=2, num_passes=1, capacity=100, num_contexts=3
     )
     for num_steps, first, last in ((1, 0, 1), (3, 0, 2), (9, 2, 5)):  # task 0 is lived in at every other step
         records = after(outer, num_steps).by_task
@@ -149,7 +151,14 @@ def test_policy_and_critics_see_the_same_reward_of_the_episode_and_the_same_cloc
     """What the policy saw at a step is what the critics are told of it. An episode begins with no reward, a segment with no time
     passed; nothing is worth anything after a segment, which is an episode here, and without a clock a time limit ends nothing."""
     outer = jmeta.algorithms.pearl(
-        TASKS, sees_reward=True, sees_clock=True, widths=(8,), encoder_widths=(8,), num_tasks=4, num_segments=2, num_passes=1
+        TASKS,
+        sees_reward=True,
+        sees_clock=True,
+        widths=(8,),
+        encoder_widths=(8,),
+        num_training_tasks=4,
+        num_segments=2,
+        num_passes=1,
     )
     state = after(outer, 1)
     agent: Any = outer.inner
@@ -198,7 +207,7 @@ def test_policy_and_critics_see_the_same_reward_of_the_episode_and_the_same_cloc
 
 
 def test_tasks_take_turns_and_nothing_is_learned_before_all_were_lived_in() -> None:
-    outer = learner(num_collected=2)
+    outer = learner(num_tasks=2)
     assert outer.num_env_steps == 10
     fresh = jax.jit(outer.init)(jax.random.key(0))
     step = jax.jit(outer.step)
@@ -216,7 +225,7 @@ def test_tasks_take_turns_and_nothing_is_learned_before_all_were_lived_in() -> N
 @pytest.mark.slow
 def test_a_run_continues_bit_for_bit(tmp_path: Path) -> None:
     """Replay is part of the state."""
-    outer, key = learner(num_collected=2), jax.random.key(0)
+    outer, key = learner(num_tasks=2), jax.random.key(0)
     whole = jmeta.train(outer, key, 5, out=tmp_path / "whole", progress=False)
     jmeta.train(outer, key, 3, out=tmp_path / "parts", progress=False)
     parts = jmeta.train(outer, key, 5, out=tmp_path / "parts", resume=True, progress=False)
@@ -246,7 +255,7 @@ def test_the_size_of_replay_is_known_beforehand() -> None:
 def test_actions_are_random_at_first() -> None:
     """For one outer step of two: uniform on [-1, 1], with a variance of 1/3; TD3's own are near 0 at first."""
     outer = jmeta.algorithms.td3(
-        TASKS, widths=(8,), num_tasks=32, num_passes=1, batch_size=4, capacity=10, exploration_noise=0.01, random_steps=1
+        TASKS, widths=(8,), num_training_tasks=32, num_passes=1, batch_size=4, capacity=10, exploration_noise=0.01, random_steps=1
     )
     first, second = np.split(np.asarray(after(outer, 2).by_task.replays.experience.action)[:, 0], 2, axis=1)
     assert first.shape == second.shape == (32, 5, 2)
@@ -286,7 +295,7 @@ def test_each_part_s_gradient_is_clipped_by_its_own_norm() -> None:
         clipped,
         {"actor": {"w": part(1.0)}, "critic": {"w": part(1.0)}, "log_temperature": jnp.float32(0.5)},
     )
-    small: dict[str, Any] = {"widths": (8,), "num_tasks": 4}
+    small: dict[str, Any] = {"widths": (8,), "num_training_tasks": 4}
     pearl = jmeta.algorithms.pearl(TASKS, encoder_widths=(8,), **small, max_gradient_norm=1.0)
     clipped = pearl.clip({"encoder": {"w": part(5.0)}, "q_learner": gradient})
     np.testing.assert_allclose(clipped["encoder"]["w"], part(1.0), rtol=1e-5)
@@ -305,8 +314,8 @@ def test_theta_has_the_same_shapes_however_many_tasks_it_was_trained_on() -> Non
     }
     for name, build in builds.items():
         found = []
-        for num_tasks in (2, 3, 16):
-            outer = build(num_tasks=num_tasks)
+        for num_training_tasks in (2, 3, 16):
+            outer = build(num_training_tasks=num_training_tasks)
             state = jax.eval_shape(outer.init, jax.random.key(0))
             found.append(jax.tree.map(lambda x: (x.shape, x.dtype), (state.theta, jax.eval_shape(outer.deploy, state))))
         assert found[0] == found[1] == found[2], name
@@ -316,8 +325,8 @@ def test_theta_has_the_same_shapes_however_many_tasks_it_was_trained_on() -> Non
 def test_what_is_refused() -> None:
     for fields, said in (
         ({"capacity": 4}, "capacity=4: a task's replay must hold a lifetime, 5 steps"),
-        ({"num_collected": 3}, "num_tasks=4 can't be split evenly over num_collected=3"),
-        ({"num_minibatches": 3}, "num_tasks=4 can't be split evenly over 3 minibatch"),
+        ({"num_tasks": 3}, "num_training_tasks=4 can't be split evenly over num_tasks=3"),
+        ({"num_minibatches": 3}, "num_training_tasks=4 can't be split evenly over 3 minibatch"),
         ({"num_passes": 0}, "num_passes=0"),
         ({"widths": ()}, "at least one hidden layer"),
     ):
@@ -345,7 +354,7 @@ def test_when_the_rate_is_gone_theta_stays() -> None:
 
 def test_a_shaped_reward_is_learned_from_and_not_seen() -> None:
     tasks = SparsePointNavigation(horizon=4, episodes=1)
-    outer = jmeta.algorithms.sac(tasks, widths=(8,), num_tasks=4, num_passes=1, batch_size=8, capacity=12, shaped=True)
+    outer = jmeta.algorithms.sac(tasks, widths=(8,), num_training_tasks=4, num_passes=1, batch_size=8, capacity=12, shaped=True)
     recent = after(outer, 1).by_task
     goal = np.asarray(recent.task.goal)[:, None, None]
     distance = np.linalg.norm(np.asarray(recent.contexts.next_observation) - goal, axis=-1)

@@ -1,5 +1,6 @@
-"""Run directories of format 1 are read: settings and parts of the meta-state had other names."""
+"""Run directories of formats 1 and 2 are read: settings and parts of the meta-state had other names."""
 
+import json
 from typing import NamedTuple
 
 import chex
@@ -19,7 +20,7 @@ CONFIG = {
     "format": 1,
     "recipe": {
         "algorithm": "pearl",
-        "algorithm_fields": {"slow_rate": 0.25, "num_recent": 3, "widths": [8], "num_tasks": 4, "num_collected": 4},
+        "algorithm_fields": {"slow_rate": 0.25, "num_recent": 3, "widths": [8], "num_tasks": 4, "num_collected": 2},
         "task": "sparse-point-navigation",
         "task_fields": {"horizon": 4, "episodes": 2},
     },
@@ -50,8 +51,8 @@ def test_settings_have_their_present_names(tmp_path):
         "target_update_rate": 0.25,
         "num_contexts": 3,
         "widths": [8],
-        "num_tasks": 4,
-        "num_collected": 4,
+        "num_training_tasks": 4,
+        "num_tasks": 2,
     }
     assert config["recipe"]["task_fields"] == CONFIG["recipe"]["task_fields"]
     assert config["learner"] == {
@@ -62,6 +63,23 @@ def test_settings_have_their_present_names(tmp_path):
     }
     outer, _ = learner_of(tmp_path)
     assert (outer.target_update_rate, outer.num_contexts) == (0.25, 3)
+    assert (outer.num_training_tasks, outer.num_tasks) == (4, 2)
+
+
+def test_fields_have_the_names_of_their_settings():
+    """Format 2: the capacity of the outer learner's replay is another setting."""
+    inner = {"type": "MQL", "capacity": 40}
+    sizes = {"capacity": 100, "num_tasks": 8, "num_collected": 2, "trace": 1}
+    former = {"format": 2, "recipe": None, "learner": {"type": "OffPolicy", "inner": inner} | sizes}
+    present = {"capacity": 100, "num_training_tasks": 8, "num_tasks": 2, "trace": 1}
+    upgraded = {
+        "format": FORMAT,
+        "recipe": None,
+        "learner": {"type": "OffPolicy", "inner": {"type": "MQL", "adapt_capacity": 40}} | present,
+    }
+    assert upgrade_config(former) == upgraded
+    assert upgrade_config(upgraded) == upgraded  # though num_tasks of OffPolicy had another meaning
+    assert upgrade_config(former | {"learner": {"type": "PPO", "num_tasks": 8}})["learner"] == {"type": "PPO", "num_tasks": 8}
 
 
 def test_what_is_of_the_present_format_is_left_alone():
@@ -73,7 +91,12 @@ def test_what_is_of_the_present_format_is_left_alone():
 
 def test_a_former_checkpoint_is_restored(tmp_path):
     outer = jmeta.algorithms.pearl(
-        SparsePointNavigation(horizon=4, episodes=2), widths=(4,), encoder_widths=(4,), num_tasks=2, batch_size=2, capacity=16
+        SparsePointNavigation(horizon=4, episodes=2),
+        widths=(4,),
+        encoder_widths=(4,),
+        num_training_tasks=2,
+        batch_size=2,
+        capacity=16,
     )
     state = jax.jit(outer.init)(jax.random.key(0))
     former = state._replace(extra=FormerExtra(*state.extra), by_task=FormerRecord(*state.by_task))
@@ -88,7 +111,17 @@ def test_a_former_checkpoint_is_restored(tmp_path):
 def test_a_comparison_of_an_earlier_jmeta_goes_on(tmp_path):
     """Its cells keep the settings that they were begun with."""
     store = Store(tmp_path)
-    store.begin({"learners": {"": {"slow_rate": 0.1}}})
+    (tmp_path / "settings.json").write_text(json.dumps({"learners": {"": {"slow_rate": 0.1}}}))
     store.check({"learners": {"": {"target_update_rate": 0.1}}})
     with pytest.raises(ValueError, match=r"target_update_rate: was 0\.1, now 0\.2"):
         store.check({"learners": {"": {"target_update_rate": 0.2}}})
+
+
+def test_a_comparison_of_the_present_format_is_compared_as_it_is(tmp_path):
+    learner = {"type": "OffPolicy", "num_training_tasks": 8, "num_tasks": 2}
+    store = Store(tmp_path)
+    store.begin({"learners": {"": learner}})
+    store.check({"learners": {"": learner}})
+    former = {"learners": {"": {"type": "OffPolicy", "num_tasks": 8, "num_collected": 2}}}
+    (tmp_path / "settings.json").write_text(json.dumps(former))
+    store.check({"learners": {"": learner}})

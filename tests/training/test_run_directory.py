@@ -16,6 +16,7 @@ import pytest
 
 import jmeta
 from jmeta.training import Recipe, RunDirectory
+from jmeta.training.formats import FORMAT
 from jmeta.training.provenance import describe, differences, git_commit, versions
 from jmeta.types import Protocol
 from tests.training.walk import KEY, Walk, steps, walk
@@ -52,7 +53,7 @@ def edit_config(run: Path, **changes: object) -> None:
 def test_what_a_run_leaves_behind(trained):
     assert {path.name for path in trained.iterdir()} == {".lock", "config.json", "metrics.jsonl", "tensorboard", "checkpoints"}
     config = RunDirectory(trained).read_config()
-    assert config["format"] == 2
+    assert config["format"] == FORMAT
     assert config["recipe"] is None
     assert config["learner"]["learning_rate"] == 0.1
     assert config["learner"]["theta"] == {"other": "float32[2, 2]", "position": "float32[3]"}
@@ -189,8 +190,8 @@ def test_a_run_that_another_process_is_training_is_left_alone(run):
 
 
 def test_a_newer_format_asks_for_an_upgrade(run):
-    edit_config(run, format=3, versions={"jmeta": "7.0"})
-    with pytest.raises(ValueError, match=r"written by jmeta 7\.0 in format 3; .* up to 2: upgrade jmeta"):
+    edit_config(run, format=FORMAT + 1, versions={"jmeta": "7.0"})
+    with pytest.raises(ValueError, match=rf"written by jmeta 7\.0 in format {FORMAT + 1}; .* up to {FORMAT}: upgrade jmeta"):
         walk(run, 20, resume=True)
 
 

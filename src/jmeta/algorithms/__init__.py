@@ -5,36 +5,38 @@
 
 from collections.abc import Callable
 
-from jmeta.algorithms.anil import anil
-from jmeta.algorithms.average import average
-from jmeta.algorithms.cavia import cavia
-from jmeta.algorithms.dqn import dqn
-from jmeta.algorithms.e_maml import e_maml
-from jmeta.algorithms.es_maml import es_maml
-from jmeta.algorithms.fomaml import fomaml
-from jmeta.algorithms.hypernetwork import hypernetwork
-from jmeta.algorithms.imaml import imaml
-from jmeta.algorithms.maml import maml
-from jmeta.algorithms.maml_dqn import maml_dqn
-from jmeta.algorithms.maml_plus_plus import maml_plus_plus
-from jmeta.algorithms.maml_trpo import maml_trpo
-from jmeta.algorithms.mann import mann
-from jmeta.algorithms.meta_lstm import meta_lstm
-from jmeta.algorithms.meta_sgd import meta_sgd
-from jmeta.algorithms.mql import mql
-from jmeta.algorithms.oracle import oracle
-from jmeta.algorithms.pearl import pearl
-from jmeta.algorithms.promp import promp
-from jmeta.algorithms.recurrent_hypernetwork import recurrent_hypernetwork
-from jmeta.algorithms.reptile import reptile
-from jmeta.algorithms.rl2 import rl2
-from jmeta.algorithms.rl2_cma_es import rl2_cma_es
-from jmeta.algorithms.rl2_es import rl2_es
-from jmeta.algorithms.sac import sac
-from jmeta.algorithms.snail import snail
-from jmeta.algorithms.task_inference import task_inference
-from jmeta.algorithms.td3 import td3
-from jmeta.algorithms.varibad import varibad
+from jmeta.algorithms.anil import anil as anil
+from jmeta.algorithms.average import average as average
+from jmeta.algorithms.base import AlgorithmSettings as AlgorithmSettings
+from jmeta.algorithms.base import algorithm as algorithm
+from jmeta.algorithms.cavia import cavia as cavia
+from jmeta.algorithms.dqn import dqn as dqn
+from jmeta.algorithms.e_maml import e_maml as e_maml
+from jmeta.algorithms.es_maml import es_maml as es_maml
+from jmeta.algorithms.fomaml import fomaml as fomaml
+from jmeta.algorithms.hypernetwork import hypernetwork as hypernetwork
+from jmeta.algorithms.imaml import imaml as imaml
+from jmeta.algorithms.maml import maml as maml
+from jmeta.algorithms.maml_dqn import maml_dqn as maml_dqn
+from jmeta.algorithms.maml_plus_plus import maml_plus_plus as maml_plus_plus
+from jmeta.algorithms.maml_trpo import maml_trpo as maml_trpo
+from jmeta.algorithms.mann import mann as mann
+from jmeta.algorithms.meta_lstm import meta_lstm as meta_lstm
+from jmeta.algorithms.meta_sgd import meta_sgd as meta_sgd
+from jmeta.algorithms.mql import mql as mql
+from jmeta.algorithms.oracle import oracle as oracle
+from jmeta.algorithms.pearl import pearl as pearl
+from jmeta.algorithms.promp import promp as promp
+from jmeta.algorithms.recurrent_hypernetwork import recurrent_hypernetwork as recurrent_hypernetwork
+from jmeta.algorithms.reptile import reptile as reptile
+from jmeta.algorithms.rl2 import rl2 as rl2
+from jmeta.algorithms.rl2_cma_es import rl2_cma_es as rl2_cma_es
+from jmeta.algorithms.rl2_es import rl2_es as rl2_es
+from jmeta.algorithms.sac import sac as sac
+from jmeta.algorithms.snail import snail as snail
+from jmeta.algorithms.task_inference import task_inference as task_inference
+from jmeta.algorithms.td3 import td3 as td3
+from jmeta.algorithms.varibad import varibad as varibad
 from jmeta.outer.base import OuterLearner
 
 ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
@@ -69,37 +71,3 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "td3": td3,
     "varibad": varibad,
 }
-
-__all__ = [
-    "ALGORITHMS",
-    "anil",
-    "average",
-    "cavia",
-    "dqn",
-    "e_maml",
-    "es_maml",
-    "fomaml",
-    "hypernetwork",
-    "imaml",
-    "maml",
-    "maml_dqn",
-    "maml_plus_plus",
-    "maml_trpo",
-    "mann",
-    "meta_lstm",
-    "meta_sgd",
-    "mql",
-    "oracle",
-    "pearl",
-    "promp",
-    "recurrent_hypernetwork",
-    "reptile",
-    "rl2",
-    "rl2_cma_es",
-    "rl2_es",
-    "sac",
-    "snail",
-    "task_inference",
-    "td3",
-    "varibad",
-]

@@ -1,26 +1,28 @@
 """ANIL: almost no inner loop (Raghu et al. 2020, arXiv 1909.09157)."""
 
-from typing import Any
-
-from jmeta.algorithms.maml import maml
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.variants import variant_of, with_inner
-from jmeta.outer.base import OuterLearner
+from jmeta import struct
+from jmeta.algorithms.base import algorithm
+from jmeta.algorithms.maml import AdaptedSettings, MetaGradientSettings, adapting_learner
+from jmeta.inner.maml import SurrogateSettings
+from jmeta.inner.update_rules import DescentSettings, GradientDescent
+from jmeta.outer.ppo import PPO, PPOSettings
 from jmeta.tasks.base import TaskDistribution
 
 
-@normalisable
-@variant_of(maml, without=("baseline",))
-def anil(tasks: TaskDistribution, *, adapted_parts: tuple[str, ...] = ("policy",), **settings: Any) -> OuterLearner:
-    """``maml`` in which only the policy's last layer adapts; the layers below are shared by all tasks.
+@struct.settings
+class ANILSettings(AdaptedSettings, DescentSettings, SurrogateSettings, MetaGradientSettings, PPOSettings):
+    """Settings of ``anil``.
 
-    Args:
-      tasks: the distribution to meta-train on.
+    Attributes:
       adapted_parts: parts of the policy network that adapt: "torso", "policy" or both.
-      settings: further settings, as for ``maml``.
+    """
 
-    Returns:
-      The outer learner; its ``inner`` is the agent.
+    adapted_parts: tuple[str, ...] = ("policy",)
+
+
+@algorithm(ANILSettings)
+def anil(tasks: TaskDistribution, settings: ANILSettings) -> PPO:
+    """``maml`` in which only the policy's last layer adapts; the layers below are shared by all tasks.
 
     Raises:
       ValueError: for an empty ``adapted_parts``, or an unknown part.
@@ -34,9 +36,9 @@ def anil(tasks: TaskDistribution, *, adapted_parts: tuple[str, ...] = ("policy",
     References:
       Raghu et al. 2020, arXiv 1909.09157.
     """
-    if not adapted_parts or not set(adapted_parts) <= {"torso", "policy"}:
+    parts = settings.adapted_parts
+    if not parts or not set(parts) <= {"torso", "policy"}:
         raise ValueError(
-            f'adapted_parts={adapted_parts}: the policy has the parts "torso" and "policy", and at least one of them must adapt'
+            f'adapted_parts={parts}: the policy has the parts "torso" and "policy", and at least one of them must adapt'
         )
-    outer = maml(tasks, **settings)
-    return with_inner(outer, adapted_parts=adapted_parts)
+    return adapting_learner(tasks, settings, GradientDescent.create(settings))

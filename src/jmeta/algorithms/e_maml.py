@@ -1,32 +1,37 @@
 """E-MAML (Stadie et al. 2018, arXiv 1803.01118)."""
 
-import dataclasses
-from typing import Any
+import jax
 
-from jmeta.algorithms.maml import maml
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.variants import fields_for, variant_of
-from jmeta.outer.base import OuterLearner
+from jmeta import struct
+from jmeta.algorithms.base import algorithm
+from jmeta.algorithms.maml import AdaptedSettings, MetaGradientSettings, protocol_of
+from jmeta.inner.maml import MAML
+from jmeta.inner.update_rules import DescentSettings, GradientDescent
+from jmeta.objectives import naive
 from jmeta.outer.credit import Exploration
+from jmeta.outer.ppo import PPO, PPOSettings
 from jmeta.ranges import NonNegative
+from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 
 
-@normalisable
-@variant_of(maml, without=("baseline", "surrogate"))
-def e_maml(tasks: TaskDistribution, *, exploration_coefficient: NonNegative = 1.0, **settings: Any) -> OuterLearner:
+@struct.settings
+class EMAMLSettings(AdaptedSettings, DescentSettings, MetaGradientSettings, PPOSettings):
+    """Settings of ``e_maml``.
+
+    Attributes:
+      exploration_coefficient: weight of the exploration term; the gradient is unbiased at 1, biased but less noisy below 1.
+    """
+
+    exploration_coefficient: jax.Array | NonNegative = 1.0
+
+
+@algorithm(EMAMLSettings)
+def e_maml(tasks: TaskDistribution, settings: EMAMLSettings) -> PPO:
     """``maml`` that also rewards exploration: actions before adaptation are credited with the return after adaptation.
 
     The meta-gradient has two terms. The first differentiates the inner steps with their data held fixed, by the ``naive``
     surrogate. The second, the exploration term, credits the actions before adaptation with the return of the adapted policy.
-
-    Args:
-      tasks: the distribution to meta-train on.
-      exploration_coefficient: weight of the exploration term; the gradient is unbiased at 1, biased but less noisy below 1.
-      settings: further settings, as for ``maml``.
-
-    Returns:
-      The outer learner; its ``inner`` is the agent.
 
     Raises:
       ValueError: as ``maml``, and for a single task.
@@ -45,8 +50,18 @@ def e_maml(tasks: TaskDistribution, *, exploration_coefficient: NonNegative = 1.
       The paper's experiments use one inner step in the same way. Its code adds the likelihood of the exploratory episodes to a
       single objective with the trust region of ``maml_trpo``; the outer optimiser here is PPO with Adam.
     """
-    outer = maml(tasks, surrogate="naive", **settings)
-    if outer.num_tasks < 2:
-        raise ValueError(f"num_tasks={outer.num_tasks}: the second term's baseline is the mean of the other tasks; use 2 or more")
-    credit = Exploration(**fields_for(Exploration, outer.credit), coefficient=exploration_coefficient)
-    return dataclasses.replace(outer, credit=credit, segment_weights=(1.0,) * len(outer.segment_weights))
+    if settings.num_tasks < 2:
+        raise ValueError(
+            f"num_tasks={settings.num_tasks}: the second term's baseline is the mean of the other tasks; use 2 or more"
+        )
+    protocol = protocol_of(tasks, settings)
+    return PPO(
+        inner=MAML.create(
+            tasks.observation_size, tasks.action_space, settings, GradientDescent.create(settings), surrogate=naive
+        ),
+        tasks=tasks,
+        credit=Exploration(discount=settings.discount, coefficient=settings.exploration_coefficient),
+        protocol=protocol,
+        segment_weights=(1.0,) * protocol.num_segments,
+        **fields_for(PPO, settings),
+    )

@@ -1,25 +1,22 @@
 """First-order MAML (Finn et al. 2017, arXiv 1703.03400)."""
 
-from typing import Any
-
-from jmeta.algorithms.maml import maml
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.variants import variant_of
-from jmeta.outer.base import OuterLearner
+from jmeta import struct
+from jmeta.algorithms.base import algorithm
+from jmeta.algorithms.maml import AdaptedSettings, adapting_learner
+from jmeta.inner.maml import BaselineSettings
+from jmeta.inner.update_rules import DescentSettings, GradientDescent
+from jmeta.outer.ppo import PPO, PPOSettings
 from jmeta.tasks.base import TaskDistribution
 
 
-@normalisable
-@variant_of(maml, without=("surrogate", "first_order", "mixed_mode", "stream_chunks", "rematerialise"))
-def fomaml(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
+@struct.settings
+class FOMAMLSettings(AdaptedSettings, DescentSettings, BaselineSettings, PPOSettings):
+    """Settings of ``fomaml``."""
+
+
+@algorithm(FOMAMLSettings)
+def fomaml(tasks: TaskDistribution, settings: FOMAMLSettings) -> PPO:
     """``maml`` without second derivatives: the gradient at the adapted weights is applied to the initial weights.
-
-    Args:
-      tasks: the distribution to meta-train on.
-      settings: further settings, as for ``maml``.
-
-    Returns:
-      The outer learner; its ``inner`` is the agent.
 
     Example:
       >>> import jax, jmeta
@@ -30,4 +27,4 @@ def fomaml(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
     References:
       Finn et al. 2017, arXiv 1703.03400, section 5.2; Nichol et al. 2018, arXiv 1803.02999.
     """
-    return maml(tasks, first_order=True, **settings)
+    return adapting_learner(tasks, settings, GradientDescent.create(settings), first_order=True)

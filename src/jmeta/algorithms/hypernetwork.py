@@ -2,55 +2,26 @@
 
 from functools import partial
 
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.variants import takes_tasks
+import jax
+
+from jmeta import struct
+from jmeta.algorithms.base import AlgorithmSettings, algorithm
 from jmeta.inner.generated_policy import GeneratedPolicy
-from jmeta.networks import CoreName, check_core, make_core
-from jmeta.outer.credit import SharedCritic
-from jmeta.outer.ppo import PPO
-from jmeta.ranges import Count, Limit, NonNegative, Positive, Share, checked
+from jmeta.networks import check_core, make_core
+from jmeta.outer.credit import CriticSettings, SharedCritic
+from jmeta.outer.ppo import PPO, PPOSettings
+from jmeta.ranges import Count, NonNegative, Positive
+from jmeta.settings import CoreSettings
+from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Protocol
 
 
-@normalisable
-@takes_tasks
-@checked
-def hypernetwork(
-    tasks: TaskDistribution,
-    *,
-    core: CoreName = "gru",
-    hidden_size: Count = 64,
-    encoder_widths: tuple[Count, ...] = (32,),
-    hypernetwork_widths: tuple[Count, ...] = (),
-    policy_widths: tuple[Count, ...] = (32,),
-    num_segments: Count | None = None,
-    segment_length: Count | None = None,
-    num_streams: Count = 1,
-    num_tasks: Count = 1024,
-    num_epochs: Count = 4,
-    num_minibatches: Count = 4,
-    learning_rate: Positive = 3e-3,
-    anneal_steps: Count | None = None,
-    discount: Share = 0.99,
-    gae_lambda: Share = 0.95,
-    clip_epsilon: Positive = 0.2,
-    entropy_coefficient: NonNegative = 0.02,
-    value_coefficient: NonNegative = 0.5,
-    max_gradient_norm: Limit = 0.5,
-) -> PPO:
-    """A recurrent network that reads the experience in a task and generates the policy's weights for the next segment.
+@struct.settings
+class HypernetworkSettings(CoreSettings, CriticSettings, AlgorithmSettings, PPOSettings):
+    """Settings of ``hypernetwork``.
 
-        phi_0 = f_theta(nothing),      phi_k = f_theta(episodes 1 .. k),      maximise  E_task [sum_k return of phi_k]
-
-    Within a segment the policy is fixed and sees the observation alone, like an adapted MAML policy. The map from experience to
-    weights is learned, and adaptation is one forward pass. Credit runs across episodes, so exploration in early ones is
-    credited with later rewards. With several streams each step earns the mean reward of all, since all share the experience.
-
-    Args:
-      tasks: the distribution to meta-train on.
-      core: recurrent core that reads the experience, as for ``rl2``.
-      hidden_size: hidden units of the core.
+    Attributes:
       encoder_widths: sizes of the layers before the core.
       hypernetwork_widths: sizes of the hidden layers between the core and the generated weights.
       policy_widths: sizes of the hidden layers of the generated policy, and likewise of the critic.
@@ -58,21 +29,31 @@ def hypernetwork(
         holds, and at least 2.
       segment_length: environment steps of a segment, a whole number of episodes; one episode by default.
       num_streams: trajectories rolled out in parallel with the same policy.
-      num_tasks: lifetimes rolled out in each outer step, each in a newly drawn task (the meta-batch size).
-      num_epochs: passes over the lifetimes of an outer step.
-      num_minibatches: minibatches of lifetimes in each pass; must divide num_tasks.
-      learning_rate: learning rate of Adam.
-      anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many;
-        constant by default.
       discount: discount factor per environment step, in [0, 1]; discounting continues across episodes.
-      gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
-      clip_epsilon: PPO's clip range, the half-width of the interval around 1 to which likelihood ratios are clipped.
-      entropy_coefficient: weight of the policy's entropy.
-      value_coefficient: weight of the critic's squared error, in units of normalised return.
-      max_gradient_norm: the gradient is clipped to this global norm.
+    """
 
-    Returns:
-      The outer learner; its ``inner`` is the agent.
+    encoder_widths: tuple[Count, ...] = (32,)
+    hypernetwork_widths: tuple[Count, ...] = ()
+    policy_widths: tuple[Count, ...] = (32,)
+    num_segments: Count | None = None
+    segment_length: Count | None = None
+    num_streams: Count = 1
+    num_tasks: Count = 1024
+    num_epochs: Count = 4
+    num_minibatches: Count = 4
+    learning_rate: jax.Array | Positive = 3e-3
+    entropy_coefficient: jax.Array | NonNegative = 0.02
+
+
+@algorithm(HypernetworkSettings)
+def hypernetwork(tasks: TaskDistribution, settings: HypernetworkSettings) -> PPO:
+    """A recurrent network that reads the experience in a task and generates the policy's weights for the next segment.
+
+        phi_0 = f_theta(nothing),      phi_k = f_theta(episodes 1 .. k),      maximise  E_task [sum_k return of phi_k]
+
+    Within a segment the policy is fixed and sees the observation alone, like an adapted MAML policy. The map from experience to
+    weights is learned, and adaptation is one forward pass. Credit runs across episodes, so exploration in early ones is
+    credited with later rewards. With several streams each step earns the mean reward of all, since all share the experience.
 
     Raises:
       ValueError: for fewer than 2 segments, segments that are not whole episodes, a num_tasks that num_minibatches does not
@@ -92,32 +73,26 @@ def hypernetwork(
       ``recurrent_hypernetwork`` and ``varibad(hypernetwork=True)``. Here it is generated when a segment ends, and an observation
       passes through the generated weights alone. The optimiser is PPO.
     """
-    length = tasks.horizon if segment_length is None else segment_length
+    length = tasks.horizon if settings.segment_length is None else settings.segment_length
+    num_segments = settings.num_segments
     if num_segments is None:
         num_segments = max(2, tasks.lifetime_length // length)
     if num_segments < 2:
         raise ValueError(f"num_segments={num_segments}: the policy adapts only between segments; give at least 2")
     window = num_segments * length
-    check_core(core, hidden_size, 1, window)
+    check_core(settings.core, settings.hidden_size, 1, window)
     return PPO(
         inner=GeneratedPolicy.create(
             tasks.observation_size,
             tasks.action_space,
-            partial(make_core, core, size=hidden_size, num_layers=1, window=window),
-            encoder_widths=encoder_widths,
-            hypernetwork_widths=hypernetwork_widths,
-            policy_widths=policy_widths,
+            partial(make_core, settings.core, size=settings.hidden_size, num_layers=1, window=window),
+            encoder_widths=settings.encoder_widths,
+            hypernetwork_widths=settings.hypernetwork_widths,
+            policy_widths=settings.policy_widths,
         ),
         tasks=tasks,
-        credit=SharedCritic(discount=discount, gae_lambda=gae_lambda, value_coefficient=value_coefficient),
-        protocol=Protocol(num_segments=num_segments, segment_length=length, num_streams=num_streams),
+        credit=SharedCritic(**fields_for(CriticSettings, settings)),
+        protocol=Protocol(num_segments, length, settings.num_streams),
         segment_weights=(1.0,) * num_segments,
-        num_tasks=num_tasks,
-        num_epochs=num_epochs,
-        num_minibatches=num_minibatches,
-        learning_rate=learning_rate,
-        anneal_steps=anneal_steps,
-        max_gradient_norm=max_gradient_norm,
-        clip_epsilon=clip_epsilon,
-        entropy_coefficient=entropy_coefficient,
+        **fields_for(PPO, settings),
     )

@@ -1,45 +1,33 @@
 """MAML++ (Antoniou et al. 2019, arXiv 1810.09502)."""
 
-from typing import Any
-
-import jax.numpy as jnp
-
-from jmeta.algorithms.maml import maml
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.variants import fields_for, variant_of, with_inner
-from jmeta.inner.update_rules import RatePerStep
-from jmeta.outer.base import OuterLearner
-from jmeta.outer.maml_plus_plus import MAMLPlusPlus
-from jmeta.ranges import CountOrZero, NonNegative
+from jmeta import struct
+from jmeta.algorithms.base import algorithm
+from jmeta.algorithms.maml import AdaptedSettings, MetaGradientSettings, credit_of, protocol_of
+from jmeta.inner.maml import MAML, BaselineSettings, SurrogateSettings
+from jmeta.inner.update_rules import InnerRateSettings, RatePerStep, rates_of
+from jmeta.outer.maml_plus_plus import MAMLPlusPlus, MAMLPlusPlusScheduleSettings
+from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 
 
-@normalisable
-@variant_of(maml, without=("inner_optimizer",))
-def maml_plus_plus(
-    tasks: TaskDistribution,
-    *,
-    inner_rates: tuple[NonNegative, ...] = (0.5, 0.25),
-    multi_step_steps: CountOrZero = 100,
-    first_order_steps: CountOrZero = 50,
-    **settings: Any,
-) -> OuterLearner:
+@struct.settings
+class MAMLPlusPlusSettings(
+    AdaptedSettings, InnerRateSettings, BaselineSettings, SurrogateSettings, MetaGradientSettings, MAMLPlusPlusScheduleSettings
+):
+    """Settings of ``maml_plus_plus``.
+
+    Attributes:
+      inner_rates: initial learning rates of the first, second, ... inner step; the last one is used for all later steps. Inner
+        steps beyond those of training keep their initial rates.
+    """
+
+
+@algorithm(MAMLPlusPlusSettings)
+def maml_plus_plus(tasks: TaskDistribution, settings: MAMLPlusPlusSettings) -> MAMLPlusPlus:
     """``maml`` that learns an inner learning rate for every layer and inner step, with schedules that stabilise training.
 
     The objective moves from the returns after *every* inner step to the return after the last one. The first outer steps leave
     out second derivatives. The learning rate follows a cosine schedule.
-
-    Args:
-      tasks: the distribution to meta-train on.
-      inner_rates: initial learning rates of the first, second, ... inner step; the last one is used for all later steps. Inner
-        steps beyond those of training keep their initial rates.
-      multi_step_steps: outer steps over which the weights of the returns after earlier inner steps fall linearly to zero; it has
-        no effect with one inner step.
-      first_order_steps: number of initial outer steps that leave out second derivatives.
-      settings: further settings, as for ``maml``; ``anneal_steps`` is the length of the cosine schedule.
-
-    Returns:
-      The outer learner; its ``inner`` is the agent.
 
     Raises:
       ValueError: for no inner rate, or a negative number of steps.
@@ -59,8 +47,12 @@ def maml_plus_plus(
       normalisation for each inner step; the policies here have no batch normalisation. The schedules are given in outer steps;
       the paper's are 15 and 50 of its 100 epochs.
     """
-    if not inner_rates:
-        raise ValueError("inner_rates is empty: give the rate of the first inner step, for example (0.5,)")
-    outer = with_inner(maml(tasks, **settings), rule=RatePerStep(jnp.asarray(inner_rates, jnp.float32)))
-    fields = fields_for(MAMLPlusPlus, outer) | {"segment_weights": (0.0, *(1.0 for _ in outer.segment_weights[1:]))}
-    return MAMLPlusPlus(**fields, multi_step_steps=multi_step_steps, first_order_steps=first_order_steps)
+    protocol = protocol_of(tasks, settings)
+    return MAMLPlusPlus(
+        inner=MAML.create(tasks.observation_size, tasks.action_space, settings, RatePerStep(rates_of(settings))),
+        tasks=tasks,
+        credit=credit_of(settings),
+        protocol=protocol,
+        segment_weights=(0.0, *(1.0 for _ in range(protocol.num_segments - 1))),
+        **fields_for(MAMLPlusPlus, settings),
+    )

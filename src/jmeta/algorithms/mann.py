@@ -1,27 +1,29 @@
 """Memory-augmented neural networks (Santoro et al. 2016, arXiv 1605.06065) as agents."""
 
-from typing import Any
-
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.rl2 import rl2
-from jmeta.algorithms.variants import variant_of
-from jmeta.outer.base import OuterLearner
+from jmeta import struct
+from jmeta.algorithms.base import algorithm
+from jmeta.algorithms.rl2 import RecurrentSettings, RL2Settings, recurrent_learner
+from jmeta.inner.rl2 import GeneratedHeadsSettings
+from jmeta.outer.ppo import PPO
 from jmeta.ranges import Count
+from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 
 
-@normalisable
-@variant_of(rl2, without=("core", "num_layers"))
-def mann(tasks: TaskDistribution, *, context_length: Count | None = 32, **settings: Any) -> OuterLearner:
-    """``rl2`` with an external memory, whose slots are read by content and written where they were least recently used.
+@struct.settings
+class MANNSettings(RecurrentSettings, GeneratedHeadsSettings):
+    """Settings of ``mann``.
 
-    Args:
-      tasks: the distribution to meta-train on.
+    Attributes:
       context_length: slots of the memory, at least 5; if None, one for each step of a lifetime.
-      settings: further settings, as for ``rl2``.
+    """
 
-    Returns:
-      The outer learner; its ``inner`` is the agent.
+    context_length: Count | None = 32
+
+
+@algorithm(MANNSettings)
+def mann(tasks: TaskDistribution, settings: MANNSettings) -> PPO:
+    """``rl2`` with an external memory, whose slots are read by content and written where they were least recently used.
 
     Raises:
       ValueError: for too few slots, or a lifetime shorter than that.
@@ -37,4 +39,4 @@ def mann(tasks: TaskDistribution, *, context_length: Count | None = 32, **settin
     Deviations from the paper:
       Reinforcement learning in place of supervised classification; ``jmeta.networks.MANN`` says what differs in the network.
     """
-    return rl2(tasks, core="mann", context_length=context_length, **settings)
+    return recurrent_learner(tasks, RL2Settings(core="mann", **fields_for(RL2Settings, settings)))

@@ -1,32 +1,33 @@
 """Meta-LSTM (Ravi and Larochelle 2017, ICLR)."""
 
-from typing import Any
-
-from jmeta.algorithms.maml import maml
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.variants import variant_of, with_inner
+from jmeta import struct
+from jmeta.algorithms.base import algorithm
+from jmeta.algorithms.maml import AdaptedSettings, MetaGradientSettings, adapting_learner
+from jmeta.inner.maml import BaselineSettings, SurrogateSettings
 from jmeta.inner.meta_lstm import LSTMRule
-from jmeta.outer.base import OuterLearner
+from jmeta.outer.ppo import PPO, PPOSettings
 from jmeta.ranges import Count, OpenShare
 from jmeta.tasks.base import TaskDistribution
 
 
-@normalisable
-@variant_of(maml, without=("inner_rates", "inner_optimizer"))
-def meta_lstm(
-    tasks: TaskDistribution, *, hidden_size: Count = 20, initial_rate: OpenShare = 0.5, first_order: bool = True, **settings: Any
-) -> OuterLearner:
-    """``maml`` whose inner steps are computed by a learned LSTM from each weight's gradient and the loss.
+@struct.settings
+class MetaLSTMSettings(AdaptedSettings, BaselineSettings, SurrogateSettings, MetaGradientSettings, PPOSettings):
+    """Settings of ``meta_lstm``.
 
-    Args:
-      tasks: the distribution to meta-train on.
+    Attributes:
       hidden_size: hidden units of the LSTM, whose parameters all weights share.
       initial_rate: step size of the untrained LSTM, in (0, 1).
       first_order: whether to leave out second derivatives, as the paper does.
-      settings: further settings, as for ``maml``.
+    """
 
-    Returns:
-      The outer learner; its ``inner`` is the agent.
+    hidden_size: Count = 20
+    initial_rate: OpenShare = 0.5
+    first_order: bool = True
+
+
+@algorithm(MetaLSTMSettings)
+def meta_lstm(tasks: TaskDistribution, settings: MetaLSTMSettings) -> PPO:
+    """``maml`` whose inner steps are computed by a learned LSTM from each weight's gradient and the loss.
 
     Raises:
       ValueError: for a rate outside (0, 1), or no hidden unit.
@@ -40,5 +41,4 @@ def meta_lstm(
     References:
       Ravi and Larochelle 2017, "Optimization as a model for few-shot learning", ICLR; Andrychowicz et al. 2016, arXiv 1606.04474.
     """
-    outer = maml(tasks, first_order=first_order, **settings)
-    return with_inner(outer, rule=LSTMRule.create(hidden_size, initial_rate))
+    return adapting_learner(tasks, settings, LSTMRule.create(settings.hidden_size, settings.initial_rate))

@@ -1,28 +1,29 @@
 """Meta-SGD (Li et al. 2017, arXiv 1707.09835)."""
 
-from typing import Any
-
-from jmeta.algorithms.maml import maml
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.variants import variant_of, with_inner
+from jmeta import struct
+from jmeta.algorithms.base import algorithm
+from jmeta.algorithms.maml import AdaptedSettings, MetaGradientSettings, adapting_learner
+from jmeta.inner.maml import BaselineSettings, SurrogateSettings
 from jmeta.inner.update_rules import RatePerParameter
-from jmeta.outer.base import OuterLearner
+from jmeta.outer.ppo import PPO, PPOSettings
 from jmeta.ranges import Positive
 from jmeta.tasks.base import TaskDistribution
 
 
-@normalisable
-@variant_of(maml, without=("inner_rates", "inner_optimizer"))
-def meta_sgd(tasks: TaskDistribution, *, initial_rate: Positive = 0.5, **settings: Any) -> OuterLearner:
-    """``maml`` that learns an inner learning rate for every weight along with the initial weights.
+@struct.settings
+class MetaSGDSettings(AdaptedSettings, BaselineSettings, SurrogateSettings, MetaGradientSettings, PPOSettings):
+    """Settings of ``meta_sgd``.
 
-    Args:
-      tasks: the distribution to meta-train on.
+    Attributes:
       initial_rate: initial inner learning rate of every weight.
-      settings: further settings, as for ``maml``.
+    """
 
-    Returns:
-      The outer learner; its ``inner`` is the agent.
+    initial_rate: Positive = 0.5
+
+
+@algorithm(MetaSGDSettings)
+def meta_sgd(tasks: TaskDistribution, settings: MetaSGDSettings) -> PPO:
+    """``maml`` that learns an inner learning rate for every weight along with the initial weights.
 
     Example:
       >>> import jax, jmeta
@@ -36,5 +37,4 @@ def meta_sgd(tasks: TaskDistribution, *, initial_rate: Positive = 0.5, **setting
     Deviations from the paper:
       All rates have the same initial value, where the paper draws them at random.
     """
-    outer = maml(tasks, **settings)
-    return with_inner(outer, rule=RatePerParameter(initial_rate))
+    return adapting_learner(tasks, settings, RatePerParameter(settings.initial_rate))

@@ -1,29 +1,20 @@
 """The oracle: one policy for all tasks, which observes the task. It is an upper baseline."""
 
-from typing import Any
-
-from jmeta.algorithms.average import average
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.variants import variant_of
-from jmeta.outer.base import OuterLearner
+from jmeta.algorithms.average import AverageSettings, fixed_policy_learner
+from jmeta.algorithms.base import algorithm
+from jmeta.outer.ppo import PPO
 from jmeta.tasks.base import TaskDistribution
 from jmeta.tasks.told import ToldTasks
 
 
-@normalisable
-@variant_of(average)
-def oracle(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
+@algorithm(AverageSettings)
+def oracle(tasks: TaskDistribution, settings: AverageSettings) -> PPO:
     """``average`` with the task in the observation: an upper baseline that need not infer the task.
+
+    The learner's ``tasks`` tell the task: see ``jmeta.tasks.told.ToldTasks``.
 
     It is a learned multi-task policy, so its return is not exactly optimal. ``TaskDistribution.oracle_return`` computes the best
     return of an agent that knows the task, for families that define it.
-
-    Args:
-      tasks: the distribution to train on.
-      settings: further settings, as for ``average``.
-
-    Returns:
-      The outer learner; its ``inner`` is the agent and its ``tasks`` tell the task.
 
     Example:
       >>> import jax, jmeta
@@ -31,4 +22,4 @@ def oracle(tasks: TaskDistribution, **settings: Any) -> OuterLearner:
       >>> agent.inner.observation_size  # nothing to observe, which is one constant, and two probabilities
       3
     """
-    return average(ToldTasks(tasks), **settings)
+    return fixed_policy_learner(ToldTasks(tasks), settings)

@@ -1,41 +1,37 @@
 """ProMP: proximal meta-policy search (Rothfuss et al. 2019, arXiv 1810.06784)."""
 
-from typing import Any
+import jax
 
-from jmeta.algorithms.maml import maml
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.variants import fields_for, variant_of
-from jmeta.outer.base import OuterLearner
-from jmeta.outer.promp import ProMP
-from jmeta.ranges import Count, NonNegative, Positive
+from jmeta import struct
+from jmeta.algorithms.base import algorithm
+from jmeta.algorithms.maml import AdaptedSettings, adapting, credit_of
+from jmeta.inner.maml import MAML, BaselineSettings, MixedModeSettings
+from jmeta.inner.update_rules import DescentSettings, GradientDescent
+from jmeta.outer.on_policy import RematerialiseSettings
+from jmeta.outer.promp import ProMP, ProMPSettings
+from jmeta.ranges import Count, Positive
+from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 
 
-@normalisable
-@variant_of(maml, without=("surrogate", "first_order"))
-def promp(
-    tasks: TaskDistribution,
-    *,
-    kl_coefficient: NonNegative = 5e-4,
-    target_kl: Positive | None = None,
-    num_epochs: Count = 5,
-    clip_epsilon: Positive = 0.3,
-    **settings: Any,
-) -> OuterLearner:
-    """``maml`` with the low-variance-curvature estimator, several clipped outer updates on the same data, and a KL penalty.
+@struct.settings
+class ProMPAlgorithmSettings(
+    AdaptedSettings, DescentSettings, BaselineSettings, MixedModeSettings, RematerialiseSettings, ProMPSettings
+):
+    """Settings of ``promp``.
 
-    Args:
-      tasks: the distribution to meta-train on.
-      kl_coefficient: weight of the KL penalty on the policies before adaptation, eta in the paper.
-      target_kl: target of the KL divergence before adaptation, in nats. After an outer step the coefficient is doubled or halved
-        towards it. If None, the coefficient is constant.
-      num_epochs: gradient steps on the same data in an outer step.
+    Attributes:
       clip_epsilon: PPO's clip range after adaptation, the half-width of the interval around 1 to which likelihood ratios are
         clipped.
-      settings: further settings, as for ``maml``.
+    """
 
-    Returns:
-      The outer learner; its ``inner`` is the agent.
+    num_epochs: Count = 5
+    clip_epsilon: jax.Array | Positive = 0.3
+
+
+@algorithm(ProMPAlgorithmSettings)
+def promp(tasks: TaskDistribution, settings: ProMPAlgorithmSettings) -> ProMP:
+    """``maml`` with the low-variance-curvature estimator, several clipped outer updates on the same data, and a KL penalty.
 
     Example:
       >>> import jax, jmeta
@@ -53,5 +49,9 @@ def promp(
       Minibatches of tasks are possible. The norm of the meta-gradient is clipped. All inner steps share one KL coefficient, where
       the authors' code has one for each; it is constant by default, as in the paper's experiments.
     """
-    outer = maml(tasks, num_epochs=num_epochs, clip_epsilon=clip_epsilon, **settings)
-    return ProMP(**fields_for(ProMP, outer), kl_coefficient=kl_coefficient, target_kl=target_kl)
+    return ProMP(
+        inner=MAML.create(tasks.observation_size, tasks.action_space, settings, GradientDescent.create(settings)),
+        credit=credit_of(settings),
+        **adapting(tasks, settings),
+        **fields_for(ProMP, settings),
+    )

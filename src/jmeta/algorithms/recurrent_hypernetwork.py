@@ -1,31 +1,35 @@
 """Recurrent hypernetworks (Beck et al. 2023, arXiv 2309.14970)."""
 
-from typing import Any
-
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.rl2 import rl2
-from jmeta.algorithms.variants import variant_of
-from jmeta.outer.base import OuterLearner
+from jmeta import struct
+from jmeta.algorithms.base import algorithm
+from jmeta.algorithms.rl2 import RecurrentSettings, RL2Settings, recurrent_learner
+from jmeta.outer.ppo import PPO
 from jmeta.ranges import Count
+from jmeta.settings import CoreSettings
+from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 
 
-@normalisable
-@variant_of(rl2, without=("hypernetwork",))
-def recurrent_hypernetwork(tasks: TaskDistribution, *, head_widths: tuple[Count, ...] = (32,), **settings: Any) -> OuterLearner:
+@struct.settings
+class RecurrentHypernetworkSettings(CoreSettings, RecurrentSettings):
+    """Settings of ``recurrent_hypernetwork``.
+
+    Attributes:
+      num_layers: layers of an lru or a transformer; the other cores have one.
+      head_widths: sizes of the hidden layers of the generated policy, and likewise of the critic.
+    """
+
+    num_layers: Count = 1
+    head_widths: tuple[Count, ...] = (32,)
+
+
+@algorithm(RecurrentHypernetworkSettings)
+def recurrent_hypernetwork(tasks: TaskDistribution, settings: RecurrentHypernetworkSettings) -> PPO:
     """``rl2`` whose hidden state generates the weights of the policy at every step.
 
     The policy and its critic see the observation alone; the task enters through their weights. Before training, the generated
     weights do not depend on the hidden state and follow an ordinary initialisation (bias-hyperinit; see
     ``jmeta.networks.Hypernetwork``).
-
-    Args:
-      tasks: the distribution to meta-train on.
-      head_widths: sizes of the hidden layers of the generated policy, and likewise of the critic.
-      settings: further settings, as for ``rl2``.
-
-    Returns:
-      The outer learner; its ``inner`` is the agent.
 
     Example:
       >>> import jax, jmeta
@@ -39,4 +43,4 @@ def recurrent_hypernetwork(tasks: TaskDistribution, *, head_widths: tuple[Count,
     Deviations from the paper:
       PPO on whole lifetimes; the critic's weights are generated as well as the policy's.
     """
-    return rl2(tasks, hypernetwork=True, head_widths=head_widths, **settings)
+    return recurrent_learner(tasks, RL2Settings(hypernetwork=True, **fields_for(RL2Settings, settings)))

@@ -1,48 +1,30 @@
 """Reptile (Nichol et al. 2018, arXiv 1803.02999)."""
 
-from typing import Any
-
-import optax
-
-from jmeta.algorithms.maml import maml
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.variants import fields_for, variant_of
-from jmeta.outer.base import OuterLearner
-from jmeta.outer.reptile import Reptile
-from jmeta.ranges import Count, Positive
+from jmeta import struct
+from jmeta.algorithms.base import algorithm
+from jmeta.algorithms.maml import AdaptedSettings, protocol_of
+from jmeta.inner.maml import MAML
+from jmeta.inner.update_rules import DescentSettings, GradientDescent
+from jmeta.outer.reptile import Reptile, ReptileStepSettings
+from jmeta.ranges import Count
+from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 
 
-@normalisable
-@variant_of(
-    maml,
-    without=(
-        "baseline",
-        "surrogate",
-        "first_order",
-        "mixed_mode",
-        "stream_chunks",
-        "rematerialise",
-        "microbatch_size",
-        "num_epochs",
-        "clip_epsilon",
-        "entropy_coefficient",
-        "max_gradient_norm",
-    ),
-)
-def reptile(
-    tasks: TaskDistribution, *, learning_rate: Positive = 0.1, num_inner_steps: Count = 3, **settings: Any
-) -> OuterLearner:
-    """Takes policy-gradient steps in each task and moves the initial weights towards the adapted weights.
+@struct.settings
+class ReptileSettings(AdaptedSettings, DescentSettings, ReptileStepSettings):
+    """Settings of ``reptile``.
 
-    Args:
-      tasks: the distribution to meta-train on.
-      learning_rate: step size of the initial weights towards the mean adapted weights, epsilon in the paper.
+    Attributes:
       num_inner_steps: gradient steps on each task, each on fresh data.
-      settings: further settings, as for ``maml``.
+    """
 
-    Returns:
-      The outer learner; its ``inner`` is the agent.
+    num_inner_steps: Count = 3
+
+
+@algorithm(ReptileSettings)
+def reptile(tasks: TaskDistribution, settings: ReptileSettings) -> Reptile:
+    """Takes policy-gradient steps in each task and moves the initial weights towards the adapted weights.
 
     Example:
       >>> import jax, jmeta
@@ -56,5 +38,9 @@ def reptile(
     Deviations from the paper:
       The paper is about supervised tasks; the inner steps here are MAML's policy-gradient steps.
     """
-    outer = maml(tasks, num_inner_steps=num_inner_steps, **settings)
-    return Reptile(**fields_for(Reptile, outer) | {"optimizer": optax.sgd, "learning_rate": learning_rate})
+    return Reptile(
+        inner=MAML.create(tasks.observation_size, tasks.action_space, settings, GradientDescent.create(settings)),
+        tasks=tasks,
+        protocol=protocol_of(tasks, settings),
+        **fields_for(Reptile, settings),
+    )

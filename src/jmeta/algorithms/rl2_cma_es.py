@@ -1,33 +1,38 @@
 """RL² with a small network, by covariance matrix adaptation (Hansen 2016, arXiv 1604.00772)."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.rl2_es import rl2_es
-from jmeta.algorithms.variants import fields_for, variant_of
+from jmeta import struct
+from jmeta.algorithms.base import algorithm
+from jmeta.algorithms.rl2 import LifetimeSettings, one_lifetime, recurrent_agent
+from jmeta.inner.rl2 import RecurrentAgentSettings
 from jmeta.outer.ask_tell import AskTell
-from jmeta.outer.base import OuterLearner
-from jmeta.outer.checks import check_choice
+from jmeta.outer.evolution import PopulationSettings
 from jmeta.ranges import Count
+from jmeta.settings import CoreSettings
+from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 
 
-@normalisable
-@variant_of(rl2_es, without=("learning_rate", "weight_decay", "anneal_steps"))
-def rl2_cma_es(
-    tasks: TaskDistribution, *, hidden_size: Count = 8, covariance: Literal["full", "diagonal"] = "full", **settings: Any
-) -> OuterLearner:
-    """``rl2_es`` with CMA-ES: perturbations are drawn from a Gaussian whose mean and covariance adapt to the best members.
+@struct.settings
+class RL2CMAESSettings(CoreSettings, LifetimeSettings, PopulationSettings):
+    """Settings of ``rl2_cma_es``.
 
-    Args:
-      tasks: the distribution to meta-train on.
+    Attributes:
       hidden_size: hidden units of the core; memory of a full covariance grows with the square of the number of weights.
       covariance: ``full`` adapts the covariance of all weights; ``diagonal`` adapts only the variances (sep-CMA-ES), for larger
         networks.
-      settings: further settings, as for ``rl2_es``.
+    """
 
-    Returns:
-      The outer learner; its ``inner`` is the agent.
+    covariance: Literal["full", "diagonal"] = "full"
+    hidden_size: Count = 8
+    num_tasks: Count = 1024
+    population_size: Count = 128
+
+
+@algorithm(RL2CMAESSettings)
+def rl2_cma_es(tasks: TaskDistribution, settings: RL2CMAESSettings) -> AskTell:
+    """``rl2_es`` with CMA-ES: perturbations are drawn from a Gaussian whose mean and covariance adapt to the best members.
 
     Raises:
       ValueError: for an odd population, or a lifetime that is not a whole number of episodes.
@@ -49,7 +54,13 @@ def rl2_cma_es(
 
     from jmeta.outer.matrix_cma import MatrixCMA
 
-    strategies = {"full": MatrixCMA, "diagonal": Sep_CMA_ES}
-    check_choice("covariance", covariance, strategies)
-    evolved = rl2_es(tasks, hidden_size=hidden_size, **settings)
-    return AskTell(**fields_for(AskTell, evolved), strategy=strategies[covariance])
+    agent = RecurrentAgentSettings(core=settings.core, hidden_size=settings.hidden_size)
+    lifetime = one_lifetime(tasks, settings)
+    inner = recurrent_agent(tasks, agent, lifetime["protocol"].segment_length)
+
+    return AskTell(
+        inner=inner,
+        strategy=MatrixCMA if settings.covariance == "full" else Sep_CMA_ES,
+        **lifetime,
+        **fields_for(AskTell, settings),
+    )

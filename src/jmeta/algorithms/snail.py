@@ -1,27 +1,29 @@
 """SNAIL (Mishra et al. 2018, arXiv 1707.03141)."""
 
-from typing import Any
-
-from jmeta.algorithms.normalisation import normalisable
-from jmeta.algorithms.rl2 import rl2
-from jmeta.algorithms.variants import variant_of
-from jmeta.outer.base import OuterLearner
+from jmeta import struct
+from jmeta.algorithms.base import algorithm
+from jmeta.algorithms.rl2 import RecurrentSettings, RL2Settings, recurrent_learner
+from jmeta.inner.rl2 import GeneratedHeadsSettings
+from jmeta.outer.ppo import PPO
 from jmeta.ranges import Count
+from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 
 
-@normalisable
-@variant_of(rl2, without=("core", "num_layers"))
-def snail(tasks: TaskDistribution, *, hidden_size: Count = 32, **settings: Any) -> OuterLearner:
-    """``rl2`` with temporal convolutions and causal attention over the whole lifetime in place of a recurrent core.
+@struct.settings
+class SNAILSettings(RecurrentSettings, GeneratedHeadsSettings):
+    """Settings of ``snail``.
 
-    Args:
-      tasks: the distribution to meta-train on.
+    Attributes:
       hidden_size: size of the first layer, of keys and of values; each convolution has half as many filters.
-      settings: further settings, as for ``rl2``.
+    """
 
-    Returns:
-      The outer learner; its ``inner`` is the agent.
+    hidden_size: Count = 32
+
+
+@algorithm(SNAILSettings)
+def snail(tasks: TaskDistribution, settings: SNAILSettings) -> PPO:
+    """``rl2`` with temporal convolutions and causal attention over the whole lifetime in place of a recurrent core.
 
     Example:
       >>> import jax, jmeta
@@ -34,4 +36,4 @@ def snail(tasks: TaskDistribution, *, hidden_size: Count = 32, **settings: Any) 
     Deviations from the paper:
       PPO in place of TRPO, with a critic that shares the network.
     """
-    return rl2(tasks, core="snail", hidden_size=hidden_size, **settings)
+    return recurrent_learner(tasks, RL2Settings(core="snail", **fields_for(RL2Settings, settings)))

@@ -10,6 +10,7 @@ import docstring_parser
 
 from jmeta.algorithms import ALGORITHMS
 from jmeta.comparison import SPECS
+from jmeta.outer.base import OuterLearner
 from jmeta.ranges import ranges
 from jmeta.registry import nearest, settings
 from jmeta.tasks import TASKS
@@ -71,13 +72,28 @@ def headline(thing: Callable[..., Any], prefix: str = "--") -> str:
 
 def setting_texts(thing: Callable[..., Any], prefix: str = "--") -> dict[str, str]:
     """Returns the help text of each setting of an algorithm or a task family, with its range, on one line."""
-    described: dict[str, str] = {}
-    for link in _wrapped(thing):
-        documented = docstring_parser.parse(inspect.getdoc(link) or "").params
-        described = {p.arg_name: p.description or "" for p in documented} | described
+    documented = docstring_parser.parse(inspect.getdoc(thing) or "").params
+    described = {p.arg_name: p.description or "" for p in documented}
     names = settings(thing)
     texts = {name: " ".join(plain(described.get(name, ""), names, prefix).split()) for name in names}
     return {name: _with_range(text, names[name].annotation) for name, text in texts.items()}
+
+
+def by_heading(algorithm: Callable[..., Any]) -> dict[str, list[str]]:
+    """Returns the names of an algorithm's settings by the heading under which help lists them.
+
+    Settings that are declared beside an outer learner are those of the training, and the others are the agent's. An algorithm
+    without a class of settings has one heading.
+    """
+    kind = getattr(algorithm, "settings", None)
+    if kind is None:
+        return {"algorithm": list(settings(algorithm))}
+    headings: dict[str, list[str]] = {"agent": [], "training": []}
+    for name in settings(algorithm):
+        declared = [base for base in kind.__mro__ if name in inspect.get_annotations(base)][-1]
+        trains = declared.__module__.startswith("jmeta.outer.") or name in inspect.get_annotations(OuterLearner)
+        headings["training" if trains else "agent"].append(name)
+    return {heading: names for heading, names in headings.items() if names}
 
 
 def _with_range(text: str, annotation: Any) -> str:
@@ -153,10 +169,3 @@ def _flat(value: Any) -> Iterator[str]:
 
 def _filled(paragraph: str, width: int) -> str:
     return paragraph if paragraph.startswith(" ") else textwrap.fill(paragraph, width, break_on_hyphens=False)
-
-
-def _wrapped(thing: Callable[..., Any] | None) -> Iterator[Callable[..., Any]]:
-    """Yields a function, the function that it is a variant of, and so on."""
-    while thing is not None:
-        yield thing
-        thing = getattr(thing, "__wrapped__", None)

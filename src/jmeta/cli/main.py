@@ -11,7 +11,7 @@ import shlex
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -27,7 +27,7 @@ from tyro.conf import Positional
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.compare import compare_command
 from jmeta.cli.errors import is_message, own_frame
-from jmeta.cli.help import LISTS, about, details, flag, overview, setting_texts
+from jmeta.cli.help import LISTS, about, by_heading, details, flag, overview, setting_texts
 from jmeta.evaluation import Evaluation, evaluate, standard_error
 from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.evaluation.plots import plot_runs
@@ -275,18 +275,14 @@ def _parse(
 ) -> _Parsed:
     """Parses the settings of algorithm (--FIELD), task (--task.FIELD) and run (--FIELD)."""
     _check_known(args, algorithm_name, ("--", TrainOptions), ("--", algorithm), ("--task.", task_class))
-    algorithm_settings = _as_dataclass("algorithm", algorithm)
-    task_settings = _as_dataclass("task", task_class, "--task.")
-    flat = tyro.conf.arg(name="")
-    joined = dataclasses.make_dataclass(
-        "Settings",
-        [
-            ("run", Annotated[TrainOptions, flat]),
-            ("algorithm", Annotated[algorithm_settings, flat]),
-            ("task", task_settings),
-        ],
-        frozen=True,
-    )
+    headings = by_heading(algorithm)
+    without_prefix: Any = tyro.conf.OmitArgPrefixes
+    fields = [
+        ("run", without_prefix[TrainOptions]),
+        *((heading, _as_dataclass(heading, algorithm, names=names)) for heading, names in headings.items()),
+        ("task", _as_dataclass("task", task_class, "--task.")),
+    ]
+    joined = dataclasses.make_dataclass("Settings", fields, frozen=True)
     described = about(algorithm)
     if inspect.isclass(task_class):
         described += f"\n\nThe task, {task_name}: {about(task_class, '--task.')}"
@@ -296,15 +292,22 @@ def _parse(
         description=described,
         args=args,
     )
-    return _Parsed(parsed.algorithm, parsed.task, parsed.run)
+    chosen = {name: value for heading in headings for name, value in fields_of(getattr(parsed, heading)).items()}
+    return _Parsed(_as_dataclass("algorithm", algorithm)(**chosen), parsed.task, parsed.run)
 
 
-def _as_dataclass(name: str, thing: Callable[..., Any], prefix: str = "--") -> type:
-    """Returns the keyword arguments of a function, or the fields of a class, as a dataclass with the same help texts."""
+def _as_dataclass(name: str, thing: Callable[..., Any], prefix: str = "--", names: Collection[str] | None = None) -> type:
+    """Returns keyword arguments of a function, or fields of a class, all by default, as a dataclass with the same help texts.
+
+    With the prefix ``--``, options are not prefixed by the name of the group, so that ``agent.widths`` is ``--widths``. Fields of
+    a setting that is itself a dataclass are prefixed by the name of the setting.
+    """
     described = setting_texts(thing, prefix)
     fields: list[Any] = []
     for setting, parameter in settings(thing).items():
-        annotation: Any = Annotated[parameter.annotation, tyro.conf.arg(help=described[setting])]
+        if names is not None and setting not in names:
+            continue
+        annotation: Any = Annotated[parameter.annotation, tyro.conf.arg(help=described[setting], prefix_name=prefix != "--")]
         if parameter.default is inspect.Parameter.empty:
             fields.append((setting, annotation))
         else:  # a factory, since a dataclass takes no list as a default

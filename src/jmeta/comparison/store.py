@@ -13,7 +13,7 @@ import numpy as np
 
 from jmeta.comparison.plan import Cell, Comparison
 from jmeta.training.checkpoints import Checkpoints
-from jmeta.training.formats import upgrade_learner
+from jmeta.training.formats import FORMAT, upgrade_learner
 from jmeta.training.provenance import differences
 
 NOT_RUN = "not run yet"
@@ -77,7 +77,7 @@ class Store:
             old = json.loads(file.read_text())
         except ValueError as error:
             raise ValueError(f"{file} is damaged ({error}): delete {self.path} to run that cell again") from error
-        if isinstance(old, dict) and "learners" in old:  # perhaps of an earlier jmeta
+        if isinstance(old, dict) and old.pop("format", 1) < FORMAT and "learners" in old:
             old["learners"] = upgrade_learner(old["learners"])
         changed = differences(old, settings)
         if changed:
@@ -89,7 +89,7 @@ class Store:
 
     def begin(self, settings: dict[str, Any]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        replace_file(self.path / "settings.json", json.dumps(settings, indent=2).encode())
+        replace_file(self.path / "settings.json", json.dumps({"format": FORMAT} | settings, indent=2).encode())
 
     def checkpoints(self) -> contextlib.closing[Checkpoints]:
         return contextlib.closing(Checkpoints(self.path / "checkpoints", keep=1))

@@ -1,5 +1,6 @@
 """DQN: action values with an epsilon-greedy policy (Mnih et al. 2015, Nature 518)."""
 
+import dataclasses
 from functools import partial
 from typing import Self
 
@@ -8,16 +9,31 @@ import jax.numpy as jnp
 import optax
 
 from jmeta import struct
-from jmeta.inner.q_learner import QLearner, Step
+from jmeta.inner.q_learner import QLearner, QLearnerSettings, Step
 from jmeta.networks import Categorical, Network, from_nnx
 from jmeta.networks.policies import ActionValues
 from jmeta.objectives import double_q_value, one_step_return
-from jmeta.ranges import Positive, PositiveShare, Share
+from jmeta.ranges import PositiveShare
 from jmeta.types import ActionSpace, Decision, Discrete, Metrics, PyTree
 
 
+@struct.settings
+class EpsilonSettings(QLearnerSettings):
+    """Settings of DQN and its exploration.
+
+    Attributes:
+      epsilon: probability of a random action in the deployed policy, in (0, 1].
+      last_epsilon: final probability of a random action in training; the initial probability is ``DQN.first_epsilon``, 1 by
+        default.
+      reward_scale: factor on the rewards that values are learned from; the Huber loss works best with values of a few units.
+    """
+
+    epsilon: jax.Array | PositiveShare = 0.01
+    last_epsilon: jax.Array | PositiveShare = 0.1
+
+
 @struct.dataclass
-class DQN(QLearner):
+class DQN(QLearner, EpsilonSettings):
     """Double Q-learning with the Huber loss and an epsilon-greedy policy.
 
     The Huber loss is linear for errors beyond 1. Where values are of the order of a hundred, a rare failure therefore hardly
@@ -30,9 +46,7 @@ class DQN(QLearner):
 
     Attributes:
       network: features to values [A].
-      epsilon: probability of a random action in the deployed policy, in (0, 1].
       first_epsilon: probability of a random action at the beginning of exploration.
-      last_epsilon: probability of a random action after the exploration schedule.
 
     References:
       Mnih et al. 2015, Nature 518. van Hasselt et al. 2016, arXiv 1509.06461.
@@ -41,11 +55,8 @@ class DQN(QLearner):
     num_inputs: int = struct.field(pytree_node=False)
     action_space: Discrete = struct.field(pytree_node=False)
     network: Network = struct.field(pytree_node=False)
-    discount: jax.Array | Share = 0.99
-    reward_scale: jax.Array | Positive = 1.0
-    epsilon: jax.Array | PositiveShare = 0.01
+    _: dataclasses.KW_ONLY
     first_epsilon: jax.Array | PositiveShare = 1.0
-    last_epsilon: jax.Array | PositiveShare = 0.1
 
     @classmethod
     def create(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float) -> "DQN":

@@ -14,8 +14,25 @@ from jmeta.ranges import Count, Positive
 from jmeta.types import Memory, Phi, PyTree, Segment, Theta
 
 
+@struct.settings
+class ProximalSettings:
+    """Settings of iMAML's inner problem.
+
+    Attributes:
+      strength: weight of the proximal term that pulls towards the initial weights, lambda in the paper.
+      inner_clip_epsilon: half-width of the interval around 1 to which the inner problem clips likelihood ratios.
+      num_solver_steps: steps of the update rule that solve the inner problem on the same data.
+      num_cg_steps: maximum number of conjugate-gradient steps that solve for the implicit meta-gradient.
+    """
+
+    strength: jax.Array | Positive = 1.0
+    inner_clip_epsilon: jax.Array | Positive = 1.0
+    num_solver_steps: Count = struct.field(pytree_node=False, default=5)
+    num_cg_steps: Count = struct.field(pytree_node=False, default=5)
+
+
 @struct.dataclass
-class IMAML(MAML):
+class IMAML(MAML, ProximalSettings):
     """Adapts to the minimiser of a proximal loss, whose derivative does not depend on the path of the solver.
 
         phi = argmin_w  L(w) + strength / 2 |w - theta|^2,        d phi / d theta = (I + hess L(phi) / strength)^-1.
@@ -28,23 +45,12 @@ class IMAML(MAML):
     The formula holds at a minimum, where I + hess L / strength is positive definite. If ``strength`` is too small for that,
     conjugate gradients stop at the first direction of non-positive curvature.
 
-    Attributes:
-      strength: lambda of the paper, positive.
-      clip_epsilon: half-width of the surrogate's ratio interval.
-      num_solver_steps: at least 1.
-      num_cg_steps: at least 1.
-
     References:
       Rajeswaran et al. 2019, arXiv 1909.04630.
 
     Deviations from the paper:
       The paper's inner problems are supervised; the loss here is this library's choice.
     """
-
-    strength: jax.Array | Positive = 1.0
-    clip_epsilon: jax.Array | Positive = 1.0
-    num_solver_steps: Count = struct.field(pytree_node=False, default=10)
-    num_cg_steps: Count = struct.field(pytree_node=False, default=5)
 
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         data = self.shared_out(self.judge(segment))
@@ -63,7 +69,7 @@ class IMAML(MAML):
 
         def one(observation: jax.Array, action: jax.Array, behaviour: jax.Array, advantage: jax.Array) -> jax.Array:
             now = self.network.apply(every, observation).distribution.log_prob(action)
-            return clipped_surrogate(now, behaviour, advantage, self.clip_epsilon)
+            return clipped_surrogate(now, behaviour, advantage, self.inner_clip_epsilon)
 
         return -jax.vmap(jax.vmap(one))(data.observation, data.action, data.behaviour, data.advantage).sum()
 

@@ -1,12 +1,13 @@
 """MAML: a meta-learned initialisation that adapts to a task by a few gradient steps (Finn et al. 2017, arXiv 1703.03400)."""
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
-from jax.typing import DTypeLike
+from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
@@ -14,16 +15,20 @@ from jmeta.inner.update_rules import UpdateRule
 from jmeta.networks import Network, from_nnx
 from jmeta.networks.policies import FeedForwardPolicy, FeedForwardPolicyWithCritic
 from jmeta.objectives import (
+    critic_features,
     linear_features,
+    loaded_dice,
     low_variance_curvature,
     mixed_mode_grad,
+    naive,
 )
 from jmeta.objectives.advantages import Features, episodic_advantages
 from jmeta.parallel import split_axis
-from jmeta.ranges import Count, Share
+from jmeta.settings import DiscountSettings, FirstOrderSettings, PolicySettings, StreamChunkSettings
 from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
 
 Surrogate = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+BuildPolicy = Callable[..., nnx.Module]
 
 
 class Initialisation(NamedTuple):
@@ -39,6 +44,13 @@ class TaskWeights(NamedTuple):
     weights: PyTree  # adapted parts of the policy's parameters
     rule_state: PyTree  # state of the update rule
     num_updates: jax.Array  # [] int32, inner steps taken
+
+
+SURROGATES: dict[str, Surrogate] = {
+    "low-variance-curvature": low_variance_curvature,
+    "loaded-dice": loaded_dice,
+    "naive": naive,
+}
 
 
 class InnerData(NamedTuple):
@@ -57,8 +69,57 @@ def behaviour_of(segment: Segment) -> jax.Array:
     return jax.vmap(jax.vmap(lambda decision, action: decision.distribution.log_prob(action)))(segment.decision, segment.action)
 
 
+@struct.settings
+class AdaptationSettings(PolicySettings, DiscountSettings):
+    """Settings of an agent that adapts by policy-gradient steps.
+
+    Attributes:
+      num_inner_steps: gradient steps on each task in training, at least 1. Evaluation may take more.
+      compute_dtype: precision of the hidden layers; weights, gradients and the policy itself are float32 in any case.
+      discount: discount factor per environment step, in [0, 1], of inner and outer returns.
+    """
+
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+
+
+@struct.settings
+class SurrogateSettings:
+    """The objective of the inner steps.
+
+    Attributes:
+      surrogate: objective of the inner steps. All choices have the same gradient. The second derivative of ``naive``, which the
+        authors' code uses, ignores that the data depend on the weights: the meta-gradient is biased and less noisy.
+    """
+
+    surrogate: Literal["low-variance-curvature", "loaded-dice", "naive"] = "low-variance-curvature"
+
+
+@struct.settings
+class BaselineSettings:
+    """The baseline of the advantages.
+
+    Attributes:
+      baseline: baseline of the advantages. ``linear`` is linear in state and time and fitted to each segment of each task;
+        ``critic`` is a meta-learned value network, fitted to each segment by scale and offset for the inner step.
+    """
+
+    baseline: Literal["linear", "critic"] = "linear"
+
+
+@struct.settings
+class MixedModeSettings(StreamChunkSettings):
+    """Settings of the derivative of an inner gradient.
+
+    Attributes:
+      mixed_mode: whether to differentiate inner gradients forward-over-reverse, which needs less memory and time; the gradient is
+        the same. See ``jmeta.objectives.mixed_mode_grad``.
+    """
+
+    mixed_mode: bool = struct.field(pytree_node=False, default=True)
+
+
 @struct.dataclass
-class MAML(InnerLearner):
+class MAML(InnerLearner, DiscountSettings, FirstOrderSettings, MixedModeSettings):
     """Adapts a policy by policy-gradient steps from a meta-learned initialisation.
 
     Theta holds the initial weights, and phi the weights in the task. An inner step applies an update rule, in the simplest case
@@ -73,51 +134,62 @@ class MAML(InnerLearner):
     Attributes:
       network: observation [observation_size] -> ``Decision``; its parameters are a dictionary of parts.
       rule: update rule of the inner steps.
-      discount: discount of the inner return, in [0, 1].
       adapted_parts: names of the parts that adapt; the others are the same in all tasks (ANIL, CAVIA). None for all parts.
       features: features of the linear baseline, ``(observation [T, D], step [T], value [T]) -> [T, F]``: functions of state and
         time, or ``critic_features`` for a network with a critic.
       surrogate: ``(log_prob [T], advantage [T], first [T]) -> []``.
-      first_order: if True, the inner gradient is treated as a constant (FOMAML).
-      mixed_mode: differentiate the inner gradient forward-over-reverse, ``jmeta.objectives.mixed_mode_grad``; False for
-        reverse-over-reverse, which gives the same derivative at a higher cost.
-      stream_chunks: number of groups into which the streams of a segment are split when an inner gradient is differentiated in
-        mixed mode. The groups are processed one after the other, which bounds memory. It must divide the number of streams.
     """
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
     network: Network = struct.field(pytree_node=False)
     rule: UpdateRule
-    discount: jax.Array | Share = 0.99
+    _: dataclasses.KW_ONLY
     adapted_parts: tuple[str, ...] | None = struct.field(pytree_node=False, default=None)
     features: Features = struct.field(pytree_node=False, default=linear_features)
     surrogate: Surrogate = struct.field(pytree_node=False, default=low_variance_curvature)
-    first_order: bool = struct.field(pytree_node=False, default=False)
-    mixed_mode: bool = struct.field(pytree_node=False, default=True)
-    stream_chunks: Count = struct.field(pytree_node=False, default=1)
 
     @classmethod
     def create(
         cls,
         observation_size: int,
         action_space: ActionSpace,
-        widths: tuple[int, ...],
+        settings: AdaptationSettings,
+        rule: UpdateRule,
         *,
-        initial_std: float = 1.0,
-        dtype: DTypeLike = jnp.float32,
-        with_critic: bool = False,
+        build_policy: BuildPolicy | None = None,
         **fields: Any,
     ) -> Self:
-        """Builds MAML for a policy with the parts "torso" (hidden layers of these widths) and "policy".
+        """Builds the agent with a feed-forward policy, which has the parts "torso" (hidden layers) and "policy".
 
-        A critic adds the parts "critic" and "value", which do not adapt by default. ``fields`` are further attributes.
+        With ``baseline="critic"`` in ``BaselineSettings``, the policy also has the parts "critic" and "value", which do not adapt
+        by default.
+
+        Args:
+          observation_size: length of the observation vector.
+          action_space: action space of the tasks.
+          settings: sizes of the policy, and values of those fields of the class that they contain.
+          rule: update rule of the inner steps.
+          build_policy: makes another network for the policy.
+          **fields: further fields.
+
+        Raises:
+          ValueError: for a network of one's own with ``baseline="critic"``.
         """
-        kind = FeedForwardPolicyWithCritic if with_critic else FeedForwardPolicy
-        if with_critic:
-            fields = {"adapted_parts": ("policy", "torso")} | fields
-        network = from_nnx(partial(kind, observation_size, action_space, widths, initial_std=initial_std, dtype=dtype))
-        return cls(observation_size, action_space, network, **fields)
+        fields = struct.fields_for(cls, settings) | fields
+        if isinstance(settings, SurrogateSettings):
+            fields["surrogate"] = SURROGATES[settings.surrogate]
+        if isinstance(settings, BaselineSettings) and settings.baseline == "critic":
+            if build_policy is not None:
+                raise ValueError(
+                    "baseline='critic' has a network of its own, FeedForwardPolicyWithCritic: leave out build_policy"
+                )
+            build_policy = FeedForwardPolicyWithCritic
+            fields = {"adapted_parts": ("policy", "torso"), "features": critic_features} | fields
+        build_policy = build_policy or FeedForwardPolicy
+        widths, initial_std, dtype = settings.widths, settings.initial_std, settings.compute_dtype
+        network = from_nnx(partial(build_policy, observation_size, action_space, widths, initial_std=initial_std, dtype=dtype))
+        return cls(observation_size, action_space, network, rule, **fields)
 
     def init(self, key: jax.Array) -> Theta:
         network_key, rule_key = jax.random.split(key)

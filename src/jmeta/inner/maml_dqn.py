@@ -10,6 +10,7 @@ from jmeta import struct
 from jmeta.inner.dqn import DQN
 from jmeta.inner.off_policy import OffPolicyAgent, OwnReplay, ReplayStep, mean_loss, observed_steps
 from jmeta.ranges import Count, Limit, Positive, Share
+from jmeta.settings import FirstOrderSettings
 from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
 
@@ -20,8 +21,32 @@ class MAMLDQNPhi(NamedTuple):
     own: OwnReplay
 
 
+@struct.settings
+class InnerUpdateSettings(FirstOrderSettings):
+    """Settings of MAML-DQN's adaptation.
+
+    Attributes:
+      num_updates: inner steps at each adaptation.
+      adapt_batch_size: environment steps of the task's replay in each inner step.
+      adapt_capacity: capacity of the adaptation's replay buffer, in environment steps of the task. With the length of a
+        segment, an adaptation uses only the newest segment.
+      inner_rate: learning rate of the inner steps.
+      max_inner_norm: inner gradients are clipped to this global norm. An inner step that overshoots makes the next one larger,
+        and the meta-gradient through all of them becomes useless.
+      exploration_epsilon: lower bound on the probability of a random action in the first segment of a task, before the agent has
+        adapted. It can only learn the values of actions that it has tried.
+    """
+
+    num_updates: Count = struct.field(pytree_node=False, default=3)
+    adapt_batch_size: Count = struct.field(pytree_node=False, default=64)
+    adapt_capacity: Count = struct.field(pytree_node=False, default=1000)
+    inner_rate: jax.Array | Positive = 0.05
+    max_inner_norm: jax.Array | Limit = 1.0
+    exploration_epsilon: jax.Array | Share = 0.3
+
+
 @struct.dataclass
-class MAMLDQN(OffPolicyAgent):
+class MAMLDQN(OffPolicyAgent, InnerUpdateSettings):
     """Adapts action values to a task by gradient steps on the Huber loss of the task's own replay; theta is the initial weights.
 
         phi <- phi - inner_rate * grad_phi mean_i huber(q(x_i, a_i; phi) - target_i)          num_updates times, from theta
@@ -32,17 +57,6 @@ class MAMLDQN(OffPolicyAgent):
     target network of the outer loss has the target parameters after the same inner steps. Inner targets are constants for the
     gradient of an inner step, but not for the meta-gradient, which differentiates the whole inner step unless ``first_order``.
     If the meta-gradient ignored that theta determines the inner targets, theta would drift to values with useless targets.
-
-    Attributes:
-      num_updates: inner steps at each adaptation.
-      adapt_batch_size: batch size of an inner step, sampled from the task's own replay.
-      exploration_epsilon: lower bound on the probability of a random action until the first adaptation. The agent can only learn
-        the values of actions that it has tried.
-      capacity: steps of the task that are kept. If it equals the length of a segment, an adaptation uses only the newest segment.
-      inner_rate: learning rate of the inner steps.
-      max_inner_norm: the global norm of an inner gradient is clipped here. Values and curvature grow in training. An inner step
-        that overshoots makes the next one larger, and the meta-gradient through all of them becomes useless.
-      first_order: if True, inner gradients are treated as constants (FOMAML).
 
     References:
       Finn et al. 2017, arXiv 1703.03400. Mnih et al. 2015, Nature 518.
@@ -58,19 +72,12 @@ class MAMLDQN(OffPolicyAgent):
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
     q_learner: DQN
-    num_updates: Count = struct.field(pytree_node=False, default=3)
-    adapt_batch_size: Count = struct.field(pytree_node=False, default=64)
-    capacity: Count = struct.field(pytree_node=False, default=1000)
-    inner_rate: jax.Array | Positive = 0.05
-    max_inner_norm: jax.Array | Limit = 1.0
-    exploration_epsilon: jax.Array | Share = 0.3
-    first_order: bool = struct.field(pytree_node=False, default=False)
 
     def init(self, key: jax.Array) -> Theta:
         return self.q_learner.init(key)
 
     def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space)
+        own = OwnReplay.empty(self.adapt_capacity, self.q_learner.num_inputs, self.action_space)
         return MAMLDQNPhi(theta, own), ()
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:

@@ -1,5 +1,6 @@
 """Meta-Q-learning: a recurrent multi-task agent, fine-tuned on new data and on reweighted old data (Fakoor et al. 2020)."""
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, NamedTuple, Self, TypeAlias
@@ -65,8 +66,35 @@ class MQLPhi(NamedTuple):
     own: OwnReplay
 
 
+@struct.settings
+class FineTuningSettings:
+    """Settings of MQL's contexts, and of fine-tuning in a new task.
+
+    Attributes:
+      sequence_length: length in environment steps of the replay sequences over which contexts are recomputed in training.
+      burn_in: initial steps of a sequence that only warm up the context and have no loss.
+      adapt_capacity: capacity of a new task's replay buffer, in environment steps.
+      num_shipped: environment steps of the training tasks' replay that are stored with the deployed agent.
+      num_own_updates: gradient steps on the new task's data after each segment.
+      num_old_updates: gradient steps on the stored data of the training tasks after each segment.
+      adapt_batch_size: environment steps in each of these gradient steps.
+      adapt_rate: learning rate of Adam in these gradient steps.
+      largest_weight: upper bound of the importance weight of a stored step.
+    """
+
+    sequence_length: Count = struct.field(pytree_node=False, default=20)
+    burn_in: CountOrZero = struct.field(pytree_node=False, default=10)
+    adapt_capacity: Count = struct.field(pytree_node=False, default=1000)
+    num_shipped: CountOrZero = struct.field(pytree_node=False, default=2000)
+    num_own_updates: CountOrZero = struct.field(pytree_node=False, default=20)
+    num_old_updates: CountOrZero = struct.field(pytree_node=False, default=40)
+    adapt_batch_size: Count = struct.field(pytree_node=False, default=64)
+    adapt_rate: jax.Array | Positive = 3e-4
+    largest_weight: jax.Array | Positive = 2.0
+
+
 @struct.dataclass
-class MQL(OffPolicyAgent):
+class MQL(OffPolicyAgent, FineTuningSettings):
     """A recurrent context distinguishes tasks; when a segment ends, policy and critics are fine-tuned off-policy.
 
     Meta-training minimises the mean loss of all tasks without adaptation. In a new task, ``num_own_updates`` gradient steps on
@@ -85,16 +113,7 @@ class MQL(OffPolicyAgent):
     Attributes:
       encoder: a ``Context`` as pure functions: initial_memory, __call__ and unroll.
       q_learner: policy and critics, whose features are observation and context.
-      sequence_length: length of the replay sequences on which contexts are recomputed in training.
-      burn_in: steps at the beginning of a sequence that only build up the context and do not enter the loss.
-      capacity: steps of the new task that are kept.
-      num_shipped: steps of the training tasks that are deployed with theta.
-      num_own_updates: gradient steps on the task's own data after each segment.
-      num_old_updates: gradient steps on old data after each segment.
-      adapt_batch_size: batch size of these gradient steps.
-      adapt_rate: learning rate of Adam in these gradient steps.
       adapt_target_update_rate: update rate of the target networks during fine-tuning.
-      largest_weight: upper bound on beta.
       adapts: whether the agent is fine-tuned; False for the behaviour policy in training.
 
     References:
@@ -114,16 +133,8 @@ class MQL(OffPolicyAgent):
     action_space: ActionSpace = struct.field(pytree_node=False)
     q_learner: QLearner
     encoder: Network = struct.field(pytree_node=False)
-    sequence_length: Count = struct.field(pytree_node=False, default=20)
-    burn_in: CountOrZero = struct.field(pytree_node=False, default=10)
-    capacity: Count = struct.field(pytree_node=False, default=1000)
-    num_shipped: CountOrZero = struct.field(pytree_node=False, default=2000)
-    num_own_updates: CountOrZero = struct.field(pytree_node=False, default=20)
-    num_old_updates: CountOrZero = struct.field(pytree_node=False, default=40)
-    adapt_batch_size: Count = struct.field(pytree_node=False, default=64)
-    adapt_rate: jax.Array | Positive = 3e-4
+    _: dataclasses.KW_ONLY
     adapt_target_update_rate: jax.Array | PositiveShare = 0.005
-    largest_weight: jax.Array | Positive = 2.0
     adapts: bool = struct.field(pytree_node=False, default=True)
 
     def init(self, key: jax.Array) -> Theta:
@@ -133,7 +144,7 @@ class MQL(OffPolicyAgent):
     def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
         memory = self.encoder.apply(theta["encoder"], method="initial_memory")
         weights = theta["q_learner"]
-        own = OwnReplay.empty(self.capacity, self.q_learner.num_inputs, self.action_space)
+        own = OwnReplay.empty(self.adapt_capacity, self.q_learner.num_inputs, self.action_space)
         return MQLPhi(weights, self.q_learner.target_parameters(weights), own), for_streams(memory, num_streams)
 
     def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:

@@ -1,5 +1,6 @@
 """PEARL: a posterior over a latent task, and a policy that is conditioned on a sample (Rakelly et al. 2019, 1903.08254)."""
 
+import dataclasses
 from typing import ClassVar, NamedTuple
 
 import jax
@@ -23,8 +24,29 @@ class PEARLPhi(NamedTuple):
     z: jax.Array  # [D] posterior sample that the policy uses until the segment ends
 
 
+@struct.settings
+class LatentSettings:
+    """Settings of PEARL's latent task variable.
+
+    Attributes:
+      latent_size: dimensions of the latent task variable.
+      kl_weight: weight of the KL divergence of the posterior from the prior, averaged over tasks. The authors' code sums it
+        over the m tasks of a gradient step and does not halve squared errors, so their ``kl_lambda`` corresponds to m / 2 times
+        as much here: their 0.1 with 16 tasks is 0.8. The default is an eighth of that.
+      context_size: number of steps in a training context, drawn at random without replacement from one of a task's newest
+        lifetimes. By default a context is a random number of the lifetime's first segments, as in a new task.
+      sees_reward: whether policy and critics also observe the last reward. The policy can then search for a goal within an
+        episode; otherwise it can only try one guess per episode.
+    """
+
+    latent_size: Count = struct.field(pytree_node=False)
+    kl_weight: jax.Array | NonNegative = 0.1
+    context_size: Count | None = struct.field(pytree_node=False, default=None)
+    sees_reward: bool = struct.field(pytree_node=False, default=False)
+
+
 @struct.dataclass
-class PEARL(OffPolicyAgent):
+class PEARL(OffPolicyAgent, LatentSettings):
     """Infers a posterior over a latent task z; the policy is conditioned on one sample of z for a whole segment.
 
     phi holds the posterior and the sample. A lifetime begins with a sample of the prior, a standard normal. After each segment
@@ -40,14 +62,6 @@ class PEARL(OffPolicyAgent):
     Attributes:
       encoder: a ``jmeta.networks.ContextEncoder`` as pure functions: no_evidence, add and posterior.
       q_learner: policy and critics, whose features are observation and z.
-      latent_size: D.
-      kl_weight: weight of the divergence, of which the loss takes the mean over tasks. The authors' code sums it over the m tasks
-        of a gradient step and does not halve squared errors, so their ``kl_lambda`` is a ``kl_weight`` of m / 2 times as much: 8
-        times with their 16 tasks.
-      context_size: number of steps in a context, drawn at random without replacement from a recent lifetime, as the authors draw
-        them; None for a random number of first segments.
-      sees_reward: whether policy and critics also see the previous reward of the episode. A policy with a fixed z can then search
-        for a goal within an episode and stay when it is rewarded. Otherwise it must pick one goal for the episode.
       segment_length: if given, policy and critics also see a clock, the share of the segment that has passed, and values end with
         the segment, as z does. A policy that does not observe time can't follow an ordered search. Critics that bootstrap beyond
         a time limit do so from states in which no action was ever taken.
@@ -62,10 +76,7 @@ class PEARL(OffPolicyAgent):
     action_space: ActionSpace = struct.field(pytree_node=False)
     q_learner: QLearner
     encoder: Network = struct.field(pytree_node=False)
-    latent_size: Count = struct.field(pytree_node=False)
-    kl_weight: jax.Array | NonNegative = 0.1
-    context_size: Count | None = struct.field(pytree_node=False, default=None)
-    sees_reward: bool = struct.field(pytree_node=False, default=False)
+    _: dataclasses.KW_ONLY
     segment_length: Count | None = struct.field(pytree_node=False, default=None)
 
     def init(self, key: jax.Array) -> Theta:

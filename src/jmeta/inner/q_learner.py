@@ -6,7 +6,9 @@ from typing import NamedTuple, Self
 import jax
 import numpy as np
 
-from jmeta.ranges import Positive, Share
+from jmeta import struct
+from jmeta.ranges import Positive
+from jmeta.settings import DiscountSettings
 from jmeta.types import ActionSpace, Continuous, Decision, Metrics, PyTree
 
 
@@ -30,20 +32,27 @@ class Step(NamedTuple):
     x_t: jax.Array  # [num_inputs] features after the action, before any reset
 
 
-class QLearner(abc.ABC):
+@struct.settings
+class QLearnerSettings(DiscountSettings):
+    """Settings of learning action values.
+
+    Attributes:
+      reward_scale: factor on the rewards that values are learned from.
+    """
+
+    reward_scale: jax.Array | Positive = 1.0
+
+
+class QLearner(QLearnerSettings, abc.ABC):
     """A learner of action values and a policy: pure functions of parameters. A subclass is a frozen ``jmeta.struct.dataclass``.
 
     Attributes:
       num_inputs: length of the features.
       action_space: action space of the policy.
-      discount: discount per environment step, in [0, 1].
-      reward_scale: factor of the rewards in the loss.
     """
 
     num_inputs: int
     action_space: ActionSpace
-    discount: jax.Array | Share
-    reward_scale: jax.Array | Positive
 
     @abc.abstractmethod
     def init(self, key: jax.Array) -> PyTree:

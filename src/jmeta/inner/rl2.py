@@ -1,7 +1,7 @@
 """RL²: a recurrent network that learns while it acts (Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016, 1611.05763)."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +10,11 @@ from jax.typing import DTypeLike
 
 from jmeta import struct
 from jmeta.inner.base import InContextLearner
-from jmeta.networks import Network, from_nnx, in_chunks
+from jmeta.networks import Network, check_core, from_nnx, in_chunks, make_core
 from jmeta.networks.actor_critic import ActorCritic, GeneratedActorCritic, actor_critic
 from jmeta.networks.perception import BuildCore, Perception, RecurrentNetwork
 from jmeta.ranges import Count
+from jmeta.settings import CoreSettings, HiddenSizeSettings
 from jmeta.types import ActionSpace, Decision, Memory, Phi, Theta, Timestep
 
 
@@ -30,8 +31,67 @@ class RecurrentHypernetwork(RecurrentNetwork):
         return self.heads(features, self.perception.see(timestep.observation))
 
 
+@struct.settings
+class ChunkSettings:
+    """Settings of backpropagation through time; see ``jmeta.networks.in_chunks``.
+
+    Attributes:
+      chunk_length: steps whose activations are stored at once in training, which bounds memory; must divide the lifetime; the
+        whole lifetime by default.
+      truncate: whether to stop gradients between chunks (truncated backpropagation through time).
+    """
+
+    chunk_length: Count | None = struct.field(pytree_node=False, default=None)
+    truncate: bool = struct.field(pytree_node=False, default=False)
+
+
+@struct.settings
+class RecurrentPolicySettings(HiddenSizeSettings, ChunkSettings):
+    """Settings of a recurrent policy and its critic.
+
+    Attributes:
+      context_length: steps that a transformer or snail attends to, or slots of an external memory; a lifetime by default.
+      encoder_widths: sizes of the layers before the core.
+      head_widths: sizes of the layers after the core, for the policy and likewise for the critic.
+      conv_filters: number of filters of each 3 by 3 convolution, for tasks with image observations; no convolutions by default.
+      memory_span: when the hidden state is reset. ``lifetime`` keeps it across the episodes of a task. ``episode`` resets it at
+        each episode and gives no credit for rewards of later episodes, so nothing is learned across episodes.
+      compute_dtype: precision of matrix products; weights and hidden state are float32 in any case.
+    """
+
+    context_length: Count | None = None
+    encoder_widths: tuple[Count, ...] = ()
+    head_widths: tuple[Count, ...] = ()
+    conv_filters: tuple[Count, ...] = ()
+    memory_span: Literal["lifetime", "episode"] = "lifetime"
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+
+
+@struct.settings
+class GeneratedHeadsSettings:
+    """Whether policy and critic are generated.
+
+    Attributes:
+      hypernetwork: whether the core's output generates the weights of policy and critic, which see the observation alone; see
+        ``recurrent_hypernetwork``.
+    """
+
+    hypernetwork: bool = False
+
+
+@struct.settings
+class RecurrentAgentSettings(CoreSettings, RecurrentPolicySettings, GeneratedHeadsSettings):
+    """Settings of a recurrent policy with a core of any kind.
+
+    Attributes:
+      num_layers: layers of an lru or a transformer; the other cores have one.
+    """
+
+    num_layers: Count = 1
+
+
 @struct.dataclass
-class RL2(InContextLearner):
+class RL2(InContextLearner, ChunkSettings):
     """Adapts to a task only by the hidden state of a recurrent network; phi is empty.
 
     The hidden state is reset when a lifetime begins, and kept across the episodes of the task. The inputs of the network include
@@ -39,15 +99,50 @@ class RL2(InContextLearner):
 
     Attributes:
       network: a ``RecurrentNetwork`` as pure functions: initial_memory, __call__ and unroll.
-      chunk_length: steps whose activations are stored at once when an unroll is differentiated; None for all.
-      truncate: whether to stop the gradient between chunks. See ``jmeta.networks.in_chunks``.
     """
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
     network: Network = struct.field(pytree_node=False)
-    chunk_length: Count | None = struct.field(pytree_node=False, default=None)
-    truncate: bool = struct.field(pytree_node=False, default=False)
+
+    @classmethod
+    def create(
+        cls,
+        observation_size: int,
+        action_space: ActionSpace,
+        settings: RecurrentAgentSettings,
+        *,
+        lifetime_length: int,
+        image_shape: tuple[int, int, int] | None = None,
+    ) -> "RL2":
+        """Builds the agent for lifetimes of ``lifetime_length`` steps.
+
+        Raises:
+          ValueError: for a core that can't be built, or chunks that do not divide the lifetime.
+        """
+        core, size, layers = settings.core, settings.hidden_size, settings.num_layers
+        window = min(lifetime_length, settings.context_length or lifetime_length)
+        check_core(core, size, layers, window)
+        if settings.chunk_length is not None and lifetime_length % settings.chunk_length:
+            raise ValueError(
+                f"chunk_length={settings.chunk_length} does not divide the lifetime of {lifetime_length} steps: use a divisor"
+            )
+        if settings.truncate and settings.chunk_length is None:
+            raise ValueError("truncate=True cuts between chunks: give their chunk_length")
+        dtype = jnp.dtype(settings.compute_dtype)
+        network = recurrent_network(
+            observation_size,
+            action_space,
+            partial(make_core, core, size=size, num_layers=layers, window=window, dtype=dtype),
+            encoder_widths=settings.encoder_widths,
+            head_widths=settings.head_widths,
+            hypernetwork=settings.hypernetwork,
+            image=image_shape if settings.conv_filters else None,
+            filters=settings.conv_filters,
+            forgets=settings.memory_span == "episode",
+            dtype=dtype,
+        )
+        return cls(observation_size, action_space, network, **struct.fields_for(ChunkSettings, settings))
 
     def init(self, key: jax.Array) -> Theta:
         return self.network.init(key)

@@ -1,5 +1,6 @@
 """SAC: soft actor-critic with an entropy bonus (Haarnoja et al. 2018, arXiv 1812.05905)."""
 
+import dataclasses
 from functools import partial
 from typing import Any, Self
 
@@ -7,16 +8,30 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.inner.q_learner import QLearner, Step, check_reaches
+from jmeta.inner.q_learner import QLearner, QLearnerSettings, Step, check_reaches
 from jmeta.networks import Categorical, Network, TanhNormal, TwinActionValues, TwinCritic, from_nnx
 from jmeta.networks.policies import Actor
 from jmeta.objectives import soft_value, td_target
-from jmeta.ranges import Finite, Positive, Share
+from jmeta.ranges import Finite, Positive
 from jmeta.types import ActionSpace, Continuous, Decision, Discrete, Metrics, PyTree
 
 
+@struct.settings
+class TemperatureSettings(QLearnerSettings):
+    """Settings of soft actor-critic and its temperature.
+
+    Attributes:
+      initial_temperature: initial temperature, the weight of the policy's entropy.
+      target_entropy: target of the policy's entropy, in nats; by default minus the number of action dimensions, or for discrete
+        actions 0.6 of the maximum entropy.
+    """
+
+    initial_temperature: jax.Array | Positive = 1.0
+    target_entropy: jax.Array | Finite | None = None
+
+
 @struct.dataclass
-class SAC(QLearner):
+class SAC(QLearner, TemperatureSettings):
     """Soft actor-critic for actions in a box, with a learned temperature.
 
         target = r_t + discount (min_i q_i(x_t, a) - temperature log pi(a | x_t)),   a ~ pi(. | x_t), q_i the target critics
@@ -27,8 +42,6 @@ class SAC(QLearner):
     Attributes:
       actor: features to a ``Decision``.
       critic: features and action to two estimates [2].
-      initial_temperature: initial weight of the entropy, > 0.
-      target_entropy: target of the policy's entropy, in nats; None for minus the number of action dimensions.
       spread: factor of the standard deviation before tanh in the deployed policy; with a small factor, actions are close to those
         of the mean. The behaviour policy's factor is 1.
 
@@ -45,10 +58,7 @@ class SAC(QLearner):
     action_space: Continuous = struct.field(pytree_node=False)
     actor: Network = struct.field(pytree_node=False)
     critic: Network = struct.field(pytree_node=False)
-    discount: jax.Array | Share = 0.99
-    reward_scale: jax.Array | Positive = 1.0
-    initial_temperature: jax.Array | Positive = 1.0
-    target_entropy: jax.Array | Finite | None = None
+    _: dataclasses.KW_ONLY
     spread: jax.Array | Positive = 0.05
 
     @classmethod
@@ -122,7 +132,6 @@ class DiscreteSAC(SAC):
 
     Attributes:
       critic: features to two estimates of every action [2, A].
-      target_entropy: target of the policy's entropy, in nats; None for 0.6 of the largest entropy.
       spread: softmax temperature of the deployed policy; with a small one, it almost always takes the most likely action.
 
     References:

@@ -1,5 +1,6 @@
 """TD3: a deterministic policy and twin critics (Fujimoto et al. 2018, arXiv 1802.09477)."""
 
+import dataclasses
 from functools import partial
 from typing import Self
 
@@ -8,23 +9,33 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 
 from jmeta import struct
-from jmeta.inner.q_learner import QLearner, Step, check_reaches
+from jmeta.inner.q_learner import QLearner, QLearnerSettings, Step, check_reaches
 from jmeta.networks import Network, TwinCritic, from_nnx
 from jmeta.networks.policies import DeterministicActor
 from jmeta.objectives import td_target
-from jmeta.ranges import NonNegative, Positive, Share
+from jmeta.ranges import NonNegative
 from jmeta.types import ActionSpace, Continuous, Decision, Metrics, PyTree
 
 
+@struct.settings
+class NoiseSettings(QLearnerSettings):
+    """Settings of TD3 and its exploration.
+
+    Attributes:
+      exploration_noise: standard deviation of the noise added to actions in training, in units of half the action range.
+    """
+
+    exploration_noise: jax.Array | NonNegative = 0.2
+
+
 @struct.dataclass
-class TD3(QLearner):
+class TD3(QLearner, NoiseSettings):
     """TD3: the target is the lower of two target critics' values of a smoothed action; the policy maximises the first critic.
 
     Attributes:
       actor: features to an action.
       critic: features and action to two estimates [2].
       noise: standard deviation of the deployed policy's action noise, in units of half the action box.
-      exploration_noise: standard deviation of the behaviour policy's action noise, in the same units.
       target_policy_noise: standard deviation of the target policy smoothing noise, in the same units.
       noise_clip: bound of the absolute target policy smoothing noise, in the same units.
 
@@ -41,10 +52,8 @@ class TD3(QLearner):
     action_space: Continuous = struct.field(pytree_node=False)
     actor: Network = struct.field(pytree_node=False)
     critic: Network = struct.field(pytree_node=False)
-    discount: jax.Array | Share = 0.99
-    reward_scale: jax.Array | Positive = 1.0
+    _: dataclasses.KW_ONLY
     noise: jax.Array | NonNegative = 0.02
-    exploration_noise: jax.Array | NonNegative = 0.2
     target_policy_noise: jax.Array | NonNegative = 0.2
     noise_clip: jax.Array | NonNegative = 0.5
 

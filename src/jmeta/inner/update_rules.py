@@ -6,14 +6,15 @@ learned optimiser is in ``jmeta.inner.meta_lstm``.
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from jmeta import struct
-from jmeta.ranges import Positive
+from jmeta.ranges import NonNegative, Positive
 from jmeta.types import PyTree
 
 
@@ -72,6 +73,35 @@ def transform(make: Callable[[], optax.GradientTransformation]) -> MadeTransform
     return made
 
 
+TRANSFORMS = {
+    "sgd": transform(optax.identity),
+    "momentum": transform(partial(optax.trace, 0.9)),
+    "adam": transform(partial(optax.scale_by_adam, eps_root=1e-8)),
+}
+
+
+@struct.settings
+class InnerRateSettings:
+    """Learning rates of the inner steps.
+
+    Attributes:
+      inner_rates: learning rate of the first, second, ... inner step; the last one is used for all later steps.
+    """
+
+    inner_rates: tuple[NonNegative, ...] = (0.5, 0.25)
+
+
+@struct.settings
+class DescentSettings(InnerRateSettings):
+    """Inner steps by an optimiser without parameters to learn.
+
+    Attributes:
+      inner_optimizer: optimiser of the inner steps: gradient descent (``sgd``), ``momentum`` of 0.9, or ``adam``.
+    """
+
+    inner_optimizer: Literal["sgd", "momentum", "adam"] = "sgd"
+
+
 @struct.dataclass
 class GradientDescent(UpdateRule):
     """Gradient descent: weights - rate_k * transform(gradient), for the k-th inner step.
@@ -85,6 +115,11 @@ class GradientDescent(UpdateRule):
 
     rates: jax.Array
     transform: optax.GradientTransformation = struct.field(pytree_node=False, default=transform(optax.identity))
+
+    @classmethod
+    def create(cls, settings: DescentSettings) -> "GradientDescent":
+        """Builds the rule with these rates and this optimiser."""
+        return cls(rates_of(settings), TRANSFORMS[settings.inner_optimizer])
 
     def init(self, weights: PyTree, key: jax.Array) -> PyTree:
         return ()
@@ -149,6 +184,17 @@ class RatePerStep(UpdateRule):
     ) -> tuple[PyTree, PyTree]:
         move = lambda w, rates, g: w - rates[_at_most(num_updates, rates)] * g  # noqa: E731
         return jax.tree.map(move, weights, rule, gradient), state
+
+
+def rates_of(settings: InnerRateSettings) -> jax.Array:
+    """Returns the learning rates of the inner steps.
+
+    Raises:
+      ValueError: if there is none.
+    """
+    if not settings.inner_rates:
+        raise ValueError("inner_rates is empty: give the rate of the first inner step, for example (0.5,)")
+    return jnp.asarray(settings.inner_rates, jnp.float32)
 
 
 def _at_most(num_updates: jax.Array, rates: jax.Array) -> jax.Array:

@@ -1,5 +1,7 @@
 """VariBAD: a belief over a latent task, trained to predict rewards and transitions (Zintgraf et al. 2020, arXiv 1910.08348)."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 
@@ -12,8 +14,26 @@ from jmeta.ranges import Count, Finite, NonNegative
 from jmeta.types import Metrics, Theta
 
 
+@struct.settings
+class PosteriorSettings:
+    """Settings of VariBAD's variational bound.
+
+    Attributes:
+      reward_values: all possible rewards, if they are few, such as (-0.1, 1.0). The decoder then predicts their probabilities;
+        otherwise it predicts the mean reward, with a variance of 1.
+      kl_weight: weight of the KL divergence between successive beliefs; 1 gives the evidence lower bound.
+      num_beliefs: number of beliefs of a lifetime, drawn at random, that an update uses; all by default.
+      num_decoded: number of steps of a lifetime, drawn at random, that each of these beliefs predicts; all by default.
+    """
+
+    reward_values: tuple[Finite, ...] = struct.field(pytree_node=False, default=())
+    kl_weight: jax.Array | NonNegative = 0.1
+    num_beliefs: Count | None = struct.field(pytree_node=False, default=None)
+    num_decoded: Count | None = struct.field(pytree_node=False, default=None)
+
+
 @struct.dataclass
-class VariBAD(BeliefAgent):
+class VariBAD(BeliefAgent, PosteriorSettings):
     """The belief is an approximate posterior q(m | trajectory so far) over a latent task m, trained by a variational bound.
 
         maximise
@@ -25,11 +45,7 @@ class VariBAD(BeliefAgent):
 
     Attributes:
       decoder: a ``Decoder`` as pure functions, from (latents, steps) to rewards and next observations.
-      reward_values: possible rewards, if they are few: the decoder then outputs their logits. () for a Gaussian of variance 1.
-      kl_weight: weight of the divergence; 1 gives the evidence lower bound.
       transition_weight: weight of the log-likelihood of transitions.
-      num_beliefs: number of posteriors t, drawn at random at each update, in the reconstruction terms; None for all.
-      num_decoded: number of steps i, drawn at random at each update; None for all.
       one_hot_states: whether the decoder needs one-hot observations of the state, as ``OneStateReward`` does.
 
     References:
@@ -37,11 +53,8 @@ class VariBAD(BeliefAgent):
     """
 
     decoder: Network = struct.field(pytree_node=False)
-    reward_values: tuple[Finite, ...] = struct.field(pytree_node=False, default=())
-    kl_weight: jax.Array | NonNegative = 0.1
+    _: dataclasses.KW_ONLY
     transition_weight: jax.Array | NonNegative = 1.0
-    num_beliefs: Count | None = struct.field(pytree_node=False, default=None)
-    num_decoded: Count | None = struct.field(pytree_node=False, default=None)
     one_hot_states: bool = struct.field(pytree_node=False, default=False)
 
     def check_normalisable(self, observations: bool, rewards: bool) -> None:

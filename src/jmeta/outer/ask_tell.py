@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.outer.evolution import Evolution, fitness_metrics
 from jmeta.parallel import device_index, gather_devices, mean_over_devices
-from jmeta.ranges import Positive
 from jmeta.types import MetaState, Metrics, Theta
 
 
@@ -24,7 +23,6 @@ class AskTell(Evolution):
     Attributes:
       strategy: ``(population_size, theta) -> `` an evosax algorithm, which minimises. ``jmeta.outer.matrix_cma.MatrixCMA`` is
         its CMA-ES. Strategies that call LAPACK are rejected: on a CPU two concurrent batched calls of it can deadlock.
-      sigma: standard deviation of the first population.
 
     Raises:
       ValueError: for a strategy that calls LAPACK, or that has no mean to deploy.
@@ -34,7 +32,6 @@ class AskTell(Evolution):
     """
 
     strategy: Callable[[int, Theta], Any] = struct.field(pytree_node=False, kw_only=True)
-    sigma: jax.Array | Positive = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,7 +12,7 @@ from jmeta.inner.belief import BeliefAgent, Record
 from jmeta.lifetime import live_in_new_task
 from jmeta.outer.checks import check_divides
 from jmeta.outer.on_policy import Experience, split_each
-from jmeta.outer.ppo import PPO
+from jmeta.outer.ppo import PPO, PPOSettings
 from jmeta.outer.schedules import left_of_share, remaining_rate
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import Count, Limit, Positive
@@ -26,8 +26,34 @@ class BeliefOptState(NamedTuple):
     belief: PyTree
 
 
+@struct.settings
+class BeliefPPOSettings(PPOSettings):
+    """Settings of learning a belief, beside those of the policy.
+
+    Attributes:
+      num_belief_updates: gradient steps on the belief's loss in an outer step.
+      belief_batch_size: lifetimes in each gradient step of the belief; must divide num_tasks.
+      belief_learning_rate: learning rate of Adam for the belief. It reaches zero before the policy's, since a policy of low
+        entropy can't follow a changing belief.
+      max_belief_gradient_norm: the gradient of the belief is clipped to this global norm. The divergence of two narrow beliefs
+        can be arbitrarily large, and one such step could undo a run.
+      buffer_steps: size of the belief's replay buffer in outer steps of num_tasks lifetimes each; half of it keeps the first
+        outer steps, half the newest.
+      learning_rate: learning rate of Adam for the policy.
+      anneal_steps: outer steps over which the policy's learning rate falls linearly to zero, the entropy coefficient in three
+        quarters of them and the belief's rate in 0.85; constant by default.
+      max_gradient_norm: the gradient of the policy is clipped to this global norm.
+    """
+
+    num_belief_updates: Count = struct.field(pytree_node=False, default=3)
+    belief_batch_size: Count = struct.field(pytree_node=False, default=64)
+    belief_learning_rate: jax.Array | Positive = 1e-3
+    max_belief_gradient_norm: jax.Array | Limit = 0.1
+    buffer_steps: Count = struct.field(pytree_node=False, default=20)
+
+
 @struct.dataclass
-class BeliefPPO(PPO):
+class BeliefPPO(PPO, BeliefPPOSettings):
     """Updates the policy by PPO at each outer step, then the belief by ``num_belief_updates`` gradient steps on its own loss.
 
     The buffer keeps the lifetimes of ``buffer_steps`` outer steps. One half are the first of the run and stay, the other half are
@@ -36,26 +62,11 @@ class BeliefPPO(PPO):
     equal groups, and one lifetime is drawn from each. So no data moves between devices, and results do not depend on their
     number.
 
-    Attributes:
-      belief_learning_rate: initial learning rate of Adam. It falls to zero in 0.85 of ``anneal_steps``, and the entropy
-        coefficient in three quarters. The belief settles before the policy, since a policy of low entropy can't follow a changing
-        belief.
-      max_belief_gradient_norm: maximum global norm of the belief's gradient, which is clipped to it. The divergence of two
-        narrow beliefs can be arbitrarily large, and one such step could undo a run.
-      num_belief_updates: gradient steps in an outer step.
-      belief_batch_size: lifetimes in each gradient step; divides num_tasks.
-      buffer_steps: outer steps whose lifetimes are kept; the buffer holds ``buffer_steps * num_tasks`` of them.
-
     References:
       Zintgraf et al. 2020, arXiv 1910.08348.
     """
 
     inner: BeliefAgent
-    belief_learning_rate: jax.Array | Positive = 1e-3
-    max_belief_gradient_norm: jax.Array | Limit = 0.1
-    num_belief_updates: Count = struct.field(pytree_node=False, default=3)
-    belief_batch_size: Count = struct.field(pytree_node=False, default=64)
-    buffer_steps: Count = struct.field(pytree_node=False, default=20)
 
     learns_for: ClassVar[float] = 0.85
     """Share of ``anneal_steps`` over which the belief's learning rate falls to zero."""

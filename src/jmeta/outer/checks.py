@@ -1,6 +1,5 @@
 """Checks of what an outer learner is built from; each raises an error that names the value and the remedy."""
 
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -68,12 +67,6 @@ def check_at_least_one(**numbers: int) -> None:
             raise ValueError(f"{name}={value!r}: it must be a whole number")
         if value < 1:
             raise ValueError(f"{name}={value}: it must be at least 1")
-
-
-def check_choice(name: str, value: str, choices: Collection[str]) -> None:
-    """Raises ValueError unless a setting's value is one of its choices."""
-    if value not in choices:
-        raise ValueError(f"{name}={value!r}: choose from {', '.join(choices)}")
 
 
 def use_smaller(name: str, size: int) -> str:

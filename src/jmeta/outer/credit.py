@@ -7,6 +7,7 @@ a linear baseline to each task's data and assigns credit within the episode. It 
 """
 
 import abc
+import dataclasses
 from typing import ClassVar, NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ from jmeta.objectives import generalized_advantages
 from jmeta.objectives.advantages import episodic_advantages, raw_advantages, spread
 from jmeta.parallel import mean_over_devices, num_task_devices
 from jmeta.ranges import NonNegative, Share
+from jmeta.settings import DiscountSettings
 from jmeta.types import TASK_AXES, Lifetime, PyTree, Segment
 
 
@@ -77,8 +79,21 @@ class ReturnScale(NamedTuple):
         return ReturnScale(mean=self.mean + share * away, variance=mixed, weight=weight)
 
 
+@struct.settings
+class CriticSettings(DiscountSettings):
+    """Settings of credit from a learned critic.
+
+    Attributes:
+      gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
+      value_coefficient: weight of the critic's squared error, in units of normalised return.
+    """
+
+    gae_lambda: jax.Array | Share = 0.95
+    value_coefficient: jax.Array | NonNegative = 0.5
+
+
 @struct.dataclass
-class LifetimeCritic(CreditAssignment):
+class LifetimeCritic(CreditAssignment, CriticSettings):
     """Advantages from a learned critic over the whole lifetime; credit crosses the ends of episodes, but not of the lifetime.
 
     The critic (``Decision.value``) predicts *normalised* return-to-go, since an unscaled value loss would dominate the trunk that
@@ -86,17 +101,12 @@ class LifetimeCritic(CreditAssignment):
     so normalise the rewards of tasks where returns vary by less.
 
     Attributes:
-      discount: discount per environment step, in [0, 1].
-      gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
-      value_coefficient: weight of the critic's squared error.
       scale_rate: rate at which the normalising moments are updated, in [0, 1]; 0 keeps them.
     """
 
     has_critic: ClassVar[bool] = True
 
-    discount: jax.Array | Share = 0.99
-    gae_lambda: jax.Array | Share = 0.95
-    value_coefficient: jax.Array | NonNegative = 0.5
+    _: dataclasses.KW_ONLY
     scale_rate: jax.Array | Share = 0.02
 
     def init(self) -> PyTree:
@@ -167,16 +177,11 @@ class EpisodeCritic(LifetimeCritic):
 
 
 @struct.dataclass
-class EpisodeBaseline(CreditAssignment):
+class EpisodeBaseline(CreditAssignment, DiscountSettings):
     """Advantages over a linear feature baseline fitted to each segment of each task; credit stays inside the episode.
 
     There is no critic to train. See ``jmeta.objectives.advantages.episodic_advantages``.
-
-    Attributes:
-      discount: discount per environment step, in [0, 1].
     """
-
-    discount: jax.Array | Share = 0.99
 
     def init(self) -> PyTree:
         return ()
@@ -219,6 +224,7 @@ class Exploration(EpisodeBaseline):
       Stadie et al. 2018, arXiv 1803.01118 (E-MAML); Al-Shedivat et al. 2018, arXiv 1710.03641.
     """
 
+    _: dataclasses.KW_ONLY
     coefficient: jax.Array | NonNegative = 1.0
 
     def assign(self, statistics: PyTree, lifetimes: Lifetime) -> tuple[Credit, PyTree]:

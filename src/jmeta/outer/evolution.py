@@ -1,6 +1,7 @@
 """Evolution strategies: meta-learning from the rewards of lifetimes, without gradients (Salimans et al. 2017, 1703.03864)."""
 
 import abc
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -22,8 +23,41 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, MetaState, Metrics, Protocol, PyTree, Theta
 
 
+@struct.settings
+class PopulationSettings:
+    """Settings of the population of an evolution strategy.
+
+    Attributes:
+      num_tasks: tasks on which each member of the population is evaluated, the same tasks for all members.
+      population_size: members of the population, in pairs of opposite perturbations; even.
+      members_at_once: pairs of members (single members for CMA-ES) that one device evaluates at once, which bounds memory; all by
+        default.
+      sigma: standard deviation of the perturbations of theta; the initial one for CMA-ES, which adapts it.
+    """
+
+    num_tasks: Count = struct.field(pytree_node=False)
+    population_size: Count = struct.field(pytree_node=False)
+    members_at_once: Count | None = struct.field(pytree_node=False, default=None)
+    sigma: jax.Array | Positive = 0.1
+
+
+@struct.settings
+class OpenAIESSettings(PopulationSettings):
+    """Settings of an evolution strategy that follows a gradient estimate.
+
+    Attributes:
+      learning_rate: learning rate of Adam, the outer optimiser.
+      weight_decay: weight decay; theta times it is subtracted from the gradient before Adam; 0.005 in the authors' code.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
+    """
+
+    learning_rate: jax.Array | Positive = 1e-2
+    weight_decay: jax.Array | NonNegative = 0.0
+    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
+
+
 @struct.dataclass
-class Evolution(OuterLearner):
+class Evolution(OuterLearner, PopulationSettings):
     """Base of evolution strategies: rolls out a population of thetas in the same tasks and with the same random numbers.
 
     The fitness of a theta is the mean over ``num_tasks`` new tasks of the rewards of a lifetime, weighted by segment. Any inner
@@ -31,17 +65,12 @@ class Evolution(OuterLearner):
 
     Attributes:
       segment_weights: weight of each segment's rewards.
-      population_size: thetas that are rolled out at each outer step; even.
-      members_at_once: pairs of members (single ones for ``AskTell``) that one device rolls out at once; None for all.
     """
 
     inner: InnerLearner
     tasks: TaskDistribution = struct.field(pytree_node=False)
     protocol: Protocol = struct.field(pytree_node=False)
     segment_weights: tuple[Finite, ...] = struct.field(pytree_node=False)
-    num_tasks: Count = struct.field(pytree_node=False)
-    population_size: Count = struct.field(pytree_node=False)
-    members_at_once: Count | None = struct.field(pytree_node=False, default=None)
 
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
@@ -93,7 +122,7 @@ class Evolution(OuterLearner):
 
 
 @struct.dataclass
-class OpenAIES(Evolution):
+class OpenAIES(Evolution, OpenAIESSettings):
     """Gradient ascent on the fitness smoothed by a Gaussian, estimated from pairs of opposite perturbations.
 
         gradient = 1 / (n sigma) sum_i [shaped(F(theta + sigma eps_i)) - shaped(F(theta - sigma eps_i))] eps_i
@@ -103,10 +132,6 @@ class OpenAIES(Evolution):
     with the product of population size and number of weights.
 
     Attributes:
-      sigma: standard deviation of the perturbations.
-      learning_rate: learning rate of the optimiser.
-      anneal_steps: outer steps over which the learning rate falls linearly to zero; None for a constant.
-      weight_decay: ``weight_decay * theta`` is subtracted from the gradient before the optimiser; the authors' code has 0.005.
       ranked: whether fitness is replaced by ranks; False gives the plain, unbiased estimate.
       optimizer: learning rate -> optax transformation.
 
@@ -114,10 +139,7 @@ class OpenAIES(Evolution):
       Salimans et al. 2017, arXiv 1703.03864.
     """
 
-    sigma: jax.Array | Positive = 0.1
-    learning_rate: jax.Array | Positive = 1e-2
-    weight_decay: jax.Array | NonNegative = 0.0
-    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
+    _: dataclasses.KW_ONLY
     ranked: bool = struct.field(pytree_node=False, default=True)
     optimizer: Callable[[Any], optax.GradientTransformation] = struct.field(pytree_node=False, default=optax.adam)
 

@@ -8,13 +8,29 @@ import jax.numpy as jnp
 
 from jmeta import struct
 from jmeta.outer.on_policy import Experience
-from jmeta.outer.ppo import PPO
+from jmeta.outer.ppo import PPO, PPOSettings
 from jmeta.ranges import CountOrZero
 from jmeta.types import MetaState, Metrics, PyTree
 
 
+@struct.settings
+class MAMLPlusPlusScheduleSettings(PPOSettings):
+    """Settings of MAML++'s schedules.
+
+    Attributes:
+      multi_step_steps: outer steps over which the weights of the returns after earlier inner steps fall linearly to zero; it
+        has no effect with one inner step.
+      first_order_steps: number of initial outer steps that leave out second derivatives.
+      anneal_steps: outer steps over which the learning rate falls along a cosine to zero, and the entropy coefficient linearly in
+        half as many; constant by default.
+    """
+
+    multi_step_steps: CountOrZero = struct.field(pytree_node=False, default=100)
+    first_order_steps: CountOrZero = struct.field(pytree_node=False, default=50)
+
+
 @struct.dataclass
-class MAMLPlusPlus(PPO):
+class MAMLPlusPlus(PPO, MAMLPlusPlusScheduleSettings):
     """``PPO`` with MAML++'s schedules of the loss weights of inner steps, the order of derivatives and the learning rate.
 
     After t outer steps the segment that follows the k-th of K inner steps has the weight
@@ -27,16 +43,9 @@ class MAMLPlusPlus(PPO):
     The inner learner must be a ``MAML``. ``segment_weights`` are 0 for the first segment and 1 for each other; the weights above
     multiply them.
 
-    Attributes:
-      multi_step_steps: M, outer steps with a loss after each inner step, at least 0.
-      first_order_steps: outer steps with first-order derivatives, at least 0.
-
     References:
       Antoniou et al. 2019, arXiv 1810.09502, section 4.
     """
-
-    multi_step_steps: CountOrZero = struct.field(pytree_node=False, default=100)
-    first_order_steps: CountOrZero = struct.field(pytree_node=False, default=50)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,5 +1,6 @@
 """Off-policy meta-learning: each outer step takes few rollouts and many gradient steps on replay buffers."""
 
+import dataclasses
 import math
 from functools import partial
 from typing import Any, NamedTuple
@@ -49,11 +50,62 @@ class TaskRecord(NamedTuple):
     num_lifetimes: jax.Array  # [] int32, collected so far
 
 
+@struct.settings
+class ReplaySettings:
+    """Settings of off-policy learning from replay buffers.
+
+    Attributes:
+      num_training_tasks: number of training tasks, which are drawn once.
+      num_passes: training passes over all tasks in an outer step.
+      num_minibatches: minibatches of tasks in a pass, with one gradient step each; must divide num_training_tasks.
+      batch_size: sequences sampled from each task's replay buffer for a gradient step.
+      capacity: capacity of each task's replay buffer, in environment steps.
+      microbatch_size: tasks that one device differentiates at once, which bounds memory and changes nothing else; must divide
+        the tasks that a device has in a minibatch; by default chosen for speed.
+      num_contexts: number of newest lifetimes of a task that contexts are drawn from. Many passes overfit to a single lifetime;
+        with more lifetimes, the policies that collected them are older.
+      shaped: whether values are learned from the tasks' shaped reward, which is available in training only. Agents still observe
+        and adapt to the original reward. It is an error for agents that fine-tune their values on that reward, since their values
+        would mix the two.
+      random_steps: number of initial outer steps with uniformly random actions, as in the authors' TD3; none by default.
+      learning_rate: learning rate of Adam.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
+      target_update_rate: update rate of the target networks, in (0, 1].
+      max_gradient_norm: the gradients of the policy, the critics, the temperature and the encoder are each clipped to this norm.
+    """
+
+    num_training_tasks: Count = struct.field(pytree_node=False)
+    num_passes: Count = struct.field(pytree_node=False, default=64)
+    num_minibatches: Count = struct.field(pytree_node=False, default=1)
+    batch_size: Count = struct.field(pytree_node=False, default=16)
+    capacity: Count = struct.field(pytree_node=False, default=20_000)
+    microbatch_size: Count | None = struct.field(pytree_node=False, default=None)
+    num_contexts: Count = struct.field(pytree_node=False, default=1)
+    shaped: bool = struct.field(pytree_node=False, default=False)
+    random_steps: CountOrZero = struct.field(pytree_node=False, default=0)
+    learning_rate: jax.Array | Positive = 3e-4
+    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
+    target_update_rate: jax.Array | PositiveShare = 0.005
+    max_gradient_norm: jax.Array | Limit = 10.0
+
+
+@struct.settings
+class ExploreSettings:
+    """Settings of exploration by random actions.
+
+    Attributes:
+      explore_steps: outer steps over which the exploration of the behaviour policy falls to its minimum; if None, it stays at
+        its maximum. For DQN this is the probability of a random action, which falls from 1.
+    """
+
+    explore_steps: Count | None = struct.field(pytree_node=False, default=None)
+
+
 @struct.dataclass
-class OffPolicy(OuterLearner):
+class OffPolicy(OuterLearner, ReplaySettings, ExploreSettings):
     """Trains an off-policy agent on a fixed set of tasks, which are drawn once; each has its own replay buffer.
 
-    An outer step collects one lifetime in each of ``num_collected`` tasks, in turn. It then makes ``num_passes`` passes over all
+    An outer step collects one lifetime in each of ``num_tasks`` tasks, in turn. It then makes ``num_passes`` passes over all
     tasks, each in ``num_minibatches`` groups, with one gradient step for each group. The loss is the mean of the agent's loss
     over the group's tasks, on a batch from each task's replay buffer and with one of the task's *newest* lifetimes as context. So
     the context is close to what the current policy would collect, while the batch may come from any policy. Learning starts when
@@ -61,47 +113,16 @@ class OffPolicy(OuterLearner):
 
     Attributes:
       inner: the agent.
-      num_tasks: training tasks.
-      num_collected: tasks in which a lifetime is collected at each outer step; divides num_tasks.
-      num_passes: passes over all tasks in an outer step.
-      num_minibatches: groups of tasks in a pass; divides num_tasks.
-      batch_size: rows of a task's replay buffer in a gradient step.
-      microbatch_size: tasks that one device learns from at once; gradients are added up, so this bounds memory and changes
-        nothing else. It must divide the tasks that a device has in a group. None: ``jmeta.parallel.tasks_at_once`` chooses it.
-      capacity: environment steps that each task's replay buffer keeps.
-      num_contexts: newest lifetimes of a task, one of which is drawn as context for each gradient step. Many passes overfit to a
-        single lifetime; with more lifetimes, the policies that collected them are older.
-      shaped: whether the agent learns from the tasks' shaped reward; the agent still adapts to the reward itself. Rejected for
-        agents that fine-tune values, since those would mix two rewards.
+      num_tasks: tasks in which a lifetime is collected at each outer step; divides num_training_tasks.
       task_weight: weight of a task in the objective, relative to the others. Equal by default.
-      random_steps: number of first outer steps in which all actions are uniformly random.
-      explore_steps: outer steps over which exploration falls to its minimum; None for constant exploration.
-      learning_rate: initial learning rate of Adam.
-      anneal_steps: outer steps over which the learning rate falls linearly to zero; None for a constant rate.
-      target_update_rate: update rate of the target networks' moving average, in (0, 1].
-      max_gradient_norm: maximum norm of the gradient of each part of theta (policy, critics, temperature, encoder), which is
-        clipped to it.
     """
 
     inner: OffPolicyAgent
     tasks: TaskDistribution = struct.field(pytree_node=False)
     protocol: Protocol = struct.field(pytree_node=False)
     num_tasks: Count = struct.field(pytree_node=False)
-    num_collected: Count = struct.field(pytree_node=False)
-    num_passes: Count = struct.field(pytree_node=False)
-    num_minibatches: Count = struct.field(pytree_node=False)
-    batch_size: Count = struct.field(pytree_node=False)
-    capacity: Count = struct.field(pytree_node=False)
-    microbatch_size: Count | None = struct.field(pytree_node=False, default=None)
-    num_contexts: Count = struct.field(pytree_node=False, default=1)
-    shaped: bool = struct.field(pytree_node=False, default=False)
+    _: dataclasses.KW_ONLY
     task_weight: TaskWeight | None = struct.field(pytree_node=False, default=None)
-    random_steps: CountOrZero = struct.field(pytree_node=False, default=0)
-    explore_steps: Count | None = struct.field(pytree_node=False, default=None)
-    learning_rate: jax.Array | Positive = 3e-4
-    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
-    target_update_rate: jax.Array | PositiveShare = 0.005
-    max_gradient_norm: jax.Array | Limit = 10.0
 
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
@@ -126,22 +147,23 @@ class OffPolicy(OuterLearner):
         self.check_devices(1)
 
     def check_devices(self, num_devices: int) -> None:
-        check_divides("num_tasks", self.num_tasks, num_devices * self.num_minibatches, f"{self.num_minibatches} minibatch(es)")
-        check_divides("num_collected", self.num_collected, num_devices, f"{num_devices} device(s)")
-        check_divides("num_tasks", self.num_tasks, self.num_collected, f"num_collected={self.num_collected}")
+        check_divides(
+            "num_training_tasks",
+            self.num_training_tasks,
+            num_devices * self.num_minibatches,
+            f"{self.num_minibatches} minibatch(es)",
+        )
+        check_divides("num_tasks", self.num_tasks, num_devices, f"{num_devices} device(s)")
+        check_divides("num_training_tasks", self.num_training_tasks, self.num_tasks, f"num_tasks={self.num_tasks}")
         size = self._microbatch_size(num_devices)
-        if (self.num_tasks // (num_devices * self.num_minibatches)) % size:
+        if (self.num_training_tasks // (num_devices * self.num_minibatches)) % size:
             raise ValueError(
                 f"microbatch_size={size} does not divide the tasks that each of {num_devices} device(s) has in a group"
             )
 
     def _microbatch_size(self, num_devices: int) -> int:
-        at_once = self.num_tasks // (num_devices * self.num_minibatches)
+        at_once = self.num_training_tasks // (num_devices * self.num_minibatches)
         return self.microbatch_size or tasks_at_once(at_once, self.batch_size * self.inner.sequence_length, ROWS_IN_CACHE)
-
-    @property
-    def num_env_steps(self) -> int:
-        return self.num_collected * self.protocol.num_env_steps
 
     @property
     def replay_bytes(self) -> int:
@@ -153,18 +175,18 @@ class OffPolicy(OuterLearner):
         less = use_smaller("microbatch_size", self._microbatch_size(1))
         return (
             f"{less}less than capacity={self.capacity}, with which replay takes {self.replay_bytes:,} bytes; or fewer than "
-            f"num_tasks={self.num_tasks}"
+            f"num_training_tasks={self.num_training_tasks}"
         )
 
     def init(self, key: jax.Array) -> MetaState:
         theta_key, task_key = jax.random.split(key)
         theta = self.inner.init(theta_key)
-        tasks = jax.vmap(self.tasks.sample)(jax.random.split(task_key, self.num_tasks))
+        tasks = jax.vmap(self.tasks.sample)(jax.random.split(task_key, self.num_training_tasks))
         task = jax.tree.map(lambda x: x[0], tasks)
         one = jax.eval_shape(lambda key: self._transitions(task, self._live(theta, jnp.zeros((), jnp.int32), task, key)), key)
-        contexts = jax.tree.map(lambda x: jnp.zeros((self.num_tasks, self.num_contexts, *x.shape), x.dtype), one)
+        contexts = jax.tree.map(lambda x: jnp.zeros((self.num_training_tasks, self.num_contexts, *x.shape), x.dtype), one)
         step = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), one)
-        replays = jax.vmap(lambda _: replay.init(step, 1, self.capacity))(jnp.arange(self.num_tasks))
+        replays = jax.vmap(lambda _: replay.init(step, 1, self.capacity))(jnp.arange(self.num_training_tasks))
         replays = jax.tree.map(
             lambda x: x.astype(x.dtype), replays
         )  # flashbax's index is weakly typed: a step would be traced twice
@@ -173,16 +195,16 @@ class OffPolicy(OuterLearner):
             theta,
             self._transformation().init(theta),
             extra,
-            TaskRecord(tasks, replays, contexts, jnp.zeros(self.num_tasks, jnp.int32)),
+            TaskRecord(tasks, replays, contexts, jnp.zeros(self.num_training_tasks, jnp.int32)),
         )
 
     def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
         self.check_devices(num_task_devices())
         step = over_tasks(self.step_on_device, shared=STATE_LAYOUT, output=(STATE_LAYOUT, SHARED))
-        return step(state, jax.random.split(key, self.num_tasks))
+        return step(state, jax.random.split(key, self.num_training_tasks))
 
     def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta:
-        keys = jax.random.split(key, self.num_tasks)
+        keys = jax.random.split(key, self.num_training_tasks)
         records, _ = self.collect(state, keys)
         return self.gradient(state.theta, state.extra.target_parameters, *jax.vmap(self.draw)(records, keys))[0]
 
@@ -191,7 +213,7 @@ class OffPolicy(OuterLearner):
         metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes) | self.inner.measure(lifetimes)
         learner = (state.theta, state.opt_state, state.extra.target_parameters)
         turns_for_a_row = -(-self.inner.sequence_length // self.protocol.num_env_steps)
-        everywhere = (state.extra.num_steps + 1) * self.num_collected >= turns_for_a_row * self.num_tasks
+        everywhere = (state.extra.num_steps + 1) * self.num_tasks >= turns_for_a_row * self.num_training_tasks
         remaining = remaining_rate(state.extra.num_steps, self.anneal_steps)
         learn = partial(self.learn, learner, records, keys, remaining)
         nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(learn)[1])
@@ -204,17 +226,17 @@ class OffPolicy(OuterLearner):
     def deploy(self, state: MetaState) -> Theta:
         if not self.inner.num_shipped:
             return state.theta
-        number = -(-self.inner.num_shipped // self.num_tasks)
+        number = -(-self.inner.num_shipped // self.num_training_tasks)
         length, replays = self.inner.sequence_length, state.by_task.replays
         draw = lambda replays, key: sample_rows(replays, key, number, length)  # noqa: E731
-        rows = merge_axis(jax.vmap(draw)(replays, jax.random.split(jax.random.key(0), self.num_tasks)), 0)
+        rows = merge_axis(jax.vmap(draw)(replays, jax.random.split(jax.random.key(0), self.num_training_tasks)), 0)
         is_lived = jnp.repeat(replay.can_sample(replays, length), number)
         chosen = jax.random.permutation(jax.random.key(1), len(is_lived))[: self.inner.num_shipped]
         return self.inner.ship(state.theta, jax.tree.map(lambda x: x[chosen], rows), is_lived[chosen])
 
     def collect(self, state: MetaState, keys: jax.Array) -> tuple[TaskRecord, Lifetime]:
         """Collects lifetimes in the tasks whose turn it is; keys [n] are of this device's tasks."""
-        apart = self.num_tasks // self.num_collected
+        apart = self.num_training_tasks // self.num_tasks
         turn = jnp.arange(len(keys) // apart) * apart + state.extra.num_steps % apart
         records: TaskRecord = state.by_task
         chosen = jax.tree.map(lambda x: x[turn], records)

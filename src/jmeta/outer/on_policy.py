@@ -1,6 +1,7 @@
 """On-policy meta-learning: rollouts, credit assignment and differentiable replay. A subclass defines the update of theta."""
 
 import abc
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from jmeta.outer.credit import Credit, CreditAssignment
 from jmeta.outer.terms import Record, Term, log_prob
 from jmeta.parallel import SHARED, deal_axis, mean_over_chunks, num_task_devices, over_tasks, tasks_at_once
 from jmeta.ranges import Count, Finite
+from jmeta.settings import StreamChunkSettings
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Decision, Lifetime, MetaState, Metrics, Protocol, PyTree, Task, Theta
 
@@ -53,8 +55,33 @@ class Experience(NamedTuple):
         )
 
 
+@struct.settings
+class MetaBatchSettings:
+    """Settings of the meta-batch of an on-policy learner.
+
+    Attributes:
+      num_tasks: lifetimes rolled out in each outer step, each in a newly drawn task (the meta-batch size).
+      microbatch_size: lifetimes that one device differentiates at once, which bounds memory and changes nothing else; must
+        divide the lifetimes that a device has in a minibatch; by default chosen for speed.
+    """
+
+    num_tasks: Count = struct.field(pytree_node=False)
+    microbatch_size: Count | None = struct.field(pytree_node=False, default=None)
+
+
+@struct.settings
+class RematerialiseSettings:
+    """Settings of a replay that contains inner steps.
+
+    Attributes:
+      rematerialise: whether to recompute inner steps in the backward pass, which needs less memory and more time.
+    """
+
+    rematerialise: bool = struct.field(pytree_node=False, default=False)
+
+
 @struct.dataclass
-class OnPolicy(OuterLearner):
+class OnPolicy(OuterLearner, MetaBatchSettings, RematerialiseSettings, StreamChunkSettings):
     """Base of on-policy outer learners; ``PPO``, ``ProMP`` and ``TrustRegion`` differ in how they update theta.
 
     An outer step draws ``num_tasks`` tasks, rolls out a lifetime in each and assigns credit to its decisions. A *replay* then
@@ -64,12 +91,6 @@ class OnPolicy(OuterLearner):
     Attributes:
       credit: credit assignment: advantages and value targets.
       segment_weights: weight of each segment in the objective, one per segment; (0, 1) trains the behaviour after one adaptation.
-      microbatch_size: tasks that one device replays at once; the gradients of microbatches are added up, so this bounds memory
-        and changes nothing else. None: ``jmeta.parallel.tasks_at_once`` chooses it.
-      rematerialise: recompute inner steps in the backward pass instead of storing their intermediate values: less memory, more
-        time.
-      stream_chunks: number of groups of streams that are replayed and differentiated one after the other, which bounds the memory
-        that a single task needs. It must divide the number of streams.
       task_weight: weight of a task in the objective, relative to the others of its batch; for distributions in which some kinds
         of task are rare. Equal by default.
     """
@@ -79,10 +100,7 @@ class OnPolicy(OuterLearner):
     credit: CreditAssignment
     protocol: Protocol = struct.field(pytree_node=False)
     segment_weights: tuple[Finite, ...] = struct.field(pytree_node=False)
-    num_tasks: Count = struct.field(pytree_node=False)
-    microbatch_size: Count | None = struct.field(pytree_node=False, default=None)
-    rematerialise: bool = struct.field(pytree_node=False, default=False)
-    stream_chunks: Count = struct.field(pytree_node=False, default=1)
+    _: dataclasses.KW_ONLY
     task_weight: TaskWeight | None = struct.field(pytree_node=False, default=None)
 
     def __post_init__(self) -> None:

@@ -1,5 +1,6 @@
 """Proximal policy optimisation over replayed lifetimes (Schulman et al. 2017, arXiv 1707.06347)."""
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ import optax
 from jmeta import struct
 from jmeta.outer.checks import check_segment_weights
 from jmeta.outer.metrics import lifetime_metrics
-from jmeta.outer.on_policy import Experience, OnPolicy, OnPolicyExtra, split_tasks
+from jmeta.outer.on_policy import Experience, MetaBatchSettings, OnPolicy, OnPolicyExtra, split_tasks
 from jmeta.outer.schedules import left_of_share, remaining_rate
 from jmeta.outer.terms import ApproximateDivergence, ClippedShare, ClippedSurrogate, Entropy, Term, ValueLoss
 from jmeta.parallel import mean_over_devices
@@ -21,8 +22,33 @@ from jmeta.types import MetaState, Metrics, PyTree, Theta
 MakeOptimizer = Callable[[Any], optax.GradientTransformation]
 
 
+@struct.settings
+class PPOSettings(MetaBatchSettings):
+    """Settings of proximal policy optimisation.
+
+    Attributes:
+      num_epochs: passes over the lifetimes of an outer step.
+      num_minibatches: minibatches of lifetimes in each pass; must divide num_tasks.
+      learning_rate: learning rate of Adam, the outer optimiser.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as
+        many, so that the policy explores first and then becomes deterministic; constant by default.
+      max_gradient_norm: the meta-gradient is clipped to this global norm.
+      clip_epsilon: PPO's clip range, the half-width of the interval around 1 to which likelihood ratios are clipped; it has no
+        effect on the first gradient step of an outer step.
+      entropy_coefficient: weight of the policy's entropy.
+    """
+
+    num_epochs: Count = struct.field(pytree_node=False, default=1)
+    num_minibatches: Count = struct.field(pytree_node=False, default=1)
+    learning_rate: jax.Array | Positive = 1e-3
+    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
+    max_gradient_norm: jax.Array | Limit = 0.5
+    clip_epsilon: jax.Array | Positive = 0.2
+    entropy_coefficient: jax.Array | NonNegative = 0.0
+
+
 @struct.dataclass
-class PPO(OnPolicy):
+class PPO(OnPolicy, PPOSettings):
     """Updates theta by gradient steps on a clipped surrogate.
 
     For ``num_epochs`` passes over ``num_minibatches`` groups of tasks, replays their lifetimes under theta and steps along the
@@ -34,14 +60,6 @@ class PPO(OnPolicy):
     policy gradient.
 
     Attributes:
-      num_epochs: passes over the same lifetimes.
-      num_minibatches: groups of tasks in a pass; it and the number of devices must divide num_tasks.
-      anneal_steps: outer steps over which the learning rate falls linearly to zero, and the entropy coefficient in half as many:
-        the policy explores first and then becomes deterministic. None keeps both constant.
-      learning_rate: initial learning rate of the optimiser.
-      max_gradient_norm: maximum global norm of the meta-gradient, which is clipped to it.
-      clip_epsilon: half-width of PPO's ratio interval.
-      entropy_coefficient: initial weight of the policy's entropy.
       optimizer: learning rate -> optax transformation.
       terms: further terms of the loss, see ``jmeta.outer.Term``.
 
@@ -49,13 +67,7 @@ class PPO(OnPolicy):
       Schulman et al. 2017, arXiv 1707.06347.
     """
 
-    num_epochs: Count = struct.field(pytree_node=False, default=1)
-    num_minibatches: Count = struct.field(pytree_node=False, default=1)
-    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
-    learning_rate: jax.Array | Positive = 1e-3
-    max_gradient_norm: jax.Array | Limit = 0.5
-    clip_epsilon: jax.Array | Positive = 0.2
-    entropy_coefficient: jax.Array | NonNegative = 0.0
+    _: dataclasses.KW_ONLY
     optimizer: MakeOptimizer = struct.field(pytree_node=False, default=partial(optax.adam, eps=1e-5))
     terms: tuple[Term, ...] = ()
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jmeta import struct
 from jmeta.outer.on_policy import Experience
-from jmeta.outer.ppo import PPO
+from jmeta.outer.ppo import PPO, PPOSettings
 from jmeta.outer.terms import Divergence, Term
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import NonNegative, Positive
@@ -26,8 +26,24 @@ class ProMPExtra(NamedTuple):
     kl_coefficient: jax.Array  # []
 
 
+@struct.settings
+class ProMPSettings(PPOSettings):
+    """Settings of proximal meta-policy search.
+
+    Attributes:
+      kl_coefficient: weight of the KL penalty on the policies before adaptation, eta in the paper; its initial value if it
+        adapts.
+      target_kl: target of the KL divergence before adaptation, in nats. The coefficient doubles after an outer step with more
+        than 1.5 times this, and halves after one with less than two thirds of it, down to 1e-6. If None, the
+        coefficient is constant.
+    """
+
+    kl_coefficient: jax.Array | NonNegative = 5e-4
+    target_kl: jax.Array | Positive | None = None
+
+
 @struct.dataclass
-class ProMP(PPO):
+class ProMP(PPO, ProMPSettings):
     """``PPO`` that also keeps the policies *before* the last adaptation near those that gathered the data.
 
     The clipped surrogate bounds the change of the adapted policies in an outer step. The policies before adaptation change too,
@@ -37,19 +53,10 @@ class ProMP(PPO):
 
     The inner steps of a replay weight the recorded decisions by their likelihood ratio, see ``jmeta.inner.maml.MAML``.
 
-    Attributes:
-      kl_coefficient: eta of the paper, at least 0; its initial value if it adapts.
-      target_kl: target of the divergence before adaptation, in nats. The coefficient doubles after an outer step with more than
-        1.5 times this, and halves after one with less than two thirds of it. Its minimum is ``LEAST_COEFFICIENT``, since doubling
-        can't raise 0. None keeps the coefficient constant.
-
     References:
       Rothfuss et al. 2019, arXiv 1810.06784, equation 13. The adaptive coefficient: their code, and Schulman et al. 2017,
       arXiv 1707.06347, section 4.
     """
-
-    kl_coefficient: jax.Array | NonNegative = 5e-4
-    target_kl: jax.Array | Positive | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,5 +1,6 @@
 """Reptile: move the initial weights towards the adapted weights (Nichol et al. 2018, arXiv 1803.02999)."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,23 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree
 
 
+@struct.settings
+class ReptileStepSettings:
+    """Settings of Reptile's outer step.
+
+    Attributes:
+      num_tasks: tasks in each outer step (the meta-batch size).
+      learning_rate: step size of the initial weights towards the mean adapted weights, epsilon in the paper.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
+    """
+
+    num_tasks: Count = struct.field(pytree_node=False)
+    learning_rate: jax.Array | Positive = 0.1
+    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
+
+
 @struct.dataclass
-class Reptile(OuterLearner):
+class Reptile(OuterLearner, ReptileStepSettings):
     """Steps theta <- theta + learning_rate * mean over tasks of (phi - theta), with phi after the lifetime's adaptations.
 
     Only the inner loss is differentiated. With a single inner step this is joint training on all tasks. With two or more, the
@@ -29,8 +45,6 @@ class Reptile(OuterLearner):
 
     Attributes:
       inner: a ``MAML``, whose phi is weights like theta's, with an update rule that has no parameters to learn.
-      learning_rate: epsilon of the paper, the learning rate of ``optimizer``.
-      anneal_steps: outer steps over which the learning rate falls linearly to zero; None for a constant.
       optimizer: learning rate -> optax transformation, which takes theta - phi as the gradient.
 
     References:
@@ -40,9 +54,7 @@ class Reptile(OuterLearner):
     inner: MAML
     tasks: TaskDistribution = struct.field(pytree_node=False)
     protocol: Protocol = struct.field(pytree_node=False)
-    num_tasks: Count = struct.field(pytree_node=False)
-    learning_rate: jax.Array | Positive = 0.1
-    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
+    _: dataclasses.KW_ONLY
     optimizer: Callable[[Any], optax.GradientTransformation] = struct.field(pytree_node=False, default=optax.sgd)
 
     def __post_init__(self) -> None:

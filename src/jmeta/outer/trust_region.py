@@ -1,5 +1,6 @@
 """Trust-region policy optimisation over replayed lifetimes (Schulman et al. 2015, arXiv 1502.05477)."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import optax
 
 from jmeta import struct
 from jmeta.outer.metrics import lifetime_metrics
-from jmeta.outer.on_policy import Experience, OnPolicy, OnPolicyExtra
+from jmeta.outer.on_policy import Experience, MetaBatchSettings, OnPolicy, OnPolicyExtra
 from jmeta.outer.terms import Divergence, LikelihoodRatio
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import Count, NonNegative, OpenShare, Positive
@@ -25,8 +26,23 @@ class _Trial(NamedTuple):
     number: jax.Array  # [] int32, trials before
 
 
+@struct.settings
+class TrustRegionSettings(MetaBatchSettings):
+    """Settings of trust-region policy optimisation.
+
+    Attributes:
+      max_kl: largest mean KL divergence between the policies of the weighted segments before and after an outer step, in nats.
+      damping: constant added to the diagonal of the Hessian of the KL divergence, in nats.
+      num_cg_steps: maximum number of conjugate-gradient steps that solve for the natural gradient.
+    """
+
+    max_kl: jax.Array | Positive = 0.01
+    damping: jax.Array | NonNegative = 1e-5
+    num_cg_steps: Count = struct.field(pytree_node=False, default=10)
+
+
 @struct.dataclass
-class TrustRegion(OnPolicy):
+class TrustRegion(OnPolicy, TrustRegionSettings):
     """Takes a natural-gradient step with a bound on the KL divergence, as MAML's own outer optimiser.
 
     With S the likelihood-ratio surrogate of the weighted segments, and KL the mean divergence of the recorded policies from those
@@ -43,16 +59,11 @@ class TrustRegion(OnPolicy):
     The credit assignment must have no critic, since this optimiser does not train one.
 
     Attributes:
-      max_kl: maximum mean divergence of a step, in nats.
-      damping: multiple of the identity that is added to H, in nats.
-      num_cg_steps: maximum number of conjugate-gradient steps.
       backtrack_ratio: factor by which a rejected step shrinks, in (0, 1).
       max_backtracks: maximum number of trials of the line search.
     """
 
-    max_kl: jax.Array | Positive = 0.01
-    damping: jax.Array | NonNegative = 1e-5
-    num_cg_steps: Count = struct.field(pytree_node=False, default=10)
+    _: dataclasses.KW_ONLY
     backtrack_ratio: jax.Array | OpenShare = 0.8
     max_backtracks: Count = struct.field(pytree_node=False, default=15)
 

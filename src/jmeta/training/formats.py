@@ -1,12 +1,14 @@
 """Converts run directories of an earlier jmeta to the present format when they are read.
 
-Format 2 renames settings and parts of the meta-state of format 1 to the field's standard terms.
+Format 2 renames settings and parts of the meta-state of format 1 to the standard terms of the field. Format 3 gives the fields of
+three inner learners the names of their settings, and off-policy learners the names ``num_training_tasks`` for ``num_tasks`` and
+``num_tasks`` for ``num_collected``, so that ``num_tasks`` is the size of the meta-batch in all learners.
 """
 
 import re
 from typing import Any
 
-FORMAT = 2
+FORMAT = 3
 """Format in which runs are written."""
 
 SETTINGS = {
@@ -21,6 +23,17 @@ SETTINGS = {
 }
 """Present names of the settings of format 1."""
 
+FIELDS = {
+    "IMAML": {"clip_epsilon": "inner_clip_epsilon"},
+    "MAMLDQN": {"capacity": "adapt_capacity"},
+    "MQL": {"capacity": "adapt_capacity"},
+    "OffPolicy": {"num_tasks": "num_training_tasks", "num_collected": "num_tasks"},
+}
+"""Present names of fields of formats 1 and 2, by class. Descriptions of learners name classes without their modules."""
+
+ALGORITHM_FIELDS = {name: FIELDS["OffPolicy"] for name in ("dqn", "maml-dqn", "mql", "pearl", "sac", "td3")}
+"""Present names of settings of formats 1 and 2, by algorithm."""
+
 _PATHS = (
     (re.compile(r"^extra\.slow\b"), "extra.target_parameters"),
     (re.compile(r"^by_task\.kept\b"), "by_task.replays"),
@@ -32,10 +45,16 @@ def upgrade_config(config: dict[str, Any]) -> dict[str, Any]:
     """Returns a checked config.json with the present names for the settings of its recipe and its learner."""
     if config["format"] >= FORMAT:
         return config
-    upgraded = config | {"format": FORMAT, "learner": upgrade_learner(config["learner"])}
-    if config["recipe"] is not None:
-        upgraded["recipe"] = config["recipe"] | {"algorithm_fields": upgrade_learner(config["recipe"].get("algorithm_fields"))}
-    return upgraded
+    learner, recipe = config["learner"], config["recipe"]
+    if config["format"] < 2:
+        learner = upgrade_names(learner)
+        if recipe is not None:
+            recipe = recipe | {"algorithm_fields": upgrade_names(recipe.get("algorithm_fields"))}
+    names = ALGORITHM_FIELDS.get(str(recipe.get("algorithm")), {}) if recipe is not None else {}
+    if names and isinstance(recipe["algorithm_fields"], dict):
+        fields = {names.get(name, name): value for name, value in recipe["algorithm_fields"].items()}
+        recipe = recipe | {"algorithm_fields": fields}
+    return config | {"format": FORMAT, "learner": upgrade_fields(learner), "recipe": recipe}
 
 
 def upgrade_path(path: str) -> str:
@@ -46,9 +65,23 @@ def upgrade_path(path: str) -> str:
 
 
 def upgrade_learner(description: Any) -> Any:
-    """Returns the description of a learner, or an algorithm's settings, with present names; those of its tasks stay."""
+    """Returns the description of a learner of format 1 or 2 with present names; those of its tasks stay."""
+    return upgrade_fields(upgrade_names(description))
+
+
+def upgrade_names(description: Any) -> Any:
+    """Returns the description of a learner, or an algorithm's settings, of format 1 with the names of format 2."""
     if isinstance(description, dict):
         return {
-            SETTINGS.get(name, name): value if name == "tasks" else upgrade_learner(value) for name, value in description.items()
+            SETTINGS.get(name, name): value if name == "tasks" else upgrade_names(value) for name, value in description.items()
         }
-    return [upgrade_learner(value) for value in description] if isinstance(description, list) else description
+    return [upgrade_names(value) for value in description] if isinstance(description, list) else description
+
+
+def upgrade_fields(description: Any) -> Any:
+    """Returns the description of a learner of format 2 with the names of format 3."""
+    if isinstance(description, dict):
+        kind = description.get("type")
+        names = FIELDS.get(kind, {}) if isinstance(kind, str) else {}
+        return {names.get(name, name): value if name == "tasks" else upgrade_fields(value) for name, value in description.items()}
+    return [upgrade_fields(value) for value in description] if isinstance(description, list) else description
