@@ -15,6 +15,8 @@ def row(name: str, task: str, num_steps: int, published: str, **settings: float)
     return Row(name, Recipe("rl2", fields, task, {}), num_steps, {"gymnax-blines": published}, split="train")
 
 
+FEW_EPOCHS = {"num_tasks": 512, "num_epochs": 2, "num_minibatches": 8}
+
 ROWS = [
     row("GaussianBandit-misc", "gymnax-gaussian-bandit", 200, "0.0"),
     row("BernoulliBandit-misc", "gymnax-bernoulli-bandit", 200, "89.2 to 89.5"),
@@ -25,11 +27,9 @@ ROWS = [
         "10.4 to 10.7",
         discount=0.95,
         hidden_size=128,
-        num_tasks=512,
-        num_epochs=2,
-        num_minibatches=8,
         learning_rate=2e-3,
         entropy_coefficient=0.01,
+        **FEW_EPOCHS,
     ),
     row(
         "MetaMaze-misc",
@@ -37,11 +37,9 @@ ROWS = [
         150,
         "32.4",
         discount=0.97,
-        num_tasks=512,
-        num_epochs=2,
-        num_minibatches=8,
         learning_rate=4e-3,
         entropy_coefficient=0.03,
+        **FEW_EPOCHS,
     ),
 ]
 

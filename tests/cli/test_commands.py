@@ -237,6 +237,7 @@ def test_splits_and_longer_lifetimes(jmeta, maml_run, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_evaluations_are_told_apart(jmeta, rl2_run):
     """By seed, step and actions: none overwrites another, and an earlier checkpoint is another agent."""
     for arguments in ([], ["--seed", 1], ["--step", 4], ["--greedy"]):
@@ -443,6 +444,7 @@ def test_ctrl_c_while_importing_is_no_traceback(monkeypatch):
     assert caught.value.code == 130
 
 
+@pytest.mark.slow
 def test_as_a_module_tasks_in_the_current_directory_are_found(tmp_path):
     (tmp_path / "casino.py").write_text(OWN_TASK)
     command = [sys.executable, "-m", "jmeta", "train", "rl2", "--task", "casino:Slots", "--help"]
@@ -473,6 +475,7 @@ def test_a_run_goes_on_with_a_longer_annealing(jmeta, tmp_path):
     assert config["learner"]["anneal_steps"] == 8
 
 
+@pytest.mark.slow
 def test_fine_tuning_from_a_run(jmeta, rl2_run, tmp_path):
     tuned = [*RL2, "--learning-rate", 1e-9, "--num-steps", 1, "--from", rl2_run, "--no-progress", "--out", tmp_path / "tuned"]
     assert jmeta("train", *tuned).status == 0
@@ -484,6 +487,7 @@ def test_fine_tuning_from_a_run(jmeta, rl2_run, tmp_path):
 # A task of one's own
 
 
+@pytest.mark.slow
 def test_a_task_of_ones_own_is_found_through_pythonpath(tmp_path):
     (tmp_path / "casino.py").write_text(OWN_TASK)
     command = [sys.executable, "-m", "jmeta.cli.main", "train", "rl2", "--task", "casino:Slots", "--help"]

@@ -162,6 +162,7 @@ def test_evaluations_that_can_not_be(jmeta, rl2_run, args, message):
     assert not (rl2_run / "evaluations").exists()
 
 
+@pytest.mark.slow
 def test_evaluating_segments_that_do_not_fit_the_horizon(jmeta, maml_run):
     said = jmeta("evaluate", maml_run, "--segment-length", 12)
     assert said.status == USAGE
@@ -223,6 +224,7 @@ def test_a_missing_task_module_of_a_run(jmeta, rl2_run):
     assert "PYTHONPATH" in said.words
 
 
+@pytest.mark.slow
 def test_a_learning_rate_out_of_this_world(jmeta, tmp_path):
     out = tmp_path / "run"
     said = jmeta(

@@ -34,6 +34,7 @@ learning_rate = [1e-3, 2e-3]
 """
 
 
+@pytest.mark.slow
 def test_it_is_trained_resumed_evaluated_watched_and_opened(jmeta, tmp_path):
     out = tmp_path / "run"
     assert jmeta(*TRAIN, "--num-steps", 2, "--out", out).status == 0
@@ -56,6 +57,7 @@ def test_help_lists_its_settings(jmeta):
     assert "of the GRU." in said.words
 
 
+@pytest.mark.slow
 def test_settings_that_are_dataclasses_have_options_of_their_own(jmeta, tmp_path):
     out = tmp_path / "run"
     given = "--core-network.width 5 --head-network.width 3 --head-network.depth 2 --speed fast --no-progress --num-steps 1"
@@ -128,6 +130,7 @@ def test_a_directory_that_names_an_algorithm_is_not_trusted_by_itself(jmeta, tmp
     assert library.load(moved).step == 1  # remembered
 
 
+@pytest.mark.slow
 def test_runs_of_python_are_opened_with_their_learner(tmp_path):
     outer = doubtful_rl2(BernoulliBandit(num_pulls=3))
     trained = library.train(outer, 0, 1, out=tmp_path / "run", progress=False)

@@ -15,6 +15,7 @@ from tests.cli.settings_families import Limits, Loose, Rich, Side
 TINY = ["--lifetime-length", 16, "--hidden-size", 4, "--num-tasks", 4, "--num-minibatches", 1, "--num-epochs", 1]
 
 
+@pytest.mark.slow
 def test_settings_of_every_kind_are_trained_evaluated_and_resumed(jmeta: Callable[..., Said], tmp_path: Path) -> None:
     out = tmp_path / "run"
     task = "tests.cli.settings_families:Rich"

@@ -43,6 +43,7 @@ def test_goals_are_ruled_out_as_they_are_found_empty_or_one_is_found() -> None:
     assert found > 0
 
 
+@pytest.mark.slow
 def test_mass_on_what_is_possible() -> None:
     beliefs = decoded(learner(), 3)
     expected = np.where(beliefs.possible, beliefs.belief, 0.0).sum(-1)

@@ -17,6 +17,7 @@ from jmeta.tasks import BernoulliBandit, GaussianBandit, GridNavi, TaskDistribut
 from jmeta.types import Protocol
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tasks", "protocol", "num_frames", "width"),
     [(BernoulliBandit(2, 6), Protocol(1, 6, 1), 6, 480), (GridNavi(horizon=4, num_episodes=3), Protocol(2, 12, 3), 4, 960)],

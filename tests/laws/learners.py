@@ -31,6 +31,14 @@ REPLAYED: dict[str, Any] = {
     "batch_size": 8,
     "capacity": 60,
 }
+FINE_TUNED: dict[str, Any] = {
+    "sequence_length": 4,
+    "burn_in": 1,
+    "adapt_capacity": 12,
+    "num_shipped": 8,
+    "num_own_updates": 2,
+    "num_old_updates": 2,
+}
 EVOLVED: dict[str, Any] = {"widths": (8,), "num_streams": 6, "num_tasks": 2, "population_size": 8}
 
 Case = tuple[Any, dict[str, Any]]
@@ -64,17 +72,7 @@ LEARNERS: dict[str, dict[str, Case]] = {
     "mql": {
         "": (
             CIRCLE,
-            REPLAYED
-            | {
-                "hidden_size": 4,
-                "sequence_length": 4,
-                "burn_in": 1,
-                "adapt_capacity": 12,
-                "num_shipped": 8,
-                "num_own_updates": 2,
-                "num_old_updates": 2,
-                "adapt_rate": 0.01,
-            },
+            REPLAYED | FINE_TUNED | {"hidden_size": 4, "adapt_rate": 0.01},
         )
     },
     "oracle": {"": (CIRCLE, {"widths": (8,)} | BATCHED)},

@@ -22,6 +22,7 @@ from jmeta.outer.normalised import Normalising, check_scale, live_randomly
 from jmeta.outer.on_policy import OnPolicy
 from jmeta.tasks import TASKS, BernoulliBandit, GridNavi, PointNavigation, SparsePointNavigation
 from jmeta.types import Lifetime, PyTree, Segment, Task, Timestep
+from tests.laws.learners import FINE_TUNED
 
 KEY = jax.random.key(7)
 BOTH = {"normalize_observations": True, "normalize_rewards": True}
@@ -45,14 +46,8 @@ SMALL: dict[str, Any] = {
     "num_passes": 2,
     "batch_size": 8,
     "capacity": 60,
-    "sequence_length": 4,
-    "burn_in": 1,
-    "adapt_capacity": 12,
-    "num_shipped": 8,
-    "num_own_updates": 2,
-    "num_old_updates": 2,
     "num_cg_steps": 2,
-}
+} | FINE_TUNED
 EVERY = [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in ALGORITHMS]
 
 
@@ -129,6 +124,7 @@ def test_every_algorithm_takes_a_step_with_both(name: str) -> None:
     assert shipped.statistics.mean.shape == (outer.tasks.observation_size,) == (outer.inner.observation_size,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_who_normalises_does_not_notice_the_units(name: str) -> None:
     """An outer step in other units is the same step: adaptation, replay, credit, losses and what is shipped all normalise.

@@ -1,8 +1,9 @@
 """Lifetimes of hand-written learners."""
 
 import jax
+import numpy as np
 
-from jmeta.lifetime import live_in
+from jmeta.lifetime import live_in, replay
 
 
 def lived(inner, tasks, num_tasks, protocol, key):
@@ -14,3 +15,11 @@ def lived(inner, tasks, num_tasks, protocol, key):
         return live_in(inner, tasks, (), tasks.sample(task_key), begun, protocol=protocol, key=live_key), begun
 
     return jax.jit(jax.vmap(one))(jax.random.split(key, num_tasks))
+
+
+def assert_replayed(inner, lifetimes, begun):
+    """A replay decides as the agent did when it lived."""
+    decisions = jax.jit(jax.vmap(lambda begun, lifetime: replay(inner, (), begun, lifetime)))(begun, lifetimes)
+    action = lifetimes.segments.action
+    then = lifetimes.segments.decision.distribution.log_prob(action)
+    np.testing.assert_allclose(decisions.distribution.log_prob(action), then, atol=1e-5)

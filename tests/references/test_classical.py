@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jmeta.lifetime import replay
 from jmeta.references import (
     UCB1,
     EpsilonGreedy,
@@ -24,7 +23,7 @@ from jmeta.references.bandits import Arms
 from jmeta.tasks.bernoulli_bandit import BernoulliBandit
 from jmeta.tasks.point_navigation import PointNavigation
 from jmeta.types import Continuous, Discrete, Protocol, Timestep
-from tests.references.lives import lived
+from tests.references.lives import assert_replayed, lived
 
 NUM_PULLS = 10
 NUM_TASKS = 10_000
@@ -412,11 +411,7 @@ def test_memory_keeps_its_types(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_replay_decides_as_it_did_when_it_lived(name):
-    lifetimes, begun = jax.tree.map(lambda x: x[:100], lives(name))
-    decisions = jax.jit(jax.vmap(lambda begun, lifetime: replay(make(name), (), begun, lifetime)))(begun, lifetimes)
-    action = lifetimes.segments.action
-    then = lifetimes.segments.decision.distribution.log_prob(action)
-    np.testing.assert_allclose(decisions.distribution.log_prob(action), then, atol=1e-5)
+    assert_replayed(make(name), *jax.tree.map(lambda x: x[:100], lives(name)))
 
 
 # Random in a box, and mistakes.

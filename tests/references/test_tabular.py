@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from jmeta.lifetime import replay
 from jmeta.references import BEB, OPSRL, PSRL, UCRL2, ReplanningIndex, tabular
 from jmeta.references.tabular import Experience
 from jmeta.tasks.tabular_mdp import TabularMDP
 from jmeta.types import Continuous, Discrete, Protocol, Timestep
-from tests.references.lives import lived
+from tests.references.lives import assert_replayed, lived
 
 STATES, ACTIONS, HORIZON, EPISODES, NUM_TASKS = 10, 5, 10, 10, 200
 LEARNERS = {
@@ -253,11 +252,7 @@ def test_a_plan_lasts_an_episode_and_streams_plan_by_themselves(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(LEARNERS))
 def test_replay_decides_as_it_did_when_it_lived(name):
-    lifetimes, begun = jax.tree.map(lambda x: x[:20], lives(name))
-    decisions = jax.jit(jax.vmap(lambda begun, lifetime: replay(make(name), (), begun, lifetime)))(begun, lifetimes)
-    action = lifetimes.segments.action
-    then = lifetimes.segments.decision.distribution.log_prob(action)
-    np.testing.assert_allclose(decisions.distribution.log_prob(action), then, atol=1e-5)
+    assert_replayed(make(name), *jax.tree.map(lambda x: x[:20], lives(name)))
 
 
 @pytest.mark.parametrize("name", sorted(LEARNERS))

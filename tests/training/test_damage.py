@@ -301,16 +301,21 @@ def full(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_full_disk_is_told_of_in_a_sentence(tmp_path, monkeypatch):
-    """Walk's state is 3 + 4 floats, a counter and two keys of 8 bytes: 48 bytes, 0.0 MiB."""
+def fill_the_disk(monkeypatch, at_step):
+    """The checkpoint of that step can't be saved."""
     original = Checkpoints.save
 
     def save(self, step, state):
-        if step == 15:
+        if step == at_step:
             monkeypatch.setattr(self._manager, "save", full)
         original(self, step, state)
 
     monkeypatch.setattr(Checkpoints, "save", save)
+
+
+def test_a_full_disk_is_told_of_in_a_sentence(tmp_path, monkeypatch):
+    """Walk's state is 3 + 4 floats, a counter and two keys of 8 bytes: 48 bytes, 0.0 MiB."""
+    fill_the_disk(monkeypatch, at_step=15)
     message = (
         r"the checkpoint of step 15 could not be saved in .* \(no space left on the device\): the newest checkpoint is step 10"
         r"\. It needs 0\.0 MiB: free some space, and continue with `jmeta resume`"
@@ -326,14 +331,7 @@ def test_a_full_disk_is_told_of_in_a_sentence(tmp_path, monkeypatch):
 
 
 def test_training_goes_on_where_told_to(tmp_path, monkeypatch, capfd):
-    original = Checkpoints.save
-
-    def save(self, step, state):
-        if step == 10:
-            monkeypatch.setattr(self._manager, "save", full)
-        original(self, step, state)
-
-    monkeypatch.setattr(Checkpoints, "save", save)
+    fill_the_disk(monkeypatch, at_step=10)
     result = walk(tmp_path / "run", 20, continue_without_checkpoints=True)
     assert result.step == 20
     assert "the checkpoint of step 10 could not be saved" in capfd.readouterr().err

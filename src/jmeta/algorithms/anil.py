@@ -28,10 +28,8 @@ def anil(tasks: TaskDistribution, settings: ANILSettings) -> PPO:
       ValueError: for an empty ``adapted_parts``, or an unknown part.
 
     Example:
-      >>> import jax, jmeta
-      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
-      >>> agent = jmeta.algorithms.anil(tasks, widths=(8,), num_streams=4, num_tasks=4)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.anil(jmeta.tasks.PointNavigation(), adapted_parts=("torso", "policy"))
 
     References:
       Raghu et al. 2020, arXiv 1909.09157.

@@ -35,10 +35,10 @@ def cavia(tasks: TaskDistribution, settings: CAVIASettings) -> PPO:
       ValueError: for an empty context.
 
     Example:
-      >>> import jax, jmeta
-      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
-      >>> agent = jmeta.algorithms.cavia(tasks, widths=(8,), num_streams=4, num_tasks=4)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.cavia(jmeta.tasks.PointNavigation(), context_size=2, inner_rates=(5.0,))
+      >>> agent.inner.adapted_parts
+      ('context',)
 
     References:
       Zintgraf et al. 2019, arXiv 1810.03642.

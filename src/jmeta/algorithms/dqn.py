@@ -15,7 +15,7 @@ from jmeta.types import Discrete
 
 
 @struct.settings
-class DQNSettings(EpsilonSettings, OffPolicySettings, ExploreSettings):
+class DQNSettings(EpsilonSettings, ExploreSettings, OffPolicySettings):
     """Settings of ``dqn``.
 
     Attributes:

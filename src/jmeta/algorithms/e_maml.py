@@ -37,10 +37,10 @@ def e_maml(tasks: TaskDistribution, settings: EMAMLSettings) -> PPO:
       ValueError: as ``maml``, and for a single task.
 
     Example:
-      >>> import jax, jmeta
-      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
-      >>> agent = jmeta.algorithms.e_maml(tasks, widths=(8,), num_streams=4, num_tasks=4)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.e_maml(jmeta.tasks.SparsePointNavigation(), exploration_coefficient=0.5)
+      >>> agent.segment_weights
+      (1.0, 1.0)
 
     References:
       Stadie et al. 2018, arXiv 1803.01118.

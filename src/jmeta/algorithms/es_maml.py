@@ -41,10 +41,8 @@ def es_maml(tasks: TaskDistribution, settings: ESMAMLSettings) -> OpenAIES:
       ValueError: for no inner step, a single stream, an odd population, or segments that are not a whole number of episodes.
 
     Example:
-      >>> import jax, jmeta
-      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
-      >>> agent = jmeta.algorithms.es_maml(tasks, widths=(8,), num_streams=4, num_tasks=4, population_size=4)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.es_maml(jmeta.tasks.PointNavigation(), adaptation="hill-climbing")
 
     References:
       Song et al. 2020, arXiv 1910.01215.

@@ -37,10 +37,8 @@ def imaml(tasks: TaskDistribution, settings: IMAMLSettings) -> PPO:
       ValueError: for a strength or half-width that is not positive, or fewer than 1 step of either kind.
 
     Example:
-      >>> import jax, jmeta
-      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
-      >>> agent = jmeta.algorithms.imaml(tasks, widths=(8,), num_streams=4, num_tasks=4)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.imaml(jmeta.tasks.PointNavigation(), strength=2.0, num_solver_steps=10)
 
     References:
       Rajeswaran et al. 2019, arXiv 1909.04630.

@@ -4,32 +4,27 @@ import jax
 
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
+from jmeta.algorithms.dqn import DQNSettings
 from jmeta.algorithms.off_policy import SegmentSettings, check_layers, off_policy_learner, protocol_of
-from jmeta.inner.dqn import DQN, EpsilonSettings
+from jmeta.inner.dqn import DQN
 from jmeta.inner.maml_dqn import MAMLDQN, InnerUpdateSettings
-from jmeta.outer.off_policy import ExploreSettings, OffPolicy
-from jmeta.ranges import Count, Positive, PositiveShare
+from jmeta.outer.off_policy import OffPolicy
+from jmeta.ranges import Count, PositiveShare
 from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete
 
 
 @struct.settings
-class MAMLDQNSettings(InnerUpdateSettings, EpsilonSettings, SegmentSettings, ExploreSettings):
+class MAMLDQNSettings(InnerUpdateSettings, DQNSettings, SegmentSettings):
     """Settings of ``maml_dqn``.
 
     Attributes:
-      widths: sizes of the hidden layers of the Q-network.
-      explore_steps: outer steps over which the probability of a random action falls from 1; if None, it stays at 1.
-      last_epsilon: final probability of a random action in training; the initial probability is 1.
       num_segments: segments of a lifetime, at least 2, since the agent adapts between segments.
     """
 
-    widths: tuple[Count, ...] = (64, 64)
     epsilon: jax.Array | PositiveShare = 0.05
-    explore_steps: Count | None = 50
     num_segments: Count = 2
-    learning_rate: jax.Array | Positive = 1e-3
 
 
 @algorithm(MAMLDQNSettings)

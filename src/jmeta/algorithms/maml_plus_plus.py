@@ -33,10 +33,10 @@ def maml_plus_plus(tasks: TaskDistribution, settings: MAMLPlusPlusSettings) -> M
       ValueError: for no inner rate, or a negative number of steps.
 
     Example:
-      >>> import jax, jmeta
-      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
-      >>> agent = jmeta.algorithms.maml_plus_plus(tasks, widths=(8,), num_streams=4, num_tasks=4)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.maml_plus_plus(jmeta.tasks.PointNavigation(), num_inner_steps=2)
+      >>> agent.segment_weights
+      (0.0, 1.0, 1.0)
 
     References:
       Antoniou et al. 2019, arXiv 1810.09502.

@@ -23,10 +23,8 @@ def maml_trpo(tasks: TaskDistribution, settings: MAMLTRPOSettings) -> TrustRegio
       ValueError: for a max_kl that is not positive.
 
     Example:
-      >>> import jax, jmeta
-      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
-      >>> agent = jmeta.algorithms.maml_trpo(tasks, widths=(8,), num_streams=4, num_tasks=4)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.maml_trpo(jmeta.tasks.PointNavigation(), max_kl=0.02, surrogate="naive")
 
     References:
       Finn et al. 2017, arXiv 1703.03400; Schulman et al. 2015, arXiv 1502.05477.

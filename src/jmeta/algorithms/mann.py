@@ -29,9 +29,8 @@ def mann(tasks: TaskDistribution, settings: MANNSettings) -> PPO:
       ValueError: for too few slots, or a lifetime shorter than that.
 
     Example:
-      >>> import jax, jmeta
-      >>> agent = jmeta.algorithms.mann(jmeta.tasks.BernoulliBandit(num_arms=2), hidden_size=8, num_tasks=16)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.mann(jmeta.tasks.BernoulliBandit(), context_length=16)
 
     References:
       Santoro et al. 2016, arXiv 1605.06065.

@@ -33,10 +33,8 @@ def meta_lstm(tasks: TaskDistribution, settings: MetaLSTMSettings) -> PPO:
       ValueError: for a rate outside (0, 1), or no hidden unit.
 
     Example:
-      >>> import jax, jmeta
-      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
-      >>> agent = jmeta.algorithms.meta_lstm(tasks, widths=(8,), num_streams=4, num_tasks=4)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.meta_lstm(jmeta.tasks.PointNavigation(), hidden_size=10)
 
     References:
       Ravi and Larochelle 2017, "Optimization as a model for few-shot learning", ICLR; Andrychowicz et al. 2016, arXiv 1606.04474.

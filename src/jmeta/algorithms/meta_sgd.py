@@ -26,10 +26,9 @@ def meta_sgd(tasks: TaskDistribution, settings: MetaSGDSettings) -> PPO:
     """``maml`` that learns an inner learning rate for every weight along with the initial weights.
 
     Example:
-      >>> import jax, jmeta
+      >>> import jmeta
       >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
-      >>> agent = jmeta.algorithms.meta_sgd(tasks, widths=(8,), num_streams=4, num_tasks=4)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> agent = jmeta.algorithms.meta_sgd(tasks, initial_rate=0.2)
 
     References:
       Li et al. 2017, arXiv 1707.09835.

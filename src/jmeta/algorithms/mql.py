@@ -7,7 +7,7 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
-from jmeta.algorithms.off_policy import SegmentSettings, check_layers, off_policy_learner, protocol_of
+from jmeta.algorithms.off_policy import ActorCriticSettings, SegmentSettings, check_layers, off_policy_learner, protocol_of
 from jmeta.inner.mql import MQL, Context, FineTuningSettings
 from jmeta.inner.td3 import TD3, NoiseSettings
 from jmeta.networks import Core, check_core, from_nnx, make_core
@@ -21,15 +21,10 @@ from jmeta.types import ActionSpace, Continuous
 
 
 @struct.settings
-class MQLSettings(FineTuningSettings, NoiseSettings, CoreSettings, SegmentSettings):
-    """Settings of ``mql``.
-
-    Attributes:
-      widths: sizes of the hidden layers of the policy and of each critic.
-    """
+class MQLSettings(FineTuningSettings, NoiseSettings, ActorCriticSettings, CoreSettings, SegmentSettings):
+    """Settings of ``mql``."""
 
     hidden_size: Count = 32
-    widths: tuple[Count, ...] = (256, 256)
     num_training_tasks: Count = 64
     num_shipped: Count = 2000
 

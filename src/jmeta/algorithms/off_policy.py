@@ -25,6 +25,17 @@ class OffPolicySettings(AlgorithmSettings, ReplaySettings):
 
 
 @struct.settings
+class ActorCriticSettings:
+    """The networks of an actor-critic.
+
+    Attributes:
+      widths: sizes of the hidden layers of the policy and of each critic.
+    """
+
+    widths: tuple[Count, ...] = (256, 256)
+
+
+@struct.settings
 class SegmentSettings(OffPolicySettings):
     """Settings of off-policy algorithms that adapt between segments.
 

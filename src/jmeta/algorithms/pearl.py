@@ -6,7 +6,7 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
-from jmeta.algorithms.off_policy import SegmentSettings, check_layers, off_policy_learner, protocol_of
+from jmeta.algorithms.off_policy import ActorCriticSettings, SegmentSettings, check_layers, off_policy_learner, protocol_of
 from jmeta.inner.pearl import PEARL, LatentSettings
 from jmeta.inner.sac import SAC, DiscreteSAC, TemperatureSettings
 from jmeta.networks import ContextEncoder, EncoderName, MeanEmbedding, ProductOfGaussians, RecurrentContext, from_nnx, make_core
@@ -18,14 +18,13 @@ from jmeta.types import Discrete
 
 
 @struct.settings
-class PEARLSettings(LatentSettings, TemperatureSettings, SegmentSettings):
+class PEARLSettings(LatentSettings, TemperatureSettings, ActorCriticSettings, SegmentSettings):
     """Settings of ``pearl``.
 
     Attributes:
       encoder: ``product``, a product of one Gaussian for each step, as published; ``mean``, the mean of embeddings of the
         steps; or ``recurrent``, a recurrent network over the steps in order.
       encoder_widths: sizes of the hidden layers of the encoder.
-      widths: sizes of the hidden layers of the policy and of each critic.
       sees_clock: whether policy and critics also observe the elapsed share of the segment, and values end with the segment. The
         policy can then follow an ordered search.
       num_segments: segments of a lifetime, at least 2, since the posterior is updated between segments; by default as many as a

@@ -34,10 +34,8 @@ def promp(tasks: TaskDistribution, settings: ProMPAlgorithmSettings) -> ProMP:
     """``maml`` with the low-variance-curvature estimator, several clipped outer updates on the same data, and a KL penalty.
 
     Example:
-      >>> import jax, jmeta
-      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
-      >>> agent = jmeta.algorithms.promp(tasks, widths=(8,), num_streams=4, num_tasks=4)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.promp(jmeta.tasks.PointNavigation(), target_kl=0.01)
 
     Raises:
       ValueError: for a target_kl that is not positive.

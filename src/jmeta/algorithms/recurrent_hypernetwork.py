@@ -32,10 +32,8 @@ def recurrent_hypernetwork(tasks: TaskDistribution, settings: RecurrentHypernetw
     ``jmeta.networks.Hypernetwork``).
 
     Example:
-      >>> import jax, jmeta
-      >>> tasks = jmeta.tasks.BernoulliBandit(num_arms=2)
-      >>> agent = jmeta.algorithms.recurrent_hypernetwork(tasks, hidden_size=8, head_widths=(4,), num_tasks=16)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.recurrent_hypernetwork(jmeta.tasks.GridNavi(), head_widths=(16,))
 
     References:
       Beck et al. 2023, arXiv 2309.14970. Bias-hyperinit: Beck et al. 2022, arXiv 2210.11348.

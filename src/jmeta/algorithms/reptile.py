@@ -27,10 +27,10 @@ def reptile(tasks: TaskDistribution, settings: ReptileSettings) -> Reptile:
     """Takes policy-gradient steps in each task and moves the initial weights towards the adapted weights.
 
     Example:
-      >>> import jax, jmeta
-      >>> tasks = jmeta.tasks.PointNavigation(horizon=10)
-      >>> agent = jmeta.algorithms.reptile(tasks, widths=(8,), num_streams=4, num_tasks=4)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.reptile(jmeta.tasks.PointNavigation(), num_inner_steps=4)
+      >>> agent.protocol.num_segments
+      5
 
     References:
       Nichol et al. 2018, arXiv 1803.02999.

@@ -38,10 +38,9 @@ def rl2_cma_es(tasks: TaskDistribution, settings: RL2CMAESSettings) -> AskTell:
       ValueError: for an odd population, or a lifetime that is not a whole number of episodes.
 
     Example:
-      >>> import jax, jmeta
-      >>> tasks = jmeta.tasks.BernoulliBandit(num_arms=2)
-      >>> agent = jmeta.algorithms.rl2_cma_es(tasks, hidden_size=2, num_tasks=4, population_size=8)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> jmeta.algorithms.rl2_cma_es(jmeta.tasks.BernoulliBandit(), covariance="diagonal").population_size
+      128
 
     References:
       Hansen 2016, arXiv 1604.00772; diagonal: Ros and Hansen 2008; both by evosax, Lange 2022, arXiv 2212.04180.

@@ -2,25 +2,18 @@
 
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
-from jmeta.algorithms.off_policy import OffPolicySettings, check_layers, off_policy_learner
+from jmeta.algorithms.off_policy import ActorCriticSettings, OffPolicySettings, check_layers, off_policy_learner
 from jmeta.inner.off_policy import Reactive
 from jmeta.inner.sac import SAC, DiscreteSAC, TemperatureSettings
 from jmeta.outer.off_policy import OffPolicy
-from jmeta.ranges import Count
 from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete
 
 
 @struct.settings
-class SACSettings(TemperatureSettings, OffPolicySettings):
-    """Settings of ``sac``.
-
-    Attributes:
-      widths: sizes of the hidden layers of the policy and of each critic.
-    """
-
-    widths: tuple[Count, ...] = (256, 256)
+class SACSettings(TemperatureSettings, ActorCriticSettings, OffPolicySettings):
+    """Settings of ``sac``."""
 
 
 @algorithm(SACSettings)
@@ -35,9 +28,8 @@ def sac(tasks: TaskDistribution, settings: SACSettings) -> OffPolicy:
         replay buffer, or a network that cannot be built.
 
     Example:
-      >>> import jax, jmeta
-      >>> agent = jmeta.algorithms.sac(jmeta.tasks.SparsePointNavigation(), widths=(8,), num_training_tasks=2, num_passes=2)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.sac(jmeta.tasks.GymnaxTasks("Pendulum-v1"), num_training_tasks=1, target_entropy=-0.5)
 
     References:
       Haarnoja et al. 2018, arXiv 1812.05905.

@@ -26,9 +26,9 @@ def snail(tasks: TaskDistribution, settings: SNAILSettings) -> PPO:
     """``rl2`` with temporal convolutions and causal attention over the whole lifetime in place of a recurrent core.
 
     Example:
-      >>> import jax, jmeta
-      >>> agent = jmeta.algorithms.snail(jmeta.tasks.BernoulliBandit(num_arms=2), hidden_size=8, num_tasks=16)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> jmeta.algorithms.snail(jmeta.tasks.BernoulliBandit(num_arms=2), hidden_size=16).inner.action_space
+      Discrete(num_actions=2)
 
     References:
       Mishra et al. 2018, arXiv 1707.03141.

@@ -2,25 +2,18 @@
 
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
-from jmeta.algorithms.off_policy import OffPolicySettings, check_layers, off_policy_learner
+from jmeta.algorithms.off_policy import ActorCriticSettings, OffPolicySettings, check_layers, off_policy_learner
 from jmeta.inner.off_policy import Reactive
 from jmeta.inner.td3 import TD3, NoiseSettings
 from jmeta.outer.off_policy import OffPolicy
-from jmeta.ranges import Count
 from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Continuous
 
 
 @struct.settings
-class TD3Settings(NoiseSettings, OffPolicySettings):
-    """Settings of ``td3``.
-
-    Attributes:
-      widths: sizes of the hidden layers of the policy and of each critic.
-    """
-
-    widths: tuple[Count, ...] = (256, 256)
+class TD3Settings(NoiseSettings, ActorCriticSettings, OffPolicySettings):
+    """Settings of ``td3``."""
 
 
 @algorithm(TD3Settings)
@@ -34,9 +27,8 @@ def td3(tasks: TaskDistribution, settings: TD3Settings) -> OffPolicy:
         num_training_tasks, too small a replay buffer, or a network that cannot be built.
 
     Example:
-      >>> import jax, jmeta
-      >>> agent = jmeta.algorithms.td3(jmeta.tasks.SparsePointNavigation(), widths=(8,), num_training_tasks=2, num_passes=2)
-      >>> state, metrics = jax.jit(agent.step)(agent.init(jax.random.key(0)), jax.random.key(1))
+      >>> import jmeta
+      >>> agent = jmeta.algorithms.td3(jmeta.tasks.SparsePointNavigation(), exploration_noise=0.1)
 
     References:
       Fujimoto et al. 2018, arXiv 1802.09477.
