@@ -239,9 +239,7 @@ def test_chunks_bound_memory_and_do_not_show(monkeypatch):
         size = 2 * min(151, env_steps_at_once // 6)
         with jax.set_mesh(task_mesh()):
             keys = jax.random.split(KEY, 302)
-            program = module._live_chunk.lower(
-                (agent, ()), keys, None, 0, size=size, tasks=tasks, protocol=protocol, greedy=False
-            )
+            program = module.live_chunk.lower((agent, ()), keys, None, 0, size=size, tasks=tasks, protocol=protocol, greedy=False)
         return result, program.compile().memory_analysis().temp_size_in_bytes
 
     whole, bytes_of_whole = evaluate_and_weigh(10**6)
@@ -256,7 +254,7 @@ def test_memory_is_linear_in_the_lifetime():
     module = sys.modules["jmeta.evaluation.evaluate"]
 
     def num_bytes(length: int) -> int:
-        program = module._live_chunk.lower(
+        program = module.live_chunk.lower(
             (Scripted(), ()),
             jax.random.split(KEY, 1),
             None,
@@ -289,7 +287,7 @@ def test_an_episode_that_the_environment_does_not_end_is_cut_at_the_horizon():
 def test_an_episode_that_is_not_completed_makes_no_number():
     """In 6 steps two episodes of at most 3 are promised; in one task of three a stream completed one, in another none."""
     tasks, protocol = Counting(), Protocol(2, 6, 4)
-    check = sys.modules["jmeta.evaluation.evaluate"]._check_episodes
+    check = sys.modules["jmeta.evaluation.evaluate"].check_episodes
     check(tasks, protocol, np.array([2, 6, 2]))
     message = r"in 2 of 3 tasks of Counting a stream completed 0 of 2 episodes in a segment of 6 steps: .* its horizon, 3,"
     with pytest.raises(ValueError, match=message):
@@ -299,7 +297,7 @@ def test_an_episode_that_is_not_completed_makes_no_number():
 def test_the_fewest_completed_episodes_are_counted(monkeypatch):
     """Episodes of 2 steps: 3 are completed in each of 2 segments of 6 by each of 4 streams. Of random ones the fewest count."""
     counted = []
-    monkeypatch.setattr(sys.modules["jmeta.evaluation.evaluate"], "_check_episodes", lambda *arguments: counted.append(arguments))
+    monkeypatch.setattr(sys.modules["jmeta.evaluation.evaluate"], "check_episodes", lambda *arguments: counted.append(arguments))
     tasks, protocol = Counting(lengths=(2,)), Protocol(2, 6, 4)
     run(Scripted(), tasks, protocol)
     ((_, _, completed),) = counted

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmeta.references import GittinsIndex, bayes_optimal_return, gittins, gittins_table
+from jmeta.references import GittinsIndex, bayes_optimal_return, gittins, gittins_recursion, gittins_table
 from jmeta.types import Discrete
 from tests.references.test_classical import expected_score, gittins_index, probabilities
 
@@ -49,8 +49,8 @@ def test_every_state_by_bisection():
 @pytest.mark.slow
 def test_a_cut_lattice_is_the_same_lattice():
     """After 64 layers the computation goes on with the states that are still needed."""
-    assert gittins.LAYERS_AT_ONCE < 70
-    long = gittins._compute(70, 512)
+    assert gittins_recursion.LAYERS_AT_ONCE < 70
+    long = gittins_recursion.compute_table(70, 512)
     for s, f in ((0, 0), (2, 1), (0, 3)):
         for remaining in (66, 65, 64, 30):
             value = long[gittins.table_position(70 - remaining, s + f, s)]
@@ -102,7 +102,7 @@ def test_the_cache(tmp_path, monkeypatch):
     def refuse(*_):
         raise AssertionError("it is in the cache")
 
-    monkeypatch.setattr(gittins, "_compute", refuse)
+    monkeypatch.setattr(gittins, "compute_table", refuse)
     np.testing.assert_array_equal(gittins_table(5), computed)
     with pytest.raises(AssertionError, match="in the cache"):
         gittins_table(5, num_rates=64)

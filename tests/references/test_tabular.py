@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from jmeta.references import BEB, OPSRL, PSRL, UCRL2, ReplanningIndex, tabular
+from jmeta.references import BEB, OPSRL, PSRL, UCRL2, ReplanningIndex, tabular_posterior
 from jmeta.references.tabular import Experience
 from jmeta.tasks.tabular_mdp import TabularMDP
 from jmeta.types import Continuous, Discrete, Protocol, Timestep
@@ -149,7 +149,7 @@ def test_the_plan_of_ucrl2_by_linear_programming():
 
 def test_gamma_is_gamma():
     alpha = jnp.array([1.0, 2.0, 5.0, 60.0])
-    draws = np.asarray(jax.jit(tabular._gamma)(jnp.broadcast_to(alpha, (20_000, 4)), jax.random.key(0)))
+    draws = np.asarray(jax.jit(tabular_posterior.draw_gamma)(jnp.broadcast_to(alpha, (20_000, 4)), jax.random.key(0)))
     for a, sample in zip(alpha, draws.T, strict=True):
         assert stats.kstest(sample, stats.gamma(float(a)).cdf).pvalue > 1e-3
 
@@ -158,7 +158,7 @@ def test_a_drawn_process_is_of_the_posterior():
     transitions, visits, sums = np.zeros((2, 2, 2)), np.zeros((2, 2)), np.zeros((2, 2))
     transitions[0, 1] = [3, 1]
     visits[0, 1], sums[0, 1] = 5, 20.0
-    draw = jax.jit(jax.vmap(lambda key: tabular._draw(experience(transitions, visits, sums), 1.0, key)))
+    draw = jax.jit(jax.vmap(lambda key: tabular_posterior.draw_process(experience(transitions, visits, sums), 1.0, key)))
     rewards, moves = (np.asarray(x, np.float64) for x in draw(jax.random.split(jax.random.key(1), 20_000)))
     # Of (0, 1): precision 1 + 5, mean (1 + 20) / 6. P(0 | 0, 1) ~ Beta(4, 2). Elsewhere N(1, 1) and uniform.
     assert stats.kstest(rewards[:, 0, 1], stats.norm(21 / 6, 1 / math.sqrt(6)).cdf).pvalue > 1e-3
@@ -171,7 +171,7 @@ def test_a_drawn_process_is_of_the_posterior():
 def test_psrl_is_optimal_in_what_it_draws_and_opsrl_takes_the_largest():
     seen = experience(np.zeros((STATES, ACTIONS, STATES)), np.zeros((STATES, ACTIONS)), np.zeros((STATES, ACTIONS)))
     key = jax.random.key(3)
-    rewards, transitions = (np.asarray(x, np.float64) for x in tabular._draw(seen, 0.0, key))
+    rewards, transitions = (np.asarray(x, np.float64) for x in tabular_posterior.draw_process(seen, 0.0, key))
     expected = back_up(lambda s, a, value: transitions[s, a] @ value, lambda t: rewards)
     np.testing.assert_allclose(make("PSRL").plan(seen, key), expected, rtol=1e-4, atol=1e-4)
     drawn = [make("PSRL").plan(seen, k) for k in jax.random.split(key, 4)]

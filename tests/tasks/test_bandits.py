@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from jmeta.tasks import DependentBandit, GaussianBandit, TwoTaskBandit
-from jmeta.tasks.base import GRID
 from jmeta.tasks.gaussian_bandit import EnvParams
+from jmeta.tasks.splits import GRID
 from jmeta.types import Discrete
 
 N = 20_000

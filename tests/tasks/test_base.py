@@ -11,9 +11,10 @@ import pytest
 from gymnax.environments import environment, spaces
 
 from jmeta import struct
-from jmeta.tasks.base import GRID, TaskDistribution
+from jmeta.tasks.base import TaskDistribution
 from jmeta.tasks.bernoulli_bandit import BernoulliBandit
 from jmeta.tasks.point_navigation import PointNavigation
+from jmeta.tasks.splits import GRID
 from jmeta.types import Continuous, Discrete
 
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmeta.tasks.base import GRID
 from jmeta.tasks.bernoulli_bandit import BernoulliBandit, EnvParams
+from jmeta.tasks.splits import GRID
 from jmeta.types import Discrete
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jmeta.tasks import DarkKeyToDoor, DarkRoom, GridNavi
-from jmeta.tasks.grid import EnvParams
+from jmeta.tasks.grid_environment import EnvParams
 from jmeta.types import Discrete
 
 KEY = jax.random.key(0)  # where nothing is random

@@ -15,8 +15,10 @@ from gymnax.environments.misc import rooms
 
 from jmeta import lifetime, struct
 from jmeta.inner.base import InnerLearner
-from jmeta.tasks.base import GRID
-from jmeta.tasks.gymnax import GymnaxTasks, _beside, _is_held_out, _within, _words
+from jmeta.tasks import gymnax_ranges
+from jmeta.tasks.gymnax import GymnaxTasks
+from jmeta.tasks.gymnax_held_fields import is_held_out, words_of
+from jmeta.tasks.splits import GRID
 from jmeta.types import ActionSpace, Decision, Discrete
 
 ENVIRONMENTS = [env_id for env_id in gymnax.registered_envs if "MNIST" not in env_id]  # MNIST would be downloaded
@@ -190,8 +192,8 @@ def test_several_ranges_vary_independently_and_leave_the_rest_alone():
 )
 def test_float32_keeps_every_cell_of_the_narrowest_ranges_apart(low, high):
     u = (jnp.arange(GRID) + 0.5).astype(jnp.float32) / GRID
-    inside = np.asarray(jax.jit(_within, static_argnums=1)(u, (low, high)))
-    beside = np.asarray(jax.jit(_beside, static_argnums=1)(u, (low, high)))
+    inside = np.asarray(jax.jit(gymnax_ranges.within, static_argnums=1)(u, (low, high)))
+    beside = np.asarray(jax.jit(gymnax_ranges.beside, static_argnums=1)(u, (low, high)))
     assert np.all(np.diff(inside) > 0)
     assert np.all((beside < inside[0]) | (beside > inside[-1]))
 
@@ -245,7 +247,7 @@ def test_actions_are_scaled_to_the_box_of_the_task_at_hand():
 )
 def test_out_of_distribution_parameters_lie_beside_the_range(bounds, below, above):
     u = CART_POLE.out_of_distribution.uniform(jax.random.key(1), (20_000,))
-    g = np.asarray(_beside(u, bounds), np.float64)
+    g = np.asarray(gymnax_ranges.beside(u, bounds), np.float64)
     low, high = bounds
     width_below = below[1] - below[0] if below else 0.0
     share = width_below / (width_below + above[1] - above[0])
@@ -356,9 +358,9 @@ def test_no_held_out_value_is_a_training_value():
 
 
 def test_minus_zero_is_zero():
-    held = [_is_held_out(_words({"goal": jnp.array([zero, 0.3])})) for zero in (0.0, -0.0)]
+    held = [is_held_out(words_of({"goal": jnp.array([zero, 0.3])})) for zero in (0.0, -0.0)]
     assert held[0] == held[1]
-    np.testing.assert_array_equal(_words(jnp.array([-0.0, 0.0])), [0, 0])
+    np.testing.assert_array_equal(words_of(jnp.array([-0.0, 0.0])), [0, 0])
 
 
 def test_one_key_gives_one_task_in_every_program():

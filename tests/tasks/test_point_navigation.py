@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmeta.tasks.base import GRID
 from jmeta.tasks.point_navigation import EnvParams, PointNavigation, SparsePointNavigation
+from jmeta.tasks.splits import GRID
 from jmeta.types import Continuous
 
 KEY = jax.random.key(0)  # where nothing is random

@@ -10,7 +10,7 @@ from jmeta import lifetime
 from jmeta.references import Random
 from jmeta.tasks import BernoulliBandit, CartPole, DarkKeyToDoor, GridNavi, PointNavigation, ToldTasks
 from jmeta.tasks.bernoulli_bandit import EnvParams as Arms
-from jmeta.tasks.grid import EnvParams as Targets
+from jmeta.tasks.grid_environment import EnvParams as Targets
 
 
 def lived(tasks, task, length):

@@ -9,7 +9,7 @@ from jmeta import lifetime
 from jmeta.references import Random
 from jmeta.tasks import BernoulliBandit, CartPole, GridNavi, TabularMDP, TwoTaskBandit
 from jmeta.tasks.bernoulli_bandit import EnvParams
-from jmeta.tasks.grid import EnvParams as GridParams
+from jmeta.tasks.grid_environment import EnvParams as GridParams
 from jmeta.tasks.switching import Switching, SwitchingTask
 
 KEY = jax.random.key(0)

@@ -1,11 +1,13 @@
 """Reference scores for comparison: exact optima and hand-written learners."""
 
-from jmeta.references.bandits import UCB1, EpsilonGreedy, Greedy, OptimisticThompsonSampling, ThompsonSampling
+from jmeta.references.bandits import UCB1, EpsilonGreedy, Greedy
 from jmeta.references.bernoulli_bandit import bayes_optimal_return
 from jmeta.references.classical import Random
 from jmeta.references.gittins import GittinsIndex, gittins_table
-from jmeta.references.grid_navigation import BayesOptimalGridNavi
-from jmeta.references.tabular import BEB, OPSRL, PSRL, UCRL2, ReplanningIndex
+from jmeta.references.grid_navigation_agent import BayesOptimalGridNavi
+from jmeta.references.optimism import BEB, UCRL2, ReplanningIndex
+from jmeta.references.posterior_sampling import OPSRL, PSRL
+from jmeta.references.thompson_sampling import OptimisticThompsonSampling, ThompsonSampling
 
 __all__ = [
     "BEB",

@@ -1,7 +1,7 @@
 """The base of hand-written learners, which are inner learners without meta-parameters, and a random agent.
 
 They implement the interface of inner learners with an empty theta, so the same evaluator scores them and the learned agents.
-Bandit learners are in ``bandits.py`` and ``gittins.py``, learners of tabular Markov decision processes in ``tabular.py``.
+The base of bandit learners is in ``bandits.py``, that of learners of tabular Markov decision processes in ``tabular.py``.
 """
 
 import jax

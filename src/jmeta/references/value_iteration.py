@@ -64,3 +64,18 @@ def _iterate(expect: Callable[[jax.Array], jax.Array], rewards: jax.Array, horiz
     end = jnp.zeros(rewards.shape[0], rewards.dtype)
     _, (values, policy) = jax.lax.scan(back_up, end, length=horizon, reverse=True)
     return Plan(jnp.concatenate([values, end[None]]), policy)
+
+
+def optimal_action_values(rewards: jax.Array, transitions: jax.Array, horizon: int) -> jax.Array:
+    """Returns the optimal action values [H, S, A] of a known process."""
+    return backward_induction(lambda value: transitions @ value, jnp.broadcast_to(rewards, (horizon, *rewards.shape)))
+
+
+def backward_induction(expect: Callable[[jax.Array], jax.Array], rewards: jax.Array) -> jax.Array:
+    """Returns action values [H, S, A] by backward induction from rewards [H, S, A]: Q_t = r_t + expect(max_a Q_{t+1})."""
+
+    def step(value: jax.Array, reward: jax.Array) -> tuple[jax.Array, jax.Array]:
+        action_values = reward + expect(value)
+        return action_values.max(-1), action_values
+
+    return jax.lax.scan(step, jnp.zeros(rewards.shape[1], jnp.float32), rewards, reverse=True)[1]

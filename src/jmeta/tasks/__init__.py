@@ -3,7 +3,7 @@
 ``TASKS`` is what the command line offers; each is a class whose fields are its settings.
 """
 
-from jmeta.tasks.base import Reference, Split, TaskDistribution, Transition
+from jmeta.tasks.base import Reference, TaskDistribution, Transition
 from jmeta.tasks.bernoulli_bandit import BernoulliBandit, DependentBandit, TwoTaskBandit
 from jmeta.tasks.dark_room import DarkKeyToDoor, DarkRoom
 from jmeta.tasks.gaussian_bandit import GaussianBandit
@@ -13,6 +13,7 @@ from jmeta.tasks.gymnax_meta import GymnaxBernoulliBandit, GymnaxGaussianBandit,
 from jmeta.tasks.minatar import MinAtar
 from jmeta.tasks.physics import Acrobot, CartPole, MountainCar, MountainCarContinuous, Pendulum, Reacher
 from jmeta.tasks.point_navigation import PointNavigation, SparsePointNavigation
+from jmeta.tasks.splits import Split
 from jmeta.tasks.switching import Switching
 from jmeta.tasks.tabular_mdp import TabularMDP
 from jmeta.tasks.told import ToldTasks

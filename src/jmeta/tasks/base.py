@@ -1,38 +1,30 @@
 """A distribution over tasks: one gymnax environment whose parameters are the task."""
 
 import abc
-import contextlib
 import dataclasses
 import functools
-import inspect
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from gymnax.environments.environment import Environment, EnvParams
+from gymnax.environments.environment import Environment
 
+from jmeta.tasks.actions import read_action_space, scale
+from jmeta.tasks.constant import constant, outside_of_traces
+from jmeta.tasks.definition import CheckedDefinition
+from jmeta.tasks.description import Bounds, as_vector, integer_ranges, is_float
+from jmeta.tasks.environment import check_environment, check_outcome, name_of, numbers_in
 from jmeta.tasks.render import draw_rewards
+from jmeta.tasks.sampled_tasks import sampled_tasks
 from jmeta.tasks.spaces import BoxShape, Count, read_space
-from jmeta.types import ActionSpace, Continuous, Discrete, PyTree, Segment, Task
+from jmeta.tasks.splits import Splits
+from jmeta.tasks.states import settle, shapes_of, state_template
+from jmeta.tasks.time_limits import read_horizon
+from jmeta.types import ActionSpace, Discrete, PyTree, Segment, Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Split: TypeAlias = Literal["train", "held-out", "ood"]
-SPLITS: tuple[Split, ...] = ("train", "held-out", "ood")
-
-GRID = 2**20  # cells of [0, 1), alternately for training and held-out tasks
-SAMPLED_TASKS = 512  # tasks sampled from each split to find the fields that differ between tasks
-WIDEST_ONE_HOT = 64  # longest one-hot encoding of an integer leaf in ``describe``
-ARGUMENTS = {  # positional arguments of an environment's methods
-    "reset_env": ("key", "params"),
-    "step_env": ("key", "state", "action", "params"),
-    "action_space": ("params",),
-    "observation_space": ("params",),
-}
 
 
 class Transition(NamedTuple):
@@ -54,67 +46,8 @@ class Reference(NamedTuple):
     per: Literal["lifetime", "episode"]
 
 
-@contextlib.contextmanager
-def outside_of_traces() -> Iterator[None]:
-    """Evaluates JAX code eagerly within any trace, on the ambient mesh's devices and sharded over none of its axes."""
-    with jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), ())), jax.ensure_compile_time_eval():
-        yield
-
-
-class constant(functools.cached_property):
-    """A cached property that is computed outside of any trace, so that it never keeps a tracer."""
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        with outside_of_traces():
-            return super().__get__(instance, owner)
-
-
-class _Checked(abc.ABCMeta):
-    """Checks a distribution when it is made, independently of the ``__post_init__`` of its class."""
-
-    @property
-    def __signature__(cls) -> inspect.Signature:
-        """Signature of ``__init__``, in place of that of ``__call__`` below."""
-        initialise: Any = cls.__init__  # type: ignore[misc]
-        try:
-            signature = inspect.signature(initialise, eval_str=True)
-        except NameError:  # an annotation that can't be evaluated
-            signature = inspect.signature(initialise)
-        return signature.replace(parameters=list(signature.parameters.values())[1:])
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        missing = sorted(cls.__abstractmethods__)
-        if missing:
-            raise ValueError(f"{cls.__name__} does not define {' and '.join(missing)}: a task distribution needs both {NEEDED}")
-        owner = next(kind for kind in cls.__mro__ if "__init__" in vars(kind))
-        if "__dataclass_fields__" not in vars(owner):
-            raise ValueError(
-                f"{cls.__name__} has an __init__ of its own, so its settings could be neither copied nor compared: make it a "
-                "@dataclasses.dataclass(frozen=True) with a field for each setting, and do what is left to do in __post_init__"
-            )
-        made = super().__call__(*args, **kwargs)
-        if not _can_be_called(made.sample, ("key",)):
-            raise ValueError(
-                f"sample of {cls.__name__} can't be called with (key): write sample(self, key), which returns one task"
-            )
-        for field in dataclasses.fields(made):
-            value = getattr(made, field.name)
-            try:
-                hash(value)
-            except TypeError:
-                raise ValueError(
-                    f"the field {field.name!r} of {cls.__name__} is a {type(value).__name__}, which can't be hashed, and "
-                    "distributions are compared by their fields: give it as a number, a string or a tuple of those, and make the "
-                    "array in sample or in the environment"
-                ) from None
-        return made
-
-
-NEEDED = "`environment`, an instance of a gymnax environment, and `sample(self, key)`, which draws its parameters"
-
-
 @dataclasses.dataclass(frozen=True)
-class TaskDistribution(metaclass=_Checked):
+class TaskDistribution(Splits, metaclass=CheckedDefinition):
     """A distribution p(task) over one environment. A new task family is a subclass with an ``environment`` and a ``sample``.
 
     A task is data, usually the environment's own ``EnvParams``, so a batch of tasks is a ``vmap``. The task is fixed for a
@@ -142,10 +75,8 @@ class TaskDistribution(metaclass=_Checked):
         its own.
 
     Example:
-      See ``jmeta.tasks.point_navigation`` for a complete family, and the README for how to write your own.
+      See ``jmeta.tasks.tabular_mdp`` for a complete family, and the README for how to write your own.
     """
-
-    split: Split = dataclasses.field(default="train", kw_only=True)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -154,14 +85,6 @@ class TaskDistribution(metaclass=_Checked):
                 kept = constant(value.func)
                 kept.__set_name__(cls, name)
                 setattr(cls, name, kept)
-
-    def __post_init__(self) -> None:
-        if self.split not in SPLITS:
-            raise ValueError(f"split={self.split!r} is not one of {', '.join(SPLITS)}")
-        if self.split == "ood" and not self.has_out_of_distribution:
-            raise ValueError(f"{type(self).__name__} has no out-of-distribution tasks: evaluate on the held-out split instead")
-        if self.split == "held-out" and not self.has_held_out:
-            raise ValueError(f"{type(self).__name__} {self._why_none_is_held_out}")
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns the state to pickle and copy, without cached properties, which are computed anew."""
@@ -177,46 +100,6 @@ class TaskDistribution(metaclass=_Checked):
     def sample(self, key: jax.Array) -> Task:
         """Draws one task of this split."""
 
-    # The three splits of p(task).
-
-    @property
-    def train(self) -> Self:
-        """The same distribution on the training split."""
-        return dataclasses.replace(self, split="train")
-
-    @property
-    def held_out(self) -> Self:
-        """The same distribution on the held-out split, whose tasks training never draws."""
-        return dataclasses.replace(self, split="held-out")
-
-    @property
-    def has_held_out(self) -> bool:
-        """Returns whether there are tasks that training never draws; without them, evaluate on ``train``."""
-        return True
-
-    @property
-    def _why_none_is_held_out(self) -> str:
-        return "holds no tasks out: evaluate on the training split, with another seed"
-
-    @property
-    def has_out_of_distribution(self) -> bool:
-        """Returns whether ``sample`` can draw tasks outside the training distribution's support."""
-        return False
-
-    @property
-    def out_of_distribution(self) -> Self:
-        """The same distribution on tasks outside the support of training."""
-        return dataclasses.replace(self, split="ood")
-
-    def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
-        """Draws uniformly from (0, 1), from the even cells of width 2^-20 for training tasks and the odd ones for held-out tasks.
-
-        So no number drawn for training is ever drawn for the held-out split, and both splits are uniform to 1e-6.
-        """
-        split = SPLITS.index(self.split)
-        cell = jax.random.randint(jax.random.fold_in(key, split), shape, 0, GRID // 2)
-        return (2 * cell + (split == 1) + 0.5).astype(jnp.float32) / GRID
-
     # Sizes, which are known before compilation.
 
     @property
@@ -227,22 +110,7 @@ class TaskDistribution(metaclass=_Checked):
           ValueError: if the environment's parameters have no ``max_steps_in_episode``, or only inherit gymnax's, which is 1.
         """
         with outside_of_traces():
-            params = self._environment_checked.default_params
-            kind, limit = type(params), getattr(params, "max_steps_in_episode", None)
-            if limit is None:
-                raise ValueError(
-                    f"{kind.__name__}, the parameters of {self._environment_name}, has no max_steps_in_episode: declare it as a "
-                    f"field, `max_steps_in_episode: int = 100`, or define the property `horizon` in {type(self).__name__}"
-                )
-            if int(limit) != limit:
-                raise ValueError(f"{kind.__name__} has max_steps_in_episode={limit}: give a whole number of environment steps")
-            declares = ("max_steps_in_episode" in vars(base).get("__annotations__", {}) for base in kind.__mro__)
-            if int(limit) == 1 and isinstance(params, EnvParams) and sum(declares) == 1:
-                raise ValueError(
-                    f"{kind.__name__}, the parameters of {self._environment_name}, inherits max_steps_in_episode=1 from gymnax, "
-                    "so every episode would be a single step: declare it as a field, `max_steps_in_episode: int = 100`"
-                )
-            return int(limit)
+            return read_horizon(self._environment_checked, type(self).__name__)
 
     def time_limit(self, task: Task) -> jax.Array | None:
         """Returns the longest episode [] of ``task`` in environment steps, at most ``horizon``; None if unknown."""
@@ -256,30 +124,7 @@ class TaskDistribution(metaclass=_Checked):
     @constant
     def action_space(self) -> ActionSpace:
         """Action space of the policy."""
-        found = self._environment_checked.action_space(self._example)
-        space = read_space(found)
-        if isinstance(space, Count):
-            if space.n < 1:
-                raise ValueError(f"{self._environment_name} has action space {found}: there must be an action to take")
-            return Discrete(space.n)
-        if not isinstance(space, BoxShape) or len(space.shape) > 1:
-            raise ValueError(
-                f"{self._environment_name} has action space {found}: policies act in Discrete(n) and in Box with one axis; "
-                "flatten it, and take the action apart in step_env"
-            )
-        size = space.shape[0] if space.shape else 1
-        low, high = (side.reshape(-1).astype(float) for side in (space.low, space.high))
-        if not size:
-            raise ValueError(f"{self._environment_name} has action space {found}: there must be an action to take")
-        for axis in np.flatnonzero(~(low < high)):  # NaN too
-            raise ValueError(
-                f"{self._environment_name} has actions from {low[axis]:g} to {high[axis]:g} at position {axis}: its action_space "
-                "must have a low below its high everywhere; leave out what is always the same"
-            )
-        bounded = np.isfinite(low) & np.isfinite(high)
-        if bounded.all():
-            return Continuous(size)
-        return Continuous(size, tuple(np.where(bounded, -1.0, low).tolist()), tuple(np.where(bounded, 1.0, high).tolist()))
+        return read_action_space(self._environment_checked, self._example)
 
     @constant
     def observation_size(self) -> int:
@@ -312,7 +157,7 @@ class TaskDistribution(metaclass=_Checked):
         """Takes one step. Continuous actions are clipped to [-1, 1] and scaled to the task's own box."""
         environment = self._environment_checked
         outcome = environment.step_env(key, state, self._scale(task, action), task)
-        observation, state, reward, terminated, info = self._five(outcome)
+        observation, state, reward, terminated, info = check_outcome(outcome, environment)
         terminated = jnp.asarray(terminated, bool)
         truncated = jnp.asarray(environment.is_truncated(state, task), bool) & ~terminated
         return Transition(
@@ -321,7 +166,7 @@ class TaskDistribution(metaclass=_Checked):
             jnp.asarray(reward, jnp.float32).reshape(()),
             terminated.reshape(()),
             truncated.reshape(()),
-            _numbers_in(info),
+            numbers_in(info),
         )
 
     def describe(self, task: Task) -> jax.Array:
@@ -331,15 +176,8 @@ class TaskDistribution(metaclass=_Checked):
         -1 to 1. Integers and booleans that are the same in all tasks are left out.
         """
         leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(task)]
-        is_float = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
-        ranges = [None] * len(leaves) if all(is_float) else self._integer_ranges
-        told = [jnp.zeros(0, jnp.float32)]
-        for leaf, bounds, floating in zip(leaves, ranges, is_float, strict=True):
-            if floating:
-                told.append(leaf.astype(jnp.float32).reshape(-1))
-            elif bounds is not None:
-                told.append(_tell_integers(leaf, *bounds))
-        return jnp.concatenate(told)
+        ranges = [None] * len(leaves) if all(map(is_float, leaves)) else self._integer_ranges
+        return as_vector(leaves, ranges)
 
     def shaped_reward(
         self, task: Task, observation: jax.Array, reward: jax.Array, next_observation: jax.Array
@@ -378,12 +216,7 @@ class TaskDistribution(metaclass=_Checked):
     def _scale(self, params: PyTree, action: jax.Array) -> jax.Array:
         if isinstance(self.action_space, Discrete):
             return action
-        box = self._environment_checked.action_space(params)
-        low = jnp.broadcast_to(jnp.asarray(box.low, jnp.float32), box.shape).reshape(action.shape)
-        high = jnp.broadcast_to(jnp.asarray(box.high, jnp.float32), box.shape).reshape(action.shape)
-        scaled = low + (jnp.clip(action, -1.0, 1.0) + 1.0) * 0.5 * (high - low)
-        bounded = jnp.isfinite(low) & jnp.isfinite(high)
-        return jnp.where(bounded, scaled, jnp.clip(action, low, high)).reshape(box.shape)
+        return scale(action, self._environment_checked.action_space(params))
 
     def _vector(self, observation: Any) -> jax.Array:
         space = self._observation_space
@@ -396,34 +229,11 @@ class TaskDistribution(metaclass=_Checked):
 
     @constant
     def _environment_checked(self) -> Environment:
-        environment, name = self.environment, type(self).__name__
-        if isinstance(environment, type):
-            raise ValueError(
-                f"the environment of {name} is the class {environment.__name__}: give an instance, {environment.__name__}()"
-            )
-        if not hasattr(environment, "step_env"):
-            kind = type(environment)
-            raise ValueError(
-                f"the environment of {name} is a {kind.__module__}.{kind.__qualname__}, which has no step_env: jmeta compiles "
-                "environments, so it takes those of gymnax (gymnax.environments.environment.Environment) and none that step in "
-                "Python"
-            )
-        for method in ARGUMENTS:
-            found = getattr(environment, method, None)
-            if found is None or getattr(found, "__func__", found) is getattr(Environment, method):
-                raise ValueError(f"{type(environment).__name__} does not define {method}: {_HOW_TO[method]}")
-            if not callable(found):
-                raise ValueError(f"{method} of {type(environment).__name__} is a {type(found).__name__}: {_HOW_TO[method]}")
-            if not _can_be_called(found, ARGUMENTS[method]):
-                raise ValueError(
-                    f"{method} of {type(environment).__name__} can't be called with ({', '.join(ARGUMENTS[method])}): "
-                    f"{_HOW_TO[method]}"
-                )
-        return environment
+        return check_environment(self.environment, type(self).__name__)
 
     @property
     def _environment_name(self) -> str:
-        return str(getattr(self._environment_checked, "name", type(self._environment_checked).__name__))
+        return name_of(self._environment_checked)
 
     @constant
     def _example(self) -> PyTree:
@@ -442,7 +252,7 @@ class TaskDistribution(metaclass=_Checked):
                 f"{kind.__name__} does not define default_params, so it has gymnax's, which are no {type(task).__name__}: write "
                 f"default_params = {type(task).__name__}()"
             )
-        if type(task) is not type(default) or _shapes(task) == _shapes(default):
+        if type(task) is not type(default) or shapes_of(task) == shapes_of(default):
             return default
         for name in ("_observation_space", "action_space"):
             vars(self).pop(name, None)
@@ -453,136 +263,17 @@ class TaskDistribution(metaclass=_Checked):
         return read_space(self._environment_checked.observation_space(self._example))
 
     @constant
-    def _integer_ranges(self) -> list[tuple[int, int] | None]:
-        """Returns the (lowest, highest) value of each leaf of a task that is an integer and differs between tasks, else None."""
-        drawn = [sampled_tasks(split) for split in self._splits]
-
-        def ranged(*parts: Any) -> tuple[int, int] | None:
-            if not isinstance(parts[0], np.ndarray) or parts[0].dtype.kind not in "iub":
-                return None
-            values = np.concatenate(parts)
-            return (int(values.min()), int(values.max())) if (values != values[:1]).any() else None
-
-        return [ranged(*parts) for parts in zip(*map(jax.tree.leaves, drawn), strict=True)]
-
-    @property
-    def _splits(self) -> list[Self]:
-        """Returns the distribution on each of its splits."""
-        has: dict[Split, bool] = {"train": True, "held-out": self.has_held_out, "ood": self.has_out_of_distribution}
-        return [dataclasses.replace(self, split=split) for split in SPLITS if has[split]]
-
-    def _five(self, outcome: Any) -> tuple[Any, ...]:
-        if not isinstance(outcome, tuple) or len(outcome) != 5:
-            what = f"{len(outcome)} values" if isinstance(outcome, tuple) else f"a {type(outcome).__name__}"
-            raise ValueError(
-                f"step_env of {self._environment_name} returns {what}: return (observation, state, reward, terminated, info), "
-                "and leave time limits to max_steps_in_episode and is_truncated"
-            )
-        return outcome
+    def _integer_ranges(self) -> list[Bounds | None]:
+        return integer_ranges([sampled_tasks(split) for split in self._splits])
 
     def _settle(self, state: PyTree, params: PyTree) -> PyTree:
-        """Gives every leaf of a state one shape and one dtype, since ``reset_env`` and ``step_env`` need not agree."""
-
-        def settle(leaf: Any, like: jax.ShapeDtypeStruct) -> jax.Array:
-            if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
-                return leaf
-            return jnp.asarray(leaf, like.dtype).reshape(like.shape)
-
-        return jax.tree.map(settle, state, self._state_template(params))
+        return settle(state, self._state_template(params))
 
     def _state_template(self, params: PyTree) -> PyTree:
         """Returns the shapes and dtypes of a state for parameters of these shapes."""
         templates = vars(self).setdefault("_templates", {})
-        shapes = _shapes(params)
+        shapes = shapes_of(params)
         if shapes not in templates:
             with outside_of_traces():
-                templates[shapes] = self._make_state_template(params)
+                templates[shapes] = state_template(self._environment_checked, self.action_space, self._example, params)
         return templates[shapes]
-
-    def _make_state_template(self, params: PyTree) -> PyTree:
-        environment, name, actions = self._environment_checked, self._environment_name, self.action_space
-        shape = () if isinstance(actions, Discrete) else tuple(environment.action_space(self._example).shape)
-        action = jax.ShapeDtypeStruct(shape, jnp.int32 if isinstance(actions, Discrete) else jnp.float32)
-
-        def both(key: jax.Array, params: PyTree, action: jax.Array) -> tuple[PyTree, PyTree]:
-            _, state = environment.reset_env(key, params)
-            own_limit = getattr(type(environment), "is_truncated", None) is not Environment.is_truncated
-            if not own_limit and not hasattr(state, "time"):
-                raise ValueError(
-                    f"the state of {name} ({type(state).__name__}) has no `time`: add the field `time: jax.Array`, 0 in "
-                    "reset_env and one more in every step_env, or define is_truncated(self, state, params)"
-                )
-            return state, self._five(environment.step_env(key, state, action, params))[1]
-
-        fresh, later = jax.eval_shape(both, jax.random.key(0), params, action)
-        structures: list[Any] = [jax.tree.structure(state) for state in (fresh, later)]
-        if structures[0] != structures[1]:
-            raise ValueError(
-                f"reset_env and step_env of {name} return states of different structure, {structures[0]} and {structures[1]}: "
-                "give both the same fields"
-            )
-        for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(fresh), jax.tree.leaves(later), strict=True):
-            if a.size != b.size:
-                where = jax.tree_util.keystr(path)
-                raise ValueError(
-                    f"state{where} of {name} has shape {a.shape} after reset_env and {b.shape} after step_env: keep one shape"
-                )
-
-        def common(a: jax.ShapeDtypeStruct, b: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-            is_key = jnp.issubdtype(b.dtype, jax.dtypes.prng_key)
-            return jax.ShapeDtypeStruct(b.shape, b.dtype if is_key else jnp.promote_types(a.dtype, b.dtype))
-
-        return jax.tree.map(common, fresh, later)
-
-
-_HOW_TO = {
-    "reset_env": "write reset_env(self, key, params), which returns (observation, state)",
-    "step_env": "write step_env(self, key, state, action, params), which returns (observation, state, reward, terminated, info)",
-    "action_space": "write action_space(self, params), which returns spaces.Discrete(n) or spaces.Box(low, high, (n,))",
-    "observation_space": "write observation_space(self, params), which returns, say, spaces.Box(-jnp.inf, jnp.inf, (n,))",
-}
-
-
-def _can_be_called(function: Any, arguments: tuple[str, ...]) -> bool:
-    """Returns whether a function takes these positional arguments; True if its signature is unknown."""
-    try:
-        inspect.signature(function).bind(*arguments)
-    except TypeError:
-        return False
-    except ValueError:
-        pass
-    return True
-
-
-@functools.lru_cache(maxsize=64)
-def sampled_tasks(tasks: TaskDistribution) -> PyTree:
-    """Draws ``SAMPLED_TASKS`` tasks of a distribution as NumPy arrays, with the same keys for every split."""
-    with outside_of_traces():
-        keys = jax.random.split(jax.random.key(0), SAMPLED_TASKS)
-        return jax.tree.map(_as_numpy, jax.jit(jax.vmap(tasks.sample))(keys))
-
-
-def _as_numpy(leaf: jax.Array) -> Any:
-    return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.asarray(leaf)
-
-
-def _shapes(tree: PyTree) -> Any:
-    """Returns a hashable description of the shapes and dtypes of a tree of arrays."""
-    leaves, structure = jax.tree.flatten(tree)
-    return structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
-
-
-def _tell_integers(leaf: jax.Array, low: int, high: int) -> jax.Array:
-    """Encodes integers or booleans from ``low`` to ``high`` as float32 [D]."""
-    if leaf.dtype == bool:
-        return leaf.astype(jnp.float32).reshape(-1)
-    if leaf.size * (high - low + 1) <= WIDEST_ONE_HOT:
-        return jax.nn.one_hot(leaf.reshape(-1) - low, high - low + 1, dtype=jnp.float32).reshape(-1)
-    return (leaf.astype(jnp.float32).reshape(-1) - low) * (2.0 / (high - low)) - 1.0
-
-
-def _numbers_in(info: PyTree) -> dict[str, jax.Array]:
-    """Returns the scalars in an environment's info by name, without the discount of gymnax's own environments."""
-    leaves = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in jax.tree.leaves_with_path(info)}
-    numbers = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, (bool, int, float)) or hasattr(leaf, "dtype")}
-    return {name: jnp.asarray(leaf) for name, leaf in numbers.items() if jnp.ndim(leaf) == 0 and name != "discount"}

@@ -4,7 +4,6 @@ Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016, arXiv 1611.05763.
 """
 
 import dataclasses
-import math
 from typing import ClassVar
 
 import jax
@@ -13,6 +12,7 @@ from gymnax.environments import environment
 
 from jmeta import struct
 from jmeta.references.bernoulli_bandit import bayes_optimal_return
+from jmeta.references.dependent_bandit import dependent_bandit_return, two_task_bandit_return
 from jmeta.tasks.bandit import Bandit, BanditEnvironment, EnvState, check_num_arms
 from jmeta.tasks.base import Reference
 
@@ -106,16 +106,8 @@ class DependentBandit(Bandit):
         return 2.0 * task.probabilities[:1] - 1.0
 
     def reference_return(self, num_steps: int) -> Reference:
-        """Returns the Bayes-optimal sum of rewards.
-
-        A reward of one arm is as informative as a failure of the other. So what is learned does not depend on the arm that is
-        pulled, and pulling the arm with the higher posterior mean is optimal. Let s of t pulls be evidence for the first arm. s
-        is uniform on 0 .. t, and the arm's posterior mean is (1 + s) / (2 + t):
-
-            sum_t  1 / (t + 1)  sum_s  max(1 + s, 1 + t - s) / (2 + t).
-        """
-        value = sum(sum(max(1 + s, 1 + t - s) for s in range(t + 1)) / ((t + 1) * (t + 2)) for t in range(num_steps))
-        return Reference("Bayes optimum", value, "lifetime")
+        """Returns the Bayes-optimal sum of rewards."""
+        return Reference("Bayes optimum", dependent_bandit_return(num_steps), "lifetime")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,18 +157,8 @@ class TwoTaskBandit(Bandit):
         return jnp.sign(task.probabilities[:1] - task.probabilities[1:])
 
     def reference_return(self, num_steps: int) -> Reference:
-        """Returns the Bayes-optimal sum of rewards.
-
-        As for ``DependentBandit``, pulling the likelier arm is optimal. Let s of t pulls be evidence for the better arm. s is
-        binomial with probability 1 - low; that arm is pulled next if s > t / 2, and half of the time if s = t / 2.
-        """
-
-        def right(t: int) -> float:
-            chances = (math.comb(t, s) * (1.0 - self.low) ** s * self.low ** (t - s) for s in range(t + 1))
-            return sum(chance * (1.0 if 2 * s > t else 0.5 if 2 * s == t else 0.0) for s, chance in enumerate(chances))
-
-        value = sum(self.low + (1.0 - 2.0 * self.low) * right(t) for t in range(num_steps))
-        return Reference("Bayes optimum", value, "lifetime")
+        """Returns the Bayes-optimal sum of rewards."""
+        return Reference("Bayes optimum", two_task_bandit_return(self.low, num_steps), "lifetime")
 
 
 def _pair(probability: jax.Array) -> jax.Array:

@@ -7,13 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jmeta.tasks.base import TaskDistribution, outside_of_traces, sampled_tasks
+from jmeta.tasks.actions import like_an_action
+from jmeta.tasks.base import TaskDistribution
+from jmeta.tasks.constant import outside_of_traces
+from jmeta.tasks.environment import check_outcome
+from jmeta.tasks.sampled_tasks import distinct, rows_of, sampled_tasks
 from jmeta.tasks.spaces import BoxShape, Count
+from jmeta.tasks.time_limits import check_time_limits
 from jmeta.tasks.wrapped import WrappedTasks
-from jmeta.types import Discrete, PyTree
+from jmeta.types import PyTree
 
 FEW = 100  # with at most so many distinct tasks among 512 samples, tasks are taken to be a small discrete set
-NEARLY = 0.9  # share of the horizon that the longest sampled time limit must reach, where limits vary
 
 
 @functools.lru_cache(maxsize=256)
@@ -53,15 +57,14 @@ def check_step(tasks: TaskDistribution) -> None:
     """Raises ValueError unless reset_env and step_env return values of the right structure and shapes."""
     environment, name, actions = tasks._environment_checked, tasks._environment_name, tasks.action_space
     example, space = tasks._example, tasks._observation_space
-    shape = () if isinstance(actions, Discrete) else tuple(environment.action_space(example).shape)
-    action = jax.ShapeDtypeStruct(shape, jnp.int32 if isinstance(actions, Discrete) else jnp.float32)
+    action = like_an_action(environment, actions, example)
 
     def both(key: jax.Array, params: PyTree, action: jax.Array) -> PyTree:
         fresh = environment.reset_env(key, params)
         if not isinstance(fresh, tuple) or len(fresh) != 2:
             raise ValueError(f"reset_env of {name} does not return two values: return (observation, state)")
         observation, state = fresh
-        later, _, reward, terminated, _ = tasks._five(environment.step_env(key, state, action, params))
+        later, _, reward, terminated, _ = check_outcome(environment.step_env(key, state, action, params), environment)
         return observation, later, jnp.asarray(reward), jnp.asarray(terminated)
 
     before, after, reward, terminated = jax.eval_shape(both, jax.random.key(0), example, action)
@@ -96,7 +99,7 @@ def check_splits(tasks: TaskDistribution) -> None:
     """
     if not tasks.has_held_out or distinct(sampled_tasks(tasks.train)) == 1:
         return
-    rows = [_rows(sampled_tasks(split)) for split in (tasks.train, tasks.held_out)]
+    rows = [rows_of(sampled_tasks(split)) for split in (tasks.train, tasks.held_out)]
     known = set(rows[0])
     seen = sum(row in known for row in rows[1])
     if not seen:
@@ -128,55 +131,6 @@ def check_described(tasks: TaskDistribution) -> None:
         raise ValueError(
             f"{name} describes {len(described)} sampled tasks alike, so an agent that is told its task would be told nothing: "
             f"{remedy}"
-        )
-
-
-def distinct(drawn: PyTree) -> int:
-    """Returns the number of different tasks in a batch."""
-    return len(set(_rows(drawn)))
-
-
-def _rows(drawn: PyTree) -> list[bytes]:
-    """Returns the bytes of each task of a batch."""
-    leaves = [leaf if isinstance(leaf, np.ndarray) else np.asarray(jax.random.key_data(leaf)) for leaf in jax.tree.leaves(drawn)]
-    return [b"".join(leaf[index].tobytes() for leaf in leaves) for index in range(len(leaves[0]))] if leaves else []
-
-
-def check_time_limits(tasks: TaskDistribution) -> None:
-    """Raises ValueError unless the horizon is the largest time limit of any task.
-
-    Evaluation and metrics count the first ``T // horizon`` episodes of T environment steps. Episodes of a task with a longer
-    limit would be cut, and where all limits are shorter, some episodes would not be counted.
-    """
-    horizon, name = tasks.horizon, type(tasks).__name__
-    if horizon < 1:
-        raise ValueError(f"the horizon of {name} is {horizon}: an episode has at least 1 environment step")
-    limits = []
-    for split in tasks._splits:
-        with outside_of_traces():
-            limit = jax.vmap(split.time_limit)(sampled_tasks(split))
-        if limit is not None:
-            limits.append(np.asarray(limit))
-    if not limits:
-        return
-    found = np.concatenate(limits)
-    shortest, longest = found.min().item(), found.max().item()
-    remedy = (
-        f"set max_steps_in_episode={longest} in the environment's default_params, or define the property `horizon` of {name} as "
-        "the largest limit of any task"
-    )
-    if shortest < 1:
-        raise ValueError(f"{name} draws tasks with max_steps_in_episode={shortest}: an episode has at least 1 environment step")
-    if longest > horizon:
-        raise ValueError(
-            f"{name} draws tasks with max_steps_in_episode={longest}, but its horizon, which comes from the environment's "
-            f"default_params, is {horizon}: every episode would be cut after {horizon} steps. For longer episodes, {remedy}; for "
-            "shorter ones, draw tasks with a smaller limit"
-        )
-    if longest < (horizon if shortest == longest else NEARLY * horizon):
-        raise ValueError(
-            f"{name} has a horizon of {horizon} steps, but of {len(found)} sampled tasks none has a max_steps_in_episode above "
-            f"{longest}: evaluation would count fewer episodes than are lived. Then {remedy}"
         )
 
 

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from jmeta.tasks.grid import GridEnvironment, GridTasks, Sight, every_cell
+from jmeta.tasks.grid import GridTasks
+from jmeta.tasks.grid_environment import GridEnvironment, Sight, every_cell
 
 
 @dataclasses.dataclass(frozen=True)

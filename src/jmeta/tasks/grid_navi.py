@@ -7,7 +7,8 @@ import numpy as np
 
 from jmeta.references.grid_navigation import bayes_optimal_episode_returns
 from jmeta.tasks.base import Reference
-from jmeta.tasks.grid import GridEnvironment, GridTasks, Sight, every_cell
+from jmeta.tasks.grid import GridTasks
+from jmeta.tasks.grid_environment import GridEnvironment, Sight, every_cell
 
 
 @dataclasses.dataclass(frozen=True)

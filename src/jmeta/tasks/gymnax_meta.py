@@ -10,19 +10,18 @@ References:
 """
 
 import dataclasses
-import functools
-import math
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from gymnax.environments.environment import Environment
-from scipy.special import ndtr
 
+from jmeta.references.one_armed_bandit import one_armed_bandit_return
 from jmeta.tasks.base import Reference
 from jmeta.tasks.bernoulli_bandit import TwoTaskBandit
-from jmeta.tasks.gymnax import GymnaxTask, GymnaxTasks, Ranges, make
+from jmeta.tasks.gymnax import GymnaxTask, GymnaxTasks
+from jmeta.tasks.gymnax_environments import make
+from jmeta.tasks.gymnax_ranges import Ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +95,7 @@ class GymnaxGaussianBandit(GymnaxMeta):
     def reference_return(self, num_steps: int) -> Reference:
         """Returns the Bayes-optimal sum of rewards, to about 1e-3."""
         params = self.environment.default_params
-        value = _optimal_stopping(float(params.mean_mu), float(params.sigma_p), float(params.sigma_l), num_steps)
+        value = one_armed_bandit_return(float(params.mean_mu), float(params.sigma_p), float(params.sigma_l), num_steps)
         return Reference("Bayes optimum", value, "lifetime")
 
 
@@ -150,27 +149,3 @@ class GymnaxMetaMaze(GymnaxMeta):
         """Returns the goal's coordinates, scaled to [-1, 1]."""
         offset = (self.receptive_field - 1) // 2
         return (task.held["goal"] - offset) * (2.0 / (self.maze_size - 1)) - 1.0
-
-
-@functools.cache
-def _optimal_stopping(mean: float, spread: float, noise: float, num_pulls: int) -> float:
-    """Returns the optimal return of two arms: one pays N(mu, noise²) with mu ~ N(mean, spread²), the other pays nothing.
-
-    An optimal agent that leaves the first arm never returns, since it learns nothing more about it. With posterior mean m after n
-    pulls,
-
-        V_n(m) = max(0, m + E V_{n+1}(m')),    m' ~ N(m, v_n² / (v_n + noise²)),    1 / v_n = 1 / spread² + n / noise².
-
-    V is approximated as linear between 601 means, densest about 0, and beyond them; E V is then an exact sum over its kinks.
-    """
-    means = noise * np.sinh(np.linspace(-1.0, 1.0, 601) * math.asinh((abs(mean) + 8.0 * spread) / noise))
-    kinks = np.zeros_like(means)  # by how much the slope changes at each mean
-    value = np.zeros_like(means)
-    for n in reversed(range(num_pulls)):
-        variance = 1.0 / (1.0 / spread**2 + n / noise**2)
-        deviation = variance / math.sqrt(variance + noise**2)
-        x = (means[:, None] - means) / deviation
-        later = deviation * (x * ndtr(x) + np.exp(-0.5 * x**2) / math.sqrt(2.0 * math.pi)) @ kinks
-        value = np.maximum(0.0, means + later)
-        kinks = np.diff(np.concatenate([[0.0], np.diff(value) / np.diff(means), [num_pulls - n]]))
-    return float(np.interp(mean, means, value))

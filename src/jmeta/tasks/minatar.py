@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from gymnax.environments import environment, spaces
 
 from jmeta import struct
-from jmeta.tasks.base import SPLITS, TaskDistribution
+from jmeta.tasks.base import TaskDistribution
+from jmeta.tasks.definition import check_at_least
 from jmeta.types import PyTree
 
 Game: TypeAlias = Literal["asterix", "breakout", "freeway", "seaquest", "space-invaders"]
@@ -124,9 +125,7 @@ class MinAtar(TaskDistribution):
                 raise ValueError(f"{game!r} is given {every.count(game)} times: give each game once, to train on or to hold out")
         if not self.games:
             raise ValueError(f"games={self.games!r}: give at least one game to train on")
-        for setting in ("max_steps", "num_episodes"):
-            if getattr(self, setting) < 1:
-                raise ValueError(f"{setting}={getattr(self, setting)}: give at least 1")
+        check_at_least(self, max_steps=1, num_episodes=1)
         with jax.ensure_compile_time_eval():
             object.__setattr__(self, "_environment", MinAtarEnvironment(every, self.max_steps))
 
@@ -147,9 +146,9 @@ class MinAtar(TaskDistribution):
         return "has no held-out games: name some in held_out_games, or evaluate on the training split, with another seed"
 
     def sample(self, key: jax.Array) -> EnvParams:
-        split = SPLITS.index(self.split)
-        low, high = ((0, len(self.games)), (len(self.games), len(self.games) + len(self.held_out_games)))[split]
-        game = jax.random.randint(jax.random.fold_in(key, split), (), low, high)
+        trained, every = len(self.games), len(self.games) + len(self.held_out_games)
+        low, high = (trained, every) if self.split == "held-out" else (0, trained)
+        game = jax.random.randint(self._split_key(key), (), low, high)
         return EnvParams(game=game, max_steps_in_episode=jnp.asarray(self.max_steps, jnp.int32))
 
     def describe(self, task: EnvParams) -> jax.Array:

@@ -8,7 +8,8 @@ intervals beside the range, as in ``GymnaxTasks``; for Pendulum and Acrobot they
 import dataclasses
 from typing import ClassVar
 
-from jmeta.tasks.gymnax import GymnaxTasks, Ranges
+from jmeta.tasks.gymnax import GymnaxTasks
+from jmeta.tasks.gymnax_ranges import Ranges
 
 
 @dataclasses.dataclass(frozen=True)

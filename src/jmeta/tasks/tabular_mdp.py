@@ -10,6 +10,7 @@ from gymnax.environments import environment, spaces
 from jmeta import struct
 from jmeta.references.value_iteration import value_iteration
 from jmeta.tasks.base import TaskDistribution
+from jmeta.tasks.definition import check_at_least
 
 
 @struct.dataclass
@@ -97,9 +98,7 @@ class TabularMDP(TaskDistribution):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for setting, least in (("num_states", 2), ("num_actions", 2), ("horizon", 1), ("num_episodes", 1)):
-            if getattr(self, setting) < least:
-                raise ValueError(f"{setting}={getattr(self, setting)}: give at least {least}")
+        check_at_least(self, num_states=2, num_actions=2, horizon=1, num_episodes=1)
         object.__setattr__(self, "_environment", TabularEnvironment(self.num_states, self.num_actions, self.horizon))
 
     @property

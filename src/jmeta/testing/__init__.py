@@ -13,6 +13,7 @@ In pytest, one test for each law says which one is broken:
 
 from jmeta.testing.cases import LearnerCase
 from jmeta.testing.laws import LAWS, check_learner
-from jmeta.testing.tasks import TaskReport, check_tasks
+from jmeta.testing.task_report import TaskReport
+from jmeta.testing.tasks import check_tasks
 
 __all__ = ["LAWS", "LearnerCase", "TaskReport", "check_learner", "check_tasks"]

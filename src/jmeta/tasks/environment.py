@@ -1,0 +1,84 @@
+"""The gymnax environment of a task family: whether it has the methods that jmeta calls, and what they return."""
+
+import inspect
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from gymnax.environments.environment import Environment
+
+from jmeta.types import PyTree
+
+ARGUMENTS = {  # positional arguments of an environment's methods
+    "reset_env": ("key", "params"),
+    "step_env": ("key", "state", "action", "params"),
+    "action_space": ("params",),
+    "observation_space": ("params",),
+}
+HOW_TO = {
+    "reset_env": "write reset_env(self, key, params), which returns (observation, state)",
+    "step_env": "write step_env(self, key, state, action, params), which returns (observation, state, reward, terminated, info)",
+    "action_space": "write action_space(self, params), which returns spaces.Discrete(n) or spaces.Box(low, high, (n,))",
+    "observation_space": "write observation_space(self, params), which returns, say, spaces.Box(-jnp.inf, jnp.inf, (n,))",
+}
+
+
+def check_environment(environment: Any, family: str) -> Environment:
+    """Returns the environment of a task family; raises ValueError unless it is an instance of a gymnax environment."""
+    if isinstance(environment, type):
+        raise ValueError(
+            f"the environment of {family} is the class {environment.__name__}: give an instance, {environment.__name__}()"
+        )
+    if not hasattr(environment, "step_env"):
+        kind = type(environment)
+        raise ValueError(
+            f"the environment of {family} is a {kind.__module__}.{kind.__qualname__}, which has no step_env: jmeta compiles "
+            "environments, so it takes those of gymnax (gymnax.environments.environment.Environment) and none that step in "
+            "Python"
+        )
+    for method in ARGUMENTS:
+        found = getattr(environment, method, None)
+        if found is None or getattr(found, "__func__", found) is getattr(Environment, method):
+            raise ValueError(f"{type(environment).__name__} does not define {method}: {HOW_TO[method]}")
+        if not callable(found):
+            raise ValueError(f"{method} of {type(environment).__name__} is a {type(found).__name__}: {HOW_TO[method]}")
+        if not can_be_called(found, ARGUMENTS[method]):
+            raise ValueError(
+                f"{method} of {type(environment).__name__} can't be called with ({', '.join(ARGUMENTS[method])}): "
+                f"{HOW_TO[method]}"
+            )
+    return environment
+
+
+def name_of(environment: Environment) -> str:
+    """Returns the name of an environment for error messages."""
+    return str(getattr(environment, "name", type(environment).__name__))
+
+
+def check_outcome(outcome: Any, environment: Environment) -> tuple[Any, ...]:
+    """Returns the outcome of ``step_env``; raises ValueError unless it has five values."""
+    if not isinstance(outcome, tuple) or len(outcome) != 5:
+        what = f"{len(outcome)} values" if isinstance(outcome, tuple) else f"a {type(outcome).__name__}"
+        raise ValueError(
+            f"step_env of {name_of(environment)} returns {what}: return (observation, state, reward, terminated, info), "
+            "and leave time limits to max_steps_in_episode and is_truncated"
+        )
+    return outcome
+
+
+def can_be_called(function: Any, arguments: tuple[str, ...]) -> bool:
+    """Returns whether a function takes these positional arguments; True if its signature is unknown."""
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError:
+        return False
+    except ValueError:
+        pass
+    return True
+
+
+def numbers_in(info: PyTree) -> dict[str, jax.Array]:
+    """Returns the scalars in an environment's info by name, without the discount of gymnax's own environments."""
+    leaves = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in jax.tree.leaves_with_path(info)}
+    numbers = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, (bool, int, float)) or hasattr(leaf, "dtype")}
+    return {name: jnp.asarray(leaf) for name, leaf in numbers.items() if jnp.ndim(leaf) == 0 and name != "discount"}

@@ -1,0 +1,74 @@
+"""Remarks about a task family: what is allowed, and worth knowing."""
+
+import dataclasses
+
+import numpy as np
+
+from jmeta.cli.errors import is_message
+from jmeta.outer.normalised import LEAST_UNWARNED
+from jmeta.tasks import TaskDistribution
+from jmeta.tasks.checks import check_described
+from jmeta.tasks.sampled_tasks import distinct, sampled_tasks
+from jmeta.tasks.spaces import BoxShape
+from jmeta.types import Discrete
+
+
+def _plainly_annotated(kind: type) -> list[str]:
+    """Names that a class annotates, but for those of class variables."""
+    annotations = vars(kind).get("__annotations__", {})
+    return [name for name, annotation in annotations.items() if "ClassVar" not in str(annotation)]
+
+
+def remarks_on(tasks: TaskDistribution, lived: dict[str, np.ndarray]) -> list[str]:
+    """Returns the remarks about a family, given what ``check_lives`` returned."""
+    remarks = []
+    scale = float(np.abs(lived["observation"]).max())
+    spread = float(lived["observation"].std((0, 1, 2)).max())
+    size = f"as large as {scale:.3g}" if scale > 10.0 else f"so alike that none varies by more than {spread:.2g}"
+    if scale > 10.0 or 0.0 < spread < LEAST_UNWARNED:
+        remarks.append(
+            f"observations are {size}: networks learn best from numbers of about 1; scale them, or train with "
+            "--normalize-observations"
+        )
+    space = tasks._observation_space
+    if isinstance(space, BoxShape) and space.low.size == tasks.observation_size:
+        outside = (lived["observation"] < space.low.reshape(-1)) | (lived["observation"] > space.high.reshape(-1))
+        if outside.any():
+            value, place = lived["observation"][outside][0], np.argwhere(outside)[0][-1]
+            low, high = space.low.reshape(-1)[place], space.high.reshape(-1)[place]
+            remarks.append(
+                f"the observation at position {place} was {value:.3g}, and the observation space says {low:g} to {high:g}; jmeta "
+                "does not clip it"
+            )
+    if tasks.action_space == Discrete(1):
+        remarks.append("there is only one action, so there is nothing to decide")
+    if tasks.horizon > 1 and len(lived["episode"]) and (lived["episode"] == 1).all():
+        remarks.append(
+            f"every episode ended with its first step, and the horizon is {tasks.horizon}: if that is as it should be, set "
+            "max_steps_in_episode=1; if not, look at what step_env returns as terminated"
+        )
+    declared = {name for kind in type(tasks).__mro__ if issubclass(kind, TaskDistribution) for name in _plainly_annotated(kind)}
+    if forgotten := sorted(declared - {field.name for field in dataclasses.fields(tasks)}):
+        remarks.append(
+            f"{', '.join(forgotten)}: annotated, but no setting, since {type(tasks).__name__} is not decorated with "
+            "@dataclasses.dataclass(frozen=True)"
+        )
+    if distinct(sampled_tasks(tasks)) == 1:
+        remarks.append("all tasks are the same, so there is nothing to adapt to")
+    else:
+        try:
+            check_described(tasks)
+        except ValueError as error:
+            if not is_message(error):
+                raise
+            remarks.append(str(error))
+    if not np.any(lived["reward"]):
+        remarks.append("a random policy is never rewarded: an agent must find the first reward by chance")
+    if not tasks.has_held_out:
+        remarks.append("no tasks are held out: evaluate on the training split, with another seed")
+    if tasks.lifetime_length == tasks.horizon:
+        remarks.append(
+            "a lifetime is one episode unless --lifetime-length says otherwise: an agent that must try before it knows needs "
+            "several"
+        )
+    return remarks
