@@ -16,9 +16,13 @@ import pytest
 import jmeta as package
 from jmeta import __main__ as entry
 from jmeta.algorithms import ALGORITHMS
-from jmeta.cli import main as cli
+from jmeta.cli import evaluate as evaluate_cli
+from jmeta.cli import training
+from jmeta.cli.evaluation_table import print_evaluation
 from jmeta.cli.help import flag, headline, plain, setting_texts
+from jmeta.cli.train_options import TrainOptions
 from jmeta.evaluation import plots
+from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.registry import build, recipe_of, settings
 from jmeta.runs import learner_of
 from jmeta.tasks import TASKS
@@ -65,7 +69,7 @@ def would_train(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
         asked.append({"outer": outer, "key": key, "num_steps": num_steps} | options)
         return TrainResult(None, None, num_steps, {}, None, 0.0)
 
-    monkeypatch.setattr(cli, "train", train)
+    monkeypatch.setattr(training, "train", train)
     return asked
 
 
@@ -181,7 +185,7 @@ def test_from_training_to_a_plot(jmeta, rl2_run, maml_run, tmp_path):
 
     outer = build(recipe_of(RunDirectory(rl2_run).read_config(), ""))
     step, state = restore(outer, rl2_run)
-    key = jax.random.fold_in(jax.random.key(4), cli.EVALUATION_FOLD)
+    key = jax.random.fold_in(jax.random.key(4), EVALUATION_FOLD)
     expected = package.evaluate(outer.inner, outer.tasks.held_out, state.theta, key, protocol=outer.protocol, num_tasks=20)
     assert result.items() >= json.loads(json.dumps(expected.summary())).items()
     assert (result["num_tasks"], result["split"], result["seed"], result["outer_step"]) == (20, "held-out", 4, step)
@@ -264,7 +268,7 @@ def test_rows_that_do_not_add_up_say_why(capsys):
         split="held-out",
         infos={"success": np.full((2, 2), 0.25)},
     )
-    cli._print_evaluation(result, result, package.tasks.BernoulliBandit(num_pulls=2), 7)
+    print_evaluation(result, result, package.tasks.BernoulliBandit(num_pulls=2), 7)
     printed = capsys.readouterr().out
     assert "the episodes listed add up to 2.0000: episodes may end early, and only the first 2 of a segment" in printed
     assert "success" in printed
@@ -294,7 +298,7 @@ def test_ctrl_c_is_no_error(jmeta, rl2_run, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "evaluate", interrupt)
+    monkeypatch.setattr(evaluate_cli, "evaluate", interrupt)
     said = jmeta("evaluate", rl2_run)
     assert (said.status, said.out, said.err) == (130, "", "")
 
@@ -513,6 +517,6 @@ def test_a_task_of_ones_own_is_trained_on_and_found_again(jmeta, tmp_path, monke
 
 def test_no_setting_is_called_like_one_of_the_run():
     """They share one command line."""
-    run = {name for name in inspect.signature(cli.TrainOptions).parameters}
+    run = {name for name in inspect.signature(TrainOptions).parameters}
     for name, algorithm in ALGORITHMS.items():
         assert not run & settings(algorithm).keys(), name

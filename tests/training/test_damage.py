@@ -14,7 +14,8 @@ import jax
 import numpy as np
 import pytest
 
-from jmeta.cli.main import main, recorded_options
+from jmeta.cli.main import main
+from jmeta.cli.train_options import recorded_options
 from jmeta.registry import build
 from jmeta.runs import learner_of
 from jmeta.training import RunDirectory, restore

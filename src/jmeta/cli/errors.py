@@ -1,4 +1,4 @@
-"""Distinguishes errors that are messages for the user from faults in jmeta's or the user's code."""
+"""Distinguishes errors that are messages for the user from faults in jmeta's or the user's code, and reports both."""
 
 import dis
 import sysconfig
@@ -7,9 +7,29 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 import jmeta
+from jmeta.cli.console import say_error
+from jmeta.cli.status import FAILURE, USAGE_ERROR
 
 PACKAGE = Path(jmeta.__file__).resolve().parent
 LIBRARIES = tuple(Path(path).resolve() for path in sysconfig.get_paths().values())
+USER_ERRORS = (ValueError, OSError, ModuleNotFoundError, FloatingPointError)
+
+
+def report(error: Exception) -> int:
+    """Prints an error that ended a command, a fault with its traceback, and returns the exit status. Call it in ``except``."""
+    if not is_message(error) and (own_frame(error) or not isinstance(error, USER_ERRORS) or isinstance(error, ValueError)):
+        traceback.print_exc()
+        say_error("error", _whose_it_is(error))
+        return FAILURE
+    say_error("error:", str(error))
+    return USAGE_ERROR if isinstance(error, ValueError) else FAILURE
+
+
+def _whose_it_is(error: Exception) -> str:
+    """Returns where in the user's own code the error comes from, or that it is a fault of jmeta's."""
+    if frame := own_frame(error) or (error.__cause__ and own_frame(error.__cause__)):
+        return f"in your own code, {frame.filename}, line {frame.lineno}, in {frame.name}: {type(error).__name__}: {error}"
+    return f"{type(error).__name__} inside jmeta, not in your code: please report it with the lines above"
 
 
 def is_message(error: BaseException) -> bool:

@@ -1,0 +1,42 @@
+"""Arguments that several commands have, and what they stand for."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import tyro
+from tyro.conf import Positional
+
+from jmeta.evaluation.evaluate import EVALUATION_FOLD
+from jmeta.keys import as_key
+from jmeta.tasks import Split, TaskDistribution
+
+HELP = ("-h", "--help")
+
+RunArgument = Positional[Annotated[Path, tyro.conf.arg(help="the run directory.")]]
+SplitOption = Annotated[Split, tyro.conf.arg(help="split to draw the tasks from; ood is out of distribution.")]
+TrustOption = Annotated[
+    bool,
+    tyro.conf.arg(
+        help="import a task or an algorithm of your own that the run names; needed if it was not trained on this machine."
+    ),
+]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Returns the options that were given, which are those that are not None."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def tasks_of_split(tasks: TaskDistribution, split: Split) -> TaskDistribution:
+    """Returns the tasks that ``--split`` names.
+
+    Raises:
+      ValueError: if the distribution has no such split.
+    """
+    return {"train": lambda: tasks.train, "held-out": lambda: tasks.held_out, "ood": lambda: tasks.out_of_distribution}[split]()
+
+
+def evaluation_key(seed: int) -> jax.Array:
+    """Returns the key that ``--seed`` stands for, from which no outer step of training draws."""
+    return jax.random.fold_in(as_key(seed), EVALUATION_FOLD)

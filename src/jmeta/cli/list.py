@@ -1,0 +1,100 @@
+"""``jmeta list``."""
+
+import inspect
+import shutil
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from tyro.conf import Positional
+
+from jmeta.algorithms import ALGORITHMS
+from jmeta.cli.command import tyro_command
+from jmeta.cli.help import TASK_PREFIX, about, flag, headline, setting_texts
+from jmeta.comparison import SPECS
+from jmeta.registry import nearest, settings
+from jmeta.tasks import TASKS
+
+KINDS: dict[str, dict[str, Any]] = {"algorithms": dict(ALGORITHMS), "tasks": dict(TASKS)}
+LISTS = ("all", *KINDS, "specs")
+PREFIXES = {"algorithms": "--", "tasks": TASK_PREFIX}
+
+
+@tyro_command("list", "List all algorithms and tasks, or the settings of one: jmeta list [NAME].")
+def list_command(what: Positional[str] = "all") -> int:
+    """Lists algorithms and tasks, or describes one of them and lists its settings.
+
+    Args:
+      what: "all", "algorithms", "tasks", "specs" (comparisons that come with jmeta), or the name of an algorithm or a task.
+    """
+    width = shutil.get_terminal_size((100, 24)).columns
+    print(overview(what, width) if what in LISTS else details(what, min(width, 100)))
+    return 0
+
+
+def overview(what: str, width: int) -> str:
+    """Returns a line for each algorithm and task family, and the names of the shipped comparisons; or one kind only."""
+    lines: list[str] = []
+    for kind, members in KINDS.items():
+        if what in ("all", kind):
+            indent = max(map(len, members)) + 4
+            lines += ["", f"{kind}:"] if lines else [f"{kind}:"]
+            for name, thing in sorted(members.items()):
+                lines.append(
+                    textwrap.shorten(headline(thing, PREFIXES[kind]), width - indent, placeholder=" ...", break_on_hyphens=False)
+                )
+                lines[-1] = f"  {name:<{indent - 2}}{lines[-1]}"
+    if what in ("all", "specs"):
+        names = ", ".join(sorted(file.stem for file in SPECS.glob("*.toml")))
+        title = ["", "specs, for jmeta compare:"] if lines else ["specs, for jmeta compare:"]
+        lines += [*title, *textwrap.wrap(names, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)]
+    return "\n".join([*lines, "", "jmeta list NAME describes an algorithm or a task, and lists its settings."])
+
+
+def details(name: str, width: int) -> str:
+    """Returns the description of an algorithm or a task family, and its settings with their defaults.
+
+    Raises:
+      ValueError: if there is none of that name; the message names the nearest one.
+    """
+    for kind, members in KINDS.items():
+        if name in members:
+            thing, prefix = members[name], PREFIXES[kind]
+            texts = setting_texts(thing, prefix)
+            parameters = settings(thing)
+            body = [_filled(paragraph, width) for paragraph in about(thing, prefix).split("\n\n")]
+            if texts:
+                body.append(f"settings, as options of `jmeta train {'ALGORITHM --task ' if kind == 'tasks' else ''}{name}`:")
+            for setting, text in texts.items():
+                default = _default(parameters[setting].default)
+                body.append(f"  {flag(setting, prefix)}  ({default})\n" + textwrap.indent(_filled(text, width - 6), " " * 6))
+            return f"{name}\n\n" + "\n\n".join(body)
+    if (spec := SPECS / f"{name}.toml").is_file():
+        above = spec.read_text("utf-8").split("\n\n")[0].splitlines()
+        says = "\n".join(line.removeprefix("#").strip() for line in above if line.startswith("#"))
+        return f"{name}, a comparison\n\n{says}\n\nIts file: {spec}"
+    names = [*LISTS, *(name for members in KINDS.values() for name in members)]
+    raise ValueError(f"nothing is called {name!r}; {nearest(name, names)}")
+
+
+def _default(value: Any) -> str:
+    if value is inspect.Parameter.empty:
+        return "required"
+    if isinstance(value, bool):
+        return "default: on" if value else "default: off"
+    if value is None:
+        return "optional"
+    return f"default: {' '.join(_flat(value)) or 'none'}"
+
+
+def _flat(value: Any) -> Iterator[str]:
+    """Yields the words that stand for a value on the command line."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield str(value)
+
+
+def _filled(paragraph: str, width: int) -> str:
+    return paragraph if paragraph.startswith(" ") else textwrap.fill(paragraph, width, break_on_hyphens=False)

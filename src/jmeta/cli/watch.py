@@ -1,0 +1,24 @@
+"""``jmeta watch``."""
+
+from pathlib import Path
+
+from jmeta.cli.arguments import RunArgument, SplitOption, TrustOption, evaluation_key, tasks_of_split
+from jmeta.cli.command import tyro_command
+from jmeta.evaluation.watch import watch
+from jmeta.runs import load
+
+
+@tyro_command("watch", "Write a GIF of a trained agent's lifetime in one task: jmeta watch DIR [--out FILE].")
+def watch_command(
+    run: RunArgument, out: Path | None = None, split: SplitOption = "held-out", seed: int = 0, trust: TrustOption = False
+) -> int:
+    """Draws the first and the last episode of a lifetime side by side, for the newest intact checkpoint of a run.
+
+    Args:
+      out: output file; watch.gif in the run directory by default.
+      seed: seed of the task and of all that happens in it.
+    """
+    opened = load(run, trust=trust)
+    tasks = tasks_of_split(opened.tasks, split)
+    print(watch(opened.inner, tasks, opened.theta, evaluation_key(seed), protocol=opened.protocol, out=out or run / "watch.gif"))
+    return 0
