@@ -15,10 +15,8 @@ PENDULUM: dict[str, Any] = {
     "batch_size": 64,
     "learning_rate": 1e-3,
 }
-CART_POLE: dict[str, Any] = {
+CART_POLE: dict[str, Any] = PENDULUM | {
     "widths": (120, 84),
-    "num_training_tasks": 4,
-    "num_passes": 200,
     "batch_size": 32,
     "explore_steps": 40,
     "target_update_rate": 0.02,

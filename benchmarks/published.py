@@ -19,7 +19,7 @@ from rich.console import Console
 
 import jmeta
 from jmeta.evaluation.evaluate import EVALUATION_FOLD
-from jmeta.inner.maml import Initialisation
+from jmeta.inner.gradient_agent import Initialisation
 from jmeta.registry import build
 from jmeta.training import Recipe
 from jmeta.training.provenance import device, git_commit, versions

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jmeta
-from jmeta.inner.maml import Initialisation
+from jmeta.inner.gradient_agent import Initialisation
 from jmeta.objectives import naive
 from tests.outer.test_meta_gradients import PATHWISE, THETA, learner
 

@@ -13,7 +13,7 @@ from gymnax.environments import environment, spaces
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
-from jmeta.lifetime import live_in, replay, rollout, start
+from jmeta.lifetime import LifetimeKeys, live_in, replay, rollout, start
 from jmeta.references.classical import Random
 from jmeta.tasks import TaskDistribution
 from jmeta.types import Continuous, Decision, Lifetime, Protocol, PyTree, Segment, Timestep
@@ -90,8 +90,8 @@ TASKS, AGENT = Clocks(), Random(2, Continuous(1))
 def lifetime() -> Lifetime:
     """Three segments of 400 episodes, in three streams."""
     task = TASKS.sample(KEY)
-    live = partial(live_in, AGENT, TASKS, (), task, ((), ()), protocol=Protocol(3, 400 * HORIZON, 3), key=KEY)
-    return jax.device_get(jax.jit(live)())
+    live = partial(live_in, AGENT, TASKS, (), task, LifetimeKeys.of(KEY, KEY), protocol=Protocol(3, 400 * HORIZON, 3))
+    return jax.device_get(jax.jit(live)().lifetime)
 
 
 def test_episodes_follow_each_other(lifetime: Lifetime) -> None:
@@ -158,9 +158,10 @@ def test_a_life_goes_on_where_it_stopped() -> None:
 def counted() -> tuple[PyTree, Lifetime]:
     """Four segments of 3 steps in two streams of an agent that counts: what it began with, and its lifetime."""
     inner, theta = Counter(), jnp.ones(())
-    begun = inner.begin(theta, 2, KEY)
-    live = partial(live_in, inner, TASKS, theta, TASKS.sample(KEY), begun, protocol=Protocol(4, HORIZON, 2), key=KEY)
-    return begun, jax.jit(live)()
+    keys = LifetimeKeys.of(KEY, KEY)
+    live = partial(live_in, inner, TASKS, theta, TASKS.sample(KEY), keys, protocol=Protocol(4, HORIZON, 2))
+    begun, _, lifetime = jax.jit(live)()
+    return begun, lifetime
 
 
 def test_a_lifetime_adapts_between_its_segments(counted: tuple[PyTree, Lifetime]) -> None:
@@ -185,6 +186,6 @@ def test_a_replay_makes_the_decisions_of_the_segments_that_are_wanted(
 def test_a_segment_begins_an_episode_and_its_time() -> None:
     """Segments of four steps of an environment that would not end: each is cut at its third step, and so is the next one."""
     endless = Params(pays=jnp.float32(10.0), max_steps_in_episode=jnp.int32(100))
-    lived = live_in(AGENT, TASKS, (), endless, ((), ()), protocol=Protocol(2, 4, 1), key=KEY).segments
+    lived = live_in(AGENT, TASKS, (), endless, LifetimeKeys.of(KEY, KEY), protocol=Protocol(2, 4, 1)).lifetime.segments
     np.testing.assert_array_equal(lived.timestep.observation[:, :, 0, 0], [[0, 1, 2, 0]] * 2)
     np.testing.assert_array_equal(lived.truncated[:, :, 0], [[False, False, True, False]] * 2)

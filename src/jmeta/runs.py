@@ -11,7 +11,7 @@ from jmeta.registry import build, check_fields, recipe_of
 from jmeta.tasks import TaskDistribution
 from jmeta.training import Recipe, RunDirectory, restore
 from jmeta.trust import check_trusted, is_own
-from jmeta.types import MetaState, Protocol, Theta
+from jmeta.types import MetaState, Protocol, PyTree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class LoadedRun:
     """
 
     outer: OuterLearner
-    theta: Theta
+    theta: PyTree
     step: int
     state: MetaState
     config: dict[str, Any]

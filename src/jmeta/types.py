@@ -7,16 +7,20 @@ of a segment, ``B`` parallel streams of one task. Functions in this package take
 A batch of lifetimes has the layout [K, T, N, B], in which loops over time write and read it; map over tasks with ``TASK_AXES``.
 """
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
 from numpyro.distributions import Distribution
 
+from jmeta import struct
+
 PyTree: TypeAlias = Any
-Theta: TypeAlias = PyTree  # meta-parameters: one per agent, change every outer step
-Phi: TypeAlias = PyTree  # task parameters: one per task, change when a segment ends
-Memory: TypeAlias = PyTree  # hidden state: one per stream, changes every step
+Theta = TypeVar("Theta")  # meta-parameters: one per agent, change every outer step
+Phi = TypeVar("Phi")  # task parameters: one per task, change when a segment ends
+Memory = TypeVar("Memory")  # hidden state: one per stream, changes every step
+Empty: TypeAlias = tuple[()]  # the phi of a learner that keeps nothing for a task, and so on
+Parts: TypeAlias = dict[str, PyTree]  # parameters by the name of a part of the agent
 Task: TypeAlias = PyTree  # parameters of a task, usually gymnax EnvParams
 Metrics: TypeAlias = dict[str, jax.Array]  # scalars, named "group/metric"
 
@@ -74,7 +78,7 @@ class Timestep(NamedTuple):
     previous_action: jax.Array  # [encoding_size], zeros at the start of a lifetime
     previous_reward: jax.Array  # [], zero at the start of a lifetime
     first: jax.Array  # [] bool, an episode begins here
-    arrival: jax.Array  # [observation_size] next_observation of the previous step; differs from observation only after a reset
+    arrival: PyTree  # [observation_size] next_observation of the previous step, not observation after a reset; () in replay
 
 
 class Decision(NamedTuple):
@@ -85,17 +89,38 @@ class Decision(NamedTuple):
     extras: PyTree = ()  # further outputs of the network for a loss, such as features or predictions; not recorded
 
 
-class Segment(NamedTuple):
-    """``T`` steps of ``B`` streams in one task; every leaf is [T, B, ...]."""
+@struct.dataclass
+class Experience:
+    """A step of a stream in the environment, or several, with any axes before those of a step.
+
+    Records of steps extend it: a ``Segment`` by decisions and memory, replay by the reward that losses use, and so on. They are
+    dataclasses and not named tuples, so that each of them is an ``Experience``.
+    """
 
     timestep: Timestep
-    decision: Decision  # as made by the behaviour policy
     action: jax.Array
-    reward: jax.Array
-    terminated: jax.Array  # natural end of an episode: the value of the next state is 0
-    truncated: jax.Array  # time limit, the horizon at the latest: the episode would have continued from next_observation
-    next_observation: jax.Array  # before the episode is reset
-    memory: Memory  # [B, ...] hidden state of each stream at the start of the segment
+    reward: jax.Array  # []
+    terminated: jax.Array  # [] bool, natural end of an episode: the value of the next state is 0
+    truncated: jax.Array  # [] bool, time limit, the horizon at the latest: the episode would have continued
+    next_observation: jax.Array  # [observation_size], before the episode is reset
+
+    def plain(self) -> "Experience":
+        """Returns the experience without what a record adds to it."""
+        return Experience(**struct.fields_for(Experience, self))
+
+
+@struct.dataclass
+class Decided:
+    """What a record of steps has besides the experience if it keeps the decisions that were made in them."""
+
+    decision: Decision  # as made by the behaviour policy, without extras
+
+
+@struct.dataclass
+class Segment(Experience, Decided):
+    """``T`` steps of ``B`` streams in one task, as a learner adapts to them; every leaf but memory is [T, B, ...]."""
+
+    memory: PyTree  # [B, ...] hidden state of each stream at the start of the segment
     info: PyTree = ()  # [T, B] the environment's info by name, if the rollout keeps it
 
 
@@ -110,7 +135,7 @@ TASK_AXES = Lifetime(segments=Segment(2, 2, 2, 2, 2, 2, 2, memory=1), adapt_keys
 """Position of the task axis in a batch of lifetimes: ``in_axes`` or ``out_axes`` of a ``vmap`` over tasks."""
 
 
-class Life(NamedTuple):
+class Life(NamedTuple, Generic[Phi, Memory]):
     """State of a lifetime in progress: everything needed to take the next step."""
 
     task: Task
@@ -144,7 +169,7 @@ class RolloutOptions(NamedTuple):
 AS_IN_TRAINING = RolloutOptions()
 
 
-class MetaState(NamedTuple):
+class MetaState(NamedTuple, Generic[Theta]):
     """State that an outer learner carries from one outer step to the next."""
 
     theta: Theta

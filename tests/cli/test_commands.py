@@ -160,7 +160,7 @@ def test_a_resume_is_resumed_as_it_was_asked_for(jmeta, rl2_run, monkeypatch):
         asked.append((num_steps, self.mesh.size))
         raise OSError("power failure")
 
-    monkeypatch.setattr("jmeta.training.loop._Loop.run", run)
+    monkeypatch.setattr("jmeta.training.engine.Engine.run", run)
     for args in (["--num-steps", 9, "--num-devices", 1], [], ["--num-steps", 10], []):
         said = jmeta("resume", rl2_run, *args)
         assert (said.status, "power failure" in said.err) == (1, True)

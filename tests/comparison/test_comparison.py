@@ -32,10 +32,12 @@ from jmeta.comparison import (
     training,
     write_report,
 )
+from jmeta.comparison.learning import LearningCurves, LearningLog
 from jmeta.evaluation.plots import show_all_spans
 from jmeta.inner.base import InnerLearner
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks import BernoulliBandit, GymnaxTasks
+from jmeta.training import engine
 from jmeta.types import Decision, Discrete, MetaState, Protocol
 from tests.evaluation.test_evaluate import NUM_ACTIONS, Counting
 
@@ -195,6 +197,64 @@ def test_where_nothing_is_held_out_the_training_tasks_serve():
     assert (tasks.split, why) == ("held-out", None)
 
 
+def climbs(rate: float, num_steps: int) -> np.ndarray:
+    """What ``return/after`` is at each step [S, T], in trainings one by one."""
+    runs = [jmeta.train(Climb(rate=rate), jax.random.key(seed), num_steps, progress=False) for seed in (5, 6, 7)]
+    return np.stack([run.metrics["return/after"] for run in runs])
+
+
+def test_learning_curves_are_those_of_trainings_alone(tmp_path):
+    """Kept beside the returns, by variant and seed, at the environment steps that one training has had."""
+    variants = {f"rate={rate}": Climb(rate=rate) for rate in (1.0, 3.0)}
+    asked = comparison(cell(variants), fixed(2), num_steps=6)
+    compare(asked, tmp_path)
+    trained, written_by_hand = compare(asked, tmp_path).results  # as read from disk
+    np.testing.assert_array_equal(trained.learning.return_after, [climbs(1.0, 6), climbs(3.0, 6)])
+    np.testing.assert_array_equal(trained.learning.env_steps, [STEP * t for t in range(1, 7)])
+    assert trained.learning.return_before.shape == (2, 3, 6)
+    assert written_by_hand.learning is None
+    assert not (tmp_path / "cells/counting/climb/learning.partial").exists()
+
+
+def test_the_learning_curve_of_a_training_ends_where_it_fails(tmp_path):
+    """It is frozen, so what its metrics are after that has no meaning."""
+    (result,) = compare(comparison(cell({"": Climb(fuse=3.0)}), num_steps=8), tmp_path).results
+    alone = climbs(1.0, 8)
+    expected = np.where(np.maximum.accumulate(alone >= 3, axis=1), np.nan, alone)
+    taken = result.learning.return_after.shape[-1]
+    np.testing.assert_array_equal(result.learning.return_after[0], expected[:, :taken])
+    assert np.isnan(expected[:, :taken]).any(axis=1).all()
+
+
+def test_a_cell_of_an_earlier_version_has_no_learning_curve(tmp_path):
+    compare(comparison(), tmp_path)
+    (tmp_path / "cells/counting/climb/learning.npz").unlink()
+    outcome = compare(comparison(), tmp_path)
+    assert outcome.results[0].learning is None
+    np.testing.assert_array_equal(levels(outcome), [expected(1.0, 4)])
+    write_report(outcome, tmp_path)
+    assert not (tmp_path / "learning.png").exists()
+
+
+def test_a_learning_log_agrees_with_the_checkpoint(tmp_path):
+    """Steps after the checkpoint are taken again, a row that was cut off is none, and what was not recorded is NaN."""
+
+    def metrics(*values: float) -> dict[str, np.ndarray]:
+        return {"return/before": np.asarray(values)[:, None], "return/after": 10 * np.asarray(values)[:, None]}
+
+    file = tmp_path / "log"
+    LearningLog(file, 1, 0).append(metrics(1.0, 2.0, 3.0))
+    with file.open("ab") as stream:
+        stream.write(b"torn")
+    log = LearningLog(file, 1, 2)
+    log.append(metrics(4.0))
+    np.testing.assert_array_equal(log.curves(1, 7).return_after, [[[10.0, 20.0, 40.0]]])
+    late = LearningLog(file, 1, 5)
+    np.testing.assert_array_equal(late.curves(1, 7).return_before, [[[1.0, 2.0, 4.0, np.nan, np.nan]]])
+    np.testing.assert_array_equal(late.curves(1, 7).env_steps, [7, 14, 21, 28, 35])
+    assert LearningLog(file, 1, 0).curves(1, 7).return_after.shape == (1, 1, 0)
+
+
 # Going on
 
 
@@ -252,7 +312,7 @@ def test_what_is_trained_on_does_not_concern_hand_written_learners(tmp_path):
 
 def test_an_interrupted_cell_goes_on_where_it_was(tmp_path, monkeypatch):
     """Stopped after step 3 of 7; then it computes what it would have computed, and has nothing left to clean up."""
-    monkeypatch.setattr(training, "SECONDS_PER_CHUNK", 0.0)  # one step
+    monkeypatch.setattr(engine, "SECONDS_PER_CHUNK", 0.0)  # one step
     monkeypatch.setattr(training, "SECONDS_PER_LINE", -1.0)
     said = []
 
@@ -275,8 +335,10 @@ def test_an_interrupted_cell_goes_on_where_it_was(tmp_path, monkeypatch):
     assert "climb on counting: continuing at outer step 3" in said
     assert sum("of the budget" in message for message in said) == 4
     np.testing.assert_array_equal(levels(outcome, 1), [expected(1.0, 7)])
+    np.testing.assert_array_equal(outcome.results[1].learning.return_after, [climbs(1.0, 7)])
     assert (outcome.interrupted_by, levels(outcome, 2)) == (None, 3)
     assert sorted(path.name for path in (tmp_path / "cells/counting/climb").iterdir()) == [
+        "learning.npz",
         "result.json",
         "returns.npz",
         "settings.json",
@@ -295,7 +357,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
 
 def test_a_long_cell_is_saved_as_it_goes(tmp_path, monkeypatch):
     """A machine that dies in the middle of step 5 leaves the checkpoint of step 4."""
-    monkeypatch.setattr(training, "SECONDS_PER_CHUNK", 0.0)
+    monkeypatch.setattr(engine, "SECONDS_PER_CHUNK", 0.0)
     monkeypatch.setattr(training, "SECONDS_PER_LINE", -1.0)
     monkeypatch.setattr(training, "SECONDS_PER_CHECKPOINT", 0.0)
 
@@ -580,6 +642,24 @@ def test_a_reference_per_episode_holds_for_any_experience():
     )
     (task,) = summarise(Outcome(comparison(*(r.cell for r in results)), results))["tasks"]
     assert task["rows"][0]["normalised"]["value"] == 0.75  # (4 - 1) / (5 - 1)
+
+
+def test_a_learning_curve_by_hand(tmp_path):
+    """250 outer steps in 100 parts: the first fifty have 3 steps, the others 2. Two seeds earn t and t + 2 at step t."""
+    t = np.arange(1.0, 251.0)
+    learning = LearningCurves(np.zeros((1, 2, 250)), np.stack([t, t + 2])[None], STEP * np.arange(1, 251))
+    made = dataclasses.replace(result("ours", [[3.0, 4.0], [3.0, 2.0]]), learning=learning)
+    outcome = Outcome(comparison(made.cell), (made,))
+    write_report(outcome, tmp_path)
+    curve = summarise(outcome)["tasks"][0]["rows"][0]["learning"]
+    assert len(curve["value"]) == 100
+    assert (curve["env_steps"][0], curve["env_steps"][-1]) == (3 * STEP, 250 * STEP)
+    assert (curve["value"][0], curve["low"][0], curve["high"][0]) == (3.0, 2.0, 4.0)
+    assert (curve["value"][-1], curve["low"][-1], curve["high"][-1]) == (250.5, 249.5, 251.5)
+    assert (tmp_path / "learning.png").read_bytes().startswith(b"\x89PNG")
+    learning.return_after[0, 0, :248] = np.nan  # recorded from step 249 on
+    late = summarise(outcome)["tasks"][0]["rows"][0]["learning"]
+    assert (late["env_steps"], late["value"]) == ([249 * STEP, 250 * STEP], [250.0, 251.0])
 
 
 def test_random_is_grey_and_no_algorithm_is():

@@ -317,7 +317,7 @@ def test_metrics_of_training_are_of_completed_episodes_only():
     ended = segments.terminated | segments.truncated
     assert ended[1, 5].all()
     cut_off = lifetimes._replace(
-        segments=segments._replace(terminated=ended.at[1, 5, 0, 1].set(False), truncated=jnp.zeros_like(ended))
+        segments=dataclasses.replace(segments, terminated=ended.at[1, 5, 0, 1].set(False), truncated=jnp.zeros_like(ended))
     )
     metrics = lifetime_metrics(Counting(), protocol, cut_off)
     assert metrics["return/before"] == 3.0

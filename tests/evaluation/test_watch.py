@@ -1,5 +1,6 @@
 """The GIF of a lifetime."""
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -39,8 +40,8 @@ def test_the_first_episode_and_the_last_that_is_finished() -> None:
     inner = Random(tasks.observation_size, tasks.action_space)
     life = jmeta.lifetime.start(tasks, tasks.sample(jax.random.key(0)), ((), ()), num_streams=1, key=jax.random.key(1))
     _, lived = jmeta.lifetime.live(inner, tasks, (), life, num_segments=2, length=8, key=jax.random.key(2))
-    stream = jax.tree.map(lambda x: np.asarray(x)[:, :, 0], lived.segments._replace(memory=()))
-    stream = stream._replace(reward=np.arange(16.0).reshape(2, 8))
+    stream = jax.tree.map(lambda x: np.asarray(x)[:, :, 0], lived.segments.plain())
+    stream = dataclasses.replace(stream, reward=np.arange(16.0).reshape(2, 8))
     panels = _panels(stream, tasks.horizon)
     assert {name: lived.reward.tolist() for name, lived in panels.items()} == {
         "First episode": [0.0, 1.0, 2.0],
@@ -63,8 +64,8 @@ def test_every_frame_has_the_same_axes_and_colours() -> None:
     inner = Random(tasks.observation_size, tasks.action_space)
     life = jmeta.lifetime.start(tasks, task, ((), ()), num_streams=1, key=jax.random.key(1))
     _, lived = jmeta.lifetime.rollout(inner, tasks, (), life, length=6, key=jax.random.key(2))
-    stream = jax.tree.map(lambda x: np.asarray(x)[:, 0], lived._replace(memory=()))
-    panels = {"A lifetime": stream._replace(reward=np.array([0.1, 0.2, 0.1, -2.0, 0.3, 3.0]))}
+    stream = jax.tree.map(lambda x: np.asarray(x)[:, 0], lived.plain())
+    panels = {"A lifetime": dataclasses.replace(stream, reward=np.array([0.1, 0.2, 0.1, -2.0, 0.3, 3.0]))}
     figure = Figure(figsize=(4.8, 4.2), dpi=100, layout="constrained")
     limits = _draw(figure, tasks, task, panels, 6, None)
     assert limits.colours is not None

@@ -1,5 +1,6 @@
 """Beliefs: what they are learned from, against the same computed by hand."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -33,7 +34,7 @@ def lived(outer: Any, reward: Any = None) -> tuple[PyTree, Record]:
     state = state._replace(theta=theta)
     gather = jax.jit(lambda state, keys: outer.records(outer.gather(state, keys)[0]))
     record = jax.tree.map(lambda x: x[0], gather(state, jax.random.split(jax.random.key(1), 4)))
-    return theta, record if reward is None else record._replace(reward=jnp.asarray(reward, jnp.float32))
+    return theta, record if reward is None else dataclasses.replace(record, reward=jnp.asarray(reward, jnp.float32))
 
 
 def test_a_pair_of_inputs_is_decoded_as_if_they_were_one_vector() -> None:
@@ -159,13 +160,13 @@ def test_a_belief_sees_what_an_episode_ends_with(algorithm: str) -> None:
     np.testing.assert_array_equal(end, record.next_observation[2])
     assert bool(record.timestep.first[3])
     assert np.abs(end - anew).max() > 0.01
-    after = jax.tree.map(lambda x: x[-1], record.timestep)
+    after = jax.tree.map(lambda x: x[-1], record.timesteps)
     expected = (record.next_observation[-1], record.action[-1], record.reward[-1], True, record.next_observation[-1])
     jax.tree.map(np.testing.assert_array_equal, tuple(after), expected)
 
     change = lambda x: x.at[3].add(0.5)  # noqa: E731
     beliefs, unroll = jax.jit(outer.inner.beliefs), jax.jit(outer.inner.unroll)
-    timesteps, memory = record.timestep, outer.inner.initial_memory(theta)
+    timesteps, memory = record.timesteps, outer.inner.initial_memory(theta)
     elsewhere = timesteps._replace(observation=change(timesteps.observation))
     otherwise = timesteps._replace(arrival=change(timesteps.arrival))
     before, same, moved = (beliefs(theta, x).mean for x in (timesteps, elsewhere, otherwise))
@@ -244,17 +245,17 @@ def test_a_record_is_a_lifetime_and_what_is_known_after_its_last_step() -> None:
     action = jnp.array([0, 1, 1]).reshape(1, 3, 1)
     timestep = Timestep(steps[..., None], jnp.zeros((1, 3, 1, 2)), 9.0 + steps, steps == 0, 99.0 + steps[..., None])
     done = steps == 2
-    segment = Segment(timestep, (), action, 10.0 + steps, done, ~done & False, 100.0 + steps[..., None], ())  # type: ignore[arg-type]
+    segment = Segment((), timestep, action, 10.0 + steps, done, ~done & False, 100.0 + steps[..., None], ())  # type: ignore[arg-type]
     task = outer.tasks.sample(jax.random.key(0))
     record = outer._record(task, Lifetime(segment, ()))  # type: ignore[arg-type]
     np.testing.assert_array_equal(record.reward, [10.0, 11.0, 12.0])
     np.testing.assert_array_equal(record.next_observation[:, 0], [100.0, 101.0, 102.0])
     np.testing.assert_array_equal(record.action, [[1, 0], [0, 1], [0, 1]])
-    np.testing.assert_array_equal(record.timestep.observation[:3, 0], [0.0, 1.0, 2.0])
-    np.testing.assert_array_equal(record.timestep.arrival[:, 0], [99.0, 100.0, 101.0, 102.0])
-    np.testing.assert_array_equal(record.timestep.previous_reward, [9.0, 10.0, 11.0, 12.0])
-    np.testing.assert_array_equal(record.timestep.previous_action[3], [0, 1])
-    np.testing.assert_array_equal(record.timestep.first, [True, False, False, True])
+    np.testing.assert_array_equal(record.timesteps.observation[:3, 0], [0.0, 1.0, 2.0])
+    np.testing.assert_array_equal(record.timesteps.arrival[:, 0], [99.0, 100.0, 101.0, 102.0])
+    np.testing.assert_array_equal(record.timesteps.previous_reward, [9.0, 10.0, 11.0, 12.0])
+    np.testing.assert_array_equal(record.timesteps.previous_action[3], [0, 1])
+    np.testing.assert_array_equal(record.timesteps.first, [True, False, False, True])
     np.testing.assert_array_equal(record.description, outer.tasks.describe(task))
 
 

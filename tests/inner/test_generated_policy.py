@@ -1,5 +1,6 @@
 """Policies generated from context: when they change, and from what."""
 
+import dataclasses
 from functools import partial
 
 import chex
@@ -43,7 +44,7 @@ def test_the_policy_changes_when_a_segment_ends_and_by_what_it_earned(
 ) -> None:
     phi, memory = agent.begin(theta, 2, KEY)
     after, _ = agent.adapt(theta, phi, memory, segment, KEY)
-    otherwise, _ = agent.adapt(theta, phi, memory, segment._replace(reward=1.0 - segment.reward), KEY)
+    otherwise, _ = agent.adapt(theta, phi, memory, dataclasses.replace(segment, reward=1.0 - segment.reward), KEY)
     for one, other in ((phi, after), (after, otherwise)):
         assert max(float(np.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, (one, other)), strict=True)) > 1e-3
     _, acted = agent.act(theta, after, jax.tree.map(lambda x: x[0], memory), jax.tree.map(lambda x: x[0, 0], segment.timestep))
@@ -53,14 +54,14 @@ def test_the_policy_changes_when_a_segment_ends_and_by_what_it_earned(
 def test_the_last_reward_of_a_segment_is_not_lost(agent: GeneratedPolicy, theta: PyTree, segment: Segment) -> None:
     """It stands in no timestep of the segment."""
     phi, memory = agent.begin(theta, 2, KEY)
-    changed = segment._replace(reward=segment.reward.at[-1].add(1.0))
+    changed = dataclasses.replace(segment, reward=segment.reward.at[-1].add(1.0))
     one, other = (agent.adapt(theta, phi, memory, lived, KEY)[0] for lived in (segment, changed))
     assert max(float(np.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, (one, other)), strict=True)) > 1e-3
 
 
 def test_streams_tell_the_same_in_any_order(agent: GeneratedPolicy, theta: PyTree, segment: Segment) -> None:
     phi, memory = agent.begin(theta, 2, KEY)
-    turned = jax.tree.map(lambda x: x[:, ::-1], segment._replace(memory=()))
+    turned = jax.tree.map(lambda x: x[:, ::-1], dataclasses.replace(segment, memory=()))
     one, other = (agent.adapt(theta, phi, memory, lived, KEY)[0] for lived in (segment, turned))
     chex.assert_trees_all_close(one, other, atol=1e-6)
 
@@ -71,7 +72,7 @@ def test_what_was_lived_two_segments_ago_still_counts(agent: GeneratedPolicy, th
         phi, memory = agent.adapt(theta, phi, memory, first, KEY)
         return agent.adapt(theta, phi, memory, segment, KEY)[0]
 
-    one, other = after_two(segment), after_two(segment._replace(reward=1.0 - segment.reward))
+    one, other = after_two(segment), after_two(dataclasses.replace(segment, reward=1.0 - segment.reward))
     assert max(float(np.abs(a - b).max()) for a, b in zip(*map(jax.tree.leaves, (one, other)), strict=True)) > 1e-4
 
 

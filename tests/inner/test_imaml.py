@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jmeta import struct
-from jmeta.inner.imaml import IMAML, solve_where_positive
-from jmeta.inner.maml import Initialisation, InnerData
+from jmeta.inner.gradient_agent import Initialisation, InnerData
+from jmeta.inner.imaml import IMAML
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.networks import Network
+from jmeta.objectives import solve_where_positive
 from jmeta.types import Discrete, PyTree, Segment
 
 CURVATURE = jnp.array([[2.0, 0.5], [0.5, 1.0]])

@@ -1,5 +1,6 @@
 """MAML with DQN: the inner step by hand, what it is differentiated through, and whose replay it uses."""
 
+import dataclasses
 from functools import partial
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_training_adapts_to_what_a_new_task_gives() -> None:
     loss = jax.jit(lambda context, key: agent.loss(theta, theta, context, batch, key)[0])
 
     def paid_more_in(which: int) -> Segment:
-        return context._replace(reward=context.reward.at[which].add(1.0))
+        return dataclasses.replace(context, reward=context.reward.at[which].add(1.0))
 
     keys = jax.random.split(KEY, 32)
     moved = np.array([[abs(loss(paid_more_in(which), key) - loss(context, key)) > 1e-6 for which in range(3)] for key in keys])

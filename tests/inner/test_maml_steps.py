@@ -1,5 +1,6 @@
 """An inner step of MAML and its derivative, against arithmetic by hand: a policy over two actions that is its own logits."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -7,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmeta.inner.maml import MAML, Initialisation
+from jmeta.inner.gradient_agent import Initialisation
+from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.networks import Network
 from jmeta.networks.heads import Categorical
@@ -37,7 +39,7 @@ def segment(reward: Any, action: Any, truncated: Any, policy: Any = START) -> Se
     timestep = Timestep(seen, jnp.zeros((*shape, 2)), jnp.zeros(shape), first, seen)
     logits = jax.nn.log_softmax(jnp.asarray(policy, jnp.float32))
     decision = Decision(Categorical(jnp.broadcast_to(logits, (*shape, 2))), jnp.zeros(shape))
-    return Segment(timestep, decision, action, reward, jnp.zeros(shape, bool), truncated, jnp.ones((*shape, 1)), ())
+    return Segment(decision, timestep, action, reward, jnp.zeros(shape, bool), truncated, jnp.ones((*shape, 1)), ())
 
 
 TWO_PULLS = segment([[1.0, 0.0]], [[0, 1]], [[True, True]])
@@ -58,7 +60,7 @@ def test_a_step_makes_the_better_action_likelier() -> None:
     """
     start = LOGITS.init(KEY)["policy"]
     np.testing.assert_allclose(adapt(learner(), start, TWO_PULLS), start + np.array([0.25, -0.25]), atol=1e-4)
-    swapped = TWO_PULLS._replace(reward=TWO_PULLS.reward[:, ::-1])
+    swapped = dataclasses.replace(TWO_PULLS, reward=TWO_PULLS.reward[:, ::-1])
     np.testing.assert_allclose(adapt(learner(), start, swapped), start - np.array([0.25, -0.25]), atol=1e-4)
 
 
@@ -102,7 +104,7 @@ def test_the_baseline_is_linear_in_the_features_that_it_is_given() -> None:
     Scaled they are 1 and -1, and the step is that of ``TWO_PULLS``. Without the critic the baseline is 3/2 for all.
     """
     pulls = segment([[1.0, 0.0], [3.0, 2.0]], [[0, 1], [0, 1]], [[True, True], [True, True]])
-    pulls = pulls._replace(decision=pulls.decision._replace(value=jnp.array([[0.0, 0.0], [1.0, 1.0]])))
+    pulls = dataclasses.replace(pulls, decision=pulls.decision._replace(value=jnp.array([[0.0, 0.0], [1.0, 1.0]])))
     start = LOGITS.init(KEY)["policy"]
     found = adapt(learner(features=critic_features), start, pulls)
     np.testing.assert_allclose(found, start + np.array([0.25, -0.25]), atol=1e-4)

@@ -12,7 +12,7 @@ from jmeta import struct
 from jmeta.inner.mql import MQL, MQLPhi, OldSteps
 from jmeta.inner.off_policy import ReplayStep
 from jmeta.inner.q_learner import QLearner, Step
-from jmeta.lifetime import live_in
+from jmeta.lifetime import LifetimeKeys, live_in
 from jmeta.networks import Network
 from jmeta.tasks import PointNavigation, SparsePointNavigation
 from jmeta.types import ActionSpace, Continuous, Decision, Metrics, PyTree, Segment, Timestep
@@ -44,8 +44,8 @@ def lived(outer: Any, theta: PyTree) -> tuple[MQLPhi, Segment]:
 
     @jax.jit
     def live(theta: PyTree) -> tuple[MQLPhi, Segment]:
-        begun = agent.begin(theta, 1, KEY)
-        lifetime = live_in(agent, TASKS, theta, TASKS.sample(KEY), begun, protocol=outer.protocol, key=KEY)
+        keys = LifetimeKeys.of(KEY, KEY)
+        begun, _, lifetime = live_in(agent, TASKS, theta, TASKS.sample(KEY), keys, protocol=outer.protocol)
         return begun[0], lifetime.segments
 
     return live(theta)
@@ -61,7 +61,7 @@ def test_contexts_in_replay_are_those_of_the_life() -> None:
     agent: MQL = outer.inner
     theta = jax.jit(agent.init)(KEY)
     _, segments = lived(outer, theta)
-    flat = jax.tree.map(lambda x: x[:, :, 0].reshape(12, *x.shape[3:]), segments._replace(decision=(), memory=()))
+    flat = jax.tree.map(lambda x: x[:, :, 0].reshape(12, *x.shape[3:]), segments.plain())
     twice = jax.tree.map(lambda x: jnp.concatenate([x, x]), flat)
     row = ReplayStep.of(twice, worth=2.0 * twice.reward, time=jnp.arange(24) % 12)
     fresh = agent.encoder.apply(theta["encoder"], method="initial_memory")
@@ -251,7 +251,7 @@ def adapted(agent: MQL, theta: PyTree, reward: float = 0.5) -> MQLPhi:
     seen = OWN[:, None, None]
     timestep = Timestep(seen, jnp.zeros((10, 1, 1)), jnp.zeros((10, 1)), jnp.zeros((10, 1), bool), seen)
     no, action = jnp.zeros((10, 1), bool), jnp.zeros((10, 1, 1))
-    lived = Segment(timestep, (), action, jnp.full((10, 1), reward), no, no, OWN[:, None, None], jnp.zeros(1))  # type: ignore[arg-type]
+    lived = Segment((), timestep, action, jnp.full((10, 1), reward), no, no, OWN[:, None, None], jnp.zeros(1))  # type: ignore[arg-type]
     phi, memory = agent.begin(theta, 1, KEY)
     return jax.jit(agent.adapt)(theta, phi, memory, lived, KEY)[0]
 

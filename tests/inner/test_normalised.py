@@ -5,8 +5,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jmeta.inner.normalised import NormalisedOffPolicy, Statistics
+from jmeta.inner.normalised import NormalisedOffPolicy
 from jmeta.inner.off_policy import ReplayStep
+from jmeta.inner.statistics import Statistics
 from jmeta.types import Timestep
 
 
@@ -25,11 +26,11 @@ def replayed() -> tuple[NormalisedOffPolicy, ReplayStep]:
         timestep,
         jnp.array([0]),
         jnp.array([2.0]),
-        jnp.array([6.0]),
         jnp.array([False]),
         jnp.array([False]),
         jnp.array([[3.0]]),
-        0,
+        worth=jnp.array([6.0]),
+        time=0,
     )  # type: ignore[arg-type]
     return NormalisedOffPolicy(ShipsRows(), statistics, observations=True, rewards=True), step
 

@@ -1,5 +1,6 @@
 """PEARL's loss of a task and its derivatives against arithmetic by hand, and the posterior that it acts by."""
 
+import dataclasses
 from typing import Any, Self
 
 import jax
@@ -13,7 +14,7 @@ from jmeta.inner.pearl import PEARL, PEARLPhi
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.networks import Network
 from jmeta.objectives import td_target
-from jmeta.types import ActionSpace, Continuous, Decision, Metrics, PyTree, Segment, Timestep
+from jmeta.types import ActionSpace, Continuous, Decision, Experience, Metrics, PyTree, Timestep
 
 MEAN, VARIANCE = jnp.array([1.0, 0.0]), jnp.array([1.0, 4.0])
 # KL(N(m, s) || N(0, 1)) = 1/2 sum (s + m^2 - 1 - ln s) = 1/2 [(1 + 1 - 1 - 0) + (4 + 0 - 1 - ln 4)]
@@ -66,7 +67,7 @@ def segment(shape: tuple[int, ...]) -> Any:
     """Steps of any axes: observation 0.25, reward 1, next observation 0.5."""
     fill = lambda value, *more: jnp.full((*shape, *more), value)  # noqa: E731
     timestep = Timestep(fill(0.25, 1), fill(0.0, 1), fill(0.0), fill(False), fill(0.25, 1))
-    return Segment(timestep, (), fill(0.1, 1), fill(1.0), fill(False), fill(False), fill(0.5, 1), ())  # type: ignore[arg-type]
+    return Experience(timestep, fill(0.1, 1), fill(1.0), fill(False), fill(False), fill(0.5, 1))
 
 
 def loss_and_gradient(agent: PEARL, keys: jax.Array) -> tuple[Any, Any, Any]:
@@ -155,7 +156,7 @@ def test_who_sees_reward_and_clock_sees_them_before_and_after_a_step() -> None:
         (7, False, (7.0, 0.75, 1.0, 1.0, 1.0)),
     ):
         timestep = lived.timestep._replace(previous_reward=jnp.full((5, 1), 7.0), first=jnp.full((5, 1), first))
-        batch = ReplayStep.of(lived._replace(timestep=timestep), jnp.ones((5, 1)), jnp.full((5, 1), time))
+        batch = ReplayStep.of(dataclasses.replace(lived, timestep=timestep), jnp.ones((5, 1)), jnp.full((5, 1), time))
         _, metrics = agent.loss(theta, agent.target_parameters(theta), segment((3, 4, 1)), batch, jax.random.key(0))
         found = [float(metrics[name]) for name in ("reward", "clock", "next_reward", "next_clock", "ends")]
         assert found == pytest.approx(expected)

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jmeta.inner.discrete_sac import DiscreteSAC
 from jmeta.inner.q_learner import Step
-from jmeta.inner.sac import SAC, DiscreteSAC
+from jmeta.inner.sac import SAC
 from jmeta.inner.td3 import TD3
 from jmeta.networks import Categorical, Network
 from jmeta.types import Continuous, Decision, Discrete

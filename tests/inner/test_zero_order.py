@@ -37,7 +37,7 @@ def whole(tree: PyTree) -> np.ndarray:
 
 def earning(reward: Any) -> Segment:
     """A segment with these rewards [T, B], of which the rest is not looked at."""
-    return Segment(*(None,) * len(Segment._fields))._replace(reward=jnp.asarray(reward, jnp.float32))  # type: ignore[arg-type]
+    return Segment(None, None, None, jnp.asarray(reward, jnp.float32), *(None,) * 4)  # type: ignore[arg-type]
 
 
 def test_a_stream_acts_by_the_weights_and_its_own_perturbation() -> None:

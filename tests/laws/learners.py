@@ -23,14 +23,8 @@ SMALL: dict[str, Any] = {"widths": (8,), "num_streams": 6, "num_tasks": 4}
 RECURRENT: dict[str, Any] = {"hidden_size": 8, "num_tasks": 8}
 BATCHED: dict[str, Any] = {"num_tasks": 8, "num_epochs": 2, "num_minibatches": 2}
 BELIEVING: dict[str, Any] = {"hidden_size": 8, "num_tasks": 8, "num_minibatches": 2, "belief_batch_size": 4}
-REPLAYED: dict[str, Any] = {
-    "widths": (8, 8),
-    "num_training_tasks": 4,
-    "num_minibatches": 2,
-    "num_passes": 2,
-    "batch_size": 8,
-    "capacity": 60,
-}
+LEARNED_FROM: dict[str, Any] = {"num_passes": 2, "batch_size": 8, "capacity": 60}
+REPLAYED: dict[str, Any] = {"widths": (8, 8), "num_training_tasks": 4, "num_minibatches": 2} | LEARNED_FROM
 FINE_TUNED: dict[str, Any] = {
     "sequence_length": 4,
     "burn_in": 1,

@@ -16,7 +16,8 @@ import jmeta
 from jmeta.algorithms import ALGORITHMS
 from jmeta.comparison import Budget, Cell, Comparison, compare, run
 from jmeta.comparison.store import NOT_RUN
-from jmeta.inner.normalised import MEASURED, Normalised, Statistics, running_returns
+from jmeta.inner.normalised import MEASURED, Normalised
+from jmeta.inner.statistics import Statistics, running_returns
 from jmeta.lifetime import live_in_new_task, replay
 from jmeta.outer.normalised import Normalising, check_scale, live_randomly
 from jmeta.outer.on_policy import OnPolicy
@@ -217,7 +218,9 @@ def test_statistics_are_those_of_everything_seen() -> None:
 def test_returns_begin_anew_with_an_episode() -> None:
     """Rewards 1, 2 | 4 at a discount of .99, an episode beginning before the third: 1, 2 + .99, 4."""
     segments = lifetimes_of(np.zeros((1, 3, 1, 1, 1)), np.array([1.0, 2.0, 4.0]).reshape(1, 3, 1, 1)).segments
-    segments = segments._replace(timestep=segments.timestep._replace(first=jnp.array([True, False, True]).reshape(1, 3, 1, 1)))
+    segments = dataclasses.replace(
+        segments, timestep=segments.timestep._replace(first=jnp.array([True, False, True]).reshape(1, 3, 1, 1))
+    )
     np.testing.assert_allclose(running_returns(segments).ravel(), [1.0, 2.99, 4.0], rtol=1e-6)
 
 
@@ -335,7 +338,7 @@ def lifetimes_of(observation: np.ndarray, reward: np.ndarray) -> Lifetime:
     timestep = Timestep(observation, jnp.zeros(1), jnp.zeros(reward.shape), jnp.asarray(first), observation)
     nothing: Any = ()
     reward = jnp.asarray(reward, jnp.float32)
-    return Lifetime(Segment(timestep, nothing, nothing, reward, nothing, nothing, nothing, nothing), nothing)
+    return Lifetime(Segment(nothing, timestep, nothing, reward, nothing, nothing, nothing, nothing), nothing)
 
 
 def discounted(reward: np.ndarray) -> np.ndarray:

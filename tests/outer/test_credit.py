@@ -21,7 +21,7 @@ def lifetimes(reward: jax.Array, *, value: float = 0.0, done: jax.Array | None =
     observation = jnp.broadcast_to(jnp.arange(shape[1], dtype=jnp.float32)[None, :, None, None, None], (*shape, 1))
     timestep = Timestep(observation, jnp.zeros((*shape, 1)), jnp.zeros(shape), first, observation)
     decision = Decision(dist.Normal(jnp.zeros(shape), jnp.ones(shape)), jnp.full(shape, value))
-    segments = Segment(timestep, decision, jnp.zeros(shape), reward, jnp.zeros(shape, bool), done, observation, ())
+    segments = Segment(decision, timestep, jnp.zeros(shape), reward, jnp.zeros(shape, bool), done, observation, ())
     return Lifetime(segments, jnp.zeros((0, shape[2]), jnp.uint32))
 
 

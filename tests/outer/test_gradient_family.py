@@ -35,7 +35,7 @@ def adapted(outer: OuterLearner, key: jax.Array) -> tuple[PyTree, PyTree]:
     @jax.jit
     def run(theta: PyTree) -> PyTree:
         group, _ = outer.gather(outer.init(key)._replace(theta=theta), jax.random.split(key, 4))
-        segment = jax.tree.map(lambda x: x[0, :, 0], group.lifetimes.segments._replace(memory=()))
+        segment = jax.tree.map(lambda x: x[0, :, 0], dataclasses.replace(group.lifetimes.segments, memory=()))
         phi, memory = outer.inner.begin(theta, 4, key)
         return outer.inner.adapt(theta, phi, memory, segment, key)[0]
 
@@ -227,7 +227,7 @@ def test_later_epochs_follow_the_gradient_of_the_papers_objective(name: str) -> 
         return jax.vmap(jax.vmap(one))(segments.timestep.observation[k, :, task], segments.action[k, :, task])
 
     def objective(theta: PyTree, task: int) -> jax.Array:
-        first = jax.tree.map(lambda x: x[0, :, task], segments._replace(memory=()))
+        first = jax.tree.map(lambda x: x[0, :, task], dataclasses.replace(segments, memory=()))
         advantage, _ = episodic_advantages(first, outer.inner.discount)
         inner = lambda w: jnp.mean(jnp.exp(log_probs(w, 0, task) - group.behaviour[0, :, task]) * advantage)  # noqa: E731
         adapted = jax.tree.map(lambda w, g: w + rate * g, theta, jax.grad(inner)(theta))

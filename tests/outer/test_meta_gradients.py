@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from jmeta import struct
-from jmeta.inner.maml import MAML, Initialisation, InnerData, Surrogate, behaviour_of
+from jmeta.inner.gradient_agent import Initialisation, InnerData, Surrogate, behaviour_of
+from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import GradientDescent
 from jmeta.networks import Network
 from jmeta.networks.heads import Categorical
@@ -159,7 +160,7 @@ class InUnitsOfReward(Exploration):
     """``Exploration`` with plain rewards in the last segment, and what it credits earlier ones with in units of reward too."""
 
     def assign(self, statistics: PyTree, lifetimes: Lifetime) -> tuple[Credit, PyTree]:
-        last = jax.tree.map(lambda x: x[-1], lifetimes.segments._replace(memory=()))
+        last = jax.tree.map(lambda x: x[-1], dataclasses.replace(lifetimes.segments, memory=()))
 
         def unit(segment: Segment) -> jax.Array:
             _, advantage, weight = raw_advantages(segment, self.discount)

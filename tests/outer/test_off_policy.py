@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 import jmeta
+from jmeta.inner.discrete_sac import DiscreteSAC
 from jmeta.inner.dqn import DQN
 from jmeta.inner.off_policy import RandomOr
 from jmeta.inner.q_learner import Step
-from jmeta.inner.sac import SAC, DiscreteSAC
+from jmeta.inner.sac import SAC
 from jmeta.outer.base import relative_weights
 from jmeta.tasks import GridNavi, PointNavigation, SparsePointNavigation, TaskDistribution
 from jmeta.types import Continuous, Discrete, PyTree

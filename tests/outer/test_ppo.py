@@ -11,7 +11,7 @@ import pytest
 
 import jmeta
 from jmeta.outer.base import relative_weights
-from jmeta.outer.on_policy import Experience
+from jmeta.outer.on_policy import MetaBatch
 from jmeta.outer.ppo import PPO
 from jmeta.outer.schedules import left_of_share, remaining_rate
 from jmeta.tasks import BernoulliBandit
@@ -28,7 +28,7 @@ def learner(**fields: Any) -> PPO:
 
 
 @pytest.fixture(scope="module")
-def lived() -> tuple[PyTree, Experience]:
+def lived() -> tuple[PyTree, MetaBatch]:
     """A theta, and what another one lived, of which some decisions count more than others."""
     outer = learner()
     state = outer.init(jax.random.key(0))
@@ -39,7 +39,7 @@ def lived() -> tuple[PyTree, Experience]:
 
 
 @pytest.mark.parametrize("remaining", [1.0, 0.75, 0.25])
-def test_the_loss_by_hand(lived: tuple[PyTree, Experience], remaining: float) -> None:
+def test_the_loss_by_hand(lived: tuple[PyTree, MetaBatch], remaining: float) -> None:
     """- sum_k score_k mean_t w [min(rho A, clip(rho) A) - value loss + c H]; c falls to 0 in half of the time: 0.3, 0.15, 0."""
     theta, group = lived
     outer = learner()

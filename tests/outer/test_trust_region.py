@@ -41,7 +41,7 @@ def test_divergence_of_categoricals_by_hand() -> None:
     np.testing.assert_allclose(dist.kl_divergence(p, q), 0.5 * np.log(4 / 3), rtol=1e-6)
     # and of a decision that was recorded, p, from that of now, q
     unused: Any = None
-    recorded = Record(*[unused] * len(Record._fields))._replace(decision=Decision(p, jnp.zeros(())))
+    recorded = Record(Decision(p, jnp.zeros(())), *[unused] * 7)
     divergence = Divergence("policy/kl")(Decision(q, jnp.zeros(())), recorded, unused)
     np.testing.assert_allclose(divergence, 0.5 * np.log(4 / 3), rtol=1e-6)
 

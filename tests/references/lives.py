@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from jmeta.lifetime import live_in, replay
+from jmeta.lifetime import LifetimeKeys, live_in, replay
 
 
 def lived(inner, tasks, num_tasks, protocol, key):
@@ -11,8 +11,9 @@ def lived(inner, tasks, num_tasks, protocol, key):
 
     def one(key):
         task_key, begin_key, live_key = jax.random.split(key, 3)
-        begun = inner.begin((), protocol.num_streams, begin_key)
-        return live_in(inner, tasks, (), tasks.sample(task_key), begun, protocol=protocol, key=live_key), begun
+        keys = LifetimeKeys.of(begin_key, live_key)
+        lived = live_in(inner, tasks, (), tasks.sample(task_key), keys, protocol=protocol)
+        return lived.lifetime, lived.begun
 
     return jax.jit(jax.vmap(one))(jax.random.split(key, num_tasks))
 

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from jmeta.lifetime import live_in, replay
+from jmeta.lifetime import LifetimeKeys, live_in, replay
 from jmeta.references import BayesOptimalGridNavi
 from jmeta.references.grid_navigation import MOVES, bayes_optimal_episode_returns, optimal_walks
 from jmeta.tasks.grid_navi import GridNavi
@@ -92,8 +92,8 @@ def test_the_agent_earns_the_optimum_in_every_task():
     inner = BayesOptimalGridNavi(tasks.observation_size, tasks.action_space)
 
     def live(targets, key):
-        begun = inner.begin((), 1, key)
-        return live_in(inner, tasks, (), tasks._task(targets), begun, protocol=Protocol(2, 30, 1), key=key), begun
+        lived = live_in(inner, tasks, (), tasks._task(targets), LifetimeKeys.of(key, key), protocol=Protocol(2, 30, 1))
+        return lived.lifetime, lived.begun
 
     lifetimes, begun = jax.jit(jax.vmap(live))(tasks.targets, jax.random.split(jax.random.key(0), len(tasks.targets)))
     returns = np.asarray(lifetimes.segments.reward, np.float64).reshape(21, 4, 15).sum(-1).mean(0)

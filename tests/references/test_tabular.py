@@ -1,5 +1,6 @@
 """Learners of tabular processes: their plans against NumPy and SciPy, their memory, and their scores against the literature."""
 
+import dataclasses
 import functools
 import math
 
@@ -10,7 +11,7 @@ import pytest
 from scipy import optimize, stats
 
 from jmeta.references import BEB, OPSRL, PSRL, UCRL2, ReplanningIndex, tabular_posterior
-from jmeta.references.tabular import Experience
+from jmeta.references.tabular import Counts
 from jmeta.tasks.tabular_mdp import TabularMDP
 from jmeta.types import Continuous, Discrete, Protocol, Timestep
 from tests.references.lives import assert_replayed, lived
@@ -49,7 +50,7 @@ def lives(name):
 
 def steps(name, num_tasks):
     """What happened, in NumPy: leaves [N, T=100, ...]."""
-    segments = lives(name)[0].segments._replace(memory=())
+    segments = dataclasses.replace(lives(name)[0].segments, memory=())
     return jax.tree.map(lambda x: np.asarray(x[:num_tasks]).reshape(num_tasks, EPISODES * HORIZON, *x.shape[4:]), segments)
 
 
@@ -67,7 +68,7 @@ def statistics(states, actions, rewards, upto):
 
 def experience(transitions, visits, rewards, episode=1, time=0, state=0):
     arrays = (jnp.asarray(x, jnp.float32) for x in (transitions, visits, rewards))
-    return Experience(*arrays, jax.nn.one_hot(state, len(visits)), jnp.asarray(time, jnp.int32), jnp.asarray(episode, jnp.int32))
+    return Counts(*arrays, jax.nn.one_hot(state, len(visits)), jnp.asarray(time, jnp.int32), jnp.asarray(episode, jnp.int32))
 
 
 def back_up(expect, rewards_at):

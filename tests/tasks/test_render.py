@@ -18,7 +18,7 @@ def lived(tasks, task, length):
     inner = Random(tasks.observation_size, tasks.action_space)
     life = lifetime.start(tasks, task, ((), ()), num_streams=1, key=jax.random.key(1))
     _, segment = jax.jit(lambda: lifetime.rollout(inner, tasks, (), life, length=length, key=jax.random.key(2)))()
-    return jax.tree.map(lambda x: x[:, 0], segment._replace(memory=()))
+    return jax.tree.map(lambda x: x[:, 0], segment.plain())
 
 
 def picture(tasks, task, segment):

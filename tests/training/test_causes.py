@@ -11,7 +11,8 @@ from gymnax.environments import environment, spaces
 
 import jmeta
 from jmeta.training import NonFiniteError, RunDirectory, restore
-from jmeta.training.loop import annealing_note, beginning_with, single_episode_note
+from jmeta.training.notes import annealing_note, single_episode_note
+from jmeta.training.programs import beginning_with
 from tests.laws.learners import OUTER_LEARNERS
 from tests.training.walk import KEY
 

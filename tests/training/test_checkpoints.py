@@ -32,11 +32,6 @@ def longer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(trained, tmp_path / "run")
-
-
 def test_every_kind_of_leaf_comes_back_bit_for_bit(tmp_path):
     state = {
         "float": jnp.asarray([0.1, -0.0, 1e-45, 3e38], jnp.float32),

@@ -1,16 +1,18 @@
 """Run directories of formats 1 and 2 are read: settings and parts of the meta-state had other names."""
 
+import dataclasses
 import json
 from typing import NamedTuple
 
 import chex
 import jax
+import jax.numpy as jnp
 import pytest
 
 import jmeta
 from jmeta.comparison.store import Store
 from jmeta.runs import learner_of
-from jmeta.tasks import SparsePointNavigation
+from jmeta.tasks import BernoulliBandit, SparsePointNavigation
 from jmeta.training import RunDirectory
 from jmeta.training.checkpoints import Checkpoints
 from jmeta.training.formats import FORMAT, upgrade_config, upgrade_path
@@ -33,6 +35,14 @@ CONFIG = {
 class FormerExtra(NamedTuple):
     slow: PyTree
     num_steps: PyTree
+
+
+class FormerBeliefRecord(NamedTuple):
+    timestep: PyTree
+    action: PyTree
+    reward: PyTree
+    next_observation: PyTree
+    description: PyTree
 
 
 class FormerRecord(NamedTuple):
@@ -106,6 +116,26 @@ def test_a_former_checkpoint_is_restored(tmp_path):
     step, restored = checkpoints.restore(jax.eval_shape(lambda: state))
     assert step == 3
     chex.assert_trees_all_equal(restored, jax.device_get(state))
+
+
+def test_former_lifetimes_of_a_belief_are_restored(tmp_path):
+    """They held the timestep after the last step, whose ``first`` says whether an episode ended."""
+    tasks = BernoulliBandit(num_arms=2, num_pulls=3)
+    outer = jmeta.algorithms.varibad(tasks, hidden_size=4, num_tasks=2, num_minibatches=1, belief_batch_size=2, buffer_steps=2)
+    state = jax.jit(outer.init)(jax.random.key(0))
+    record = jax.tree.map(lambda x: (jnp.arange(x.size) % 5 - 2).reshape(x.shape).astype(x.dtype), state.by_task)
+    record = dataclasses.replace(record, truncated=jnp.zeros_like(record.truncated))
+    timesteps_of = jax.vmap(jax.vmap(lambda record: record.timesteps))
+    timesteps = timesteps_of(record)._replace(first=jnp.arange(16).reshape(2, 2, 4) % 3 == 1)
+    former = FormerBeliefRecord(timesteps, record.action, record.reward, record.next_observation, record.description)
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(3, state._replace(by_task=former))
+    checkpoints.wait()
+    _, restored = checkpoints.restore(jax.eval_shape(lambda: state))
+    ends = jax.device_get(timesteps.first[:, :, 1:])
+    record = dataclasses.replace(record, timestep=jax.tree.map(lambda x: x[:, :, :-1], timesteps), terminated=ends)
+    chex.assert_trees_all_equal(restored.by_task, jax.device_get(record))
+    chex.assert_trees_all_equal(jax.device_get(timesteps_of(restored.by_task)), jax.device_get(timesteps))
 
 
 def test_a_comparison_of_an_earlier_jmeta_goes_on(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from tensorboardX.proto.event_pb2 import Event
 
-from jmeta.training import loop
+from jmeta.training import engine
 from jmeta.training.loggers import JsonLines, TensorBoard
 from jmeta.training.progress import ProgressReport
 from tests.training.walk import walk
@@ -37,7 +37,7 @@ def scalars(directory: Path) -> dict[str, list[tuple[int, float]]]:
 @pytest.fixture
 def after_each_step(monkeypatch):
     """Calls a function with the step whenever the loop has reported one; chunks are one step long."""
-    monkeypatch.setattr(loop, "SECONDS_PER_CHUNK", 0.0)
+    monkeypatch.setattr(engine, "SECONDS_PER_CHUNK", 0.0)
     original = ProgressReport.update
 
     def arrange(action):

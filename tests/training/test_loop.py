@@ -11,7 +11,7 @@ import pytest
 import jmeta
 from jmeta.parallel import task_mesh
 from jmeta.tasks import BernoulliBandit, PointNavigation
-from jmeta.training import NonFiniteError, RunDirectory, loop, restore
+from jmeta.training import NonFiniteError, RunDirectory, engine, restore
 from jmeta.training.progress import ProgressReport
 from tests.training.walk import KEY, Walk, assert_same_run, steps, walk
 
@@ -26,7 +26,7 @@ OUTER_LEARNERS = {
 @pytest.fixture
 def at_step(monkeypatch):
     """Does something on the host when the loop has reported a step; chunks are one step long."""
-    monkeypatch.setattr(loop, "SECONDS_PER_CHUNK", 0.0)
+    monkeypatch.setattr(engine, "SECONDS_PER_CHUNK", 0.0)
     original = ProgressReport.update
 
     def arrange(number, action):
@@ -60,11 +60,11 @@ def test_step_i_draws_from_fold_in_i():
         np.testing.assert_array_equal(values, [row[name] for row in rows], err_msg=name)
 
 
-@pytest.mark.parametrize("num_steps", [1, loop.MAX_CHUNK, 2 * loop.MAX_CHUNK + 3])
+@pytest.mark.parametrize("num_steps", [1, engine.MAX_CHUNK, 2 * engine.MAX_CHUNK + 3])
 def test_chunks_do_not_show(num_steps, tmp_path, monkeypatch):
     """As many steps as asked for, one line each, however they were cut into chunks."""
     walk(tmp_path / "fast", num_steps, checkpoint_every=10**6)
-    monkeypatch.setattr(loop, "MAX_CHUNK", 7)
+    monkeypatch.setattr(engine, "MAX_CHUNK", 7)
     walk(tmp_path / "slow", num_steps, checkpoint_every=10**6)
     rows = RunDirectory(tmp_path / "fast").read_metrics()
     assert [row["step"] for row in rows] == list(range(1, num_steps + 1))
@@ -201,13 +201,13 @@ def test_a_signal_ends_the_run_after_the_step_under_way(number, tmp_path, at_ste
 
 
 def test_a_signal_before_the_first_step_saves_nothing(tmp_path, monkeypatch):
-    compile_ = loop._Loop._compile
+    compile_ = engine.Engine._compile
 
     def interrupted(*args):
         signal.raise_signal(signal.SIGTERM)
         return compile_(*args)
 
-    monkeypatch.setattr(loop._Loop, "_compile", interrupted)
+    monkeypatch.setattr(engine.Engine, "_compile", interrupted)
     result = walk(tmp_path / "run", 20)
     assert (result.step, result.interrupted_by, result.metrics) == (0, "SIGTERM", {})
     monkeypatch.undo()

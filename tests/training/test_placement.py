@@ -9,12 +9,12 @@ import pytest
 from jax.sharding import NamedSharding
 
 import jmeta
-from jmeta.comparison import compare, training
-from jmeta.comparison.training import TRAININGS_LAYOUT, Trainings
+from jmeta.comparison import compare
 from jmeta.outer.base import STATE_LAYOUT
 from jmeta.parallel import BY_TASK, SHARED, task_mesh
-from jmeta.training import loop, memory
+from jmeta.training import engine, memory
 from jmeta.training.placement import made_on, moved_to, shapes_on
+from jmeta.training.programs import TRAININGS_LAYOUT, Trainings
 from jmeta.types import MetaState
 from tests.comparison.test_comparison import cell, comparison
 from tests.training.walk import KEY, Walk
@@ -80,8 +80,7 @@ def test_nothing_is_made_that_does_not_fit(tmp_path, monkeypatch) -> None:
     limit = tmp_path / "memory.max"
     limit.write_text("10\n")
     monkeypatch.setattr(memory, "CGROUP_LIMIT", limit)
-    for module in (loop, training):
-        monkeypatch.setattr(module, "made_on", made)
+    monkeypatch.setattr(engine, "made_on", made)
     with pytest.raises(ValueError, match="an outer step does not fit"):
         jmeta.train(Walk(), KEY, 3, progress=False)
     outcome = compare(comparison(cell()), tmp_path / "comparison")

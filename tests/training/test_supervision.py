@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import jmeta
-from jmeta.training import loop, supervision
+from jmeta.training import engine, supervision
 from jmeta.training.supervision import Supervision, supervised
 from tests.training.walk import KEY, Walk, walk
 
@@ -144,14 +144,14 @@ def test_a_slow_step_is_no_hang(monkeypatch):
 
 
 def test_a_signal_while_compiling_is_acknowledged_and_claims_nothing(tmp_path, monkeypatch, capfd):
-    compile_ = loop._Loop._compile
+    compile_ = engine.Engine._compile
 
     def interrupted(*args):
         signal.raise_signal(signal.SIGINT)
         time.sleep(2 * supervision.POLL_SECONDS)
         return compile_(*args)
 
-    monkeypatch.setattr(loop._Loop, "_compile", interrupted)
+    monkeypatch.setattr(engine.Engine, "_compile", interrupted)
     result = walk(tmp_path / "run", 20, progress=True)
     assert result.interrupted_by == "SIGINT"
     said = capfd.readouterr().err
@@ -241,14 +241,14 @@ def test_what_was_trained_before_an_error_stays(tmp_path):
 
 def test_a_start_that_was_stopped_before_its_first_step_gives_way(tmp_path, monkeypatch):
     """Killed while it compiled: config.json is there, and nothing was trained. The next command may have other settings."""
-    compile_ = loop._Loop._compile
+    compile_ = engine.Engine._compile
 
     def interrupted(*args):
         signal.raise_signal(signal.SIGTERM)
         return compile_(*args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(loop._Loop, "_compile", interrupted)
+        patched.setattr(engine.Engine, "_compile", interrupted)
         walk(tmp_path / "run")
     assert (tmp_path / "run" / "config.json").is_file()
     walk(tmp_path / "run", 3, outer=Walk(learning_rate=0.2))

@@ -3,7 +3,7 @@
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
 from jmeta.algorithms.maml import AdaptedSettings, MetaGradientSettings, adapting_learner
-from jmeta.inner.maml import SurrogateSettings
+from jmeta.inner.gradient_agent import SurrogateSettings
 from jmeta.inner.update_rules import DescentSettings, GradientDescent
 from jmeta.outer.ppo import PPO, PPOSettings
 from jmeta.tasks.base import TaskDistribution

@@ -36,8 +36,7 @@ def dqn(tasks: TaskDistribution, settings: DQNSettings) -> OffPolicy:
     On one task it is single-task DQN; on a distribution of tasks it is multi-task DQN. See ``jmeta.inner.dqn``.
 
     Raises:
-      ValueError: for tasks with continuous actions, a segment that is not a whole number of episodes, numbers that do not divide
-        num_training_tasks, too small a replay buffer, or a network that cannot be built.
+      ValueError: as ``sac``, and for tasks with continuous actions.
 
     Example:
       >>> import jax, jmeta

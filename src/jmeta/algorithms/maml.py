@@ -4,7 +4,8 @@ from typing import Any
 
 from jmeta import struct
 from jmeta.algorithms.base import AlgorithmSettings, algorithm
-from jmeta.inner.maml import MAML, AdaptationSettings, BaselineSettings, MixedModeSettings, SurrogateSettings
+from jmeta.inner.gradient_agent import AdaptationSettings, BaselineSettings, GradientAgent, MixedModeSettings, SurrogateSettings
+from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import DescentSettings, GradientDescent, UpdateRule
 from jmeta.outer.credit import CreditAssignment, EpisodeBaseline, EpisodeCritic
 from jmeta.outer.on_policy import RematerialiseSettings
@@ -67,7 +68,7 @@ def maml(tasks: TaskDistribution, settings: MAMLSettings) -> PPO:
 
 
 def adapting_learner(
-    tasks: TaskDistribution, settings: AdaptedSettings, rule: UpdateRule, kind: type[MAML] = MAML, **fields: Any
+    tasks: TaskDistribution, settings: AdaptedSettings, rule: UpdateRule, kind: type[GradientAgent] = MAML, **fields: Any
 ) -> PPO:
     """Returns PPO's learner of an agent ``kind.create(..., settings, rule, **fields)`` that adapts by policy-gradient steps."""
     return PPO(

@@ -36,8 +36,7 @@ def maml_dqn(tasks: TaskDistribution, settings: MAMLDQNSettings) -> OffPolicy:
     agent acts epsilon-greedily and adapts on the data of that task alone. See ``jmeta.inner.maml_dqn``.
 
     Raises:
-      ValueError: for tasks with continuous actions, a lifetime of one segment, a segment that is not a whole number of episodes,
-        numbers that do not divide num_training_tasks, too small a replay buffer, or a network that cannot be built.
+      ValueError: as ``dqn``, and for a lifetime of one segment.
 
     Example:
       >>> import jax, jmeta

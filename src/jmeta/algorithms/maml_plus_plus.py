@@ -3,7 +3,8 @@
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
 from jmeta.algorithms.maml import AdaptedSettings, MetaGradientSettings, credit_of, protocol_of
-from jmeta.inner.maml import MAML, BaselineSettings, SurrogateSettings
+from jmeta.inner.gradient_agent import BaselineSettings, SurrogateSettings
+from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import InnerRateSettings, RatePerStep, rates_of
 from jmeta.outer.maml_plus_plus import MAMLPlusPlus, MAMLPlusPlusScheduleSettings
 from jmeta.struct import fields_for

@@ -3,7 +3,8 @@
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
 from jmeta.algorithms.maml import AdaptedSettings, MetaGradientSettings, adapting, credit_of
-from jmeta.inner.maml import MAML, SurrogateSettings
+from jmeta.inner.gradient_agent import SurrogateSettings
+from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import DescentSettings, GradientDescent
 from jmeta.outer.trust_region import TrustRegion, TrustRegionSettings
 from jmeta.struct import fields_for

@@ -30,7 +30,9 @@ def mann(tasks: TaskDistribution, settings: MANNSettings) -> PPO:
 
     Example:
       >>> import jmeta
-      >>> agent = jmeta.algorithms.mann(jmeta.tasks.BernoulliBandit(), context_length=16)
+      >>> agent = jmeta.algorithms.mann(jmeta.tasks.BernoulliBandit(num_arms=2), context_length=8)
+      >>> agent.protocol.segment_length
+      10
 
     References:
       Santoro et al. 2016, arXiv 1605.06065.

@@ -3,7 +3,7 @@
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
 from jmeta.algorithms.maml import AdaptedSettings, MetaGradientSettings, adapting_learner
-from jmeta.inner.maml import BaselineSettings, SurrogateSettings
+from jmeta.inner.gradient_agent import BaselineSettings, SurrogateSettings
 from jmeta.inner.meta_lstm import LSTMRule
 from jmeta.outer.ppo import PPO, PPOSettings
 from jmeta.ranges import Count, OpenShare

@@ -39,8 +39,7 @@ def mql(tasks: TaskDistribution, settings: MQLSettings) -> OffPolicy:
     sample size is smaller. See ``jmeta.inner.mql``.
 
     Raises:
-      ValueError: for tasks with discrete actions, a lifetime of one segment, a segment that is not a whole number of episodes,
-        numbers that do not divide num_training_tasks, too small a replay buffer, or a network that cannot be built.
+      ValueError: as ``sac``, and for tasks with discrete actions or a lifetime of one segment.
 
     Example:
       >>> import jax, jmeta

@@ -3,7 +3,8 @@
 from jmeta import struct
 from jmeta.algorithms.base import AlgorithmSettings
 from jmeta.inner.off_policy import OffPolicyAgent
-from jmeta.outer.off_policy import OffPolicy, ReplaySettings
+from jmeta.outer.off_policy import OffPolicy
+from jmeta.outer.replay import ReplaySettings
 from jmeta.ranges import Count
 from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution

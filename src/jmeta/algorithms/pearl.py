@@ -7,8 +7,9 @@ from flax import nnx
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
 from jmeta.algorithms.off_policy import ActorCriticSettings, SegmentSettings, check_layers, off_policy_learner, protocol_of
+from jmeta.inner.discrete_sac import DiscreteSAC
 from jmeta.inner.pearl import PEARL, LatentSettings
-from jmeta.inner.sac import SAC, DiscreteSAC, TemperatureSettings
+from jmeta.inner.sac import SAC, TemperatureSettings
 from jmeta.networks import ContextEncoder, EncoderName, MeanEmbedding, ProductOfGaussians, RecurrentContext, from_nnx, make_core
 from jmeta.outer.off_policy import OffPolicy
 from jmeta.ranges import Count
@@ -49,8 +50,7 @@ def pearl(tasks: TaskDistribution, settings: PEARLSettings) -> OffPolicy:
     buffer. In a new task, the context is the agent's own experience. See ``jmeta.inner.pearl``.
 
     Raises:
-      ValueError: for a lifetime of one segment, a segment that is not a whole number of episodes, numbers that do not divide
-        num_training_tasks, too small a replay buffer, or a network that cannot be built.
+      ValueError: as ``sac``, and for a lifetime of one segment.
 
     Example:
       >>> import jax, jmeta

@@ -5,7 +5,8 @@ import jax
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
 from jmeta.algorithms.maml import AdaptedSettings, adapting, credit_of
-from jmeta.inner.maml import MAML, BaselineSettings, MixedModeSettings
+from jmeta.inner.gradient_agent import BaselineSettings, MixedModeSettings
+from jmeta.inner.maml import MAML
 from jmeta.inner.update_rules import DescentSettings, GradientDescent
 from jmeta.outer.on_policy import RematerialiseSettings
 from jmeta.outer.promp import ProMP, ProMPSettings

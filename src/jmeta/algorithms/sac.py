@@ -3,8 +3,9 @@
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
 from jmeta.algorithms.off_policy import ActorCriticSettings, OffPolicySettings, check_layers, off_policy_learner
+from jmeta.inner.discrete_sac import DiscreteSAC
 from jmeta.inner.off_policy import Reactive
-from jmeta.inner.sac import SAC, DiscreteSAC, TemperatureSettings
+from jmeta.inner.sac import SAC, TemperatureSettings
 from jmeta.outer.off_policy import OffPolicy
 from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution

@@ -23,8 +23,7 @@ def td3(tasks: TaskDistribution, settings: TD3Settings) -> OffPolicy:
     On one task it is single-task TD3; on a distribution of tasks it is multi-task TD3. See ``jmeta.inner.td3``.
 
     Raises:
-      ValueError: for tasks with discrete actions, a segment that is not a whole number of episodes, numbers that do not divide
-        num_training_tasks, too small a replay buffer, or a network that cannot be built.
+      ValueError: as ``sac``, and for tasks with discrete actions.
 
     Example:
       >>> import jmeta

@@ -11,7 +11,7 @@ from jmeta.registry import recipe_of
 from jmeta.runs import load
 from jmeta.training import Recipe, RunDirectory, TrainResult, train
 from jmeta.trust import own_names
-from jmeta.types import Theta
+from jmeta.types import PyTree
 
 
 def run_training(outer: OuterLearner, options: TrainOptions, recipe: Recipe) -> int:
@@ -42,7 +42,7 @@ def run_training(outer: OuterLearner, options: TrainOptions, recipe: Recipe) -> 
     return _say_what_next(result, options)
 
 
-def _theta_to_tune(options: TrainOptions, recipe: Recipe) -> Theta | None:
+def _theta_to_tune(options: TrainOptions, recipe: Recipe) -> PyTree | None:
     """Returns the meta-parameters of the run that ``--from`` names, if it is given."""
     if options.from_run is None:
         return None

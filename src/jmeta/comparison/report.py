@@ -38,13 +38,14 @@ DEFINITIONS = """\
 - **Zero-shot** is the mean return of the first episode. **Final** is the mean return of the last quarter of the episodes.
 - **Worst 5 %** and **worst 20 %** are percentiles over test tasks of the score averaged over seeds. They reflect chance within
   a lifetime as well as the difficulty of the tasks.
+- **Learning curves** show the return of the last episode of a lifetime on training tasks: the mean and the range over seeds.
 - **Env steps** are the environment steps of meta-training, for each seed. **Wall-clock** is the time of training + compilation in
   seconds, for all seeds and variants together.
 """
 
 
 def write_report(outcome: Outcome, out: str | Path) -> Path:
-    """Writes results.json, table.md, report.html, curves.png, profile.png and normalised.png.
+    """Writes results.json, table.md, report.html, curves.png, learning.png, profile.png and normalised.png.
 
     Args:
       outcome: what ``compare`` returned.
@@ -164,11 +165,20 @@ def _number(value: float | None) -> str:
 
 
 def draw(summary: dict[str, Any], out: Path) -> None:
-    """Draws curves.png, and where scores can be normalised profile.png and normalised.png, with a panel for each task family."""
+    """Draws curves.png, learning.png, and where scores can be normalised profile.png and normalised.png.
+
+    Each has a panel for each task family. There is no learning.png if no learning curve is known.
+    """
     tasks = [task for task in summary["tasks"] if any(not row["failed"] for row in task["rows"])]
     scaled = [task for task in tasks if task["profile_thresholds"]]
     labels = list(dict.fromkeys(row["label"] for task in summary["tasks"] for row in task["rows"]))
-    for name, families, panel in (("curves", tasks, _curves), ("profile", scaled, _profile), ("normalised", scaled, _bars)):
+    learned = [task for task in tasks if any(row["learning"] for row in task["rows"])]
+    for name, families, panel in (
+        ("curves", tasks, _curves),
+        ("learning", learned, _learning),
+        ("profile", scaled, _profile),
+        ("normalised", scaled, _bars),
+    ):
         if families:
             save(_panels(families, labels, panel), out / f"{name}.png")
 
@@ -213,6 +223,16 @@ def _curves(axes: Axes, task: dict[str, Any], labels: list[str]) -> None:
     show_all_spans(axes)
     axes.set_xlabel("environment steps spent in the task")
     axes.set_ylabel("return of an episode")
+
+
+def _learning(axes: Axes, task: dict[str, Any], labels: list[str]) -> None:
+    for row in task["rows"]:
+        if row["learning"]:
+            curve, look = row["learning"], _look(row["label"], labels)
+            axes.plot(curve["env_steps"], curve["value"], lw=1.8, label=row["label"], **look)
+            axes.fill_between(curve["env_steps"], curve["low"], curve["high"], color=look["color"], alpha=0.2, lw=0)
+    axes.set_xlabel("environment steps of meta-training")
+    axes.set_ylabel("return of the last episode")
 
 
 def _profile(axes: Axes, task: dict[str, Any], labels: list[str]) -> None:

@@ -7,6 +7,7 @@ again. ::
     DIR/cells/TASK/ALGORITHM/settings.json   its settings, written when the cell begins
     DIR/cells/TASK/ALGORITHM/checkpoints/    removed when the cell is finished
     DIR/cells/TASK/ALGORITHM/returns.npz     raw returns of every variant, seed, task and episode
+    DIR/cells/TASK/ALGORITHM/learning.npz    mean returns of every variant, seed and outer step of meta-training
     DIR/cells/TASK/ALGORITHM/result.json     failures, timings, versions; written last, so its presence means finished
 """
 
@@ -20,7 +21,7 @@ import jax
 import numpy as np
 
 from jmeta.comparison.plan import Cell, Comparison, explain
-from jmeta.comparison.store import NOT_RUN, CellResult, Outcome, Returns, Store, replace_file
+from jmeta.comparison.store import NOT_RUN, Outcome, Returns, Store, replace_file
 from jmeta.comparison.training import Say, Trained, train_cell
 from jmeta.evaluation.evaluate import EVALUATION_FOLD, evaluate
 from jmeta.outer.base import OuterLearner
@@ -75,7 +76,7 @@ def compare(
             problem = None if store.finished else NOT_RUN
             if problem and not supervision.caught:
                 problem = _run(comparison, cell, store, mesh, say, supervision)
-            results.append(CellResult(cell, *store.load(), error=problem))
+            results.append(store.load(cell, problem))
     return Outcome(comparison, tuple(results), supervision.caught[0] if supervision.caught else None)
 
 
@@ -90,7 +91,7 @@ def _run(
             return NOT_RUN
         say(f"{cell.name}: evaluating")
         supervision.doing(f"the evaluation of {cell.name}")
-        store.finish(*_evaluate(comparison, cell, trained))
+        store.finish(*_evaluate(comparison, cell, trained), trained.learning)
     except Exception as error:  # an error in one cell must not stop the others
         message = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
         say(f"{cell.name} failed: {message}")

@@ -7,16 +7,19 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from jmeta.comparison.learning import LearningCurves
 from jmeta.comparison.plan import Cell, Comparison
 from jmeta.training.checkpoints import Checkpoints
 from jmeta.training.formats import FORMAT, upgrade_learner
 from jmeta.training.provenance import differences
 
 NOT_RUN = "not run yet"
+
+Arrays = TypeVar("Arrays", "Returns", LearningCurves)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +44,14 @@ class CellResult:
       returns: raw returns; None if the whole cell failed or has not been run.
       info: content of ``result.json``: failures of each variant, steps, seconds, versions.
       error: the error that ended the whole cell, or that it has not been run, or None.
+      learning: learning curves; None if nothing was trained, or before jmeta recorded them.
     """
 
     cell: Cell
     returns: Returns | None
     info: dict[str, Any]
     error: str | None = None
+    learning: LearningCurves | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +72,11 @@ class Store:
     @property
     def finished(self) -> bool:
         return (self.path / "result.json").is_file()
+
+    @property
+    def learning_log(self) -> Path:
+        """Learning curves of a cell that is not finished."""
+        return self.path / "learning.partial"
 
     def check(self, settings: dict[str, Any]) -> None:
         """Raises ValueError if the cell was begun with other settings."""
@@ -94,23 +104,40 @@ class Store:
     def checkpoints(self) -> contextlib.closing[Checkpoints]:
         return contextlib.closing(Checkpoints(self.path / "checkpoints", keep=1))
 
-    def finish(self, returns: Returns, info: dict[str, Any]) -> None:
-        content = io.BytesIO()
-        np.savez_compressed(content, **dataclasses.asdict(returns))
-        replace_file(self.path / "returns.npz", content.getvalue())
+    def finish(self, returns: Returns, info: dict[str, Any], learning: LearningCurves | None) -> None:
+        if learning is not None:
+            _write_arrays(self.path / "learning.npz", learning)
+        _write_arrays(self.path / "returns.npz", returns)
         replace_file(self.path / "result.json", (json.dumps(info, indent=2) + "\n").encode())
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+        self.learning_log.unlink(missing_ok=True)
 
-    def load(self) -> tuple[Returns | None, dict[str, Any]]:
-        """Returns the stored result, or (None, {}) if the cell is not finished."""
+    def load(self, cell: Cell, error: str | None) -> CellResult:
+        """Returns the stored result, without returns and info if the cell is not finished."""
         if not self.finished:
-            return None, {}
+            return CellResult(cell, None, {}, error)
+        learning = self.path / "learning.npz"
         try:
-            with np.load(io.BytesIO((self.path / "returns.npz").read_bytes())) as arrays:
-                returns = Returns(**{field.name: arrays[field.name] for field in dataclasses.fields(Returns)})
-            return returns, json.loads((self.path / "result.json").read_text())
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{self.path} is damaged ({error}): delete it to run that cell again") from error
+            return CellResult(
+                cell,
+                _read_arrays(self.path / "returns.npz", Returns),
+                json.loads((self.path / "result.json").read_text()),
+                error,
+                _read_arrays(learning, LearningCurves) if learning.is_file() else None,
+            )
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as damage:
+            raise ValueError(f"{self.path} is damaged ({damage}): delete it to run that cell again") from damage
+
+
+def _write_arrays(file: Path, arrays: Returns | LearningCurves) -> None:
+    content = io.BytesIO()
+    np.savez_compressed(content, **dataclasses.asdict(arrays))
+    replace_file(file, content.getvalue())
+
+
+def _read_arrays(file: Path, kind: type[Arrays]) -> Arrays:
+    with np.load(io.BytesIO(file.read_bytes())) as arrays:
+        return kind(**{field.name: arrays[field.name] for field in dataclasses.fields(kind)})
 
 
 def replace_file(file: Path, content: bytes) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jmeta.comparison.learning import learning_curve
 from jmeta.comparison.plan import Comparison
 from jmeta.comparison.store import NOT_RUN, CellResult, Outcome, Returns
 from jmeta.evaluation import statistics
@@ -91,12 +92,14 @@ def _family(comparison: Comparison, name: str, results: Sequence[CellResult]) ->
         row: dict[str, Any] = {"algorithm": result.cell.algorithm, "kind": result.cell.kind, **_label(result, v)}
         row["failed"] = _failure(result, v)
         row["ran"] = result.error != NOT_RUN
+        row["learning"] = None
         if row["failed"] is None and result.returns is not None:
             key = (result.cell.algorithm, v)
             rival = best_of(other for other in sound if experience[other] == experience[key])
             against = None if rival is None or rival == key else sound[rival]
             own = _own_optimum(result, optimum)
             row |= _row(result.returns, v, result.info, sound[key], own, scales.get(key), against, profile_thresholds)
+            row["learning"] = None if result.learning is None else learning_curve(result.learning, v)
         rows.append(row)
     infos = [result.info for result in results if result.info]
     return {

@@ -12,7 +12,7 @@ from jmeta.inner.varibad import VariBAD
 from jmeta.lifetime import live_in_new_task
 from jmeta.networks.beliefs import Belief
 from jmeta.tasks.grid import GridTasks
-from jmeta.types import Protocol, Theta
+from jmeta.types import Parts, Protocol
 
 LIFETIMES_AT_ONCE = 16
 
@@ -33,7 +33,7 @@ class GoalBeliefs(NamedTuple):
 
 
 def decode_goals(
-    inner: VariBAD, tasks: GridTasks, theta: Theta, key: jax.Array, *, protocol: Protocol, num_tasks: int = 100
+    inner: VariBAD, tasks: GridTasks, theta: Parts, key: jax.Array, *, protocol: Protocol, num_tasks: int = 100
 ) -> GoalBeliefs:
     """Rolls out a lifetime in ``num_tasks`` tasks and decodes the belief about the goal cell before each step.
 

@@ -15,7 +15,7 @@ from jmeta.keys import as_key
 from jmeta.lifetime import live_in_new_task
 from jmeta.outer.checks import check_protocol
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import Protocol, RolloutOptions, Segment, Task, Theta
+from jmeta.types import Experience, Protocol, RolloutOptions, Task, Theta
 
 MAX_FRAMES, FRAMES_PER_SECOND, FRAMES_AT_THE_END = 60, 8, 12
 
@@ -50,7 +50,7 @@ def watch(
     check_protocol(tasks, protocol)
     live = jax.jit(live_in_new_task, static_argnames=("tasks", "protocol", "options"))
     task, (segments, _) = live(inner, tasks, theta, key, protocol=protocol, options=RolloutOptions(greedy=1))
-    stream = jax.tree.map(lambda x: np.asarray(x)[:, :, 0], segments._replace(memory=()))  # [K, T]
+    stream = jax.tree.map(lambda x: np.asarray(x)[:, :, 0], segments.plain())  # [K, T]
     panels = _panels(stream, tasks.horizon)
     length = max(len(lived.reward) for lived in panels.values())
     figure = Figure(figsize=(4.8 * len(panels), 4.2), dpi=100, layout="constrained")
@@ -65,7 +65,7 @@ def watch(
     return out
 
 
-def _panels(stream: Segment, horizon: int) -> dict[str, Segment]:
+def _panels(stream: Experience, horizon: int) -> dict[str, Experience]:
     """Returns the [T] steps that each panel shows of a stream [K, T]."""
     num_segments, length = stream.reward.shape
     flat = jax.tree.map(lambda x: x.reshape(num_segments * length, *x.shape[2:]), stream)
@@ -74,7 +74,7 @@ def _panels(stream: Segment, horizon: int) -> dict[str, Segment]:
     first = np.asarray(stream.timestep.first)
     begins = [np.flatnonzero(segment | (np.arange(length) == 0)) for segment in first]
 
-    def episode(segment: int, number: int) -> Segment:
+    def episode(segment: int, number: int) -> Experience:
         bounds = [*begins[segment], length]
         return jax.tree.map(lambda x: x[segment, bounds[number] : bounds[number + 1]], stream)
 
@@ -92,7 +92,7 @@ class _Limits(NamedTuple):
 
 
 def _draw(
-    figure: Figure, tasks: TaskDistribution, task: Task, panels: dict[str, Segment], step: int, limits: _Limits | None
+    figure: Figure, tasks: TaskDistribution, task: Task, panels: dict[str, Experience], step: int, limits: _Limits | None
 ) -> _Limits:
     """Draws a frame, the first ``step`` steps of each panel, in the given limits; returns limits that hold all panels."""
     figure.clear()

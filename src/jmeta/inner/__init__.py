@@ -5,6 +5,7 @@
 
 from jmeta.inner.base import InContextLearner, InnerLearner
 from jmeta.inner.belief import BeliefAgent
+from jmeta.inner.discrete_sac import DiscreteSAC
 from jmeta.inner.dqn import DQN
 from jmeta.inner.fixed_policy import FixedPolicy
 from jmeta.inner.generated_policy import GeneratedPolicy
@@ -18,7 +19,7 @@ from jmeta.inner.off_policy import OffPolicyAgent, Reactive
 from jmeta.inner.pearl import PEARL
 from jmeta.inner.q_learner import QLearner
 from jmeta.inner.rl2 import RL2
-from jmeta.inner.sac import SAC, DiscreteSAC
+from jmeta.inner.sac import SAC
 from jmeta.inner.task_inference import TaskInference
 from jmeta.inner.td3 import TD3
 from jmeta.inner.update_rules import GradientDescent, RatePerParameter, RatePerStep, UpdateRule

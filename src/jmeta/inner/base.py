@@ -1,17 +1,17 @@
 """Base classes of inner learners, which adapt their behaviour to one task by experience in that task."""
 
 import abc
-from typing import NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
 
-from jmeta.types import ActionSpace, Decision, Lifetime, Memory, Metrics, Phi, Segment, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Empty, Experience, Lifetime, Memory, Metrics, Phi, Segment, Theta, Timestep
 
-Lived = TypeVar("Lived", bound=NamedTuple)
+Seen = TypeVar("Seen", bound=Timestep | Experience | Lifetime)
 
 
-class InnerLearner(abc.ABC):
+class InnerLearner(abc.ABC, Generic[Theta, Phi, Memory]):
     """An agent in one task, as four pure functions of explicit state.
 
     A subclass is a frozen ``jmeta.struct.dataclass``: numbers are leaves, networks and shapes are static. It adapts on two time
@@ -27,6 +27,9 @@ class InnerLearner(abc.ABC):
     * every leaf of theta receives a gradient from the lifetimes that it collected.
 
     Keys come last and are consumed.
+
+    The types of theta, phi and memory are parameters: ``class MAML(InnerLearner[Initialisation, TaskWeights, Empty])``, so a type
+    checker knows the fields of ``theta`` in its methods and in the outer learners that are written for it.
 
     Attributes:
       observation_size: length of the observation vector that the learner was built for.
@@ -68,11 +71,11 @@ class InnerLearner(abc.ABC):
     # These methods are overridden where observations or rewards are normalised: see ``jmeta.inner.normalised``.
 
     @property
-    def unwrapped(self) -> "InnerLearner":
+    def unwrapped(self) -> "InnerLearner[Any, Any, Any]":
         """Returns the learner without its normalising wrapper."""
         return self
 
-    def see(self, lived: Lived) -> Lived:
+    def see(self, lived: Seen) -> Seen:
         """Returns experience in the units in which the learner sees it; unchanged by default."""
         return lived
 
@@ -80,21 +83,21 @@ class InnerLearner(abc.ABC):
         """Returns additional metrics of lifetimes [K, T, N, B], which are means over all steps; none by default."""
         return {}
 
-    def check_normalisable(self, observations: bool, rewards: bool) -> None:  # noqa: B027
+    def check_normalisable(self, observations: bool, rewards: bool) -> None:
         """Raises ValueError if the learner can't be used with normalised observations, or rewards."""
 
 
-class InContextLearner(InnerLearner):
+class InContextLearner(InnerLearner[Theta, Empty, Memory], Generic[Theta, Memory]):
     """An inner learner that adapts only through its memory, step by step: phi is empty, and ``adapt`` changes nothing."""
 
     @abc.abstractmethod
     def initial_memory(self, theta: Theta) -> Memory:
         """Returns the memory of a stream at the beginning of a lifetime."""
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Empty, Memory]:
         return (), for_streams(self.initial_memory(theta), num_streams)
 
-    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
+    def adapt(self, theta: Theta, phi: Empty, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Empty, Memory]:
         return phi, memory
 
 

@@ -15,28 +15,36 @@ from jmeta.networks import Network, from_nnx
 from jmeta.networks.beliefs import Belief, BeliefHead
 from jmeta.networks.perception import BuildCore, Perception, RecurrentNetwork
 from jmeta.ranges import Count
-from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Empty, Experience, Metrics, Parts, PyTree, Timestep
 
 
-class Record(NamedTuple):
-    """Data of a lifetime that the belief is trained on, [T, ...] of one stream."""
+@struct.dataclass
+class Record(Experience):
+    """A lifetime [T, ...] of one stream, from which the belief is learned.
 
-    timestep: Timestep  # [T + 1, ...]; the last one follows the last step
-    action: jax.Array  # [T, encoding_size]
-    reward: jax.Array
-    next_observation: jax.Array
+    Actions are encoded, [T, encoding_size], as the agent observes them.
+    """
+
     description: jax.Array  # [description_size], of the task, as ``TaskDistribution.describe`` gives it
+
+    @property
+    def timesteps(self) -> Timestep:
+        """The timesteps [T + 1, ...] of the lifetime; the last one follows the last step."""
+        done = self.terminated | self.truncated
+        last = self.next_observation[-1]
+        over = Timestep(last, self.action[-1], self.reward[-1], done[-1], arrival=last)
+        return jax.tree.map(lambda before, after: jnp.concatenate([before, after[None]]), self.timestep, over)
 
 
 class BeliefMemory(NamedTuple):
     """Memory of an agent with a belief."""
 
-    encoder: Memory
+    encoder: PyTree
     num_steps: jax.Array  # [] float, environment steps of the lifetime so far
 
 
 @struct.dataclass
-class BeliefAgent(InContextLearner):
+class BeliefAgent(InContextLearner[Parts, BeliefMemory]):
     """A recurrent encoder maps experience to a belief, and the policy sees the observation and the belief. phi is empty.
 
     The encoder is trained by ``belief_loss``. The gradient of the policy loss does not reach it. Memory is kept across the
@@ -58,19 +66,19 @@ class BeliefAgent(InContextLearner):
     encoder: Network = struct.field(pytree_node=False)
     policy: Network = struct.field(pytree_node=False)
 
-    def init(self, key: jax.Array) -> Theta:
+    def init(self, key: jax.Array) -> Parts:
         encoder_key, policy_key = jax.random.split(key)
         return {"encoder": self.encoder.init(encoder_key), "policy": self.policy.init(policy_key)}
 
-    def initial_memory(self, theta: Theta) -> BeliefMemory:
+    def initial_memory(self, theta: Parts) -> BeliefMemory:
         return BeliefMemory(self.encoder.apply(theta["encoder"], method="initial_memory"), jnp.zeros((), jnp.float32))
 
-    def act(self, theta: Theta, phi: Phi, memory: BeliefMemory, timestep: Timestep) -> tuple[Decision, BeliefMemory]:
+    def act(self, theta: Parts, phi: Empty, memory: BeliefMemory, timestep: Timestep) -> tuple[Decision, BeliefMemory]:
         belief, encoder_memory = self.encoder.apply(theta["encoder"], memory.encoder, _arrived(timestep))
         decision = self._decide(theta, timestep.observation, memory.num_steps, belief)
         return decision, BeliefMemory(encoder_memory, memory.num_steps + 1.0)
 
-    def unroll(self, theta: Theta, phi: Phi, memory: BeliefMemory, timesteps: Timestep) -> tuple[Decision, BeliefMemory]:
+    def unroll(self, theta: Parts, phi: Empty, memory: BeliefMemory, timesteps: Timestep) -> tuple[Decision, BeliefMemory]:
         beliefs, encoder_memory = self.encoder.apply(theta["encoder"], memory.encoder, _arrived(timesteps), method="unroll")
         length = len(timesteps.first)
         decisions = jax.vmap(partial(self._decide, theta))(
@@ -78,16 +86,16 @@ class BeliefAgent(InContextLearner):
         )
         return decisions, BeliefMemory(encoder_memory, memory.num_steps + length)
 
-    def beliefs(self, theta: Theta, timesteps: Timestep) -> Belief:
+    def beliefs(self, theta: Parts, timesteps: Timestep) -> Belief:
         """Returns the beliefs [T, D] of one stream at timesteps [T] from the beginning of a lifetime."""
         fresh = self.initial_memory(theta).encoder
         return self.encoder.apply(theta["encoder"], fresh, _arrived(timesteps), method="unroll")[0]
 
     @abc.abstractmethod
-    def belief_loss(self, theta: Theta, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def belief_loss(self, theta: Parts, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
         """Returns the loss of the beliefs of one lifetime, [], and metrics."""
 
-    def _decide(self, theta: Theta, observation: jax.Array, num_steps: jax.Array, belief: Belief) -> Decision:
+    def _decide(self, theta: Parts, observation: jax.Array, num_steps: jax.Array, belief: Belief) -> Decision:
         clock = jnp.minimum(num_steps / self.lifetime_length, 1.0)
         seen = jnp.append(observation, clock)
         return self.policy.apply(theta["policy"], seen, jax.lax.stop_gradient(belief))

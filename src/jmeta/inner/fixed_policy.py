@@ -8,11 +8,11 @@ from jmeta import struct
 from jmeta.inner.base import InContextLearner
 from jmeta.networks import Network, from_nnx
 from jmeta.networks.policies import FeedForwardActorCritic
-from jmeta.types import ActionSpace, Decision, Memory, Phi, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Empty, PyTree, Timestep
 
 
 @struct.dataclass
-class FixedPolicy(InContextLearner):
+class FixedPolicy(InContextLearner[PyTree, Empty]):
     """A policy of the observation only, the same in every task; phi and memory are empty.
 
     Attributes:
@@ -29,14 +29,14 @@ class FixedPolicy(InContextLearner):
         network = from_nnx(partial(FeedForwardActorCritic, observation_size, action_space, widths))
         return cls(observation_size, action_space, network)
 
-    def init(self, key: jax.Array) -> Theta:
+    def init(self, key: jax.Array) -> PyTree:
         return self.network.init(key)
 
-    def initial_memory(self, theta: Theta) -> Memory:
+    def initial_memory(self, theta: PyTree) -> Empty:
         return ()
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+    def act(self, theta: PyTree, phi: Empty, memory: Empty, timestep: Timestep) -> tuple[Decision, Empty]:
         return self.network.apply(theta, timestep.observation), memory
 
-    def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
+    def unroll(self, theta: PyTree, phi: Empty, memory: Empty, timesteps: Timestep) -> tuple[Decision, Empty]:
         return jax.vmap(self.network.apply, in_axes=(None, 0))(theta, timesteps.observation), memory

@@ -12,7 +12,7 @@ from jmeta.inner.base import InnerLearner, for_streams
 from jmeta.networks import Hypernetwork, Network, from_nnx
 from jmeta.networks.actor_critic import actor_critic
 from jmeta.networks.perception import BuildCore, Perception
-from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, PyTree, Segment, Timestep
 
 
 class PolicyGenerator(nnx.Module):
@@ -49,7 +49,7 @@ class PolicyGenerator(nnx.Module):
 
 
 @struct.dataclass
-class GeneratedPolicy(InnerLearner):
+class GeneratedPolicy(InnerLearner[PyTree, PyTree, PyTree]):
     """A hypernetwork generates the policy of the next segment from all experience in the task.
 
     phi holds the generated weights, and memory the state of the generator. Both change only between segments, as in MAML, but
@@ -82,20 +82,20 @@ class GeneratedPolicy(InnerLearner):
         generator = from_nnx(partial(_generator, perceive, build_core, policy, hypernetwork_widths))
         return cls(observation_size, action_space, generator, policy)
 
-    def init(self, key: jax.Array) -> Theta:
+    def init(self, key: jax.Array) -> PyTree:
         return self.generator.init(key)
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+    def begin(self, theta: PyTree, num_streams: int, key: jax.Array) -> tuple[PyTree, PyTree]:
         memory = self.generator.apply(theta, method="initial_memory")
         return self.generator.apply(theta, method="generate_at_first"), for_streams(memory, num_streams)
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+    def act(self, theta: PyTree, phi: PyTree, memory: PyTree, timestep: Timestep) -> tuple[Decision, PyTree]:
         return self.policy.apply(phi, timestep.observation), memory
 
-    def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
+    def unroll(self, theta: PyTree, phi: PyTree, memory: PyTree, timesteps: Timestep) -> tuple[Decision, PyTree]:
         return jax.vmap(self.policy.apply, in_axes=(None, 0))(phi, timesteps.observation), memory
 
-    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
+    def adapt(self, theta: PyTree, phi: PyTree, memory: PyTree, segment: Segment, key: jax.Array) -> tuple[PyTree, PyTree]:
         action = jax.vmap(jax.vmap(self.action_space.encode))(segment.action)
         steps = segment.timestep._replace(previous_action=action, previous_reward=segment.reward)
         read = partial(self.generator.apply, theta, method="read")

@@ -1,17 +1,16 @@
 """iMAML: a proximal inner problem with implicit differentiation (Rajeswaran et al. 2019, arXiv 1909.04630)."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from jmeta import struct
-from jmeta.inner.maml import MAML, InnerData, TaskWeights
-from jmeta.objectives import clipped_surrogate
+from jmeta.inner.gradient_agent import GradientAgent, Initialisation, InnerData, TaskWeights
+from jmeta.objectives import clipped_surrogate, solve_where_positive
 from jmeta.ranges import Count, Positive
-from jmeta.types import Memory, Phi, PyTree, Segment, Theta
+from jmeta.types import Empty, PyTree, Segment
 
 
 @struct.settings
@@ -32,7 +31,7 @@ class ProximalSettings:
 
 
 @struct.dataclass
-class IMAML(MAML, ProximalSettings):
+class IMAML(GradientAgent, ProximalSettings):
     """Adapts to the minimiser of a proximal loss, whose derivative does not depend on the path of the solver.
 
         phi = argmin_w  L(w) + strength / 2 |w - theta|^2,        d phi / d theta = (I + hess L(phi) / strength)^-1.
@@ -52,7 +51,9 @@ class IMAML(MAML, ProximalSettings):
       The paper's inner problems are supervised; the loss here is this library's choice.
     """
 
-    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
+    def adapt(
+        self, theta: Initialisation, phi: TaskWeights, memory: Empty, segment: Segment, key: jax.Array
+    ) -> tuple[TaskWeights, Empty]:
         data = self.shared_out(self.judge(segment))
         began = jax.lax.stop_gradient((phi.weights, theta.rule, phi.rule_state))
         centre, frozen = self.adapted(theta.weights), self.frozen(theta.weights)
@@ -112,42 +113,3 @@ def _backward(residuals: PyTree, cotangents: PyTree) -> tuple[None, PyTree, PyTr
 
 
 _solution.defvjp(_forward, _backward)
-
-
-class _Iterate(NamedTuple):
-    """State of conjugate gradients."""
-
-    x: PyTree
-    residual: PyTree
-    direction: PyTree
-    going: jax.Array  # [] bool, whether all directions so far had positive curvature
-
-
-def solve_where_positive(matrix: Callable[[PyTree], PyTree], vector: PyTree, num_steps: int) -> PyTree:
-    """Solves matrix(x) = vector by conjugate gradients that stop at a direction of non-positive curvature.
-
-    Beyond such a direction the iterates may grow without bound. The iterates before it are those of a positive definite matrix.
-    If the first direction already has non-positive curvature, x is ``vector``, as for the identity matrix.
-
-    Args:
-      matrix: symmetric linear function of trees like ``vector``.
-      vector: right-hand side.
-      num_steps: largest number of steps; each applies ``matrix`` once.
-
-    References:
-      Steihaug 1983, The conjugate gradient method and trust regions in large scale optimization.
-    """
-
-    def step(carry: _Iterate, number: jax.Array) -> tuple[_Iterate, None]:
-        x, residual, direction, going = carry
-        along = matrix(direction)
-        curvature, square = optax.tree.vdot(direction, along), optax.tree.vdot(residual, residual)
-        positive = going & (curvature > 1e-6 * optax.tree.vdot(direction, direction))
-        length = jnp.where(positive, square / jnp.where(positive, curvature, 1.0), jnp.where(number == 0, 1.0, 0.0))
-        x = optax.tree.add_scale(x, length, direction)
-        residual = optax.tree.add_scale(residual, -length, along)
-        turn = optax.tree.vdot(residual, residual) / jnp.maximum(square, 1e-30)
-        return _Iterate(x, residual, optax.tree.add_scale(residual, turn, direction), positive), None
-
-    start = _Iterate(optax.tree.zeros_like(vector), vector, vector, jnp.asarray(True))
-    return jax.lax.scan(step, start, jnp.arange(num_steps))[0].x

@@ -11,7 +11,7 @@ from jmeta.inner.dqn import DQN
 from jmeta.inner.off_policy import OffPolicyAgent, OwnReplay, ReplayStep, mean_loss, observed_steps
 from jmeta.ranges import Count, Limit, Positive, Share
 from jmeta.settings import FirstOrderSettings
-from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Empty, Experience, Metrics, PyTree, Segment, Timestep
 
 
 class MAMLDQNPhi(NamedTuple):
@@ -46,7 +46,7 @@ class InnerUpdateSettings(FirstOrderSettings):
 
 
 @struct.dataclass
-class MAMLDQN(OffPolicyAgent, InnerUpdateSettings):
+class MAMLDQN(OffPolicyAgent[PyTree, MAMLDQNPhi, Empty], InnerUpdateSettings):
     """Adapts action values to a task by gradient steps on the Huber loss of the task's own replay; theta is the initial weights.
 
         phi <- phi - inner_rate * grad_phi mean_i huber(q(x_i, a_i; phi) - target_i)          num_updates times, from theta
@@ -73,53 +73,57 @@ class MAMLDQN(OffPolicyAgent, InnerUpdateSettings):
     action_space: ActionSpace = struct.field(pytree_node=False)
     q_learner: DQN
 
-    def init(self, key: jax.Array) -> Theta:
+    def init(self, key: jax.Array) -> PyTree:
         return self.q_learner.init(key)
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+    def begin(self, theta: PyTree, num_streams: int, key: jax.Array) -> tuple[MAMLDQNPhi, Empty]:
         own = OwnReplay.empty(self.adapt_capacity, self.q_learner.num_inputs, self.action_space)
         return MAMLDQNPhi(theta, own), ()
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+    def act(self, theta: PyTree, phi: MAMLDQNPhi, memory: Empty, timestep: Timestep) -> tuple[Decision, Empty]:
         epsilon = self.q_learner.epsilon
         epsilon = jnp.where(phi.own.number > 0, epsilon, jnp.maximum(epsilon, self.exploration_epsilon))
         return self.q_learner.replace(epsilon=epsilon).decide(phi.weights, timestep.observation), memory  # type: ignore[attr-defined]
 
-    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
-        own = phi.own.add(observed_steps(segment))
-        return MAMLDQNPhi(self._tune(phi.weights, own, key), own), memory
+    def adapt(self, theta: PyTree, phi: MAMLDQNPhi, memory: Empty, segment: Segment, key: jax.Array) -> tuple[MAMLDQNPhi, Empty]:
+        return self._take_in(phi, segment, key), memory
 
-    def target_parameters(self, theta: Theta) -> PyTree:
+    def target_parameters(self, theta: PyTree) -> PyTree:
         return theta
 
-    def parts(self, theta: Theta) -> PyTree:
+    def parts(self, theta: PyTree) -> PyTree:
         return self.q_learner.parts(theta)
 
     def loss(
-        self, theta: Theta, target_parameters: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+        self, theta: PyTree, target_parameters: PyTree, context: Experience, batch: ReplayStep, key: jax.Array
     ) -> tuple[jax.Array, Metrics]:
         adapt_key, loss_key = jax.random.split(key)
         weights = self._adapted(theta, context, adapt_key)
         target_parameters = self._adapted(target_parameters, context, adapt_key)
-        steps = observed_steps(batch)
+        steps = observed_steps(batch, batch.worth)
         loss, metrics = mean_loss(self.q_learner, weights, target_parameters, steps, loss_key)
         before, _ = mean_loss(self.q_learner, jax.lax.stop_gradient(theta), target_parameters, steps, loss_key)
         return loss, metrics | {"loss/before": before}
 
-    def _adapted(self, theta: Theta, context: Segment, key: jax.Array) -> PyTree:
+    def _adapted(self, theta: PyTree, context: Experience, key: jax.Array) -> PyTree:
         """Returns the weights adapted to a random number of the first segments of a lifetime [K, T, 1]."""
         begin_key, number_key, adapt_key = jax.random.split(key, 3)
         most = len(context.reward) - 1
         segments = jax.tree.map(lambda x: x[:most], context)
 
-        def take_in(phi: Phi, data: tuple[Segment, jax.Array]) -> tuple[Phi, PyTree]:
-            phi, _ = self.adapt(theta, phi, (), *data)
+        def take_in(phi: MAMLDQNPhi, data: tuple[Experience, jax.Array]) -> tuple[MAMLDQNPhi, PyTree]:
+            phi = self._take_in(phi, *data)
             return phi, phi.weights
 
         phi, _ = self.begin(theta, 1, begin_key)
         _, after = jax.lax.scan(take_in, phi, (segments, jax.random.split(adapt_key, most)))
         number = jax.random.randint(number_key, (), 0, most)
         return jax.tree.map(lambda x: x[number], after)
+
+    def _take_in(self, phi: MAMLDQNPhi, segment: Experience, key: jax.Array) -> MAMLDQNPhi:
+        """Adds a segment [T, B] to the task's own replay, and adapts to a sample of it."""
+        own = phi.own.add(observed_steps(segment, segment.reward))
+        return MAMLDQNPhi(self._tune(phi.weights, own, key), own)
 
     def _tune(self, initial: PyTree, own: OwnReplay, key: jax.Array) -> PyTree:
         """Returns the weights after the inner steps; targets use the initial weights."""

@@ -12,14 +12,14 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.base import for_streams
-from jmeta.inner.off_policy import OffPolicyAgent, OwnReplay, ReplayStep, mean_loss
+from jmeta.inner.off_policy import EncodingAgent, OwnReplay, ReplayStep, mean_loss
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.networks import Core, Network
 from jmeta.networks.perception import Perception
 from jmeta.objectives import density_ratio, effective_sample_size, fit_propensity
 from jmeta.parallel import merge_axis
 from jmeta.ranges import Count, CountOrZero, Positive, PositiveShare
-from jmeta.types import ActionSpace, Decision, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Experience, Metrics, Parts, PyTree, Segment, Timestep
 
 
 class Context(nnx.Module):
@@ -94,7 +94,7 @@ class FineTuningSettings:
 
 
 @struct.dataclass
-class MQL(OffPolicyAgent, FineTuningSettings):
+class MQL(EncodingAgent[MQLPhi, PyTree], FineTuningSettings):
     """A recurrent context distinguishes tasks; when a segment ends, policy and critics are fine-tuned off-policy.
 
     Meta-training minimises the mean loss of all tasks without adaptation. In a new task, ``num_own_updates`` gradient steps on
@@ -137,43 +137,37 @@ class MQL(OffPolicyAgent, FineTuningSettings):
     adapt_target_update_rate: jax.Array | PositiveShare = 0.005
     adapts: bool = struct.field(pytree_node=False, default=True)
 
-    def init(self, key: jax.Array) -> Theta:
+    def init(self, key: jax.Array) -> Parts:
         encoder_key, learner_key = jax.random.split(key)
         return {"encoder": self.encoder.init(encoder_key), "q_learner": self.q_learner.init(learner_key)}
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+    def begin(self, theta: Parts, num_streams: int, key: jax.Array) -> tuple[MQLPhi, PyTree]:
         memory = self.encoder.apply(theta["encoder"], method="initial_memory")
         weights = theta["q_learner"]
         own = OwnReplay.empty(self.adapt_capacity, self.q_learner.num_inputs, self.action_space)
         return MQLPhi(weights, self.q_learner.target_parameters(weights), own), for_streams(memory, num_streams)
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+    def act(self, theta: Parts, phi: MQLPhi, memory: PyTree, timestep: Timestep) -> tuple[Decision, PyTree]:
         memory, context = self.encoder.apply(theta["encoder"], memory, timestep)
         return self.q_learner.decide(phi.weights, jnp.concatenate([timestep.observation, context])), memory
 
     def behaviour_policy(self, remaining: jax.Array | float) -> Self:
         return super().behaviour_policy(remaining).replace(adapts=False)  # type: ignore[attr-defined]
 
-    def target_parameters(self, theta: Theta) -> PyTree:
-        return self.q_learner.target_parameters(theta["q_learner"])
-
-    def parts(self, theta: Theta) -> PyTree:
-        return {"encoder": "encoder", "q_learner": self.q_learner.parts(theta["q_learner"])}
-
     def loss(
-        self, theta: Theta, target_parameters: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+        self, theta: Parts, target_parameters: PyTree, context: Experience, batch: ReplayStep, key: jax.Array
     ) -> tuple[jax.Array, Metrics]:
         fresh = self.encoder.apply(theta["encoder"], method="initial_memory")
         rows = jax.vmap(partial(self._steps, theta, fresh))(batch)  # [n, L]
         steps = merge_axis(jax.tree.map(lambda x: x[:, self.burn_in :], rows), 0)
         return mean_loss(self.q_learner, theta["q_learner"], target_parameters, steps, key)
 
-    def ship(self, theta: Theta, rows: ReplayStep, is_lived: jax.Array) -> Theta:
+    def ship(self, theta: Parts, rows: ReplayStep, is_lived: jax.Array) -> Parts:
         fresh = self.encoder.apply(theta["encoder"], method="initial_memory")
         last = jax.tree.map(lambda x: x[:, -1], jax.vmap(partial(self._steps, theta, fresh))(rows))
         return theta | {"old": OldSteps(last, is_lived)}
 
-    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
+    def adapt(self, theta: Parts, phi: MQLPhi, memory: PyTree, segment: Segment, key: jax.Array) -> tuple[MQLPhi, PyTree]:
         if not self.adapts:
             return phi, memory
         phi = self._take_in(theta, phi, segment)
@@ -206,7 +200,7 @@ class MQL(OffPolicyAgent, FineTuningSettings):
         share_lived = jnp.maximum(lived.mean(), 1e-6)
         return weight, 1.0 - effective_sample_size(weight) / share_lived
 
-    def _tune(self, theta: Theta, phi: MQLPhi, draw: Draw, pull: jax.Array | float, num_updates: int, key: jax.Array) -> MQLPhi:
+    def _tune(self, theta: Parts, phi: MQLPhi, draw: Draw, pull: jax.Array | float, num_updates: int, key: jax.Array) -> MQLPhi:
         """Takes gradient steps on drawn batches, with a quadratic penalty on the distance to the meta-trained weights."""
         transformation = optax.adam(self.adapt_rate)
 
@@ -229,14 +223,14 @@ class MQL(OffPolicyAgent, FineTuningSettings):
         (weights, target_parameters, _), _ = jax.lax.scan(update, begun, jax.random.split(key, num_updates))
         return phi._replace(weights=weights, target_parameters=target_parameters)
 
-    def _take_in(self, theta: Theta, phi: MQLPhi, segment: Segment) -> MQLPhi:
+    def _take_in(self, theta: Parts, phi: MQLPhi, segment: Segment) -> MQLPhi:
         """Adds a segment [T, B] to the task's own replay."""
         middle = jnp.ones_like(segment.reward, jnp.int32)  # no lifetime begins in a segment: memory is not reset
         rows = ReplayStep.of(segment, worth=segment.reward, time=middle)
         new = jax.vmap(partial(self._steps, theta), in_axes=(0, 1))(segment.memory, rows)
         return phi._replace(own=phi.own.add(merge_axis(new, 0)))
 
-    def _steps(self, theta: Theta, memory: Memory, row: ReplayStep) -> Step:
+    def _steps(self, theta: Parts, memory: PyTree, row: ReplayStep) -> Step:
         """Returns the steps of a row [L] with features as inputs, from the memory at the beginning of the row."""
         encoder = partial(self.encoder.apply, theta["encoder"])
         memories, contexts = encoder(memory, row.timestep, row.time == 0, method="unroll")

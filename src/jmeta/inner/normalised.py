@@ -5,106 +5,48 @@ learner. The statistics are a field of the learner and not a part of theta, so o
 change them. ``WithStatistics`` is the deployed agent, whose theta includes the statistics.
 """
 
+import dataclasses
 from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.inner.base import InnerLearner, Lived
-from jmeta.inner.belief import BeliefAgent, Record
+from jmeta.inner.base import InnerLearner, Seen
+from jmeta.inner.belief import BeliefAgent, BeliefMemory, Record
 from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep
 from jmeta.inner.q_learner import QLearner
+from jmeta.inner.statistics import Statistics, running_returns
 from jmeta.networks.beliefs import Belief
-from jmeta.types import ActionSpace, Decision, Lifetime, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+from jmeta.types import (
+    ActionSpace,
+    Decision,
+    Empty,
+    Experience,
+    Lifetime,
+    Memory,
+    Metrics,
+    Parts,
+    Phi,
+    PyTree,
+    Segment,
+    Theta,
+    Timestep,
+)
 
 LARGEST = 10.0
 """Normalised observations and rewards are clipped to [-LARGEST, LARGEST], as in Stable-Baselines3's ``VecNormalize``."""
-RETURN_DISCOUNT = 0.99
-"""Discount per environment step of the returns that define the unit of rewards, as in ``VecNormalize``."""
 MEASURED = ("observation", "observation_square", "return_square")
-
-
-class Statistics(NamedTuple):
-    """Moments of observations and returns in all lifetimes so far, on all devices together."""
-
-    num_steps: jax.Array  # [] float, environment steps
-    mean: jax.Array  # [observation_size]
-    variance: jax.Array  # [observation_size]
-    return_square: jax.Array  # [] mean square of the discounted return
-
-    @classmethod
-    def none(cls, observation_size: int) -> "Statistics":
-        """Returns the statistics of no data, which leave observations and rewards unchanged up to clipping."""
-        zero, one = jnp.zeros((), jnp.float32), jnp.ones(observation_size, jnp.float32)
-        return cls(num_steps=zero, mean=jnp.zeros_like(one), variance=one, return_square=jnp.ones_like(zero))
-
-    @classmethod
-    def of(cls, lifetimes: Lifetime) -> "Statistics":
-        """Returns the statistics of lifetimes [K, T, N, B]."""
-        observation = lifetimes.segments.timestep.observation
-        axes = tuple(range(observation.ndim - 1))
-        returns = running_returns(lifetimes.segments)
-        num_steps = jnp.full((), returns.size, jnp.float32)
-        return cls(num_steps, observation.mean(axes), observation.var(axes), jnp.square(returns).mean())
-
-    @property
-    def scale(self) -> jax.Array:
-        """The unit of observations [observation_size]: their standard deviation, or 1 for a constant feature.
-
-        It is at least 1e-6 of the mean, above the resolution of float32, so that rounding errors are not amplified.
-        """
-        std = jnp.maximum(jnp.sqrt(self.variance), 1e-6 * jnp.abs(self.mean))
-        return jnp.where(self.variance > 0, std, 1.0)
-
-    @property
-    def reward_scale(self) -> jax.Array:
-        """The unit of rewards []: the root mean square of the discounted return, or 1 if all returns were zero."""
-        return jnp.where(self.return_square > 0, jnp.sqrt(self.return_square), 1.0)
-
-    def merge(self, measured: Metrics, num_steps: int) -> "Statistics":
-        """Returns the statistics with ``num_steps`` more steps, whose moments ``Normalised.measure`` gives in these units.
-
-        With w the new steps' share of all steps and d the difference of the means,
-
-            mean + w d,        (1 - w) variance + w new variance + w (1 - w) d^2.
-
-        References:
-          Chan, Golub and LeVeque 1979, "Updating formulae and a pairwise algorithm for computing sample variances".
-        """
-        total = self.num_steps + num_steps
-        share = num_steps / total
-        shift = self.scale * measured["observation"]
-        variance = self.scale**2 * jnp.maximum(measured["observation_square"] - measured["observation"] ** 2, 0.0)
-        return Statistics(
-            num_steps=total,
-            mean=self.mean + share * shift,
-            variance=(1.0 - share) * self.variance + share * variance + share * (1.0 - share) * shift**2,
-            return_square=(1.0 - share) * self.return_square + share * measured["return_square"],
-        )
 
 
 class NormalisedTheta(NamedTuple):
     """Meta-parameters of an agent that is deployed with its statistics."""
 
-    parameters: Theta  # meta-parameters of the agent
+    parameters: PyTree  # meta-parameters of the agent
     statistics: Statistics
 
 
-def running_returns(segments: Segment) -> jax.Array:
-    """Returns discounted sums of an episode's rewards *so far*, for segments [K, T, ...] that each begin with an episode."""
-
-    def step(earned: jax.Array, now: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        reward, first = now
-        earned = reward + RETURN_DISCOUNT * jnp.where(first, 0.0, earned)
-        return earned, earned
-
-    along = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (segments.reward, segments.timestep.first))
-    _, returns = jax.lax.scan(step, jnp.zeros_like(along[0][0]), along)
-    return jnp.swapaxes(returns, 0, 1)
-
-
-class _Around(InnerLearner):
+class _Around(InnerLearner[Theta, Phi, Memory]):
     """A wrapper of an inner learner with the same observation and action spaces."""
 
     inner: Any  # an InnerLearner
@@ -118,12 +60,12 @@ class _Around(InnerLearner):
         return self.inner.action_space
 
     @property
-    def unwrapped(self) -> InnerLearner:
+    def unwrapped(self) -> InnerLearner[Any, Any, Any]:
         return self.inner.unwrapped
 
 
 @struct.dataclass
-class Normalised(_Around):
+class Normalised(_Around[Theta, Phi, Memory]):
     """Normalises the observations and rewards of an inner learner. Theta, phi and memory are those of the inner learner.
 
         observation: clip((o - mean) / standard deviation, -10, 10), feature by feature
@@ -162,11 +104,13 @@ class Normalised(_Around):
     def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         return self.inner.adapt(theta, phi, memory, self.see(segment), key)
 
-    def see(self, lived: Lived) -> Lived:
-        """Returns a timestep, segment, lifetime, row of replay or record, with any axes, in the units of the statistics."""
+    def see(self, lived: Seen) -> Seen:
+        """Returns a timestep, lifetime or any record of experience, with any axes, in the units of the statistics."""
+        whole: Any = lived
+        is_record = isinstance(lived, Experience)  # a dataclass; timesteps and lifetimes are named tuples
         changed: dict[str, Any] = {}
-        for name in lived._fields:
-            value = getattr(lived, name)
+        for name in [each.name for each in dataclasses.fields(whole)] if is_record else whole._fields:
+            value = getattr(whole, name)
             if name in ("timestep", "segments"):
                 changed[name] = self.see(value)
             elif isinstance(value, tuple):  # empty, as ``arrival`` is in replay
@@ -175,7 +119,7 @@ class Normalised(_Around):
                 changed[name] = _clipped((value - self.statistics.mean) / self.statistics.scale, value)
             elif self.rewards and name in ("reward", "previous_reward", "worth"):
                 changed[name] = _clipped(value / self.statistics.reward_scale, value)
-        return lived._replace(**changed)
+        return dataclasses.replace(whole, **changed) if is_record else whole._replace(**changed)
 
     def measure(self, lifetimes: Lifetime) -> Metrics:
         """Returns moments of normalised, unclipped observations, [observation_size], and the mean square of returns, [].
@@ -189,18 +133,18 @@ class Normalised(_Around):
 
 
 @struct.dataclass
-class NormalisedBelief(Normalised):
+class NormalisedBelief(Normalised[Parts, Empty, BeliefMemory]):
     """``Normalised`` around an agent with a belief."""
 
-    def beliefs(self, theta: Theta, timesteps: Timestep) -> Belief:
+    def beliefs(self, theta: Parts, timesteps: Timestep) -> Belief:
         return self.inner.beliefs(theta, self.see(timesteps))
 
-    def belief_loss(self, theta: Theta, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def belief_loss(self, theta: Parts, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
         return self.inner.belief_loss(theta, self.see(record), key)
 
 
 @struct.dataclass
-class NormalisedOffPolicy(Normalised, OffPolicyAgent):
+class NormalisedOffPolicy(Normalised[Theta, Phi, Memory], OffPolicyAgent[Theta, Phi, Memory]):
     """``Normalised`` around an off-policy agent, whose replay keeps data that is not normalised."""
 
     @property
@@ -227,7 +171,7 @@ class NormalisedOffPolicy(Normalised, OffPolicyAgent):
         return self.inner.target_parameters(theta)
 
     def loss(
-        self, theta: Theta, target_parameters: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+        self, theta: Theta, target_parameters: PyTree, context: Experience, batch: ReplayStep, key: jax.Array
     ) -> tuple[jax.Array, Metrics]:
         return self.inner.loss(theta, target_parameters, self.see(context), self.see(batch), key)
 
@@ -242,7 +186,7 @@ class NormalisedOffPolicy(Normalised, OffPolicyAgent):
 
 
 @struct.dataclass
-class WithStatistics(_Around):
+class WithStatistics(_Around[NormalisedTheta, Phi, Memory]):
     """The deployed agent: its theta is a ``NormalisedTheta`` with constant statistics.
 
     Attributes:
@@ -257,27 +201,27 @@ class WithStatistics(_Around):
 
     def under(self, statistics: Statistics) -> Normalised:
         """Returns the agent with the given statistics; its theta is that of ``inner``."""
-        kind = Normalised
+        kind: Any = Normalised
         if isinstance(self.inner, OffPolicyAgent):
             kind = NormalisedOffPolicy
         elif isinstance(self.inner, BeliefAgent):
             kind = NormalisedBelief
         return kind(self.inner, jax.lax.stop_gradient(statistics), self.observations, self.rewards)
 
-    def init(self, key: jax.Array) -> Theta:
+    def init(self, key: jax.Array) -> NormalisedTheta:
         """Returns initial meta-parameters with the statistics of no data."""
         return NormalisedTheta(self.inner.init(key), Statistics.none(self.observation_size))
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+    def begin(self, theta: NormalisedTheta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
         return self.inner.begin(theta.parameters, num_streams, key)
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+    def act(self, theta: NormalisedTheta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
         return self.under(theta.statistics).act(theta.parameters, phi, memory, timestep)
 
-    def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
+    def unroll(self, theta: NormalisedTheta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
         return self.under(theta.statistics).unroll(theta.parameters, phi, memory, timesteps)
 
-    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
+    def adapt(self, theta: NormalisedTheta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         return self.under(theta.statistics).adapt(theta.parameters, phi, memory, segment, key)
 
 

@@ -12,37 +12,38 @@ from jmeta.inner.base import InContextLearner, InnerLearner
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.parallel import merge_axis
 from jmeta.ranges import Count, CountOrZero
-from jmeta.types import ActionSpace, Decision, Discrete, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+from jmeta.types import (
+    ActionSpace,
+    Decision,
+    Discrete,
+    Empty,
+    Experience,
+    Memory,
+    Metrics,
+    Parts,
+    Phi,
+    PyTree,
+    Segment,
+    Theta,
+    Timestep,
+)
 
 
-class ReplayStep(NamedTuple):
-    """A step of one stream as it is stored in replay."""
+@struct.dataclass
+class ReplayStep(Experience):
+    """A step as replay keeps it, without ``timestep.arrival``, which is the next observation of the step before."""
 
-    timestep: Timestep  # without ``arrival``, which is the next observation of the step before
-    action: jax.Array
-    reward: jax.Array  # [] reward of the task
     worth: jax.Array  # [] reward that the loss uses: the task's, or a shaped one
-    terminated: jax.Array  # [] bool
-    truncated: jax.Array  # [] bool
-    next_observation: jax.Array  # [observation_size], before any reset
     time: jax.Array  # [] int32, index of the step in its lifetime
 
     @classmethod
-    def of(cls, lived: Segment, worth: jax.Array, time: jax.Array) -> "ReplayStep":
-        """Returns the part of a segment, with any axes, that replay keeps."""
-        return cls(
-            timestep=lived.timestep._replace(arrival=()),  # type: ignore[arg-type]
-            action=lived.action,
-            reward=lived.reward,
-            worth=worth,
-            terminated=lived.terminated,
-            truncated=lived.truncated,
-            next_observation=lived.next_observation,
-            time=time,
-        )
+    def of(cls, lived: Experience, worth: jax.Array, time: jax.Array) -> "ReplayStep":
+        """Returns what replay keeps of an experience, with any axes."""
+        kept = struct.fields_for(Experience, lived) | {"timestep": lived.timestep._replace(arrival=())}
+        return cls(**kept, worth=worth, time=time)
 
 
-class OffPolicyAgent(InnerLearner):
+class OffPolicyAgent(InnerLearner[Theta, Phi, Memory]):
     """An inner learner whose loss can be evaluated on steps of any behaviour policy.
 
     Attributes:
@@ -66,15 +67,14 @@ class OffPolicyAgent(InnerLearner):
 
     @abc.abstractmethod
     def loss(
-        self, theta: Theta, target_parameters: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+        self, theta: Theta, target_parameters: PyTree, context: Experience, batch: ReplayStep, key: jax.Array
     ) -> tuple[jax.Array, Metrics]:
         """Returns the loss of one task, [], and its parts as metrics.
 
         Args:
           theta: meta-parameters, differentiated.
           target_parameters: parameters of the target networks, the moving average of ``target_parameters(theta)``.
-          context: the segments [K, T, 1] of one of the task's newest lifetimes, which the agent may adapt to; without decisions
-            and memory.
+          context: the experience [K, T, 1] of one of the task's newest lifetimes, which the agent may adapt to.
           batch: rows [n, L] from the task's replay, of any behaviour policy.
           key: consumed.
         """
@@ -96,33 +96,43 @@ class OffPolicyAgent(InnerLearner):
         return self.replace(q_learner=self.q_learner.behaviour_policy(remaining))  # type: ignore[attr-defined]
 
 
+class EncodingAgent(OffPolicyAgent[Parts, Phi, Memory]):
+    """An off-policy agent that encodes its experience for a policy and critics: theta has an "encoder" and a "q_learner"."""
+
+    def target_parameters(self, theta: Parts) -> PyTree:
+        return self.q_learner.target_parameters(theta["q_learner"])
+
+    def parts(self, theta: Parts) -> PyTree:
+        return {"encoder": "encoder", "q_learner": self.q_learner.parts(theta["q_learner"])}
+
+
 @struct.dataclass
-class Reactive(OffPolicyAgent, InContextLearner):
+class Reactive(OffPolicyAgent[PyTree, Empty, Empty], InContextLearner[PyTree, Empty]):
     """An off-policy agent whose policy sees only the observation and is the same in all tasks; phi and memory are empty."""
 
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
     q_learner: QLearner
 
-    def init(self, key: jax.Array) -> Theta:
+    def init(self, key: jax.Array) -> PyTree:
         return self.q_learner.init(key)
 
-    def initial_memory(self, theta: Theta) -> Memory:
+    def initial_memory(self, theta: PyTree) -> Empty:
         return ()
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+    def act(self, theta: PyTree, phi: Empty, memory: Empty, timestep: Timestep) -> tuple[Decision, Empty]:
         return self.q_learner.decide(theta, timestep.observation), memory
 
-    def target_parameters(self, theta: Theta) -> PyTree:
+    def target_parameters(self, theta: PyTree) -> PyTree:
         return self.q_learner.target_parameters(theta)
 
-    def parts(self, theta: Theta) -> PyTree:
+    def parts(self, theta: PyTree) -> PyTree:
         return self.q_learner.parts(theta)
 
     def loss(
-        self, theta: Theta, target_parameters: PyTree, context: Segment, batch: ReplayStep, key: jax.Array
+        self, theta: PyTree, target_parameters: PyTree, context: Experience, batch: ReplayStep, key: jax.Array
     ) -> tuple[jax.Array, Metrics]:
-        return mean_loss(self.q_learner, theta, target_parameters, observed_steps(batch), key)
+        return mean_loss(self.q_learner, theta, target_parameters, observed_steps(batch, batch.worth), key)
 
 
 class RandomOr(dist.Distribution):
@@ -154,10 +164,10 @@ class RandomOr(dist.Distribution):
 
 
 @struct.dataclass
-class RandomAtFirst(InnerLearner):
+class RandomAtFirst(InnerLearner[Theta, Phi, Memory]):
     """Wraps an agent, whose actions are uniformly random while ``is_random``; everything else is unchanged."""
 
-    agent: OffPolicyAgent
+    agent: OffPolicyAgent[Theta, Phi, Memory]
     is_random: jax.Array | bool
 
     @property
@@ -183,10 +193,9 @@ class RandomAtFirst(InnerLearner):
         return self.agent.adapt(theta, phi, memory, segment, key)
 
 
-def observed_steps(lived: ReplayStep | Segment) -> Step:
-    """Returns rows [n, L] or a segment [T, B] as steps [n L] or [T B], whose features are the observations."""
-    worth = lived.worth if isinstance(lived, ReplayStep) else lived.reward
-    seen = (lived.timestep.observation, lived.action, worth, lived.terminated, lived.next_observation)
+def observed_steps(lived: Experience, reward: jax.Array) -> Step:
+    """Returns rows [n, L] or a segment [T, B], with the reward to learn from, as steps [n L] or [T B] of observations."""
+    seen = (lived.timestep.observation, lived.action, reward, lived.terminated, lived.next_observation)
     return Step(*merge_axis(seen, 0))
 
 

@@ -23,7 +23,11 @@ def check_reaches(space: Continuous) -> None:
 
 
 class Step(NamedTuple):
-    """A step as input of the loss. Features are an observation, and a context of the task if there is one."""
+    """A step as input of the loss, in the notation of the papers.
+
+    It is no ``Experience``: features stand for the timestep and the next observation. They are an observation, and a context of
+    the task if there is one.
+    """
 
     x_tm1: jax.Array  # [num_inputs] features before the action
     a_tm1: jax.Array  # action

@@ -15,7 +15,7 @@ from jmeta.networks.actor_critic import ActorCritic, GeneratedActorCritic, actor
 from jmeta.networks.perception import BuildCore, Perception, RecurrentNetwork
 from jmeta.ranges import Count
 from jmeta.settings import CoreSettings, HiddenSizeSettings
-from jmeta.types import ActionSpace, Decision, Memory, Phi, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Empty, PyTree, Timestep
 
 
 class RecurrentHypernetwork(RecurrentNetwork):
@@ -91,7 +91,7 @@ class RecurrentAgentSettings(CoreSettings, RecurrentPolicySettings, GeneratedHea
 
 
 @struct.dataclass
-class RL2(InContextLearner, ChunkSettings):
+class RL2(InContextLearner[PyTree, PyTree], ChunkSettings):
     """Adapts to a task only by the hidden state of a recurrent network; phi is empty.
 
     The hidden state is reset when a lifetime begins, and kept across the episodes of the task. The inputs of the network include
@@ -144,16 +144,16 @@ class RL2(InContextLearner, ChunkSettings):
         )
         return cls(observation_size, action_space, network, **struct.fields_for(ChunkSettings, settings))
 
-    def init(self, key: jax.Array) -> Theta:
+    def init(self, key: jax.Array) -> PyTree:
         return self.network.init(key)
 
-    def initial_memory(self, theta: Theta) -> Memory:
+    def initial_memory(self, theta: PyTree) -> PyTree:
         return self.network.apply(theta, method="initial_memory")
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+    def act(self, theta: PyTree, phi: Empty, memory: PyTree, timestep: Timestep) -> tuple[Decision, PyTree]:
         return self.network.apply(theta, memory, timestep)
 
-    def unroll(self, theta: Theta, phi: Phi, memory: Memory, timesteps: Timestep) -> tuple[Decision, Memory]:
+    def unroll(self, theta: PyTree, phi: Empty, memory: PyTree, timesteps: Timestep) -> tuple[Decision, PyTree]:
         unroll = partial(self.network.apply, theta, method="unroll")
         if self.chunk_length is None:
             return unroll(memory, timesteps)

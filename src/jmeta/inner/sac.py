@@ -1,5 +1,6 @@
 """SAC: soft actor-critic with an entropy bonus (Haarnoja et al. 2018, arXiv 1812.05905)."""
 
+import abc
 import dataclasses
 from functools import partial
 from typing import Any, Self
@@ -9,11 +10,11 @@ import jax.numpy as jnp
 
 from jmeta import struct
 from jmeta.inner.q_learner import QLearner, QLearnerSettings, Step, check_reaches
-from jmeta.networks import Categorical, Network, TanhNormal, TwinActionValues, TwinCritic, from_nnx
+from jmeta.networks import Network, TanhNormal, TwinCritic, from_nnx
 from jmeta.networks.policies import Actor
-from jmeta.objectives import soft_value, td_target
+from jmeta.objectives import td_target
 from jmeta.ranges import Finite, Positive
-from jmeta.types import ActionSpace, Continuous, Decision, Discrete, Metrics, PyTree
+from jmeta.types import ActionSpace, Continuous, Decision, Metrics, PyTree
 
 
 @struct.settings
@@ -31,7 +32,51 @@ class TemperatureSettings(QLearnerSettings):
 
 
 @struct.dataclass
-class SAC(QLearner, TemperatureSettings):
+class SoftActorCritic(QLearner, TemperatureSettings):
+    """Base of soft actor-critics: a stochastic policy and twin critics, with a learned temperature.
+
+    Attributes:
+      actor: features to a ``Decision``.
+      spread: how narrow the deployed policy is; see the subclasses. The behaviour policy's is 1.
+    """
+
+    num_inputs: int = struct.field(pytree_node=False)
+    action_space: ActionSpace = struct.field(pytree_node=False)
+    actor: Network = struct.field(pytree_node=False)
+    critic: Network = struct.field(pytree_node=False)
+    _: dataclasses.KW_ONLY
+    spread: jax.Array | Positive = 0.05
+
+    @abc.abstractmethod
+    def narrowed(self, policy: Any) -> Any:
+        """Returns the deployed policy, which is narrower than ``policy`` by ``spread``."""
+
+    def init(self, key: jax.Array) -> PyTree:
+        actor_key, critic_key = jax.random.split(key)
+        log_temperature = jnp.log(jnp.asarray(self.initial_temperature, jnp.float32))
+        return {
+            "actor": self.actor.init(actor_key),
+            "critic": self.critic.init(critic_key),
+            "log_temperature": log_temperature,
+        }
+
+    def decide(self, parameters: PyTree, x: jax.Array) -> Decision:
+        decision = self.actor.apply(parameters["actor"], x)
+        return decision._replace(distribution=self.narrowed(decision.distribution))
+
+    def behaviour_policy(self, remaining: jax.Array | float) -> Self:
+        return self.replace(spread=1.0)  # type: ignore[attr-defined]
+
+    def policy(self, parameters: PyTree, x: jax.Array) -> Any:
+        """Returns the policy's distribution over actions."""
+        return self.actor.apply(parameters["actor"], x).distribution
+
+    def target_parameters(self, parameters: PyTree) -> PyTree:
+        return parameters["critic"]
+
+
+@struct.dataclass
+class SAC(SoftActorCritic):
     """Soft actor-critic for actions in a box, with a learned temperature.
 
         target = r_t + discount (min_i q_i(x_t, a) - temperature log pi(a | x_t)),   a ~ pi(. | x_t), q_i the target critics
@@ -54,12 +99,7 @@ class SAC(QLearner, TemperatureSettings):
       linear in its logarithm, as in the authors' code, and not in itself. Log standard deviations are softly clipped to [-5, 2].
     """
 
-    num_inputs: int = struct.field(pytree_node=False)
     action_space: Continuous = struct.field(pytree_node=False)
-    actor: Network = struct.field(pytree_node=False)
-    critic: Network = struct.field(pytree_node=False)
-    _: dataclasses.KW_ONLY
-    spread: jax.Array | Positive = 0.05
 
     @classmethod
     def create(cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None) -> "SAC":
@@ -69,32 +109,9 @@ class SAC(QLearner, TemperatureSettings):
         critic = from_nnx(partial(TwinCritic, num_inputs, action_space.encoding_size, widths))
         return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]
 
-    def init(self, key: jax.Array) -> PyTree:
-        actor_key, critic_key = jax.random.split(key)
-        log_temperature = jnp.log(jnp.asarray(self.initial_temperature, jnp.float32))
-        return {
-            "actor": self.actor.init(actor_key),
-            "critic": self.critic.init(critic_key),
-            "log_temperature": log_temperature,
-        }
-
-    def decide(self, parameters: PyTree, x: jax.Array) -> Decision:
-        decision = self.actor.apply(parameters["actor"], x)
-        return decision._replace(distribution=self.narrowed(decision.distribution))
-
     def narrowed(self, policy: Any) -> Any:
         """Returns the policy with its standard deviation before tanh multiplied by ``spread``."""
         return TanhNormal(policy.mean_before, policy.log_std + jnp.log(self.spread))
-
-    def behaviour_policy(self, remaining: jax.Array | float) -> Self:
-        return self.replace(spread=1.0)  # type: ignore[attr-defined]
-
-    def policy(self, parameters: PyTree, x: jax.Array) -> Any:
-        """Returns the policy's distribution over actions."""
-        return self.actor.apply(parameters["actor"], x).distribution
-
-    def target_parameters(self, parameters: PyTree) -> PyTree:
-        return parameters["critic"]
 
     def loss(self, parameters: PyTree, target_parameters: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
         next_key, action_key = jax.random.split(key)
@@ -124,56 +141,3 @@ class SAC(QLearner, TemperatureSettings):
         """Returns an action sampled from the policy, clipped to the box as the critics see it, and its log-density."""
         action, log_prob = self.policy(parameters, x).sample_with_log_prob(key)
         return self.action_space.encode(action), log_prob
-
-
-@struct.dataclass
-class DiscreteSAC(SAC):
-    """Soft actor-critic for discrete actions: expectations over the policy are sums, and the loss samples nothing.
-
-    Attributes:
-      critic: features to two estimates of every action [2, A].
-      spread: softmax temperature of the deployed policy; with a small one, it almost always takes the most likely action.
-
-    References:
-      Christodoulou 2019, arXiv 1910.07207.
-
-    Deviations from the paper:
-      The target entropy is 0.6 of the largest and not 0.98, with which a policy over few actions stays almost uniform.
-    """
-
-    action_space: Discrete = struct.field(pytree_node=False)  # type: ignore[assignment]
-    spread: jax.Array | Positive = 0.05
-
-    @classmethod
-    def create(
-        cls, num_inputs: int, action_space: ActionSpace, widths: tuple[int, ...], **settings: float | None
-    ) -> "DiscreteSAC":
-        """Builds the learner for an actor and critics with hidden layers of these widths."""
-        actor = from_nnx(partial(Actor, num_inputs, action_space, widths))
-        critic = from_nnx(partial(TwinActionValues, num_inputs, action_space.encoding_size, widths))
-        return cls(num_inputs, action_space, actor, critic, **settings)  # type: ignore[arg-type]
-
-    def narrowed(self, policy: Any) -> Any:
-        return Categorical(jax.nn.log_softmax(policy.logits / self.spread))
-
-    def loss(self, parameters: PyTree, target_parameters: PyTree, step: Step, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        temperature = jnp.exp(parameters["log_temperature"])
-        log_pi_t = self.policy(parameters, step.x_t).logits
-        v_t = soft_value(log_pi_t, self.critic.apply(target_parameters, step.x_t).min(0), temperature)
-        target = td_target(self.reward_scale * step.r_t, self.discount * (1.0 - step.terminated_t), v_t)
-        q_tm1 = self.critic.apply(parameters["critic"], step.x_tm1)
-        chosen = jnp.arange(self.action_space.num_actions) == step.a_tm1
-        critic_loss = 0.5 * jnp.where(chosen, jnp.square(q_tm1 - target), 0.0).sum()
-
-        log_pi = self.policy(parameters, jax.lax.stop_gradient(step.x_tm1)).logits
-        policy_loss = -soft_value(log_pi, jax.lax.stop_gradient(q_tm1.min(0)), jax.lax.stop_gradient(temperature))
-        entropy = -jnp.sum(jnp.exp(log_pi) * log_pi)
-        wanted = 0.6 * jnp.log(self.action_space.num_actions) if self.target_entropy is None else self.target_entropy
-        temperature_loss = parameters["log_temperature"] * jax.lax.stop_gradient(entropy - wanted)
-        metrics = {
-            "loss/critic": critic_loss,
-            "policy/entropy": entropy,
-            "policy/value": -policy_loss,
-            "policy/temperature": temperature,
-        }
-        return critic_loss + policy_loss + temperature_loss, metrics

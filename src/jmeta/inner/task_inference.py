@@ -5,7 +5,7 @@ import jax
 from jmeta import struct
 from jmeta.inner.belief import BeliefAgent, Record
 from jmeta.objectives import gaussian_log_density
-from jmeta.types import Metrics, Theta
+from jmeta.types import Metrics, Parts
 
 
 @struct.dataclass
@@ -23,7 +23,7 @@ class TaskInference(BeliefAgent):
       The belief network has no stochastic bottleneck; training is on-policy.
     """
 
-    def belief_loss(self, theta: Theta, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def belief_loss(self, theta: Parts, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
         likelihood = lambda belief: gaussian_log_density(record.description, *belief)  # noqa: E731
-        loss = -jax.vmap(likelihood)(self.beliefs(theta, record.timestep)).mean()
+        loss = -jax.vmap(likelihood)(self.beliefs(theta, record.timesteps)).mean()
         return loss, {"belief/loss": loss}

@@ -11,7 +11,7 @@ from jmeta.networks import Network
 from jmeta.networks.beliefs import Belief
 from jmeta.objectives import gaussian_kl
 from jmeta.ranges import Count, Finite, NonNegative
-from jmeta.types import Metrics, Theta
+from jmeta.types import Metrics, Parts
 
 
 @struct.settings
@@ -69,14 +69,14 @@ class VariBAD(BeliefAgent, PosteriorSettings):
                 "normalize_observations, which one-hot observations do not need"
             )
 
-    def init(self, key: jax.Array) -> Theta:
+    def init(self, key: jax.Array) -> Parts:
         agent_key, decoder_key = jax.random.split(key)
         return super().init(agent_key) | {"decoder": self.decoder.init(decoder_key)}
 
-    def belief_loss(self, theta: Theta, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
+    def belief_loss(self, theta: Parts, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
         belief_key, step_key, latent_key = jax.random.split(key, 3)
         length = len(record.reward)
-        posterior = self.beliefs(theta, record.timestep)
+        posterior = self.beliefs(theta, record.timesteps)
         at_birth = jax.tree.map(lambda x: jnp.zeros_like(x[:1]), posterior)  # mean 0 and log-variance 0
         prior = jax.tree.map(lambda first, x: jnp.concatenate([first, x[:-1]]), at_birth, posterior)
         kl = jax.vmap(gaussian_kl)(*posterior, *prior)
@@ -105,7 +105,7 @@ class VariBAD(BeliefAgent, PosteriorSettings):
         return jnp.where(mask, jax.nn.log_softmax(decoded), 0.0).sum(-1)
 
     def predicted_rewards(
-        self, theta: Theta, belief: Belief, observation: jax.Array, action: jax.Array, next_observation: jax.Array, key: jax.Array
+        self, theta: Parts, belief: Belief, observation: jax.Array, action: jax.Array, next_observation: jax.Array, key: jax.Array
     ) -> jax.Array:
         """Returns the rewards that a belief predicts for steps.
 

@@ -13,7 +13,7 @@ from jmeta.inner.base import InnerLearner
 from jmeta.networks import Network, from_nnx
 from jmeta.networks.policies import FeedForwardPolicy
 from jmeta.ranges import Count, Positive
-from jmeta.types import ActionSpace, Decision, Memory, Phi, PyTree, Segment, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, PyTree, Segment, Timestep
 
 
 class TriedWeights(NamedTuple):
@@ -24,7 +24,7 @@ class TriedWeights(NamedTuple):
 
 
 @struct.dataclass
-class ZeroOrder(InnerLearner):
+class ZeroOrder(InnerLearner[PyTree, TriedWeights, PyTree]):
     """Adapts the weights by the returns of streams that each act with perturbed weights for a segment.
 
     The memory of a stream is its perturbation eps, and its policy has the weights ``weights + sigma * eps``. After
@@ -62,17 +62,19 @@ class ZeroOrder(InnerLearner):
     def move(self, weights: PyTree, tried: PyTree, returns: jax.Array) -> PyTree:
         """Returns new weights from the perturbations of the streams, leaves [B, ...], and their returns [B]."""
 
-    def init(self, key: jax.Array) -> Theta:
+    def init(self, key: jax.Array) -> PyTree:
         return self.network.init(key)
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+    def begin(self, theta: PyTree, num_streams: int, key: jax.Array) -> tuple[TriedWeights, PyTree]:
         return TriedWeights(theta, jnp.zeros((), jnp.int32)), self.perturbations(theta, num_streams, key)
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+    def act(self, theta: PyTree, phi: TriedWeights, memory: PyTree, timestep: Timestep) -> tuple[Decision, PyTree]:
         weights = optax.tree.add_scale(phi.weights, self.sigma, memory)
         return self.network.apply(weights, timestep.observation), memory
 
-    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
+    def adapt(
+        self, theta: PyTree, phi: TriedWeights, memory: PyTree, segment: Segment, key: jax.Array
+    ) -> tuple[TriedWeights, PyTree]:
         tries = phi.num_updates < self.num_inner_steps
         moved = self.move(phi.weights, memory, segment.reward.sum(0))
         weights = jax.tree.map(lambda old, new: jnp.where(tries, new, old), phi.weights, moved)

@@ -36,15 +36,7 @@ class BeliefHead(nnx.Module):
 class BeliefPolicy(nnx.Module):
     """Maps the observation with the clock, and the belief, to policy and value."""
 
-    def __init__(
-        self,
-        seen_size: int,
-        action_space: ActionSpace,
-        belief_size: int,
-        widths: tuple[int, ...],
-        *,
-        rngs: nnx.Rngs,
-    ):
+    def __init__(self, seen_size: int, action_space: ActionSpace, belief_size: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
         self.heads = ActorCritic(seen_size + 2 * belief_size, action_space, widths, rngs=rngs)
 
     def __call__(self, seen: jax.Array, belief: Belief) -> Decision:
@@ -58,15 +50,7 @@ class BeliefHyperpolicy(nnx.Module):
       Beck et al. 2022, arXiv 2210.11348.
     """
 
-    def __init__(
-        self,
-        seen_size: int,
-        action_space: ActionSpace,
-        belief_size: int,
-        widths: tuple[int, ...],
-        *,
-        rngs: nnx.Rngs,
-    ):
+    def __init__(self, seen_size: int, action_space: ActionSpace, belief_size: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
         self.heads = GeneratedActorCritic(2 * belief_size, actor_critic(seen_size, action_space, widths), rngs=rngs)
 
     def __call__(self, seen: jax.Array, belief: Belief) -> Decision:

@@ -1,6 +1,7 @@
 """Equations: pure functions of one stream or one decision, one topic per file."""
 
 from jmeta.objectives.baselines import critic_features, fit_linear_baseline, linear_features
+from jmeta.objectives.conjugate_gradients import solve_where_positive
 from jmeta.objectives.gaussians import gaussian_kl, gaussian_log_density, gaussian_product
 from jmeta.objectives.meta_gradients import mixed_mode_grad
 from jmeta.objectives.propensity import density_ratio, effective_sample_size, fit_propensity
@@ -52,6 +53,7 @@ __all__ = [
     "one_step_return",
     "returns_by_episode",
     "soft_value",
+    "solve_where_positive",
     "square_roots",
     "steps_since_first",
     "td_target",

@@ -14,7 +14,7 @@ from jmeta.types import MetaState, Metrics, Theta
 
 
 @struct.dataclass
-class AskTell(Evolution):
+class AskTell(Evolution[Theta]):
     """Runs a strategy of the evosax library through its ask-tell interface.
 
     It stores the whole population and, for some strategies, a covariance matrix of all weights, so it suits a small theta.
@@ -38,14 +38,16 @@ class AskTell(Evolution):
         leaves, structure = jax.tree.flatten(jax.eval_shape(self.inner.init, jax.random.key(0)))
         _check_strategy(self.strategy, self.population_size, structure, tuple((x.shape, x.dtype) for x in leaves))
 
-    def init(self, key: jax.Array) -> MetaState:
+    def init(self, key: jax.Array) -> MetaState[Theta]:
         theta_key, key = jax.random.split(key)
         theta = self.inner.init(theta_key)
         strategy, params = self._strategy(theta)
         searching = strategy.init(key, theta, params)
         return MetaState(theta, jax.tree.map(_settled, searching), ())
 
-    def step_on_device(self, shared: tuple[MetaState, jax.Array, jax.Array], pairs: jax.Array) -> tuple[MetaState, Metrics]:
+    def step_on_device(
+        self, shared: tuple[MetaState[Theta], jax.Array, jax.Array], pairs: jax.Array
+    ) -> tuple[MetaState[Theta], Metrics]:
         state, keys, search_key = shared
         strategy, params = self._strategy(state.theta)
         ask_key, tell_key = jax.random.split(search_key)

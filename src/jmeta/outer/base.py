@@ -4,7 +4,7 @@ import abc
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic
 
 import jax
 
@@ -15,14 +15,14 @@ from jmeta.ranges import Count
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import MetaState, Metrics, Protocol, Task, Theta
 
-STATE_LAYOUT = MetaState(theta=SHARED, opt_state=SHARED, extra=SHARED, by_task=BY_TASK)
+STATE_LAYOUT: MetaState[Any] = MetaState(theta=SHARED, opt_state=SHARED, extra=SHARED, by_task=BY_TASK)
 """Partition of a meta-state over devices."""
 
 TaskWeight = Callable[[Task], jax.Array]
 """Function that returns the weight [] of a task in the objective."""
 
 
-class OuterLearner(abc.ABC):
+class OuterLearner(abc.ABC, Generic[Theta]):
     """Base class of outer learners: pure functions for the initial meta-state, an outer step and its meta-gradient.
 
     A subclass is a frozen ``jmeta.struct.dataclass``. Numbers are leaves, so whole trainings ``vmap`` over seeds and
@@ -31,6 +31,8 @@ class OuterLearner(abc.ABC):
     ``step`` must report the metrics ``return/before`` and ``return/after``, the mean return of the first and the last episode of
     its lifetimes. It may report others. All are scalars, and all are finite unless training diverges.
 
+    The type of theta is a parameter, that of the inner learners that it trains: ``class Reptile(OuterLearner[Initialisation])``.
+
     Attributes:
       inner: inner learner that is meta-trained.
       tasks: task distribution that it is meta-trained on.
@@ -38,7 +40,7 @@ class OuterLearner(abc.ABC):
       num_tasks: size of the meta-batch: lifetimes in each outer step.
     """
 
-    inner: InnerLearner
+    inner: InnerLearner[Theta, Any, Any]
     tasks: TaskDistribution
     protocol: Protocol
     num_tasks: Count
@@ -50,15 +52,15 @@ class OuterLearner(abc.ABC):
             setattr(cls, name, _given_any_key(cls.__dict__[name]))
 
     @abc.abstractmethod
-    def init(self, key: jax.Array) -> MetaState:
+    def init(self, key: jax.Array) -> MetaState[Theta]:
         """Returns an initial meta-state."""
 
     @abc.abstractmethod
-    def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
+    def step(self, state: MetaState[Theta], key: jax.Array) -> tuple[MetaState[Theta], Metrics]:
         """Takes one outer step: rollouts, inner updates and the outer update, as one pure function and one XLA program."""
 
     @abc.abstractmethod
-    def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta | None:
+    def meta_gradient(self, state: MetaState[Theta], key: jax.Array) -> Theta | None:
         """Returns the gradient, at ``state.theta``, of the loss on the lifetimes of an outer step with this key, on one device.
 
         A law tests that every leaf is finite and not zero. None if the learner takes no gradient, as in evolution strategies.
@@ -77,7 +79,7 @@ class OuterLearner(abc.ABC):
         """Returns advice for the case that an outer step does not fit into memory."""
         return f"use fewer than num_tasks={self.num_tasks}"
 
-    def deploy(self, state: MetaState) -> Theta:
+    def deploy(self, state: MetaState[Theta]) -> Theta:
         """Returns the theta to deploy, with which an agent meets new tasks."""
         return state.theta
 

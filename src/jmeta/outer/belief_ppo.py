@@ -11,12 +11,12 @@ from jmeta import struct
 from jmeta.inner.belief import BeliefAgent, Record
 from jmeta.lifetime import live_in_new_task
 from jmeta.outer.checks import check_divides
-from jmeta.outer.on_policy import Experience, split_each
-from jmeta.outer.ppo import PPO, PPOSettings
+from jmeta.outer.on_policy import MetaBatch, split_each
+from jmeta.outer.ppo import PPOSettings, Proximal
 from jmeta.outer.schedules import left_of_share, remaining_rate
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import Count, Limit, Positive
-from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, PyTree, Task, Theta, Timestep
+from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Parts, PyTree, Task
 
 
 class BeliefOptState(NamedTuple):
@@ -53,7 +53,7 @@ class BeliefPPOSettings(PPOSettings):
 
 
 @struct.dataclass
-class BeliefPPO(PPO, BeliefPPOSettings):
+class BeliefPPO(Proximal[Parts], BeliefPPOSettings):
     """Updates the policy by PPO at each outer step, then the belief by ``num_belief_updates`` gradient steps on its own loss.
 
     The buffer keeps the lifetimes of ``buffer_steps`` outer steps. One half are the first of the run and stay, the other half are
@@ -77,6 +77,9 @@ class BeliefPPO(PPO, BeliefPPOSettings):
             raise ValueError(f"{self.protocol}: a belief is learned from lifetimes of one segment and one stream")
         super().__post_init__()
 
+    def schedule(self, remaining: jax.Array) -> jax.Array:
+        return remaining
+
     def check_devices(self, num_devices: int) -> None:
         super().check_devices(num_devices)
         check_divides("belief_batch_size", self.belief_batch_size, num_devices, f"{num_devices} device(s)")
@@ -93,7 +96,7 @@ class BeliefPPO(PPO, BeliefPPOSettings):
         opt_state = BeliefOptState(state.opt_state, self._belief_transformation().init(state.theta))
         return state._replace(opt_state=opt_state, by_task=buffer)
 
-    def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta:
+    def meta_gradient(self, state: MetaState, key: jax.Array) -> Parts:
         """Returns the sum of the gradients of the policy's loss and the belief's; no parameter is trained by both."""
         policy_keys, belief_keys = split_each(jax.random.split(key, self.num_tasks))
         experience, _ = self.gather(state, policy_keys)
@@ -115,22 +118,22 @@ class BeliefPPO(PPO, BeliefPPOSettings):
         opt_state = BeliefOptState(improved.opt_state, belief_state)
         return improved._replace(theta=theta, opt_state=opt_state, by_task=buffer), metrics | learned
 
-    def records(self, experience: Experience) -> Record:
+    def records(self, experience: MetaBatch) -> Record:
         """Returns the records to learn the belief from, [n, T, ...]."""
         return jax.vmap(self._record, in_axes=(0, TASK_AXES))(experience.tasks, experience.lifetimes)
 
-    def belief_gradient(self, theta: Theta, records: Record, keys: jax.Array) -> tuple[Theta, Metrics]:
+    def belief_gradient(self, theta: Parts, records: Record, keys: jax.Array) -> tuple[Parts, Metrics]:
         """Returns the gradient of the mean belief loss of records [m, T, ...] with keys [m], and metrics."""
 
-        def loss(theta: Theta) -> tuple[jax.Array, Metrics]:
+        def loss(theta: Parts) -> tuple[jax.Array, Metrics]:
             losses, metrics = jax.vmap(self.inner.belief_loss, in_axes=(None, 0, 0))(theta, records, keys)
             return losses.mean(), jax.tree.map(jnp.mean, metrics)
 
         return jax.grad(loss, has_aux=True)(theta)
 
     def _learn_beliefs(
-        self, beliefs: tuple[Theta, PyTree], buffer: Record, num_kept: jax.Array, keys: jax.Array, num_steps: jax.Array
-    ) -> tuple[tuple[Theta, PyTree], Metrics]:
+        self, beliefs: tuple[Parts, PyTree], buffer: Record, num_kept: jax.Array, keys: jax.Array, num_steps: jax.Array
+    ) -> tuple[tuple[Parts, PyTree], Metrics]:
         """Takes ``num_belief_updates`` gradient steps; buffer [n, buffer_steps, T, ...] and keys [n] are this device's."""
         remaining = left_of_share(self.learns_for, remaining_rate(num_steps, self.anneal_steps))
         transformation = self._belief_transformation()
@@ -142,7 +145,7 @@ class BeliefPPO(PPO, BeliefPPOSettings):
             step = jax.random.randint(step_key, (), 0, num_kept)
             return jax.tree.map(lambda x: x[task, step], buffer), loss_key
 
-        def update(carry: tuple[Theta, PyTree], number: jax.Array) -> tuple[tuple[Theta, PyTree], Metrics]:
+        def update(carry: tuple[Parts, PyTree], number: jax.Array) -> tuple[tuple[Parts, PyTree], Metrics]:
             theta, opt_state = carry
             group_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys[::group_size], number)
             drawn = jax.vmap(draw)(jnp.arange(len(group_keys)), group_keys)
@@ -160,10 +163,6 @@ class BeliefPPO(PPO, BeliefPPOSettings):
 
     def _record(self, task: Task, lifetime: Lifetime) -> Record:
         """Returns the record of one lifetime [1, T, 1]."""
-        whole = lifetime.segments
-        seen = (whole.timestep, whole.action, whole.reward, whole.next_observation, whole.terminated | whole.truncated)
-        timestep, action, reward, next_observation, done = jax.tree.map(lambda x: x[0, :, 0], seen)
-        action = jax.vmap(self.tasks.action_space.encode)(action)
-        over = Timestep(next_observation[-1], action[-1], reward[-1], done[-1], arrival=next_observation[-1])
-        timestep = jax.tree.map(lambda before, last: jnp.concatenate([before, last[None]]), timestep, over)
-        return Record(timestep, action, reward, next_observation, self.tasks.describe(task))
+        lived = jax.tree.map(lambda x: x[0, :, 0], lifetime.segments.plain())
+        encoded = {"action": jax.vmap(self.tasks.action_space.encode)(lived.action)}
+        return Record(**struct.fields_for(Record, lived) | encoded, description=self.tasks.describe(task))

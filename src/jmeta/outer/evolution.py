@@ -57,7 +57,7 @@ class OpenAIESSettings(PopulationSettings):
 
 
 @struct.dataclass
-class Evolution(OuterLearner, PopulationSettings):
+class Evolution(OuterLearner[Theta], PopulationSettings):
     """Base of evolution strategies: rolls out a population of thetas in the same tasks and with the same random numbers.
 
     The fitness of a theta is the mean over ``num_tasks`` new tasks of the rewards of a lifetime, weighted by segment. Any inner
@@ -67,7 +67,7 @@ class Evolution(OuterLearner, PopulationSettings):
       segment_weights: weight of each segment's rewards.
     """
 
-    inner: InnerLearner
+    inner: InnerLearner[Theta, Any, Any]
     tasks: TaskDistribution = struct.field(pytree_node=False)
     protocol: Protocol = struct.field(pytree_node=False)
     segment_weights: tuple[Finite, ...] = struct.field(pytree_node=False)
@@ -85,21 +85,23 @@ class Evolution(OuterLearner, PopulationSettings):
     def num_env_steps(self) -> int:
         return self.population_size * self.num_tasks * self.protocol.num_env_steps
 
-    def meta_gradient(self, state: MetaState, key: jax.Array) -> None:
+    def meta_gradient(self, state: MetaState[Theta], key: jax.Array) -> None:
         """Returns None: evolution strategies differentiate nothing."""
 
     def memory_remedy(self) -> str:
         now = self.members_at_once or self.population_size // 2
         return f"{use_smaller('members_at_once', now)}fewer than num_tasks={self.num_tasks}"
 
-    def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
+    def step(self, state: MetaState[Theta], key: jax.Array) -> tuple[MetaState[Theta], Metrics]:
         self.check_devices(num_task_devices())
         live_key, search_key = jax.random.split(key)
         shared = (state, jax.random.split(live_key, self.num_tasks), search_key)
         return over_tasks(self.step_on_device)(shared, jnp.arange(self.population_size // 2))
 
     @abc.abstractmethod
-    def step_on_device(self, shared: tuple[MetaState, jax.Array, jax.Array], pairs: jax.Array) -> tuple[MetaState, Metrics]:
+    def step_on_device(
+        self, shared: tuple[MetaState[Theta], jax.Array, jax.Array], pairs: jax.Array
+    ) -> tuple[MetaState[Theta], Metrics]:
         """Takes the outer step on one device.
 
         Args:
@@ -122,7 +124,7 @@ class Evolution(OuterLearner, PopulationSettings):
 
 
 @struct.dataclass
-class OpenAIES(Evolution, OpenAIESSettings):
+class OpenAIES(Evolution[Theta], OpenAIESSettings):
     """Gradient ascent on the fitness smoothed by a Gaussian, estimated from pairs of opposite perturbations.
 
         gradient = 1 / (n sigma) sum_i [shaped(F(theta + sigma eps_i)) - shaped(F(theta - sigma eps_i))] eps_i
@@ -143,11 +145,13 @@ class OpenAIES(Evolution, OpenAIESSettings):
     ranked: bool = struct.field(pytree_node=False, default=True)
     optimizer: Callable[[Any], optax.GradientTransformation] = struct.field(pytree_node=False, default=optax.adam)
 
-    def init(self, key: jax.Array) -> MetaState:
+    def init(self, key: jax.Array) -> MetaState[Theta]:
         theta = self.inner.init(key)
         return MetaState(theta, self.optimizer(self.learning_rate).init(theta), jnp.zeros((), jnp.int32))
 
-    def step_on_device(self, shared: tuple[MetaState, jax.Array, jax.Array], pairs: jax.Array) -> tuple[MetaState, Metrics]:
+    def step_on_device(
+        self, shared: tuple[MetaState[Theta], jax.Array, jax.Array], pairs: jax.Array
+    ) -> tuple[MetaState[Theta], Metrics]:
         state, keys, search_key = shared
         theta = state.theta
         pair_keys = jax.random.split(search_key, self.population_size // 2)

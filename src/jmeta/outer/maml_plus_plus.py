@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.outer.on_policy import Experience
-from jmeta.outer.ppo import PPO, PPOSettings
+from jmeta.outer.on_policy import MetaBatch
+from jmeta.outer.ppo import PPOSettings, Proximal
 from jmeta.ranges import CountOrZero
-from jmeta.types import MetaState, Metrics, PyTree
+from jmeta.types import MetaState, Metrics, PyTree, Theta
 
 
 @struct.settings
@@ -30,7 +30,7 @@ class MAMLPlusPlusScheduleSettings(PPOSettings):
 
 
 @struct.dataclass
-class MAMLPlusPlus(PPO, MAMLPlusPlusScheduleSettings):
+class MAMLPlusPlus(Proximal[Theta], MAMLPlusPlusScheduleSettings):
     """``PPO`` with MAML++'s schedules of the loss weights of inner steps, the order of derivatives and the learning rate.
 
     After t outer steps the segment that follows the k-th of K inner steps has the weight
@@ -56,7 +56,7 @@ class MAMLPlusPlus(PPO, MAMLPlusPlusScheduleSettings):
                 "segments after inner steps by itself; use two segments or more, weighted 0 for the first and 1 for each other"
             )
 
-    def improve(self, state: MetaState, experience: Experience, statistics: PyTree) -> tuple[MetaState, Metrics]:
+    def improve(self, state: MetaState[Theta], experience: MetaBatch, statistics: PyTree) -> tuple[MetaState[Theta], Metrics]:
         weight = experience.credit.weight * self.annealed_weights(state.extra.num_steps)[:, None, None, None]
         experience = experience._replace(credit=experience.credit._replace(weight=weight))
         plain = lambda learner: super().improve(state, experience, statistics)  # noqa: E731

@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.inner.normalised import MEASURED, Normalised, NormalisedTheta, Statistics, WithStatistics
+from jmeta.inner.normalised import MEASURED, Normalised, NormalisedTheta, WithStatistics
+from jmeta.inner.statistics import Statistics
 from jmeta.lifetime import live_in_new_task
 from jmeta.outer.base import OuterLearner
 from jmeta.references.classical import Random
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, Theta
+from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree
 
 NUM_SAMPLED = 64
 """Number of tasks with random actions that give the initial statistics."""
@@ -24,7 +25,7 @@ LARGEST_UNWARNED, LEAST_UNWARNED = 100.0, 0.02
 
 
 @struct.dataclass
-class Normalising(OuterLearner):
+class Normalising(OuterLearner[NormalisedTheta]):
     """Wraps an outer learner so that its agent sees observations, and rewards, normalised by running statistics.
 
     The statistics are initialised with random actions in a few tasks. At each outer step the wrapped learner rolls out, replays
@@ -76,17 +77,17 @@ class Normalising(OuterLearner):
     def check_devices(self, num_devices: int) -> None:
         self.learner.check_devices(num_devices)
 
-    def under(self, statistics: Statistics) -> OuterLearner:
+    def under(self, statistics: Statistics) -> OuterLearner[PyTree]:
         """Returns the wrapped learner with its agent under given statistics; its theta holds no statistics."""
         inner: Normalised = self.inner.under(statistics)
         return self.learner.replace(inner=inner)
 
-    def init(self, key: jax.Array) -> MetaState:
+    def init(self, key: jax.Array) -> MetaState[NormalisedTheta]:
         state = self.learner.init(key)
         random = live_randomly(self.tasks, self.protocol.segment_length, NUM_SAMPLED, jax.random.fold_in(key, 1))
         return state._replace(theta=NormalisedTheta(state.theta, Statistics.of(random)))
 
-    def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
+    def step(self, state: MetaState[NormalisedTheta], key: jax.Array) -> tuple[MetaState[NormalisedTheta], Metrics]:
         theta, statistics = state.theta
         after, metrics = self.under(statistics).step(state._replace(theta=theta), key)
         measured = {name: metrics.pop(name) for name in MEASURED}
@@ -94,12 +95,12 @@ class Normalising(OuterLearner):
         metrics |= {"normalisation/reward_scale": statistics.reward_scale} if self.rewards else {}
         return after._replace(theta=NormalisedTheta(after.theta, statistics)), metrics
 
-    def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta | None:
+    def meta_gradient(self, state: MetaState[NormalisedTheta], key: jax.Array) -> PyTree:
         """Returns the wrapped learner's meta-gradient in its own theta; the statistics have none."""
         theta, statistics = state.theta
         return self.under(statistics).meta_gradient(state._replace(theta=theta), key)
 
-    def deploy(self, state: MetaState) -> Theta:
+    def deploy(self, state: MetaState[NormalisedTheta]) -> NormalisedTheta:
         theta, statistics = state.theta
         return NormalisedTheta(self.under(statistics).deploy(state._replace(theta=theta)), statistics)
 

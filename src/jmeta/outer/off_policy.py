@@ -12,10 +12,11 @@ from flashbax.buffers import trajectory_buffer as replay
 
 from jmeta import struct
 from jmeta.inner.off_policy import OffPolicyAgent, RandomAtFirst, ReplayStep
-from jmeta.lifetime import live_in
+from jmeta.lifetime import LifetimeKeys, live_in
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner, TaskWeight, relative_weights
 from jmeta.outer.checks import check_divides, check_fit, check_protocol, use_smaller
 from jmeta.outer.metrics import lifetime_metrics
+from jmeta.outer.replay import ReplaySettings, TaskRecord, by_segment, sample_rows
 from jmeta.outer.schedules import remaining_rate
 from jmeta.parallel import (
     ROWS_IN_CACHE,
@@ -29,9 +30,9 @@ from jmeta.parallel import (
     split_axis,
     tasks_at_once,
 )
-from jmeta.ranges import Count, CountOrZero, Limit, Positive, PositiveShare
+from jmeta.ranges import Count
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree, Segment, Task, Theta
+from jmeta.types import TASK_AXES, Experience, Lifetime, MetaState, Metrics, Protocol, PyTree, Task, Theta
 
 
 class OffPolicyExtra(NamedTuple):
@@ -39,54 +40,6 @@ class OffPolicyExtra(NamedTuple):
 
     target_parameters: PyTree  # parameters of the target networks: a moving average
     num_steps: jax.Array  # [] int32, outer steps taken
-
-
-class TaskRecord(NamedTuple):
-    """Data kept for one of the training tasks."""
-
-    task: Task
-    replays: PyTree  # flashbax's state: the newest ``capacity`` steps in the task, by any behaviour policy
-    contexts: ReplayStep  # [R, T] its newest lifetimes, which contexts are drawn from
-    num_lifetimes: jax.Array  # [] int32, collected so far
-
-
-@struct.settings
-class ReplaySettings:
-    """Settings of off-policy learning from replay buffers.
-
-    Attributes:
-      num_training_tasks: number of training tasks, which are drawn once.
-      num_passes: training passes over all tasks in an outer step.
-      num_minibatches: minibatches of tasks in a pass, with one gradient step each; must divide num_training_tasks.
-      batch_size: sequences sampled from each task's replay buffer for a gradient step.
-      capacity: capacity of each task's replay buffer, in environment steps.
-      microbatch_size: tasks that one device differentiates at once, which bounds memory and changes nothing else; must divide
-        the tasks that a device has in a minibatch; by default chosen for speed.
-      num_contexts: number of newest lifetimes of a task that contexts are drawn from. Many passes overfit to a single lifetime;
-        with more lifetimes, the policies that collected them are older.
-      shaped: whether values are learned from the tasks' shaped reward, which is available in training only. Agents still observe
-        and adapt to the original reward. It is an error for agents that fine-tune their values on that reward, since their values
-        would mix the two.
-      random_steps: number of initial outer steps with uniformly random actions, as in the authors' TD3; none by default.
-      learning_rate: learning rate of Adam.
-      anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
-      target_update_rate: update rate of the target networks, in (0, 1].
-      max_gradient_norm: the gradients of the policy, the critics, the temperature and the encoder are each clipped to this norm.
-    """
-
-    num_training_tasks: Count = struct.field(pytree_node=False)
-    num_passes: Count = struct.field(pytree_node=False, default=64)
-    num_minibatches: Count = struct.field(pytree_node=False, default=1)
-    batch_size: Count = struct.field(pytree_node=False, default=16)
-    capacity: Count = struct.field(pytree_node=False, default=20_000)
-    microbatch_size: Count | None = struct.field(pytree_node=False, default=None)
-    num_contexts: Count = struct.field(pytree_node=False, default=1)
-    shaped: bool = struct.field(pytree_node=False, default=False)
-    random_steps: CountOrZero = struct.field(pytree_node=False, default=0)
-    learning_rate: jax.Array | Positive = 3e-4
-    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
-    target_update_rate: jax.Array | PositiveShare = 0.005
-    max_gradient_norm: jax.Array | Limit = 10.0
 
 
 @struct.settings
@@ -102,7 +55,7 @@ class ExploreSettings:
 
 
 @struct.dataclass
-class OffPolicy(OuterLearner, ReplaySettings, ExploreSettings):
+class OffPolicy(OuterLearner[Theta], ReplaySettings, ExploreSettings):
     """Trains an off-policy agent on a fixed set of tasks, which are drawn once; each has its own replay buffer.
 
     An outer step collects one lifetime in each of ``num_tasks`` tasks, in turn. It then makes ``num_passes`` passes over all
@@ -117,7 +70,7 @@ class OffPolicy(OuterLearner, ReplaySettings, ExploreSettings):
       task_weight: weight of a task in the objective, relative to the others. Equal by default.
     """
 
-    inner: OffPolicyAgent
+    inner: OffPolicyAgent[Theta, Any, Any]
     tasks: TaskDistribution = struct.field(pytree_node=False)
     protocol: Protocol = struct.field(pytree_node=False)
     num_tasks: Count = struct.field(pytree_node=False)
@@ -178,7 +131,7 @@ class OffPolicy(OuterLearner, ReplaySettings, ExploreSettings):
             f"num_training_tasks={self.num_training_tasks}"
         )
 
-    def init(self, key: jax.Array) -> MetaState:
+    def init(self, key: jax.Array) -> MetaState[Theta]:
         theta_key, task_key = jax.random.split(key)
         theta = self.inner.init(theta_key)
         tasks = jax.vmap(self.tasks.sample)(jax.random.split(task_key, self.num_training_tasks))
@@ -198,17 +151,17 @@ class OffPolicy(OuterLearner, ReplaySettings, ExploreSettings):
             TaskRecord(tasks, replays, contexts, jnp.zeros(self.num_training_tasks, jnp.int32)),
         )
 
-    def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
+    def step(self, state: MetaState[Theta], key: jax.Array) -> tuple[MetaState[Theta], Metrics]:
         self.check_devices(num_task_devices())
         step = over_tasks(self.step_on_device, shared=STATE_LAYOUT, output=(STATE_LAYOUT, SHARED))
         return step(state, jax.random.split(key, self.num_training_tasks))
 
-    def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta:
+    def meta_gradient(self, state: MetaState[Theta], key: jax.Array) -> Theta:
         keys = jax.random.split(key, self.num_training_tasks)
         records, _ = self.collect(state, keys)
         return self.gradient(state.theta, state.extra.target_parameters, *jax.vmap(self.draw)(records, keys))[0]
 
-    def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
+    def step_on_device(self, state: MetaState[Theta], keys: jax.Array) -> tuple[MetaState[Theta], Metrics]:
         records, lifetimes = self.collect(state, keys)
         metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes) | self.inner.measure(lifetimes)
         learner = (state.theta, state.opt_state, state.extra.target_parameters)
@@ -223,7 +176,7 @@ class OffPolicy(OuterLearner, ReplaySettings, ExploreSettings):
         extra = OffPolicyExtra(target_parameters, state.extra.num_steps + 1)
         return MetaState(theta, opt_state, extra, records), metrics
 
-    def deploy(self, state: MetaState) -> Theta:
+    def deploy(self, state: MetaState[Theta]) -> Theta:
         if not self.inner.num_shipped:
             return state.theta
         number = -(-self.inner.num_shipped // self.num_training_tasks)
@@ -234,7 +187,7 @@ class OffPolicy(OuterLearner, ReplaySettings, ExploreSettings):
         chosen = jax.random.permutation(jax.random.key(1), len(is_lived))[: self.inner.num_shipped]
         return self.inner.ship(state.theta, jax.tree.map(lambda x: x[chosen], rows), is_lived[chosen])
 
-    def collect(self, state: MetaState, keys: jax.Array) -> tuple[TaskRecord, Lifetime]:
+    def collect(self, state: MetaState[Theta], keys: jax.Array) -> tuple[TaskRecord, Lifetime]:
         """Collects lifetimes in the tasks whose turn it is; keys [n] are of this device's tasks."""
         apart = self.num_training_tasks // self.num_tasks
         turn = jnp.arange(len(keys) // apart) * apart + state.extra.num_steps % apart
@@ -284,7 +237,7 @@ class OffPolicy(OuterLearner, ReplaySettings, ExploreSettings):
         self,
         theta: PyTree,
         target_parameters: PyTree,
-        lifetimes: Segment,
+        lifetimes: Experience,
         batches: ReplayStep,
         keys: jax.Array,
         weights: jax.Array | float = 1.0,
@@ -299,24 +252,22 @@ class OffPolicy(OuterLearner, ReplaySettings, ExploreSettings):
 
         return jax.grad(loss, has_aux=True)(theta)
 
-    def draw(self, record: TaskRecord, key: jax.Array) -> tuple[Segment, ReplayStep, jax.Array]:
+    def draw(self, record: TaskRecord, key: jax.Array) -> tuple[Experience, ReplayStep, jax.Array]:
         """Returns one of the newest lifetimes [K, T, 1], a replay batch and a key for one task."""
         batch_key, lifetime_key, loss_key = jax.random.split(key, 3)
         batch = sample_rows(record.replays, batch_key, self.batch_size, self.inner.sequence_length)
         which = jax.random.randint(lifetime_key, (), 0, jnp.clip(record.num_lifetimes, 1, self.num_contexts))
-        return as_segments(jax.tree.map(lambda x: x[which], record.contexts), self.protocol), batch, loss_key
+        return by_segment(jax.tree.map(lambda x: x[which], record.contexts), self.protocol), batch, loss_key
 
     def _live(self, theta: PyTree, num_steps: jax.Array, task: Task, key: jax.Array) -> Lifetime:
-        begin_key, live_key = jax.random.split(key)
+        keys = LifetimeKeys.of(*jax.random.split(key))
         behaviour_policy = self.inner.behaviour_policy(remaining_rate(num_steps, self.explore_steps))
         agent = RandomAtFirst(behaviour_policy, num_steps < self.random_steps) if self.random_steps else behaviour_policy
-        begun = agent.begin(theta, 1, begin_key)
-        return live_in(agent, self.tasks, theta, task, begun, protocol=self.protocol, key=live_key)
+        return live_in(agent, self.tasks, theta, task, keys, protocol=self.protocol).lifetime
 
     def _transitions(self, task: Task, lifetime: Lifetime) -> ReplayStep:
         """Returns the steps of a lifetime [K, T, 1] as one row of K T steps."""
-        whole = lifetime.segments._replace(decision=(), memory=())  # type: ignore[arg-type]
-        row = jax.tree.map(lambda x: x[:, :, 0].reshape(-1, *x.shape[3:]), whole)
+        row = jax.tree.map(lambda x: x[:, :, 0].reshape(-1, *x.shape[3:]), lifetime.segments.plain())
         shape = jax.vmap(partial(self.tasks.shaped_reward, task))
         worth: Any = shape(row.timestep.observation, row.reward, row.next_observation) if self.shaped else row.reward
         return ReplayStep.of(row, worth, time=jnp.arange(self.protocol.num_env_steps))
@@ -338,25 +289,3 @@ class OffPolicy(OuterLearner, ReplaySettings, ExploreSettings):
 def _equally(task: Task) -> jax.Array:
     """Returns the same weight for every task."""
     return jnp.ones((), jnp.float32)
-
-
-def as_segments(row: ReplayStep, protocol: Protocol) -> Segment:
-    """Returns a lifetime's row [K T] as segments [K, T, 1] of one stream, without decisions and memory."""
-    length = protocol.segment_length
-    whole = jax.tree.map(lambda x: x.reshape(-1, length, 1, *x.shape[1:]), row)
-    return Segment(
-        timestep=whole.timestep,
-        decision=(),  # type: ignore[arg-type]
-        action=whole.action,
-        reward=whole.reward,
-        terminated=whole.terminated,
-        truncated=whole.truncated,
-        next_observation=whole.next_observation,
-        memory=(),
-    )
-
-
-def sample_rows(replays: PyTree, key: jax.Array, number: int, length: int) -> ReplayStep:
-    """Returns rows [number, length] of consecutive steps of one task's replay buffer, drawn uniformly with replacement."""
-    with jax.numpy_rank_promotion("allow"):  # flashbax adds arrays of different ranks
-        return replay.sample(replays, key, number, length, 1).experience

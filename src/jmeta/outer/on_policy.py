@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
-from jmeta.lifetime import live_in, replay
+from jmeta.lifetime import LifetimeKeys, live_in, replay
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner, TaskWeight, relative_weights
 from jmeta.outer.checks import check_divides, check_fit, check_protocol, check_segment_weights, use_smaller
 from jmeta.outer.credit import Credit, CreditAssignment
@@ -30,7 +30,7 @@ class OnPolicyExtra(NamedTuple):
     num_steps: jax.Array  # [] int32, outer steps taken
 
 
-class Experience(NamedTuple):
+class MetaBatch(NamedTuple):
     """Lifetimes in n tasks, and the credit of their decisions."""
 
     tasks: Task  # [n]
@@ -42,17 +42,7 @@ class Experience(NamedTuple):
     @property
     def records(self) -> Record:
         """Returns the records of all steps [K, T, n, B]."""
-        whole = self.lifetimes.segments
-        return Record(
-            timestep=whole.timestep,
-            decision=whole.decision,
-            action=whole.action,
-            log_prob=self.behaviour,
-            reward=whole.reward,
-            terminated=whole.terminated,
-            truncated=whole.truncated,
-            next_observation=whole.next_observation,
-        )
+        return Record(**struct.fields_for(Record, self.lifetimes.segments), log_prob=self.behaviour)
 
 
 @struct.settings
@@ -81,7 +71,7 @@ class RematerialiseSettings:
 
 
 @struct.dataclass
-class OnPolicy(OuterLearner, MetaBatchSettings, RematerialiseSettings, StreamChunkSettings):
+class OnPolicy(OuterLearner[Theta], MetaBatchSettings, RematerialiseSettings, StreamChunkSettings):
     """Base of on-policy outer learners; ``PPO``, ``ProMP`` and ``TrustRegion`` differ in how they update theta.
 
     An outer step draws ``num_tasks`` tasks, rolls out a lifetime in each and assigns credit to its decisions. A *replay* then
@@ -95,7 +85,7 @@ class OnPolicy(OuterLearner, MetaBatchSettings, RematerialiseSettings, StreamChu
         of task are rare. Equal by default.
     """
 
-    inner: InnerLearner
+    inner: InnerLearner[Theta, Any, Any]
     tasks: TaskDistribution = struct.field(pytree_node=False)
     credit: CreditAssignment
     protocol: Protocol = struct.field(pytree_node=False)
@@ -140,16 +130,16 @@ class OnPolicy(OuterLearner, MetaBatchSettings, RematerialiseSettings, StreamChu
         size = self.microbatch_size or tasks_at_once(self.num_tasks // self.num_groups, self.protocol.num_streams)
         return f"{use_smaller('microbatch_size', size)}rematerialise=True; or fewer than num_tasks={self.num_tasks}"
 
-    def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
+    def step(self, state: MetaState[Theta], key: jax.Array) -> tuple[MetaState[Theta], Metrics]:
         self.check_devices(num_task_devices())
         step = over_tasks(self.step_on_device, shared=STATE_LAYOUT, output=(STATE_LAYOUT, SHARED))
         return step(state, jax.random.split(key, self.num_tasks))
 
     @abc.abstractmethod
-    def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
+    def step_on_device(self, state: MetaState[Theta], keys: jax.Array) -> tuple[MetaState[Theta], Metrics]:
         """Takes the outer step on one device, with the keys of its tasks; new shared states are equal on all devices."""
 
-    def gather(self, state: MetaState, keys: jax.Array) -> tuple[Experience, PyTree]:
+    def gather(self, state: MetaState[Theta], keys: jax.Array) -> tuple[MetaBatch, PyTree]:
         """Rolls out a lifetime in each of n new tasks, keys [n], and assigns credit to its decisions.
 
         Returns:
@@ -158,9 +148,8 @@ class OnPolicy(OuterLearner, MetaBatchSettings, RematerialiseSettings, StreamChu
 
         def one_lifetime(task_key: jax.Array, begin_key: jax.Array) -> tuple[Task, Lifetime]:
             task_key, live_key = jax.random.split(task_key)
-            task = self.tasks.sample(task_key)
-            begun = self.inner.begin(state.theta, self.protocol.num_streams, begin_key)
-            return task, live_in(self.inner, self.tasks, state.theta, task, begun, protocol=self.protocol, key=live_key)
+            task, keys = self.tasks.sample(task_key), LifetimeKeys.of(begin_key, live_key)
+            return task, live_in(self.inner, self.tasks, state.theta, task, keys, protocol=self.protocol).lifetime
 
         task_keys, begin_keys = split_each(keys)
         tasks, lifetimes = jax.vmap(one_lifetime, out_axes=(0, TASK_AXES))(task_keys, begin_keys)
@@ -168,9 +157,9 @@ class OnPolicy(OuterLearner, MetaBatchSettings, RematerialiseSettings, StreamChu
         if self.task_weight is not None:
             credit = credit._replace(weight=credit.weight * relative_weights(self.task_weight, tasks)[:, None])
         behaviour = over_axes(log_prob, 4)(lifetimes.segments.decision, lifetimes.segments.action)
-        return Experience(tasks, begin_keys, lifetimes, credit, behaviour), statistics
+        return MetaBatch(tasks, begin_keys, lifetimes, credit, behaviour), statistics
 
-    def decide_again(self, theta: Theta, group: Experience, segments: tuple[int, ...]) -> Decision:
+    def decide_again(self, theta: Theta, group: MetaBatch, segments: tuple[int, ...]) -> Decision:
         """Returns the decisions [len(segments), T, n, B] under theta in those segments, differentiable in theta."""
 
         def redo(begin_key: jax.Array, lifetime: Lifetime) -> Decision:
@@ -187,7 +176,7 @@ class OnPolicy(OuterLearner, MetaBatchSettings, RematerialiseSettings, StreamChu
 
         return jax.vmap(redo, in_axes=(0, TASK_AXES), out_axes=2)(group.begin_keys, group.lifetimes)
 
-    def term_mean(self, term: Term, decisions: Decision, group: Experience, segments: tuple[int, ...]) -> jax.Array:
+    def term_mean(self, term: Term, decisions: Decision, group: MetaBatch, segments: tuple[int, ...]) -> jax.Array:
         """Returns the mean of a term over steps, weighted by segment, [].
 
         Args:
@@ -208,7 +197,7 @@ class OnPolicy(OuterLearner, MetaBatchSettings, RematerialiseSettings, StreamChu
         """Returns the weight of each segment in a term."""
         return self.segment_weights if term.segments is None else term.segments
 
-    def over_microbatches(self, function: Callable[[Experience], PyTree], group: Experience) -> PyTree:
+    def over_microbatches(self, function: Callable[[MetaBatch], PyTree], group: MetaBatch) -> PyTree:
         """Returns the mean of a function over the microbatches of a group, evaluated one at a time."""
         (group_size,) = group.begin_keys.shape
         size = self.microbatch_size or tasks_at_once(group_size, self.protocol.num_streams)
@@ -220,10 +209,10 @@ def take_segments(tree: PyTree, segments: tuple[int, ...]) -> PyTree:
     return jax.tree.map(lambda x: jnp.stack([x[k] for k in segments]), tree)
 
 
-def split_tasks(group: Experience, num_groups: int) -> Experience:
+def split_tasks(group: MetaBatch, num_groups: int) -> MetaBatch:
     """Splits the n tasks into groups, [num_groups, ..., n / num_groups, ...]."""
     deal = lambda axis, tree: deal_axis(tree, axis, num_groups)  # noqa: E731
-    axes = Experience(tasks=0, begin_keys=0, lifetimes=TASK_AXES, credit=2, behaviour=2)  # type: ignore[arg-type]
+    axes = MetaBatch(tasks=0, begin_keys=0, lifetimes=TASK_AXES, credit=2, behaviour=2)  # type: ignore[arg-type]
     return jax.tree.map(deal, axes, group)
 
 

@@ -1,5 +1,6 @@
 """Proximal policy optimisation over replayed lifetimes (Schulman et al. 2017, arXiv 1707.06347)."""
 
+import abc
 import dataclasses
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +13,7 @@ import optax
 from jmeta import struct
 from jmeta.outer.checks import check_segment_weights
 from jmeta.outer.metrics import lifetime_metrics
-from jmeta.outer.on_policy import Experience, MetaBatchSettings, OnPolicy, OnPolicyExtra, split_tasks
+from jmeta.outer.on_policy import MetaBatch, MetaBatchSettings, OnPolicy, OnPolicyExtra, split_tasks
 from jmeta.outer.schedules import left_of_share, remaining_rate
 from jmeta.outer.terms import ApproximateDivergence, ClippedShare, ClippedSurrogate, Entropy, Term, ValueLoss
 from jmeta.parallel import mean_over_devices
@@ -48,8 +49,8 @@ class PPOSettings(MetaBatchSettings):
 
 
 @struct.dataclass
-class PPO(OnPolicy, PPOSettings):
-    """Updates theta by gradient steps on a clipped surrogate.
+class Proximal(OnPolicy[Theta], PPOSettings):
+    """Base of outer learners that update theta by gradient steps on a clipped surrogate; a subclass has a ``schedule``.
 
     For ``num_epochs`` passes over ``num_minibatches`` groups of tasks, replays their lifetimes under theta and steps along the
     gradient of
@@ -84,25 +85,25 @@ class PPO(OnPolicy, PPOSettings):
     def num_groups(self) -> int:
         return self.num_minibatches
 
-    def init(self, key: jax.Array) -> MetaState:
+    def init(self, key: jax.Array) -> MetaState[Theta]:
         theta = self.inner.init(key)
         extra = OnPolicyExtra(self.credit.init(), jnp.zeros((), jnp.int32))
         return MetaState(theta, self._transformation().init(theta), extra)
 
-    def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta:
+    def meta_gradient(self, state: MetaState[Theta], key: jax.Array) -> Theta:
         experience, _ = self.gather(state, jax.random.split(key, self.num_tasks))
         return self.gradient(state.theta, experience)[0]
 
-    def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
+    def step_on_device(self, state: MetaState[Theta], keys: jax.Array) -> tuple[MetaState[Theta], Metrics]:
         return self.improve(state, *self.gather(state, keys))
 
-    def improve(self, state: MetaState, experience: Experience, statistics: PyTree) -> tuple[MetaState, Metrics]:
+    def improve(self, state: MetaState[Theta], experience: MetaBatch, statistics: PyTree) -> tuple[MetaState[Theta], Metrics]:
         """Updates theta from the gathered experience."""
         remaining = remaining_rate(state.extra.num_steps, self.anneal_steps)
         groups = split_tasks(experience, self.num_minibatches)
         transformation = self._transformation()
 
-        def update(carry: PyTree, group: Experience) -> tuple[PyTree, Metrics]:
+        def update(carry: PyTree, group: MetaBatch) -> tuple[PyTree, Metrics]:
             theta, opt_state = carry
             gradient, metrics = self.gradient(theta, group, remaining)
             gradient = mean_over_devices(gradient)
@@ -123,7 +124,7 @@ class PPO(OnPolicy, PPOSettings):
         extra = state.extra._replace(statistics=statistics, num_steps=state.extra.num_steps + 1)
         return state._replace(theta=theta, opt_state=opt_state, extra=extra), metrics
 
-    def gradient(self, theta: Theta, group: Experience, remaining: jax.Array | float = 1.0) -> tuple[Theta, Metrics]:
+    def gradient(self, theta: Theta, group: MetaBatch, remaining: jax.Array | float = 1.0) -> tuple[Theta, Metrics]:
         """Returns the gradient of the loss on a group of tasks, replayed a microbatch at a time, and metrics.
 
         Args:
@@ -133,7 +134,7 @@ class PPO(OnPolicy, PPOSettings):
         """
         return self.over_microbatches(lambda microbatch: jax.grad(self.loss, has_aux=True)(theta, microbatch, remaining), group)
 
-    def loss(self, theta: Theta, group: Experience, remaining: jax.Array | float = 1.0) -> tuple[jax.Array, Metrics]:
+    def loss(self, theta: Theta, group: MetaBatch, remaining: jax.Array | float = 1.0) -> tuple[jax.Array, Metrics]:
         """Returns the sum of the terms on a group of tasks, and each of them as a metric."""
         terms = self.objective(remaining)
         weights = [self.segment_weights_of(term) for term in terms]
@@ -157,9 +158,21 @@ class PPO(OnPolicy, PPOSettings):
             ClippedShare("policy/clipped", clip_epsilon=self.clip_epsilon, weight=None),
         )
 
+    @abc.abstractmethod
     def schedule(self, remaining: jax.Array) -> jax.Array:
-        """Returns the learning rate's factor when a share ``remaining`` of ``anneal_steps`` is left, from 1 to 0: linear."""
-        return remaining
+        """Returns the learning rate's factor when a share ``remaining`` of ``anneal_steps`` is left, from 1 to 0."""
 
     def _transformation(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.max_gradient_norm), self.optimizer(self.learning_rate))
+
+
+@struct.dataclass
+class PPO(Proximal[Theta]):
+    """Proximal policy optimisation: ``Proximal`` with a learning rate that falls linearly.
+
+    References:
+      Schulman et al. 2017, arXiv 1707.06347.
+    """
+
+    def schedule(self, remaining: jax.Array) -> jax.Array:
+        return remaining

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.outer.on_policy import Experience
-from jmeta.outer.ppo import PPO, PPOSettings
+from jmeta.outer.on_policy import MetaBatch
+from jmeta.outer.ppo import PPOSettings, Proximal
 from jmeta.outer.terms import Divergence, Term
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import NonNegative, Positive
@@ -43,7 +43,7 @@ class ProMPSettings(PPOSettings):
 
 
 @struct.dataclass
-class ProMP(PPO, ProMPSettings):
+class ProMP(Proximal[Theta], ProMPSettings):
     """``PPO`` that also keeps the policies *before* the last adaptation near those that gathered the data.
 
     The clipped surrogate bounds the change of the adapted policies in an outer step. The policies before adaptation change too,
@@ -65,12 +65,15 @@ class ProMP(PPO, ProMPSettings):
                 f"segment_weights={self.segment_weights}: every segment has a weight, so none is left for the KL penalty; use PPO"
             )
 
-    def init(self, key: jax.Array) -> MetaState:
+    def schedule(self, remaining: jax.Array) -> jax.Array:
+        return remaining
+
+    def init(self, key: jax.Array) -> MetaState[Theta]:
         state = super().init(key)
         statistics, num_steps = state.extra
         return state._replace(extra=ProMPExtra(statistics, num_steps, jnp.asarray(self.kl_coefficient, jnp.float32)))
 
-    def improve(self, state: MetaState, experience: Experience, statistics: PyTree) -> tuple[MetaState, Metrics]:
+    def improve(self, state: MetaState[Theta], experience: MetaBatch, statistics: PyTree) -> tuple[MetaState[Theta], Metrics]:
         coefficient = state.extra.kl_coefficient
         now = dataclasses.replace(self, kl_coefficient=coefficient)
         state, metrics = super(ProMP, now).improve(state, experience, statistics)
@@ -95,7 +98,7 @@ class ProMP(PPO, ProMPSettings):
         share = tuple(weight / sum(before) for weight in before)
         return Divergence("policy/kl_before", weight=self.kl_coefficient, segments=share)
 
-    def measure(self, theta: Theta, group: Experience) -> jax.Array:
+    def measure(self, theta: Theta, group: MetaBatch) -> jax.Array:
         """Returns the divergence before adaptation under theta, []."""
         before = tuple(k for k, weight in enumerate(self.segment_weights) if not weight)
         return self.term_mean(self.kl_before, self.decide_again(theta, group, before), group, before)

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import optax
 
 from jmeta import struct
-from jmeta.inner.maml import MAML
-from jmeta.lifetime import live, start
+from jmeta.inner.gradient_agent import GradientAgent, Initialisation
+from jmeta.lifetime import LifetimeKeys, live_in
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.checks import check_divides, check_fit, check_protocol
 from jmeta.outer.metrics import lifetime_metrics
@@ -37,21 +37,21 @@ class ReptileStepSettings:
 
 
 @struct.dataclass
-class Reptile(OuterLearner, ReptileStepSettings):
+class Reptile(OuterLearner[Initialisation], ReptileStepSettings):
     """Steps theta <- theta + learning_rate * mean over tasks of (phi - theta), with phi after the lifetime's adaptations.
 
     Only the inner loss is differentiated. With a single inner step this is joint training on all tasks. With two or more, the
     difference contains a term that aligns the gradients of a task's steps.
 
     Attributes:
-      inner: a ``MAML``, whose phi is weights like theta's, with an update rule that has no parameters to learn.
+      inner: a ``MAML`` or another ``GradientAgent``, whose update rule has no parameters to learn.
       optimizer: learning rate -> optax transformation, which takes theta - phi as the gradient.
 
     References:
       Nichol et al. 2018, arXiv 1803.02999.
     """
 
-    inner: MAML
+    inner: GradientAgent
     tasks: TaskDistribution = struct.field(pytree_node=False)
     protocol: Protocol = struct.field(pytree_node=False)
     _: dataclasses.KW_ONLY
@@ -60,7 +60,7 @@ class Reptile(OuterLearner, ReptileStepSettings):
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
         check_fit(self.inner, self.tasks)
-        if not isinstance(self.inner.unwrapped, MAML):
+        if not isinstance(self.inner.unwrapped, GradientAgent):
             raise ValueError(
                 f"Reptile moves theta towards phi, and those of {type(self.inner).__name__} differ in kind: use MAML"
             )
@@ -71,20 +71,20 @@ class Reptile(OuterLearner, ReptileStepSettings):
     def check_devices(self, num_devices: int) -> None:
         check_divides("num_tasks", self.num_tasks, num_devices, f"{num_devices} device(s)")
 
-    def init(self, key: jax.Array) -> MetaState:
+    def init(self, key: jax.Array) -> MetaState[Initialisation]:
         theta = self.inner.init(key)
         if jax.tree.leaves(theta.rule):
             raise ValueError(f"Reptile can't learn the update rule {type(self.inner.rule).__name__}: use GradientDescent")
         return MetaState(theta, self.optimizer(self.learning_rate).init(theta), jnp.zeros((), jnp.int32))
 
-    def meta_gradient(self, state: MetaState, key: jax.Array) -> None:
+    def meta_gradient(self, state: MetaState[Initialisation], key: jax.Array) -> None:
         """Returns None: Reptile follows phi - theta, which is not a gradient."""
 
-    def step(self, state: MetaState, key: jax.Array) -> tuple[MetaState, Metrics]:
+    def step(self, state: MetaState[Initialisation], key: jax.Array) -> tuple[MetaState[Initialisation], Metrics]:
         self.check_devices(num_task_devices())
         return over_tasks(self._step)(state, jax.random.split(key, self.num_tasks))
 
-    def _step(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
+    def _step(self, state: MetaState[Initialisation], keys: jax.Array) -> tuple[MetaState[Initialisation], Metrics]:
         theta = state.theta
         weights, lifetimes = jax.vmap(self._adapted, in_axes=(None, 0), out_axes=(0, TASK_AXES))(theta, keys)
         nearer = theta._replace(weights=mean_over_devices(jax.tree.map(lambda w: w.mean(0), weights)))
@@ -97,12 +97,9 @@ class Reptile(OuterLearner, ReptileStepSettings):
         metrics |= {"distance": optax.tree.norm(difference), "theta_norm": optax.tree.norm(theta)}
         return MetaState(theta, opt_state, state.extra + 1), metrics
 
-    def _adapted(self, theta: PyTree, key: jax.Array) -> tuple[PyTree, Lifetime]:
+    def _adapted(self, theta: Initialisation, key: jax.Array) -> tuple[PyTree, Lifetime]:
         """Returns all weights after the adaptations of a lifetime in a new task, and the lifetime."""
-        task_key, begin_key, start_key, live_key = jax.random.split(key, 4)
-        begun = self.inner.begin(theta, self.protocol.num_streams, begin_key)
+        task_key, *keys = jax.random.split(key, 4)
         task = self.tasks.sample(task_key)
-        life = start(self.tasks, task, begun, num_streams=self.protocol.num_streams, key=start_key)
-        number, length, _ = self.protocol
-        life, lifetime = live(self.inner, self.tasks, theta, life, num_segments=number, length=length, key=live_key)
-        return theta.weights | life.phi.weights, lifetime
+        lived = live_in(self.inner, self.tasks, theta, task, LifetimeKeys(*keys), protocol=self.protocol)
+        return theta.weights | lived.life.phi.weights, lived.lifetime

@@ -1,7 +1,6 @@
 """Terms of an on-policy loss: functions of one decision, each with a weight and segment weights."""
 
 import abc
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,20 +10,14 @@ from jmeta import struct
 from jmeta.objectives import clipped_surrogate, likelihood_ratio
 from jmeta.outer.credit import Credit, CreditAssignment
 from jmeta.ranges import Finite, Positive
-from jmeta.types import Decision, Timestep
+from jmeta.types import Decided, Decision, Experience
 
 
-class Record(NamedTuple):
-    """One recorded step."""
+@struct.dataclass
+class Record(Experience, Decided):
+    """One recorded step, and the decision that was made in it."""
 
-    timestep: Timestep
-    decision: Decision  # of the behaviour policy, without extras
-    action: jax.Array
     log_prob: jax.Array  # [] of the action, under the behaviour policy
-    reward: jax.Array  # []
-    terminated: jax.Array  # []
-    truncated: jax.Array  # []
-    next_observation: jax.Array
 
 
 @struct.dataclass

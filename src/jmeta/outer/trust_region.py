@@ -10,7 +10,7 @@ import optax
 
 from jmeta import struct
 from jmeta.outer.metrics import lifetime_metrics
-from jmeta.outer.on_policy import Experience, MetaBatchSettings, OnPolicy, OnPolicyExtra
+from jmeta.outer.on_policy import MetaBatch, MetaBatchSettings, OnPolicy, OnPolicyExtra
 from jmeta.outer.terms import Divergence, LikelihoodRatio
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import Count, NonNegative, OpenShare, Positive
@@ -20,7 +20,7 @@ from jmeta.types import Decision, MetaState, Metrics, PyTree, Theta
 class _Trial(NamedTuple):
     """A point of the line search."""
 
-    theta: Theta
+    theta: PyTree
     gain: jax.Array  # [] of the surrogate over its value before the step
     kl: jax.Array  # []
     number: jax.Array  # [] int32, trials before
@@ -42,7 +42,7 @@ class TrustRegionSettings(MetaBatchSettings):
 
 
 @struct.dataclass
-class TrustRegion(OnPolicy, TrustRegionSettings):
+class TrustRegion(OnPolicy[Theta], TrustRegionSettings):
     """Takes a natural-gradient step with a bound on the KL divergence, as MAML's own outer optimiser.
 
     With S the likelihood-ratio surrogate of the weighted segments, and KL the mean divergence of the recorded policies from those
@@ -74,18 +74,18 @@ class TrustRegion(OnPolicy, TrustRegionSettings):
                 f"credit={type(self.credit).__name__} has a critic, which a trust region does not train: use EpisodeBaseline"
             )
 
-    def init(self, key: jax.Array) -> MetaState:
+    def init(self, key: jax.Array) -> MetaState[Theta]:
         return MetaState(self.inner.init(key), (), OnPolicyExtra(self.credit.init(), jnp.zeros((), jnp.int32)))
 
-    def meta_gradient(self, state: MetaState, key: jax.Array) -> Theta:
+    def meta_gradient(self, state: MetaState[Theta], key: jax.Array) -> Theta:
         experience, _ = self.gather(state, jax.random.split(key, self.num_tasks))
         return jax.grad(lambda theta: -self.surrogate(theta, experience))(state.theta)
 
-    def step_on_device(self, state: MetaState, keys: jax.Array) -> tuple[MetaState, Metrics]:
+    def step_on_device(self, state: MetaState[Theta], keys: jax.Array) -> tuple[MetaState[Theta], Metrics]:
         theta = state.theta
         experience, statistics = self.gather(state, keys)
 
-        def everywhere(function: Callable[[Experience], PyTree]) -> PyTree:
+        def everywhere(function: Callable[[MetaBatch], PyTree]) -> PyTree:
             return mean_over_devices(self.over_microbatches(function, experience))
 
         surrogate, gradient = everywhere(lambda group: jax.value_and_grad(self.surrogate)(theta, group))
@@ -124,17 +124,17 @@ class TrustRegion(OnPolicy, TrustRegionSettings):
         }
         return MetaState(new, (), OnPolicyExtra(statistics, state.extra.num_steps + 1)), metrics
 
-    def surrogate(self, theta: Theta, group: Experience) -> jax.Array:
+    def surrogate(self, theta: Theta, group: MetaBatch) -> jax.Array:
         """Returns S of theta on a group of tasks; its gradient at the recorded theta is the meta-gradient."""
         return self.surrogate_and_kl(theta, group)[0]
 
-    def surrogate_and_kl(self, theta: Theta, group: Experience) -> tuple[jax.Array, jax.Array]:
+    def surrogate_and_kl(self, theta: Theta, group: MetaBatch) -> tuple[jax.Array, jax.Array]:
         """Returns S of theta, and the mean KL from the recorded policies to those under theta, in a group's weighted segments."""
         decisions = self.decide_again(theta, group, self.weighted_segments)
         surrogate = -self.term_mean(LikelihoodRatio("loss"), decisions, group, self.weighted_segments)
         return surrogate, self._divergence(decisions, group)
 
-    def kl_hessian(self, theta: Theta, group: Experience, vector: Theta) -> Theta:
+    def kl_hessian(self, theta: Theta, group: MetaBatch, vector: Theta) -> Theta:
         """Returns the Hessian of KL, at the theta that collected the group, times a vector."""
         again = lambda theta: self.decide_again(theta, group, self.weighted_segments)  # noqa: E731
         decisions, pull_back = jax.vjp(again, theta)
@@ -144,5 +144,5 @@ class TrustRegion(OnPolicy, TrustRegionSettings):
         (product,) = pull_back(jax.jvp(of_kl, (decisions,), (along,))[1])
         return product
 
-    def _divergence(self, decisions: Decision, group: Experience) -> jax.Array:
+    def _divergence(self, decisions: Decision, group: MetaBatch) -> jax.Array:
         return self.term_mean(Divergence("policy/kl"), decisions, group, self.weighted_segments)

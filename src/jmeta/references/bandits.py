@@ -12,7 +12,7 @@ import numpyro.distributions as dist
 
 from jmeta import struct
 from jmeta.references.classical import NEVER, HandWritten, uniform_over_best
-from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Discrete, Empty, Timestep
 
 
 class Arms(NamedTuple):
@@ -23,7 +23,7 @@ class Arms(NamedTuple):
 
 
 @struct.dataclass
-class BanditLearner(HandWritten):
+class BanditLearner(HandWritten[Arms]):
     """A rule that maps the pulls and rewards of the lifetime to the next pull. Subclass it with ``choose``.
 
     It reads the arm and its reward from the timestep *after* the pull, as a recurrent agent does. When a lifetime begins the
@@ -51,11 +51,11 @@ class BanditLearner(HandWritten):
     def choose(self, arms: Arms) -> dist.Distribution:
         """Returns the distribution of the next pull, given the counts of this lifetime."""
 
-    def initial_memory(self, theta: Theta) -> Memory:
+    def initial_memory(self, theta: Empty) -> Arms:
         zeros = jnp.zeros(self.action_space.encoding_size, jnp.float32)
         return Arms(zeros, zeros)
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+    def act(self, theta: Empty, phi: Empty, memory: Arms, timestep: Timestep) -> tuple[Decision, Arms]:
         pulled = timestep.previous_action
         arms = Arms(memory.pulls + pulled, memory.rewards + pulled * timestep.previous_reward)
         return Decision(self.choose(arms), jnp.zeros((), jnp.float32)), arms

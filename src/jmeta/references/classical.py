@@ -10,20 +10,20 @@ import numpyro.distributions as dist
 
 from jmeta import struct
 from jmeta.inner.base import InContextLearner
-from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Discrete, Empty, Memory, Timestep
 
 NEVER = -1e9  # the logit of an action that is not chosen: finite, so that entropies and divergences stay numbers
 
 
-class HandWritten(InContextLearner):
+class HandWritten(InContextLearner[Empty, Memory]):
     """Base of hand-written learners; theta is empty."""
 
-    def init(self, key: jax.Array) -> Theta:
+    def init(self, key: jax.Array) -> Empty:
         return ()
 
 
 @struct.dataclass
-class Random(HandWritten):
+class Random(HandWritten[Empty]):
     """Acts uniformly at random: over the actions, or over the box [-1, 1]^size.
 
     Its score is that of an agent without knowledge or learning. On a Bernoulli bandit it is half the number of pulls.
@@ -32,10 +32,10 @@ class Random(HandWritten):
     observation_size: int = struct.field(pytree_node=False)
     action_space: ActionSpace = struct.field(pytree_node=False)
 
-    def initial_memory(self, theta: Theta) -> Memory:
+    def initial_memory(self, theta: Empty) -> Empty:
         return ()
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+    def act(self, theta: Empty, phi: Empty, memory: Empty, timestep: Timestep) -> tuple[Decision, Empty]:
         size = self.action_space.encoding_size
         if isinstance(self.action_space, Discrete):
             distribution: dist.Distribution = uniform_over_best(jnp.zeros(size, jnp.float32))

@@ -10,7 +10,7 @@ import numpyro.distributions as dist
 from jmeta import struct
 from jmeta.references.classical import NEVER, HandWritten
 from jmeta.references.grid_navigation import MOVES, START, optimal_walks
-from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Discrete, Empty, Timestep
 
 
 class Search(NamedTuple):
@@ -24,7 +24,7 @@ class Search(NamedTuple):
 
 
 @struct.dataclass
-class BayesOptimalGridNavi(HandWritten):
+class BayesOptimalGridNavi(HandWritten[Search]):
     """Searches GridNavi optimally, then goes straight to the goal.
 
     It tracks its position by its own actions and does not use the observation. A positive reward means that it is on the goal.
@@ -52,11 +52,11 @@ class BayesOptimalGridNavi(HandWritten):
                 f"the optimum of size={self.size} and horizon={self.horizon} is unknown: the published 5 and 15 are known"
             )
 
-    def initial_memory(self, theta: Theta) -> Memory:
+    def initial_memory(self, theta: Empty) -> Search:
         corner, count = jnp.zeros(2, jnp.int32), jnp.zeros((), jnp.int32)
         return Search(corner, corner, jnp.zeros((), bool), count, count)
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+    def act(self, theta: Empty, phi: Empty, memory: Search, timestep: Timestep) -> tuple[Decision, Search]:
         move = timestep.previous_action.astype(jnp.int32) @ jnp.asarray(MOVES, jnp.int32)
         position = jnp.clip(memory.position + move, 0, self.size - 1)
         memory = Search(

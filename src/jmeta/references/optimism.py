@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.references.tabular import EpisodePlanner, Experience, TabularLearner
+from jmeta.references.tabular import Counts, EpisodePlanner, TabularLearner
 from jmeta.references.tabular_posterior import posterior
 from jmeta.references.value_iteration import backward_induction, optimal_action_values
-from jmeta.types import Decision, Memory, Phi, Theta, Timestep
+from jmeta.types import Decision, Empty, Timestep
 
 
 @struct.dataclass
@@ -36,7 +36,7 @@ class UCRL2(EpisodePlanner):
     delta: jax.Array | float = 0.05
     prior_mean: jax.Array | float = 0.0
 
-    def plan(self, experience: Experience, key: jax.Array) -> jax.Array:
+    def plan(self, experience: Counts, key: jax.Array) -> jax.Array:
         num_states, num_actions = experience.visits.shape
         visits = jnp.maximum(experience.visits, 1.0)
         rewards = jnp.where(experience.visits > 0, experience.rewards / visits, self.prior_mean)
@@ -73,13 +73,13 @@ class BEB(EpisodePlanner):
     beta: jax.Array | float = 10.0
     prior_mean: jax.Array | float = 1.0
 
-    def plan(self, experience: Experience, key: jax.Array) -> jax.Array:
+    def plan(self, experience: Counts, key: jax.Array) -> jax.Array:
         rewards, _, transitions, weight = posterior(experience, self.prior_mean)
         return optimal_action_values(rewards + self.beta / (1.0 + weight), transitions, self.horizon)
 
 
 @struct.dataclass
-class ReplanningIndex(TabularLearner):
+class ReplanningIndex(TabularLearner[Counts]):
     """Plans at every step in the posterior mean process, with an uncertainty bonus that fades over the lifetime.
 
     In episode e = 1 .. n, with tau the precision of a mean reward's posterior and N the sum of its Dirichlet parameters, the
@@ -104,10 +104,10 @@ class ReplanningIndex(TabularLearner):
     power: jax.Array | float = 0.5
     prior_mean: jax.Array | float = 1.0
 
-    def initial_memory(self, theta: Theta) -> Memory:
+    def initial_memory(self, theta: Empty) -> Counts:
         return self._no_experience()
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+    def act(self, theta: Empty, phi: Empty, memory: Counts, timestep: Timestep) -> tuple[Decision, Counts]:
         experience = self._observe(memory, timestep)
         rewards, precision, transitions, weight = posterior(experience, self.prior_mean)
         remaining = jnp.maximum(1.0 - (experience.episode - 1) / self.num_episodes, 0.0)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.references.tabular import EpisodePlanner, Experience
+from jmeta.references.tabular import Counts, EpisodePlanner
 from jmeta.references.tabular_posterior import draw_process
 from jmeta.references.value_iteration import optimal_action_values
 
@@ -26,7 +26,7 @@ class PSRL(EpisodePlanner):
 
     prior_mean: jax.Array | float = 1.0
 
-    def plan(self, experience: Experience, key: jax.Array) -> jax.Array:
+    def plan(self, experience: Counts, key: jax.Array) -> jax.Array:
         return optimal_action_values(*draw_process(experience, self.prior_mean, key), self.horizon)
 
 
@@ -51,7 +51,7 @@ class OPSRL(EpisodePlanner):
         if self.num_samples < 1:
             raise ValueError(f"num_samples={self.num_samples}: draw at least 1 process")
 
-    def plan(self, experience: Experience, key: jax.Array) -> jax.Array:
+    def plan(self, experience: Counts, key: jax.Array) -> jax.Array:
         def largest(action_values: jax.Array, key: jax.Array) -> tuple[jax.Array, None]:
             drawn = optimal_action_values(*draw_process(experience, self.prior_mean, key), self.horizon)
             return jnp.maximum(action_values, drawn), None

@@ -19,10 +19,10 @@ import jax.numpy as jnp
 
 from jmeta import struct
 from jmeta.references.classical import HandWritten, uniform_over_best
-from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Discrete, Empty, Memory, Timestep
 
 
-class Experience(NamedTuple):
+class Counts(NamedTuple):
     """Statistics of the experience since the lifetime began."""
 
     transitions: jax.Array  # [S, A, S] float32, how often a in s led to s'
@@ -36,13 +36,13 @@ class Experience(NamedTuple):
 class Planned(NamedTuple):
     """The memory of an ``EpisodePlanner``."""
 
-    experience: Experience
+    experience: Counts
     action_values: jax.Array  # [H, S, A] of the current plan
     key: jax.Array  # [2] uint32, for randomised plans
 
 
 @struct.dataclass
-class TabularLearner(HandWritten):
+class TabularLearner(HandWritten[Memory]):
     """Base of learners that count transitions and rewards in a process with one-hot states.
 
     Attributes:
@@ -66,16 +66,16 @@ class TabularLearner(HandWritten):
         if self.horizon < 1:
             raise ValueError(f"horizon={self.horizon}: an episode has at least 1 environment step")
 
-    def _no_experience(self) -> Experience:
+    def _no_experience(self) -> Counts:
         table = jnp.zeros((self.observation_size, self.action_space.encoding_size), jnp.float32)
         state = jnp.zeros(self.observation_size, jnp.float32)
         zero = jnp.zeros((), jnp.int32)
-        return Experience(table[..., None] * state, table, table, state, zero, zero)
+        return Counts(table[..., None] * state, table, table, state, zero, zero)
 
-    def _observe(self, past: Experience, timestep: Timestep) -> Experience:
+    def _observe(self, past: Counts, timestep: Timestep) -> Counts:
         """Adds the last step, whose outcome is in ``timestep``, to the statistics; at the start of a lifetime it adds nothing."""
         taken = past.state[:, None] * timestep.previous_action
-        return Experience(
+        return Counts(
             transitions=past.transitions + jnp.where(timestep.first, 0.0, taken[..., None] * timestep.observation),
             visits=past.visits + taken,
             rewards=past.rewards + taken * timestep.previous_reward,
@@ -84,30 +84,30 @@ class TabularLearner(HandWritten):
             episode=past.episode + timestep.first,
         )
 
-    def _decide(self, action_values: jax.Array, experience: Experience) -> Decision:
+    def _decide(self, action_values: jax.Array, experience: Counts) -> Decision:
         """Returns a greedy decision for ``action_values`` [H, S, A]; ties are broken at random."""
         time = jnp.minimum(experience.time, self.horizon - 1)
         return Decision(uniform_over_best(experience.state @ action_values[time]), jnp.zeros((), jnp.float32))
 
 
 @struct.dataclass
-class EpisodePlanner(TabularLearner):
+class EpisodePlanner(TabularLearner[Planned]):
     """Plans at the start of each episode, for the whole episode. Subclass it with ``plan``."""
 
     @abc.abstractmethod
-    def plan(self, experience: Experience, key: jax.Array) -> jax.Array:
+    def plan(self, experience: Counts, key: jax.Array) -> jax.Array:
         """Returns the action values [H, S, A] that the episode acts greedily on."""
 
-    def initial_memory(self, theta: Theta) -> Planned:
+    def initial_memory(self, theta: Empty) -> Planned:
         experience = self._no_experience()
         plan = jnp.zeros((self.horizon, *experience.visits.shape), jnp.float32)
         return Planned(experience, plan, jax.random.key_data(jax.random.key(0)))  # ``begin`` gives every stream a key of its own
 
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
+    def begin(self, theta: Empty, num_streams: int, key: jax.Array) -> tuple[Empty, Planned]:
         phi, memory = super().begin(theta, num_streams, key)
         return phi, memory._replace(key=jax.random.key_data(jax.random.split(key, num_streams)))
 
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
+    def act(self, theta: Empty, phi: Empty, memory: Planned, timestep: Timestep) -> tuple[Decision, Planned]:
         experience = self._observe(memory.experience, timestep)
         # ``vmap`` keeps this a branch only if ``first`` is not batched, as where all tasks begin their episodes together.
         memory = jax.lax.cond(timestep.first, self._plan_anew, lambda kept: kept, memory._replace(experience=experience))

@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 
-from jmeta.references.tabular import Experience
+from jmeta.references.tabular import Counts
 
 
-def posterior(experience: Experience, prior_mean: jax.Array | float) -> tuple[jax.Array, ...]:
+def posterior(experience: Counts, prior_mean: jax.Array | float) -> tuple[jax.Array, ...]:
     """Returns posterior mean rewards [S, A], their precisions [S, A], mean transitions [S, A, S] and Dirichlet sums [S, A]."""
     precision = 1.0 + experience.visits
     dirichlet = 1.0 + experience.transitions
@@ -14,7 +14,7 @@ def posterior(experience: Experience, prior_mean: jax.Array | float) -> tuple[ja
     return (prior_mean + experience.rewards) / precision, precision, dirichlet / weight[..., None], weight
 
 
-def draw_process(experience: Experience, prior_mean: jax.Array | float, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+def draw_process(experience: Counts, prior_mean: jax.Array | float, key: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns mean rewards [S, A] and transitions [S, A, S] of a process drawn from the posterior."""
     reward_key, transition_key = jax.random.split(key)
     mean, precision, _, _ = posterior(experience, prior_mean)

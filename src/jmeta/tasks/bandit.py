@@ -11,7 +11,7 @@ from gymnax.environments import environment, spaces
 from jmeta import struct
 from jmeta.tasks.base import TaskDistribution
 from jmeta.tasks.render import draw_pulls
-from jmeta.types import Segment, Task
+from jmeta.types import Experience, Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,7 @@ class Bandit(TaskDistribution):
         """Returns the expected return of always pulling the best arm."""
         return num_steps * self.mean_rewards(task).max()
 
-    def render(self, task: Task, lived: Segment, axes: "Axes") -> None:
+    def render(self, task: Task, lived: Experience, axes: "Axes") -> None:
         """Draws the arm of every pull and its reward."""
         draw_pulls(axes, lived, np.asarray(self.mean_rewards(task)))
 

@@ -21,14 +21,17 @@ from jmeta.tasks.spaces import BoxShape, Count, read_space
 from jmeta.tasks.splits import Splits
 from jmeta.tasks.states import settle, shapes_of, state_template
 from jmeta.tasks.time_limits import read_horizon
-from jmeta.types import ActionSpace, Discrete, PyTree, Segment, Task
+from jmeta.types import ActionSpace, Discrete, Experience, PyTree, Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 class Transition(NamedTuple):
-    """The outcome of one environment step, without a reset."""
+    """The outcome of one environment step, without a reset: what the environment adds to the agent's timestep and action.
+
+    ``jmeta.lifetime.rollout`` makes an ``Experience`` of the three, with the horizon's truncation, and goes on from ``state``.
+    """
 
     observation: jax.Array  # [observation_size]
     state: PyTree
@@ -202,7 +205,7 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
         del num_steps
         return None
 
-    def render(self, task: Task, lived: Segment, axes: "Axes") -> None:
+    def render(self, task: Task, lived: Experience, axes: "Axes") -> None:
         """Draws the trajectory of one stream in ``task``: by default the reward of every step.
 
         Args:

@@ -11,7 +11,7 @@ from jmeta.tasks.base import Reference, TaskDistribution
 from jmeta.tasks.definition import check_at_least
 from jmeta.tasks.grid_environment import EnvParams, GridEnvironment, Sight, scale
 from jmeta.tasks.render import GOAL_COLOUR, draw_paths
-from jmeta.types import Segment
+from jmeta.types import Experience
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ class GridTasks(TaskDistribution):
         returns = jax.jit(jax.vmap(lambda targets: self.environment.episode_values(self._task(targets))[0]))(self.targets)
         return Reference("goal known", float(np.asarray(returns, np.float64).mean()), "episode")
 
-    def render(self, task: EnvParams, lived: Segment, axes: "Axes") -> None:
+    def render(self, task: EnvParams, lived: Experience, axes: "Axes") -> None:
         """Draws the numbered targets and the path of each episode."""
         for number, (x, y) in enumerate(np.asarray(task.targets), start=1):
             axes.text(x, y, str(number), color=GOAL_COLOUR, size="x-large", ha="center", va="center")

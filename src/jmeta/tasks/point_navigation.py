@@ -14,7 +14,7 @@ import numpy as np
 from jmeta.tasks.base import Reference, TaskDistribution
 from jmeta.tasks.point_environment import MAX_STEP, DensePointEnvironment, EnvParams, PointEnvironment, SparsePointEnvironment
 from jmeta.tasks.render import GOAL_COLOUR, draw_paths
-from jmeta.types import Segment
+from jmeta.types import Experience
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +62,7 @@ class PointNavigation(TaskDistribution):
         goal = jnp.array([[x, y], [-y, x], [-x, -y], [y, -x]])[side]
         return EnvParams(goal=goal, max_steps_in_episode=limit)
 
-    def render(self, task: EnvParams, lived: Segment, axes: "Axes") -> None:
+    def render(self, task: EnvParams, lived: Experience, axes: "Axes") -> None:
         """Draws the goal and the path of each episode."""
         _draw(task, lived, axes)
 
@@ -136,7 +136,7 @@ class SparsePointNavigation(TaskDistribution):
         episodes, rest = divmod(num_steps, self.horizon)
         return episodes * reward.sum() + reward[:rest].sum()
 
-    def render(self, task: EnvParams, lived: Segment, axes: "Axes") -> None:
+    def render(self, task: EnvParams, lived: Experience, axes: "Axes") -> None:
         """Draws the goal and the path of each episode."""
         _draw(task, lived, axes)
 
@@ -147,7 +147,7 @@ class SparsePointNavigation(TaskDistribution):
         return Reference("goal known", float(_walk_straight(goals, self.horizon, dense=False).mean()), "episode")
 
 
-def _draw(task: EnvParams, lived: Segment, axes: "Axes") -> None:
+def _draw(task: EnvParams, lived: Experience, axes: "Axes") -> None:
     axes.plot(*np.asarray(task.goal), "x", color=GOAL_COLOUR, ms=8)
     draw_paths(axes, lived, np.asarray(lived.timestep.observation), np.asarray(lived.next_observation))
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jmeta.types import Segment
+from jmeta.types import Experience
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 COLOUR, GOAL_COLOUR = "#2f6fab", "#d1603d"
 
 
-def draw_rewards(axes: "Axes", lived: Segment) -> None:
+def draw_rewards(axes: "Axes", lived: Experience) -> None:
     """Draws the reward of every step, and a line where an episode begins."""
     reward = np.asarray(lived.reward)
     axes.plot(np.arange(1, len(reward) + 1), reward, ".-", color=COLOUR)
@@ -22,7 +22,7 @@ def draw_rewards(axes: "Axes", lived: Segment) -> None:
     axes.set_ylabel("reward")
 
 
-def draw_pulls(axes: "Axes", lived: Segment, mean_rewards: np.ndarray) -> None:
+def draw_pulls(axes: "Axes", lived: Experience, mean_rewards: np.ndarray) -> None:
     """Draws the arm of every pull, darker for a higher reward, and labels the arms with their mean rewards [num_arms]."""
     action, reward = np.asarray(lived.action), np.asarray(lived.reward)
     # Colours span at least 0 to 1, so that they mean the same in short and in long lifetimes.
@@ -35,7 +35,7 @@ def draw_pulls(axes: "Axes", lived: Segment, mean_rewards: np.ndarray) -> None:
     axes.set_xlabel("pull")
 
 
-def draw_paths(axes: "Axes", lived: Segment, positions: np.ndarray, next_positions: np.ndarray) -> None:
+def draw_paths(axes: "Axes", lived: Experience, positions: np.ndarray, next_positions: np.ndarray) -> None:
     """Draws the path of each episode, later ones darker, with a dot where it begins.
 
     Args:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jmeta.tasks.base import Reference, Transition
 from jmeta.tasks.checks import check_described
 from jmeta.tasks.wrapped import WrappedTasks
-from jmeta.types import PyTree, Segment, Task
+from jmeta.types import Experience, PyTree, Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,10 +62,11 @@ class ToldTasks(WrappedTasks):
     def reference_return(self, num_steps: int) -> Reference | None:
         return self.tasks.reference_return(num_steps)
 
-    def render(self, task: Task, lived: Segment, axes: "Axes") -> None:
+    def render(self, task: Task, lived: Experience, axes: "Axes") -> None:
         size = self.tasks.observation_size
         timestep = lived.timestep._replace(observation=lived.timestep.observation[..., :size])
-        self.tasks.render(task, lived._replace(timestep=timestep, next_observation=lived.next_observation[..., :size]), axes)
+        next_observation = lived.next_observation[..., :size]
+        self.tasks.render(task, dataclasses.replace(lived, timestep=timestep, next_observation=next_observation), axes)
 
     def _tell(self, task: Task, observation: jax.Array) -> jax.Array:
         return jnp.concatenate([observation, self.describe(task)])

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import jax
 
 from jmeta.inner.base import InnerLearner
-from jmeta.lifetime import live_in
+from jmeta.lifetime import LifetimeKeys, live_in
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import Lifetime, Memory, MetaState, Metrics, Phi, Protocol, Theta
+from jmeta.types import Lifetime, MetaState, Metrics, Protocol, PyTree
 
 SEED = 7
 PERTURBATION = 0.3
@@ -56,7 +56,7 @@ class LearnerCase:
         self.tasks: TaskDistribution = self.outer.tasks
         self.theta = self._perturbed_theta()  # now, since a law may first ask for it while it is traced
 
-    def _perturbed_theta(self) -> Theta:
+    def _perturbed_theta(self) -> PyTree:
         fresh = self.inner.init(jax.random.key(1))
         leaves, structure = jax.tree.flatten(fresh)
         keys = jax.random.split(jax.random.key(2), len(leaves))
@@ -64,7 +64,7 @@ class LearnerCase:
         return jax.tree.unflatten(structure, moved)
 
     @functools.cached_property
-    def lived(self) -> tuple[tuple[Phi, Memory], Lifetime]:
+    def lived(self) -> tuple[tuple[PyTree, PyTree], Lifetime]:
         return jax.jit(self.live)(self.theta, law_key())
 
     @functools.cached_property
@@ -81,7 +81,7 @@ class LearnerCase:
         num_traces = step._cache_size()
         return TwoSteps(before, after, metrics, step.lower(before, law_key()).as_text(), num_traces)
 
-    def live(self, theta: Theta, key: jax.Array, protocol: Protocol | None = None) -> tuple[tuple[Phi, Memory], Lifetime]:
+    def live(self, theta: PyTree, key: jax.Array, protocol: Protocol | None = None) -> tuple[tuple[PyTree, PyTree], Lifetime]:
         """Lives in one new task.
 
         Returns:
@@ -90,8 +90,9 @@ class LearnerCase:
         protocol = protocol or self.outer.protocol
         task_key, begin_key, live_key = jax.random.split(key, 3)
         task = self.tasks.sample(task_key)
-        begun = self.inner.begin(theta, protocol.num_streams, begin_key)
-        return begun, live_in(self.inner, self.tasks, theta, task, begun, protocol=protocol, key=live_key)
+        keys = LifetimeKeys.of(begin_key, live_key)
+        begun, _, lifetime = live_in(self.inner, self.tasks, theta, task, keys, protocol=protocol)
+        return begun, lifetime
 
 
 def law_key() -> jax.Array:

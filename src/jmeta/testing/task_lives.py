@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 from gymnax.environments.environment import Environment
 
-from jmeta.lifetime import rollout, start
+from jmeta.lifetime import live_in_new_task
 from jmeta.references import Random
 from jmeta.tasks import TaskDistribution
 from jmeta.tasks.spaces import Count
-from jmeta.types import PyTree
+from jmeta.types import Protocol, PyTree
 
 LIVED_TASKS = 8  # lived in by a random policy
 LIVED_STEPS = 200  # at most
@@ -31,10 +31,8 @@ def check_lives(tasks: TaskDistribution) -> dict[str, np.ndarray]:
     length = min(tasks.horizon, LIVED_STEPS)
 
     def live(key: jax.Array) -> tuple[PyTree, PyTree]:
-        task_key, start_key, rollout_key = jax.random.split(key, 3)
-        task = tasks.sample(task_key)
-        life = start(tasks, task, ((), ()), num_streams=1, key=start_key)
-        _, segment = rollout(inner, tasks, (), life, length=length, key=rollout_key)
+        task, lifetime = live_in_new_task(inner, tasks, (), key, protocol=Protocol(1, length, 1))
+        segment = jax.tree.map(lambda x: x[0], lifetime.segments.plain())
         return task, (segment.timestep, segment.next_observation, segment.reward, segment.terminated, segment.truncated)
 
     keys = jax.random.split(jax.random.key(2), LIVED_TASKS)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jmeta.training.formats import upgrade_path
+from jmeta.training.formats import upgrade_arrays, upgrade_path
 from jmeta.types import PyTree
 
 
@@ -166,13 +166,12 @@ class Checkpoints:
         if checksum(layout, content.tobytes()) != restored["layout"]["checksum"]:
             raise ValueError("its content does not match its checksum")
         arrays, implementations, begin = {}, {}, 0
-        for former_path, dtype, shape, *implementation in layout:
-            path = upgrade_path(former_path)
+        for path, dtype, shape, *implementation in layout:
             arrays[path] = np.ndarray(shape, jnp.dtype(dtype), content, begin).copy()
             begin += arrays[path].nbytes
             if implementation:
-                implementations[path] = implementation[0]
-        return arrays, implementations
+                implementations[upgrade_path(path)] = implementation[0]
+        return upgrade_arrays(arrays), implementations
 
     def _set_aside(self, step: int) -> None:
         if self._keep is None:

@@ -1,4 +1,4 @@
-"""Finds why a training became non-finite: the first non-finite value in theta, observations and rewards."""
+"""Finds where and why a training became non-finite: its first such metric, theta, observation or reward."""
 
 from typing import Any
 
@@ -8,12 +8,35 @@ import numpy as np
 
 from jmeta.lifetime import live_in_new_task
 from jmeta.outer.base import OuterLearner
-from jmeta.types import Theta
+from jmeta.types import PyTree
 
 NUM_TASKS = 256  # tasks to roll out in when looking for a cause
 
 
-def first_cause(outer: OuterLearner, theta: Theta, key: jax.Array) -> str | None:
+class NonFiniteError(FloatingPointError):
+    """A metric became NaN or infinite; training stopped there.
+
+    Attributes:
+      step: the outer step, counted from 1.
+      metric: the first metric that was not finite.
+      last_good_step: the newest checkpoint, or None.
+      cause: the non-finite input of learning that was found (theta, an observation, a reward), or None.
+    """
+
+    def __init__(self, step: int, metric: str, value: float, last_good_step: int | None, where: str, cause: str | None = None):
+        self.step, self.metric, self.last_good_step, self.cause = step, metric, last_good_step, cause
+        good = (
+            "no checkpoint was written"
+            if last_good_step is None
+            else f"the last good checkpoint is step {last_good_step} in {where}"
+        )
+        super().__init__(
+            f"{metric} is {value} at outer step {step}; {good}. "
+            + (cause[0].upper() + cause[1:] if cause else "Try a lower learning rate or a smaller gradient norm")
+        )
+
+
+def first_cause(outer: OuterLearner, theta: PyTree, key: jax.Array) -> str | None:
     """Returns a description of the non-finite input of learning, or None if none is found.
 
     Rolls out lifetimes in newly drawn tasks, under the meta-parameters of the last finite steps, and checks the observations and
@@ -56,3 +79,17 @@ def first_cause(outer: OuterLearner, theta: Theta, key: jax.Array) -> str | None
                 f"and in {number} of {len(keys)} lifetimes that were looked at"
             )
     return None
+
+
+def first_non_finite(metrics: dict[str, np.ndarray]) -> tuple[int, str] | None:
+    """Returns (index, name) of the first value of metrics [n] that is not finite, or None if all are finite.
+
+    Example:
+      >>> first_non_finite({"loss": np.array([1.0, np.nan]), "norm": np.array([np.inf, np.inf]), "return": np.array([0.0, 0.0])})
+      (0, 'norm')
+    """
+    bad = {name: int(np.argmin(np.isfinite(values))) for name, values in metrics.items() if not np.isfinite(values).all()}
+    if not bad:
+        return None
+    name = min(bad, key=lambda name: bad[name])
+    return bad[name], name

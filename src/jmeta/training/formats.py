@@ -2,11 +2,14 @@
 
 Format 2 renames settings and parts of the meta-state of format 1 to the standard terms of the field. Format 3 gives the fields of
 three inner learners the names of their settings, and off-policy learners the names ``num_training_tasks`` for ``num_tasks`` and
-``num_tasks`` for ``num_collected``, so that ``num_tasks`` is the size of the meta-batch in all learners.
+``num_tasks`` for ``num_collected``, so that ``num_tasks`` is the size of the meta-batch in all learners. The lifetimes
+that beliefs are learned from are an ``Experience`` in format 3.
 """
 
 import re
 from typing import Any
+
+import numpy as np
 
 FORMAT = 3
 """Format in which runs are written."""
@@ -62,6 +65,21 @@ def upgrade_path(path: str) -> str:
     for former, present in _PATHS:
         path = former.sub(present, path)
     return path
+
+
+def upgrade_arrays(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the arrays of a checkpoint by their present paths, as the present learner has them.
+
+    Lifetimes that beliefs are learned from held the timestep after their last step, and not how episodes ended. All that a belief
+    is told of that is whether an episode begins, so each end of an episode is read as a natural one.
+    """
+    arrays = {upgrade_path(path): array for path, array in arrays.items()}
+    if "by_task.description" not in arrays or "by_task.terminated" in arrays:
+        return arrays
+    timesteps = {path: array for path, array in arrays.items() if path.startswith("by_task.timestep.")}
+    terminated = timesteps["by_task.timestep.first"][:, :, 1:]  # [task, lifetime, T + 1] before
+    ends = {"by_task.terminated": terminated, "by_task.truncated": np.zeros_like(terminated)}
+    return arrays | {path: array[:, :, :-1] for path, array in timesteps.items()} | ends
 
 
 def upgrade_learner(description: Any) -> Any:

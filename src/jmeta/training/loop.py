@@ -1,63 +1,34 @@
-"""The host loop: compiled chunks of outer steps, and around them logs, checkpoints, signals and a progress bar."""
+"""``train``: one training with a run directory, logs, checkpoints and a progress bar."""
 
 import contextlib
-import copy
 import dataclasses
 import os
-import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
 from rich.console import Console
 
-from jmeta.inner.base import InContextLearner
 from jmeta.keys import as_key
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner
 from jmeta.outer.normalised import check_scale
-from jmeta.parallel import SHARED, task_mesh
+from jmeta.parallel import task_mesh
 from jmeta.training.checkpoints import Checkpoints, num_bytes
-from jmeta.training.diagnosis import first_cause
+from jmeta.training.diagnosis import NonFiniteError, first_cause, first_non_finite
+from jmeta.training.engine import MAX_STEPS, Chunk, Engine, Observer, Saving
 from jmeta.training.loggers import JsonLines, Logger, TensorBoard, WeightsAndBiases, require_wandb
-from jmeta.training.memory import check_memory
-from jmeta.training.placement import made_on, moved_to, shapes_on
+from jmeta.training.notes import annealing_note, single_episode_note
+from jmeta.training.placement import moved_to, shardings
+from jmeta.training.programs import checked_theta, one_training
 from jmeta.training.progress import ProgressReport
-from jmeta.training.provenance import describe, differences
+from jmeta.training.provenance import differences
 from jmeta.training.run_directory import Recipe, RunDirectory, run_config
 from jmeta.training.supervision import Supervision, supervised
-from jmeta.types import MetaState, PyTree, Theta
+from jmeta.types import MetaState, PyTree
 
-SECONDS_PER_CHUNK = 1.0  # target duration of a chunk; metrics, signals and progress are handled after each
-MAX_CHUNK = 256  # outer steps
-MAX_STEPS = 2**31 - 2  # steps are counted in 32 bits
 GIVEN = "given"  # value of "theta" in config.json if the run began with a given theta
-
-
-class NonFiniteError(FloatingPointError):
-    """A metric became NaN or infinite; training stopped there.
-
-    Attributes:
-      step: the outer step, counted from 1.
-      metric: the first metric that was not finite.
-      last_good_step: the newest checkpoint, or None.
-      cause: the non-finite input of learning that was found (theta, an observation, a reward), or None.
-    """
-
-    def __init__(self, step: int, metric: str, value: float, last_good_step: int | None, where: str, cause: str | None = None):
-        self.step, self.metric, self.last_good_step, self.cause = step, metric, last_good_step, cause
-        good = (
-            "no checkpoint was written"
-            if last_good_step is None
-            else f"the last good checkpoint is step {last_good_step} in {where}"
-        )
-        super().__init__(
-            f"{metric} is {value} at outer step {step}; {good}. "
-            + (cause[0].upper() + cause[1:] if cause else "Try a lower learning rate or a smaller gradient norm")
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +45,7 @@ class TrainResult:
     """
 
     state: MetaState
-    theta: Theta
+    theta: PyTree
     step: int
     metrics: dict[str, np.ndarray]
     interrupted_by: str | None
@@ -94,7 +65,7 @@ def train(
     wandb_project: str | None = None,
     continue_without_checkpoints: bool = False,
     progress: bool = True,
-    theta: Theta | None = None,
+    theta: PyTree | None = None,
     recipe: Recipe | None = None,
     options: dict[str, Any] | None = None,
 ) -> TrainResult:
@@ -169,7 +140,7 @@ def train(
     run = None if out is None else RunDirectory(out)
     config = run_config(outer, key, recipe, options)
     if theta is not None:
-        theta = _checked_theta(outer, theta, template.theta)
+        theta = checked_theta(outer, theta, template.theta)
         config["theta"] = GIVEN
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
@@ -186,7 +157,8 @@ def train(
         report = ProgressReport(first_step, num_steps, outer.num_env_steps, enabled=progress, console=console)
         if state is not None and first_step == num_steps:
             report.note(f"{run and run.path} is finished: it is at step {first_step} of {num_steps}")
-            return _finished(outer, moved_to(_layout(mesh), state), first_step)
+            state = moved_to(shardings(mesh, STATE_LAYOUT), state)
+            return TrainResult(state, outer.deploy(state), first_step, metrics={}, interrupted_by=None, compile_seconds=0.0)
         if resume and state is None and run is not None and run.read_config().get("theta") == GIVEN:
             raise ValueError(f"{run.path} began with a theta that was given, and has no checkpoint: start it again")
         if resume and run is not None:
@@ -200,204 +172,90 @@ def train(
         with report:
             if resume:
                 report.note(f"continuing {run and run.path} from step {first_step}")
-            loop = _Loop(
-                outer,
-                key,
-                mesh,
-                checkpoints,
-                loggers,
-                report,
-                supervision,
-                checkpoint_every,
-                where=str(run and run.path),
-                go_on=continue_without_checkpoints,
-                theta=theta,
+            where, go_on = str(run and run.path), continue_without_checkpoints
+            observer = _Observer(outer, key, checkpoints, loggers, report, supervision, where, go_on, mesh.size)
+            saving: Saving[MetaState] | None = None
+            if checkpoints is not None:  # a given theta is saved at once, since it can't be computed again
+                saving = Saving(checkpoints, checkpoint_every, at_start=theta is not None, writing=observer.writing)
+            engine = Engine(one_training(outer, key, theta), mesh, supervision, observer, saving)
+            ended = engine.run(state, first_step, num_steps)
+            names = observer.history[0] if observer.history else {}
+            result = TrainResult(
+                state=ended.state,
+                theta=outer.deploy(ended.state),
+                step=ended.step,
+                metrics={name: np.concatenate([part[name] for part in observer.history]) for name in names},
+                interrupted_by=supervision.caught[0] if supervision.caught else None,
+                compile_seconds=ended.compile_seconds,
             )
-            result = loop.run(state, first_step, num_steps)
         if result.interrupted_by and run is not None:
             saved = f"saved in {run.path}" if result.step else "nothing was trained, so nothing was saved"
             report.note(f"stopped by {result.interrupted_by} at step {result.step}; {saved}")
         return result
 
 
-def beginning_with(outer: OuterLearner, theta: Theta, key: jax.Array) -> MetaState:
-    """Returns a fresh meta-state with given theta: what ``outer.init`` makes if the inner learner's ``init`` returns it."""
-    inner = copy.copy(outer.inner)
-    object.__setattr__(inner, "init", lambda key: theta)
-    return outer.replace(inner=inner).init(key)  # type: ignore[attr-defined]
-
-
-def _checked_theta(outer: OuterLearner, theta: Theta, template: Theta) -> Theta:
-    """Returns theta as JAX arrays; raises ValueError unless it has this learner's shapes and is finite."""
-    if isinstance(theta, MetaState):
-        raise TypeError("theta is a meta-state: give its .theta")
-    name = f"theta belongs to another agent than this {type(outer.inner).__name__}"
-    if str(jax.tree.structure(theta)) != str(jax.tree.structure(template)):
-        raise ValueError(f"{name}: it has other parts")
-    for (path, leaf), like in zip(jax.tree_util.tree_leaves_with_path(theta), jax.tree.leaves(template), strict=True):
-        where = jax.tree_util.keystr(path, simple=True, separator=".")
-        if np.shape(leaf) != like.shape or leaf.dtype != like.dtype:
-            expected = f"{like.dtype}{list(like.shape)}"
-            raise ValueError(f"{name}: {where} is {leaf.dtype}{list(np.shape(leaf))}, but {expected} in this agent")
-        if jnp.issubdtype(leaf.dtype, jnp.inexact) and not np.isfinite(leaf).all():
-            raise ValueError(f"theta can't be trained: {where} is not finite; give the theta of an earlier checkpoint")
-    return jax.tree.map(jnp.asarray, theta)
-
-
-def annealing_note(outer: OuterLearner, num_steps: int) -> str | None:
-    """Returns a warning, with the remedy, if the learning rate is zero in the last outer steps, else None."""
-    anneal_steps = getattr(outer, "anneal_steps", None)
-    if anneal_steps is None or num_steps <= anneal_steps:
-        return None
-    return (
-        f"from outer step {anneal_steps + 1} on nothing is learned, since the learning rate has fallen to 0 (anneal_steps="
-        f"{anneal_steps}, num_steps={num_steps}): give anneal_steps={num_steps}; an existing run continues with jmeta resume DIR "
-        f"--num-steps {num_steps} --anneal-steps {num_steps}, or resume=True and an outer learner with that setting"
-    )
-
-
-def single_episode_note(outer: OuterLearner, theta: Theta) -> str | None:
-    """Returns a warning if a lifetime is a single episode, so that no later episode can use the memory, else None."""
-    inner, protocol = outer.inner, outer.protocol
-    if not isinstance(inner, InContextLearner) or not jax.tree.leaves(jax.eval_shape(inner.initial_memory, theta)):
-        return None
-    horizon = outer.tasks.horizon
-    if horizon == 1 or protocol.num_segments * protocol.segment_length > horizon:
-        return None
-    return (
-        f"a lifetime is a single episode of {horizon} steps, so {type(inner).__name__} can't use in a later episode what "
-        f"it learned in an earlier one: for lifetimes of four episodes give lifetime_length={4 * horizon}"
-    )
-
-
-def _layout(mesh: Mesh) -> MetaState:
-    """Returns the shardings of a meta-state."""
-    return jax.tree.map(partial(NamedSharding, mesh), STATE_LAYOUT)
-
-
-def _finished(outer: OuterLearner, state: MetaState, step: int) -> TrainResult:
-    return TrainResult(state, outer.deploy(state), step, metrics={}, interrupted_by=None, compile_seconds=0.0)
-
-
 @dataclasses.dataclass
-class _Loop:
+class _Observer(Observer[MetaState]):
+    """Logs metrics, stops at the first that is not finite, and shows progress.
+
+    Attributes:
+      go_on: whether training goes on if a file can't be written.
+      history: metrics of each chunk.
+    """
+
     outer: OuterLearner
     key: jax.Array
-    mesh: Mesh
     checkpoints: Checkpoints | None
     loggers: list[Logger]
-    report: ProgressReport
+    progress: ProgressReport
     supervision: Supervision
-    checkpoint_every: int
     where: str
-    go_on: bool  # if a file can't be written
-    theta: Theta | None  # the initial one, if it is given
+    go_on: bool
+    num_devices: int
+    history: list[dict[str, np.ndarray]] = dataclasses.field(default_factory=list)
+    theta: PyTree = None  # from before the chunk, to look for the cause of a failure
 
-    def run(self, state: MetaState | None, step: int, num_steps: int) -> TrainResult:
-        """Trains from a given state, or from a fresh one if that is None; memory is checked before anything is allocated."""
-        layout, everywhere = _layout(self.mesh), NamedSharding(self.mesh, SHARED)
-        key = moved_to(everywhere, self.key)
-        self.supervision.doing("compiling")
-        started = time.perf_counter()
-        chunk = self._compile(shapes_on(layout, jax.eval_shape(self.outer.init, key)), key)
-        check_memory(chunk, self.outer, list(self.mesh.devices.flat))
-        self.supervision.doing("making theta")
-        state = made_on(layout, self._begin, key) if state is None else moved_to(layout, state)  # ours to donate
-        compile_seconds = time.perf_counter() - started
-        self.report.note(f"compiled in {compile_seconds:.1f} s for {self.mesh.size} device(s)")
-        if self.theta is not None:
-            self._save(step, state)  # a given theta can't be computed again
-        env_steps = self.outer.num_env_steps
-        history: list[dict[str, np.ndarray]] = []
-        count, last_saved, seconds = 1, step, 0.0
-        while step < num_steps and not self.supervision.caught:
-            next_save = (step // self.checkpoint_every + 1) * self.checkpoint_every
-            count = min(count, MAX_CHUNK, next_save - step, num_steps - step)
-            self.supervision.doing(f"outer step {step + count}", usual_seconds=seconds)
-            started = time.perf_counter()
-            theta = jax.device_get(state.theta)  # from before the chunk, to look for the cause of a failure
-            state, buffer = chunk(state, key, jnp.int32(step), jnp.int32(count))
-            metrics = {name: values[:count] for name, values in jax.device_get(buffer).items()}
-            seconds = time.perf_counter() - started
-            for logger in self.loggers:
-                with self._writing():
-                    logger.write(step, env_steps, metrics)
-            history.append(metrics)
-            self._check_finite(step, metrics, theta)
-            step += count
-            self.report.update(step, seconds, metrics)
-            count = max(1, round(SECONDS_PER_CHUNK * count / seconds))
-            if step == next_save:
-                self._save(step, state)
-                last_saved = step
-        if self.checkpoints is not None:
-            self.supervision.doing(f"writing the checkpoint of step {step}")
-            if step != last_saved:
-                self._save(step, state)
-            with self._writing():
-                self.checkpoints.wait()
-        names = history[0] if history else {}
-        return TrainResult(
-            state=state,
-            theta=self.outer.deploy(state),
-            step=step,
-            metrics={name: np.concatenate([part[name] for part in history]) for name in names},
-            interrupted_by=self.supervision.caught[0] if self.supervision.caught else None,
-            compile_seconds=compile_seconds,
-        )
+    def compiled(self, seconds: float) -> None:
+        self.progress.note(f"compiled in {seconds:.1f} s for {self.num_devices} device(s)")
 
-    def _begin(self, key: jax.Array) -> MetaState:
-        return self.outer.init(key) if self.theta is None else beginning_with(self.outer, self.theta, key)
+    def before(self, state: MetaState) -> None:
+        self.theta = jax.device_get(state.theta)
 
-    def _compile(self, state: PyTree, key: jax.Array) -> Any:
-        """Compiles ``chunk(state, key, first_step, count)``, which takes ``count`` steps; shapes of the state are enough."""
-        step = jax.jit(self.outer.step)  # traced once, though it is named twice below
-        _, metrics = jax.eval_shape(step, state, key)
+    def after(self, chunk: Chunk, state: MetaState) -> bool:
+        for logger in self.loggers:
+            with self.writing():
+                logger.write(chunk.first_step, self.outer.num_env_steps, chunk.metrics)
+        self.history.append(chunk.metrics)
+        found = first_non_finite(chunk.metrics)
+        if found is not None:
+            self._fail(chunk, *found)
+        return True
 
-        def chunk(state: MetaState, key: jax.Array, first_step: jax.Array, count: jax.Array) -> tuple[MetaState, Any]:
-            def body(index: jax.Array, carry: tuple[MetaState, Any]) -> tuple[MetaState, Any]:
-                state, buffer = carry
-                state, metrics = step(state, jax.random.fold_in(key, first_step + index))
-                return state, jax.tree.map(lambda values, value: values.at[index].set(value), buffer, metrics)
+    def report(self, chunk: Chunk) -> None:
+        self.progress.update(chunk.step, chunk.took, chunk.metrics)
 
-            buffer = jax.tree.map(lambda value: jnp.zeros((MAX_CHUNK, *value.shape), value.dtype), metrics)
-            return jax.lax.fori_loop(0, count, body, (state, buffer))
-
-        example = (state, key, jnp.int32(0), jnp.int32(1))
-        layout = (_layout(self.mesh), NamedSharding(self.mesh, SHARED))
-        return jax.jit(chunk, donate_argnums=0, out_shardings=layout).lower(*example).compile()
-
-    def _check_finite(self, step: int, metrics: dict[str, np.ndarray], theta: Theta) -> None:
-        bad = {name: int(np.argmin(np.isfinite(values))) for name, values in metrics.items() if not np.isfinite(values).all()}
-        if not bad:
-            return
-        metric = min(bad, key=lambda name: bad[name])
+    def _fail(self, chunk: Chunk, index: int, metric: str) -> None:
         last_good = None
         if self.checkpoints is not None:
             with contextlib.suppress(OSError):  # the metric is reported instead
                 self.checkpoints.wait()
             last_good = self.checkpoints.last_step
-        failed, value = step + bad[metric], float(metrics[metric][bad[metric]])
+        failed, value = chunk.first_step + index, float(chunk.metrics[metric][index])
         self.supervision.doing("looking for the cause")
         cause = None
         if self.outer.inner is not None:
-            cause = first_cause(self.outer, theta, jax.random.fold_in(self.key, failed))
+            cause = first_cause(self.outer, self.theta, jax.random.fold_in(self.key, failed))
         raise NonFiniteError(failed + 1, metric, value, last_good, self.where, cause)
 
-    def _save(self, step: int, state: MetaState) -> None:
-        if self.checkpoints is not None:
-            with self._writing():
-                self.checkpoints.save(step, state)
-
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         """Turns an OSError into a warning, if that was asked for."""
         try:
             yield
         except OSError as error:
             if not self.go_on:
                 raise
-            self.report.warn(f"{error}. Training goes on")
+            self.progress.warn(f"{error}. Training goes on")
 
 
 @contextlib.contextmanager
@@ -433,50 +291,3 @@ def _open_loggers(run: RunDirectory | None, first_step: int, wandb_project: str 
     if wandb_project is not None:
         loggers.append(WeightsAndBiases(wandb_project, config, None if run is None else run.wandb_id()))
     return loggers
-
-
-def restore(outer: OuterLearner, out: str | os.PathLike[str], *, step: int | None = None) -> tuple[int, MetaState]:
-    """Returns a checkpoint of a run as (outer step, meta-state). It changes nothing, so the run may still be under way.
-
-    Args:
-      outer: the learner of that run.
-      out: its directory.
-      step: outer step of the checkpoint; the newest intact one by default.
-
-    Raises:
-      FileNotFoundError: if there is no run or no checkpoint.
-      ValueError: if the run trained another agent, or on tasks of another kind; if there is no checkpoint of that step.
-      OSError: if all checkpoints, or the one asked for, are damaged.
-    """
-    run = RunDirectory(out)
-    _check_agent_of(run, outer)
-    template = jax.eval_shape(outer.init, jax.random.key(0))
-    checkpoints = Checkpoints(run.checkpoints, keep=None)
-    try:
-        restored = checkpoints.restore(template) if step is None else checkpoints.restore_step(template, step)
-    finally:
-        checkpoints.close()
-    if restored is None:
-        raise FileNotFoundError(f"{run.path} has no checkpoint yet")
-    return restored
-
-
-def _check_agent_of(run: RunDirectory, outer: OuterLearner) -> None:
-    """Raises ValueError if the run trained another kind of agent, or on another kind of tasks, though all shapes may agree."""
-
-    def said(learner: dict[str, Any], needs_inner: bool) -> str:
-        while isinstance(learner.get("learner"), dict):  # an outer learner that wraps another one
-            learner = learner["learner"]
-        inner, tasks = (learner.get(name) for name in ("inner", "tasks"))
-        if not isinstance(tasks, dict) or (needs_inner and not isinstance(inner, dict)):
-            raise ValueError(f"config.json of {run.path} is damaged: its learner has no inner learner or no tasks")
-        inner = inner if isinstance(inner, dict) else {}
-        action = inner.get("action_space")
-        action = action if isinstance(action, dict) else {}
-        space = f"{action.get('type')}({action.get('num_actions', action.get('size'))})"
-        return f"{inner.get('type')} for {inner.get('observation_size')} observations and {space} actions on {tasks.get('type')}"
-
-    needs_inner = dataclasses.is_dataclass(outer.inner)
-    trained, asked = said(run.read_config()["learner"], needs_inner), said(describe(outer), needs_inner)
-    if trained != asked:
-        raise ValueError(f"{run.path} trained {trained}, but this learner is {asked}: build it with the settings of the run")

@@ -4,14 +4,21 @@ So memory can be checked before it is allocated, and no device ever holds the sh
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding
 
 from jmeta.types import PyTree
 
 Made = TypeVar("Made")
+
+
+def shardings(mesh: Mesh, specs: PyTree) -> PyTree:
+    """Returns the shardings on a mesh of a tree of partition specs."""
+    return jax.tree.map(partial(NamedSharding, mesh), specs)
 
 
 def shapes_on(layout: PyTree, tree: PyTree) -> PyTree:

@@ -177,6 +177,25 @@ function curves() {
   return picture;
 }
 
+function learning() {
+  const rows = shown().filter(row => row.learning);
+  if (!rows.length) return nothing("No learning curve is known.");
+  const made = frame("learning curves", padded(rows.flatMap(row => row.learning.env_steps), 0.02),
+    padded(rows.flatMap(row => [...row.learning.low, ...row.learning.high]), 0.05),
+    "environment steps of meta-training", "return of the last episode");
+  const {picture, x, y} = made;
+  for (const {label, learning: {env_steps, value, low, high}} of rows) {
+    const up = env_steps.map((n, index) => [x(n), y(high[index])]);
+    const down = env_steps.map((n, index) => [x(n), y(low[index])]).reverse();
+    picture.append(svg("path", {d: `${path([...up, ...down])}Z`, fill: colour(label), "fill-opacity": 0.18}));
+    line(made, label, env_steps, value);
+  }
+  follow(made, rows.map(({label, learning: {env_steps, value, low, high}}) => ({label, xs: env_steps, ys: value,
+    text: index => interval({value: value[index], low: low[index], high: high[index]})})),
+    place => `after ${number(place)} environment steps`);
+  return picture;
+}
+
 function profile() {
   if (!current.profile_thresholds) return nothing("Random and optimum are not both known here, so scores can't be normalised.");
   const rows = shown().filter(row => row.profile);
@@ -286,7 +305,7 @@ function render() {
     made.addEventListener("click", () => { hidden.delete(label) || hidden.add(label); render(); });
     return made;
   }));
-  for (const [id, draw] of [["curves", curves], ["bars", bars], ["profile", profile]]) byId(id).replaceChildren(draw());
+  for (const [id, draw] of [["curves", curves], ["learning", learning], ["bars", bars], ["profile", profile]]) byId(id).replaceChildren(draw());
   const several = summary.tasks.length > 1 && summary.suite.length > 0;
   byId("suite-figure").hidden = !several;
   if (several) byId("suite").replaceChildren(suite());

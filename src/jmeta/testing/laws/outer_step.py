@@ -6,14 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jmeta.testing.cases import LearnerCase, law_key
-from jmeta.types import Theta
+from jmeta.types import PyTree
 
 
 def every_meta_parameter_gets_a_gradient(case: LearnerCase) -> None:
     """``meta_gradient`` is finite and not zero in every leaf, unless the learner takes none."""
 
     @jax.jit
-    def gradient(theta: Theta) -> Theta | None:
+    def gradient(theta: PyTree) -> PyTree:
         return case.outer.meta_gradient(case.outer.init(law_key())._replace(theta=theta), law_key())
 
     found = gradient(case.theta)

@@ -1,5 +1,7 @@
 """Laws of randomness: all of it comes from keys, each key is used once, and tasks know nothing of each other."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -16,8 +18,8 @@ def tasks_together_equal_tasks_one_by_one(case: LearnerCase) -> None:
     together = jax.jit(jax.vmap(lambda key: case.live(case.theta, key)[1], out_axes=TASK_AXES))(keys)
     for index in range(3):
         alone = single(keys[index])
-        one = jax.tree.map(lambda x, task=index: np.asarray(x)[:, :, task], together.segments._replace(memory=()))
-        chex.assert_trees_all_close(one, alone.segments._replace(memory=()), atol=2e-5)
+        one = jax.tree.map(lambda x, task=index: np.asarray(x)[:, :, task], dataclasses.replace(together.segments, memory=()))
+        chex.assert_trees_all_close(one, dataclasses.replace(alone.segments, memory=()), atol=2e-5)
 
 
 def permuting_tasks_permutes_results(case: LearnerCase) -> None:

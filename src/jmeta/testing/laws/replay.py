@@ -11,7 +11,7 @@ from jmeta.lifetime import replay
 from jmeta.outer.on_policy import over_axes
 from jmeta.outer.terms import log_prob
 from jmeta.testing.cases import LearnerCase, law_key
-from jmeta.types import Decision, Lifetime, Memory, Phi, Theta, Timestep
+from jmeta.types import Decision, Lifetime, PyTree, Timestep
 
 _log_prob = over_axes(log_prob, 3)
 """Log-probabilities of actions [K, T, B] under decisions [K, T, B]."""
@@ -21,7 +21,7 @@ def replay_under_the_behaviour_theta_reproduces_the_decisions(case: LearnerCase)
     """A replay of a lifetime under the theta that lived it gives the recorded log-probabilities and values."""
 
     @jax.jit
-    def both(theta: Theta, begun: tuple[Phi, Memory], lifetime: Lifetime) -> tuple[jax.Array, ...]:
+    def both(theta: PyTree, begun: tuple[PyTree, PyTree], lifetime: Lifetime) -> tuple[jax.Array, ...]:
         again = replay(case.inner, theta, begun, lifetime)
         recorded, action = lifetime.segments.decision, lifetime.segments.action
         return _log_prob(recorded, action), _log_prob(again, action), recorded.value, again.value
@@ -36,7 +36,7 @@ def replay_under_another_theta_decides_otherwise(case: LearnerCase) -> None:
     """A replay computes the decisions again, from the theta that it is given."""
 
     @jax.jit
-    def decide(theta: Theta, lifetime: Lifetime) -> jax.Array:
+    def decide(theta: PyTree, lifetime: Lifetime) -> jax.Array:
         begun = case.inner.begin(theta, case.outer.protocol.num_streams, law_key())
         return _log_prob(replay(case.inner, theta, begun, lifetime), lifetime.segments.action)
 
@@ -55,7 +55,7 @@ def unroll_equals_a_scan_of_act(case: LearnerCase) -> None:
     memory = jax.tree.map(lambda x: x[0], memory)
     timesteps: Timestep = jax.tree.map(lambda x: x[0, :, 0], case.lived[1].segments.timestep)
 
-    def step(memory: Memory, timestep: Timestep) -> tuple[Memory, Decision]:
+    def step(memory: PyTree, timestep: Timestep) -> tuple[PyTree, Decision]:
         decision, memory = inner.act(theta, phi, memory, timestep)
         return memory, decision
 

@@ -1,0 +1,158 @@
+"""Credit from a learned critic."""
+
+import abc
+import dataclasses
+from typing import ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jmeta import struct
+from jmeta.objectives import generalized_advantages
+from jmeta.outer.credit.base import Credit, CreditAssignment
+from jmeta.parallel import mean_over_devices
+from jmeta.ranges import NonNegative, Share
+from jmeta.settings import DiscountSettings
+from jmeta.types import Lifetime, PyTree, Segment
+
+
+class ReturnScale(NamedTuple):
+    """Moving mean and variance of the lifetime return-to-go, and the total weight of the batches in them.
+
+    The variance is computed from squared deviations, not as the difference of two large numbers.
+    """
+
+    mean: jax.Array
+    variance: jax.Array
+    weight: jax.Array  # [] in [0, 1], 0 before anything was seen
+
+    def location_and_scale(self) -> tuple[jax.Array, jax.Array]:
+        known = self.weight > 0
+        scale = jnp.maximum(jnp.sqrt(jnp.maximum(self.variance, 1e-8)), 1e-2)
+        return jnp.where(known, self.mean, 0.0), jnp.where(known, scale, 1.0)
+
+    def moved(self, mean: jax.Array, variance: jax.Array, rate: jax.Array | float) -> "ReturnScale":
+        """Returns the statistics after a batch with these moments; the initial moments have no weight."""
+        weight = self.weight + rate * (1.0 - self.weight)
+        share = rate / jnp.where(weight > 0, weight, 1.0)
+        away = mean - self.mean
+        # The variance of a mixture of two distributions with weights (1 - share) and share.
+        mixed = (1.0 - share) * self.variance + share * variance + share * (1.0 - share) * jnp.square(away)
+        return ReturnScale(mean=self.mean + share * away, variance=mixed, weight=weight)
+
+
+@struct.settings
+class CriticSettings(DiscountSettings):
+    """Settings of credit from a learned critic.
+
+    Attributes:
+      gae_lambda: lambda of the generalized advantage estimate, in [0, 1].
+      value_coefficient: weight of the critic's squared error, in units of normalised return.
+    """
+
+    gae_lambda: jax.Array | Share = 0.95
+    value_coefficient: jax.Array | NonNegative = 0.5
+
+
+@struct.dataclass
+class Critic(CreditAssignment, CriticSettings):
+    """Base of credit from a learned critic; a subclass says which later rewards count towards a step.
+
+    The critic (``Decision.value``) predicts *normalised* return-to-go, since an unscaled value loss would dominate the trunk that
+    it shares with the policy. The scale is at least 0.01, and that of advantages 0.0001. Smaller variation is treated as noise,
+    so normalise the rewards of tasks where returns vary by less.
+
+    Attributes:
+      scale_rate: rate at which the normalising moments are updated, in [0, 1]; 0 keeps them.
+    """
+
+    has_critic: ClassVar[bool] = True
+
+    _: dataclasses.KW_ONLY
+    scale_rate: jax.Array | Share = 0.02
+
+    def init(self) -> PyTree:
+        zero = jnp.zeros((), jnp.float32)
+        return ReturnScale(mean=zero, variance=zero, weight=zero)
+
+    def assign(self, statistics: PyTree, lifetimes: Lifetime) -> tuple[Credit, PyTree]:
+        location, scale = statistics.location_and_scale()
+        value = location + scale * lifetimes.segments.decision.value
+        reward, goes_on, counts = self._account(lifetimes.segments)
+        reward = jnp.where(counts > 0, reward, value)  # gives an advantage of 0; earlier steps bootstrap from the value
+
+        def one_stream(reward: jax.Array, value: jax.Array, goes_on: jax.Array) -> jax.Array:
+            following = jnp.append(value[1:], 0.0)
+            discount_t = self.discount * goes_on
+            return generalized_advantages(reward, value, following, discount_t, discount_t * self.gae_lambda)
+
+        num_segments, length, *batch = reward.shape
+        whole = (num_segments * length, *batch)
+        over_tasks_and_streams = jax.vmap(jax.vmap(one_stream, 1, 1), 1, 1)
+        advantage = over_tasks_and_streams(*(x.reshape(whole) for x in (reward, value, goes_on))).reshape(reward.shape)
+        target = value + advantage
+
+        mean, variance = _moments(target, counts)
+        statistics = statistics.moved(mean, variance, self.scale_rate)
+        location, scale = statistics.location_and_scale()
+        normalised = (target - location) / scale
+        return Credit(advantage=_normalise(advantage, counts), weight=counts, value_target=normalised), statistics
+
+    def value_loss(self, value: jax.Array, target: jax.Array) -> jax.Array:
+        return self.value_coefficient * 0.5 * jnp.square(value - target)
+
+    @abc.abstractmethod
+    def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Returns rewards, 1 where later rewards count towards a step, and 1 where a step counts, [K, T, N, B] each.
+
+        The caller handles the lifetime's last step.
+        """
+
+
+@struct.dataclass
+class LifetimeCritic(Critic):
+    """Advantages from a learned critic over the whole lifetime; credit crosses the ends of episodes, but not of the lifetime."""
+
+    def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
+        ones = jnp.ones_like(segments.reward)
+        return segments.reward, ones, ones
+
+
+@struct.dataclass
+class SharedCritic(Critic):
+    """``LifetimeCritic`` for agents whose streams learn from one another: a step's reward is the mean over its task's streams.
+
+    Exploration in one stream helps every stream after the next adaptation, so the stream's own later reward is only a part of
+    its value. With one stream this is ``LifetimeCritic``.
+    """
+
+    def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
+        ones = jnp.ones_like(segments.reward)
+        return jnp.broadcast_to(segments.reward.mean(-1, keepdims=True), ones.shape), ones, ones
+
+
+@struct.dataclass
+class EpisodeCritic(Critic):
+    """``LifetimeCritic`` within each episode: no credit crosses the end of an episode, natural or at the time limit.
+
+    For policies that carry nothing from one episode to the next. A segment starts with a new episode. If its end cuts off an
+    episode, the critic's value of the last observation stands for the rest, and the last decision does not count.
+    """
+
+    def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
+        done = segments.terminated | segments.truncated
+        last = (jnp.arange(done.shape[1]) == done.shape[1] - 1)[None, :, None, None]
+        as_number = lambda x: x.astype(segments.reward.dtype)  # noqa: E731
+        return segments.reward, as_number(~(done | last)), as_number(done | ~last)
+
+
+def _moments(x: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Returns the weighted mean and variance over all devices."""
+    total = mean_over_devices(weight.mean())
+    mean = mean_over_devices((x * weight).mean()) / total
+    return mean, mean_over_devices((jnp.square(x - mean) * weight).mean()) / total
+
+
+def _normalise(advantage: jax.Array, weight: jax.Array) -> jax.Array:
+    mean, variance = _moments(advantage, weight)
+    return weight * (advantage - mean) / jnp.sqrt(variance + 1e-8)

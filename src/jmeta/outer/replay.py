@@ -1,0 +1,70 @@
+"""What off-policy learners keep of each training task: its replay buffer and its newest lifetimes."""
+
+from typing import NamedTuple
+
+import jax
+from flashbax.buffers import trajectory_buffer as replay
+
+from jmeta import struct
+from jmeta.inner.off_policy import ReplayStep
+from jmeta.ranges import Count, CountOrZero, Limit, Positive, PositiveShare
+from jmeta.types import Experience, Protocol, PyTree, Task
+
+
+@struct.settings
+class ReplaySettings:
+    """Settings of off-policy learning from replay buffers.
+
+    Attributes:
+      num_training_tasks: number of training tasks, which are drawn once.
+      num_passes: training passes over all tasks in an outer step.
+      num_minibatches: minibatches of tasks in a pass, with one gradient step each; must divide num_training_tasks.
+      batch_size: sequences sampled from each task's replay buffer for a gradient step.
+      capacity: capacity of each task's replay buffer, in environment steps.
+      microbatch_size: tasks that one device differentiates at once, which bounds memory and changes nothing else; must divide
+        the tasks that a device has in a minibatch; by default chosen for speed.
+      num_contexts: number of newest lifetimes of a task that contexts are drawn from. Many passes overfit to a single lifetime;
+        with more lifetimes, the policies that collected them are older.
+      shaped: whether values are learned from the tasks' shaped reward, which is available in training only. Agents still observe
+        and adapt to the original reward. It is an error for agents that fine-tune their values on that reward, since their values
+        would mix the two.
+      random_steps: number of initial outer steps with uniformly random actions, as in the authors' TD3; none by default.
+      learning_rate: learning rate of Adam.
+      anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
+      target_update_rate: update rate of the target networks, in (0, 1].
+      max_gradient_norm: the gradients of the policy, the critics, the temperature and the encoder are each clipped to this norm.
+    """
+
+    num_training_tasks: Count = struct.field(pytree_node=False)
+    num_passes: Count = struct.field(pytree_node=False, default=64)
+    num_minibatches: Count = struct.field(pytree_node=False, default=1)
+    batch_size: Count = struct.field(pytree_node=False, default=16)
+    capacity: Count = struct.field(pytree_node=False, default=20_000)
+    microbatch_size: Count | None = struct.field(pytree_node=False, default=None)
+    num_contexts: Count = struct.field(pytree_node=False, default=1)
+    shaped: bool = struct.field(pytree_node=False, default=False)
+    random_steps: CountOrZero = struct.field(pytree_node=False, default=0)
+    learning_rate: jax.Array | Positive = 3e-4
+    anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
+    target_update_rate: jax.Array | PositiveShare = 0.005
+    max_gradient_norm: jax.Array | Limit = 10.0
+
+
+class TaskRecord(NamedTuple):
+    """Data kept for one of the training tasks."""
+
+    task: Task
+    replays: PyTree  # flashbax's state: the newest ``capacity`` steps in the task, by any behaviour policy
+    contexts: ReplayStep  # [R, T] its newest lifetimes, which contexts are drawn from
+    num_lifetimes: jax.Array  # [] int32, collected so far
+
+
+def by_segment(row: Experience, protocol: Protocol) -> Experience:
+    """Returns the experience [K, T, 1] of a lifetime's row [K T]."""
+    return jax.tree.map(lambda x: x.reshape(-1, protocol.segment_length, 1, *x.shape[1:]), row.plain())
+
+
+def sample_rows(replays: PyTree, key: jax.Array, number: int, length: int) -> ReplayStep:
+    """Returns rows [number, length] of consecutive steps of one task's replay buffer, drawn uniformly with replacement."""
+    with jax.numpy_rank_promotion("allow"):  # flashbax adds arrays of different ranks
+        return replay.sample(replays, key, number, length, 1).experience

@@ -1,0 +1,120 @@
+"""What the engine trains: one training, or several trainings of learners that differ in numbers, in one program."""
+
+import copy
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import PartitionSpec
+
+from jmeta.outer.base import STATE_LAYOUT, OuterLearner
+from jmeta.parallel import SHARED, TASK_AXIS
+from jmeta.training.engine import Program
+from jmeta.types import MetaState, Metrics, PyTree
+
+Values = TypeVar("Values")
+
+
+def one_training(outer: OuterLearner, key: jax.Array, theta: PyTree | None = None) -> Program[MetaState]:
+    """Returns a training whose step i draws from ``fold_in(key, i)``, and which begins with ``theta`` if that is given.
+
+    It has no axis of trainings, so it compiles to the same program as a loop over ``outer.step``.
+    """
+    take = jax.jit(outer.step)  # traced once, though a chunk names it twice
+
+    def init(key: jax.Array) -> MetaState:
+        return outer.init(key) if theta is None else beginning_with(outer, theta, key)
+
+    def step(state: MetaState, number: jax.Array, key: jax.Array) -> tuple[MetaState, Metrics]:
+        return take(state, jax.random.fold_in(key, number))
+
+    return Program(outer, STATE_LAYOUT, (key,), init, step)
+
+
+class Trainings(NamedTuple):
+    """Trainings in one program [R]."""
+
+    state: MetaState
+    failed_step: jax.Array  # [R] int32, the outer step that was not finite, counted from 1; 0 while training is sound
+    failed_metric: jax.Array  # [R] int32, which metric, in alphabetical order
+
+
+TRAININGS_LAYOUT = Trainings(
+    MetaState(SHARED, SHARED, SHARED, by_task=PartitionSpec(None, TASK_AXIS)),
+    SHARED,  # type: ignore[arg-type]
+    SHARED,  # type: ignore[arg-type]
+)
+"""Sharding of trainings [R, ...]: arrays with a task axis are split along it, as in a single training."""
+
+
+def many_trainings(
+    outer: OuterLearner, learner: Callable[[Values], OuterLearner], values: Values, keys: jax.Array
+) -> Program[Trainings]:
+    """Returns R trainings. Step i of each draws from ``fold_in`` of its key, as in ``one_training``.
+
+    A training whose metrics become non-finite keeps the state before that step, and its metrics [R] have no meaning from then on.
+    The others continue.
+
+    Args:
+      outer: a learner that stands for all.
+      learner: returns the learner with given values.
+      values: values [R, ...] in which the learners differ.
+      keys: keys [R].
+    """
+
+    @jax.jit
+    def init(keys: jax.Array, values: Values) -> Trainings:
+        state = jax.vmap(lambda key, values: learner(values).init(key))(keys, values)
+        zeros = jnp.zeros(keys.shape, jnp.int32)
+        return Trainings(state, zeros, zeros)
+
+    @jax.jit  # traced once, though a chunk names it twice
+    def take(state: MetaState, keys: jax.Array, values: Values) -> Any:
+        return jax.vmap(lambda state, key, values: learner(values).step(state, key))(state, keys, values)
+
+    def step(old: Trainings, number: jax.Array, keys: jax.Array, values: Values) -> tuple[Trainings, Metrics]:
+        state, metrics = take(old.state, jax.vmap(jax.random.fold_in, (0, None))(keys, number), values)
+        names = sorted(metrics)
+        table = jnp.stack([metrics[name] for name in names], axis=-1)  # [R, M]
+        bad = ~jnp.isfinite(table)
+        fails = bad.any(-1) & (old.failed_step == 0)
+        sound = (old.failed_step == 0) & ~fails
+
+        def keep(new: jax.Array, before: jax.Array) -> jax.Array:
+            return jnp.where(sound.reshape(sound.shape + (1,) * (new.ndim - 1)), new, before)
+
+        new = Trainings(
+            jax.tree.map(keep, state, old.state),
+            jnp.where(fails, number + 1, old.failed_step),
+            jnp.where(fails, jnp.argmax(bad, -1).astype(jnp.int32), old.failed_metric),
+        )
+        recorded = jax.lax.optimization_barrier(table)  # else XLA would fuse, and so round, the step differently
+        return new, {name: recorded[:, m] for m, name in enumerate(names)}
+
+    return Program(outer, TRAININGS_LAYOUT, (keys, values), init, step)
+
+
+def beginning_with(outer: OuterLearner, theta: PyTree, key: jax.Array) -> MetaState:
+    """Returns a fresh meta-state with given theta: what ``outer.init`` makes if the inner learner's ``init`` returns it."""
+    inner = copy.copy(outer.inner)
+    object.__setattr__(inner, "init", lambda key: theta)
+    return outer.replace(inner=inner).init(key)  # type: ignore[attr-defined]
+
+
+def checked_theta(outer: OuterLearner, theta: PyTree, template: PyTree) -> PyTree:
+    """Returns theta as JAX arrays; raises ValueError unless it has this learner's shapes and is finite."""
+    if isinstance(theta, MetaState):
+        raise TypeError("theta is a meta-state: give its .theta")
+    name = f"theta belongs to another agent than this {type(outer.inner).__name__}"
+    if str(jax.tree.structure(theta)) != str(jax.tree.structure(template)):
+        raise ValueError(f"{name}: it has other parts")
+    for (path, leaf), like in zip(jax.tree_util.tree_leaves_with_path(theta), jax.tree.leaves(template), strict=True):
+        where = jax.tree_util.keystr(path, simple=True, separator=".")
+        if np.shape(leaf) != like.shape or leaf.dtype != like.dtype:
+            expected = f"{like.dtype}{list(like.shape)}"
+            raise ValueError(f"{name}: {where} is {leaf.dtype}{list(np.shape(leaf))}, but {expected} in this agent")
+        if jnp.issubdtype(leaf.dtype, jnp.inexact) and not np.isfinite(leaf).all():
+            raise ValueError(f"theta can't be trained: {where} is not finite; give the theta of an earlier checkpoint")
+    return jax.tree.map(jnp.asarray, theta)
