@@ -65,6 +65,16 @@ def test_an_algorithm_of_ones_own_is_built() -> None:
     assert "small_rl2" in README.split(BLOCKS[3])[1]  # by the name that the text has
 
 
+def test_an_algorithm_with_the_settings_of_another_is_built() -> None:
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(BLOCKS[4], names)
+    outer = names["curious_rl2"](jmeta.tasks.BernoulliBandit(num_pulls=2), bonus=0.25, hidden_size=4)
+    assert (outer.entropy_coefficient, outer.num_tasks) == (0.25, 256)
+    with pytest.raises(ValueError, match=r"bonus=-1: give a number of at least 0, such as 0\.05"):
+        names["curious_rl2"](jmeta.tasks.BernoulliBandit(), bonus=-1)
+    assert "  bonus: weight of the policy's entropy" in names["curious_rl2"].__doc__
+
+
 @pytest.mark.slow
 def test_its_laws_are_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_module.py").write_text(BLOCKS[3])
@@ -72,6 +82,6 @@ def test_its_laws_are_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     tested: list[str] = []
     monkeypatch.setattr(laws, "LAWS", [lambda case: tested.append(type(case.outer).__name__), laws.unroll_equals_a_scan_of_act])
     names: dict[str, Any] = {}
-    exec(BLOCKS[4], names)
+    exec(BLOCKS[5], names)
     names["test_small_rl2"]()
     assert tested == ["PPO"]

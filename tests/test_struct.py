@@ -5,9 +5,11 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jmeta import struct
+from jmeta.ranges import Count
 
 
 def constant(value: float) -> type:
@@ -79,14 +81,40 @@ def test_a_default_that_a_base_class_would_hide_is_refused(make):
     assert (Declared().rate, Ordered().rate) == (3.0, 2.0)
 
 
+def test_types_of_unknown_names_are_not_checked():
+    """Such as names that are imported for type checkers only."""
+
+    @struct.dataclass
+    class Unknown:
+        rate: "Positive"  # noqa: F821
+        count: "Count" = 1
+
+    assert Unknown(-1.0).rate == -1.0
+    with pytest.raises(ValueError, match="count=0: give a whole number of at least 1"):
+        Unknown(1.0, count=0)
+
+
+@pytest.mark.parametrize("annotation", [Literal["a", "b"] | None, tuple[Literal["a", "b"], ...], Literal["a", "b"] | float])
+def test_choices_inside_a_type_are_checked(annotation):
+    @struct.settings
+    class Kind:
+        names: annotation = "a"
+
+    for names in ("b", ("a", "b"), None, 0.5):
+        assert Kind(names=names).replace(names="b").names == "b"
+    with pytest.raises(ValueError, match="names='c': choose from a, b"):
+        Kind(names=("a", "c") if annotation == tuple[Literal["a", "b"], ...] else "c")
+
+
 def test_choices_are_checked():
     @struct.dataclass
     class Kind:
         name: Literal["a", "b"] = struct.field(pytree_node=False, default="a")
 
-    assert Kind("b").name == "b"
-    with pytest.raises(ValueError, match="name='c': choose from a, b"):
-        Kind("c")
+    assert Kind("b").name == Kind(np.str_("b")).name == "b"
+    for name in ("c", 3, np.zeros(2)):
+        with pytest.raises(ValueError, match="choose from a, b"):
+            Kind(name)
 
 
 def test_a_subclass_adds_fields():

@@ -99,8 +99,10 @@ def check_setting(name: str, value: Any, annotation: Any, default: Any = None) -
 
     Traced values pass.
     """
-    if get_origin(annotation) is Literal and value not in (choices := get_args(annotation)):
-        raise ValueError(f"{name}={value!r}: choose from {', '.join(map(str, choices))}")
+    choices = _choices(annotation)
+    for each in [value] if get_origin(annotation) is Literal else _words(value):
+        if choices and (isinstance(each, jax.Array | np.ndarray) or each not in choices):
+            raise ValueError(f"{name}={each!r}: choose from {', '.join(map(str, choices))}")
     expected = list(ranges(annotation))
     if expected and not _takes(annotation, value):
         several = get_origin(annotation) is tuple or any(get_origin(each) is tuple for each in get_args(annotation))
@@ -124,6 +126,23 @@ def ranges(annotation: Any) -> Iterator[tuple[Any, Range]]:
     elif get_origin(annotation) in (Union, types.UnionType, tuple):
         for member in get_args(annotation):
             yield from ranges(member)
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """Returns the values of a ``Literal``, or of the one inside a union or tuple whose other members take no text."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType, tuple) else ()
+    return () if str in members else next(filter(None, map(_choices, members)), ())
+
+
+def _words(value: Any) -> Iterator[Any]:
+    """Yields a text, or the texts in a tuple."""
+    if isinstance(value, tuple | list):
+        for each in value:
+            yield from _words(each)
+    elif isinstance(value, str):
+        yield value
 
 
 def plain(annotation: Any) -> Any:

@@ -32,6 +32,11 @@ class LoadedRun:
     state: MetaState
     config: dict[str, Any]
 
+    def __repr__(self) -> str:
+        recipe = self.config["recipe"]
+        algorithm = type(self.outer).__name__ if recipe is None else recipe["algorithm"]
+        return f"LoadedRun(algorithm={algorithm!r}, tasks={self.tasks!r}, step={self.step})"
+
     @property
     def inner(self) -> InnerLearner:
         """The agent, to pass to ``jmeta.evaluate`` with ``theta``."""

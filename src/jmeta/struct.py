@@ -6,10 +6,13 @@ A jitted function that was compiled for one class sometimes runs that program fo
 class part of the structure.
 """
 
+import contextlib
 import dataclasses
 import functools
 import inspect
+import sys
 from collections.abc import Hashable
+from types import SimpleNamespace
 from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 import jax
@@ -96,6 +99,7 @@ def settings(cls: Class) -> Class:
     check_first(cls)
     made: Any = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
     check_bases(made)
+    made.replace = dataclasses.replace
     return made
 
 
@@ -123,10 +127,18 @@ def check_bases(cls: Any) -> None:
 
 @functools.cache
 def annotations_of(cls: Any) -> dict[str, Any]:
-    """Returns the types of a dataclass's fields by name; those written as strings are evaluated."""
+    """Returns the types of a dataclass's fields by name.
+
+    Those written as strings are evaluated where their names are known in the module of the class, and stay strings elsewhere.
+    """
     types = {each.name: each.type for each in dataclasses.fields(cls)}
-    if any(isinstance(kind, str) for kind in types.values()):
-        types |= {name: kind for name, kind in get_type_hints(cls, include_extras=True).items() if name in types}
+    for name, kind in types.items():
+        if isinstance(kind, str):
+            owner = next(base for base in cls.__mro__ if name in inspect.get_annotations(base))
+            alone: Any = SimpleNamespace(__annotations__={name: kind})
+            with contextlib.suppress(NameError, AttributeError):
+                known = vars(sys.modules[owner.__module__])
+                types[name] = get_type_hints(alone, globalns=known, include_extras=True)[name]
     return types
 
 

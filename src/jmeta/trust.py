@@ -45,7 +45,7 @@ def check_trusted(directory: RunDirectory, recipe: Recipe, run: Path, *, trust: 
     elif is_own(recipe) and not _is_remembered(directory, recipe):
         raise ValueError(
             f"{run} names {' and '.join(map(repr, own_names(recipe)))}, so this would run the code of {_source_of(recipe)}: "
-            "add --trust (in Python trust=True) if you trust that code"
+            "add --trust (in Python trust=True) if you trust that code, and its directory to PYTHONPATH if it is not this one"
         )
 
 

@@ -7,18 +7,19 @@ of a segment, ``B`` parallel streams of one task. Functions in this package take
 A batch of lifetimes has the layout [K, T, N, B], in which loops over time write and read it; map over tasks with ``TASK_AXES``.
 """
 
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from numpyro.distributions import Distribution
+from typing_extensions import TypeVar  # with defaults: a learner without parameters is one of any types
 
 from jmeta import struct
 
 PyTree: TypeAlias = Any
-Theta = TypeVar("Theta")  # meta-parameters: one per agent, change every outer step
-Phi = TypeVar("Phi")  # task parameters: one per task, change when a segment ends
-Memory = TypeVar("Memory")  # hidden state: one per stream, changes every step
+Theta = TypeVar("Theta", default=Any)  # meta-parameters: one per agent, change every outer step
+Phi = TypeVar("Phi", default=Any)  # task parameters: one per task, change when a segment ends
+Memory = TypeVar("Memory", default=Any)  # hidden state: one per stream, changes every step
 Empty: TypeAlias = tuple[()]  # the phi of a learner that keeps nothing for a task, and so on
 Parts: TypeAlias = dict[str, PyTree]  # parameters by the name of a part of the agent
 Task: TypeAlias = PyTree  # parameters of a task, usually gymnax EnvParams

@@ -1,6 +1,7 @@
 """Algorithms are functions of tasks and settings, and take the settings as keyword arguments."""
 
 import inspect
+import typing
 
 import pytest
 
@@ -98,12 +99,23 @@ def test_a_longer_name_is_suggested():
         jmeta.algorithms.sac(jmeta.tasks.SparsePointNavigation(), training_tasks=4)
 
 
+def test_a_setting_that_was_renamed_is_named():
+    with pytest.raises(TypeError, match=r"sac\(\) has no setting 'num_collected'; did you mean 'num_tasks'\?"):
+        jmeta.algorithms.sac(jmeta.tasks.SparsePointNavigation(), num_collected=4)
+
+
+def test_the_types_of_an_algorithm_are_those_of_its_settings():
+    assert set(typing.get_type_hints(small)) == {"tasks", "return", *settings(small)}
+
+
 def test_a_class_of_settings_must_be_decorated():
     class Plain(RL2Settings):
         patience: Count = 3
 
-    with pytest.raises(TypeError, match=r"Plain has no fields of its own: decorate it with @jmeta\.struct\.settings"):
+    with pytest.raises(TypeError, match=r"the fields of Plain are no settings yet: decorate it with @jmeta\.struct\.settings"):
         algorithm(Plain)
+    with pytest.raises(TypeError, match=r"needs the class of the settings of recurrent_learner: write @algorithm\(MySettings\)"):
+        algorithm(recurrent_learner)
 
 
 def test_a_group_checks_its_values():

@@ -205,7 +205,7 @@ def test_from_training_to_a_plot(jmeta, rl2_run, maml_run, tmp_path):
     assert "Bayes optimum: " in said.out
     random = result["random"]["episode_return"]
     first = result["episode_returns"][0]
-    assert f"first episode, before adapting: {first:.4f}, acting at random: {random:.4f} per episode" in said.out
+    assert f"first episode: {first:.4f}, acting at random: {random:.4f} per episode" in said.out
     assert random == pytest.approx(probabilities.mean(), abs=4 * 0.5 / np.sqrt(20))  # one pull in each of those tasks
     assert "add up to" not in said.out  # the three pulls are the lifetime
 

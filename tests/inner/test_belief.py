@@ -91,7 +91,7 @@ def test_the_bound_is_the_sum_over_the_whole_lifetime_of_every_belief(reward_val
     theta, record = lived(outer, [0, 1, 0, 0, 1, 1])
     key = jax.random.key(5)
     loss, metrics = jax.jit(inner.belief_loss)(theta, record, key)
-    mean, log_variance = (np.asarray(x, np.float64) for x in inner.beliefs(theta, record.timestep))
+    mean, log_variance = (np.asarray(x, np.float64) for x in inner.beliefs(theta, record.timesteps))
     noise = np.asarray(jax.random.normal(jax.random.split(key, 3)[2], mean.shape))
     latents = jnp.asarray(mean + np.exp(log_variance / 2) * noise, jnp.float32)
     total, kls = 0.0, []
@@ -188,7 +188,7 @@ def test_choosing_steps() -> None:
 def test_labels_are_made_likely() -> None:
     outer = learner("task-inference")
     theta, record = lived(outer)
-    mean, log_variance = (np.asarray(x, np.float64) for x in outer.inner.beliefs(theta, record.timestep))
+    mean, log_variance = (np.asarray(x, np.float64) for x in outer.inner.beliefs(theta, record.timesteps))
     description = np.asarray(record.description, np.float64)
     assert np.linalg.norm(description) == pytest.approx(1.0, abs=1e-5)  # the goal, on the unit circle
     expected = -scipy.stats.norm.logpdf(description, mean, np.exp(log_variance / 2)).sum(-1).mean()

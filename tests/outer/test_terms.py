@@ -1,17 +1,19 @@
 """Terms of an on-policy loss, and the auxiliary loss of ``docs/auxiliary-loss.md``."""
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jmeta
 from jmeta import struct
 from jmeta.outer import PPO, Credit, Record, Term
-from jmeta.testing import check_learner, laws
+from jmeta.testing import check_learner
 from jmeta.types import Decision, Protocol
 
 TASKS = jmeta.tasks.BernoulliBandit(num_arms=3, num_pulls=4)
@@ -107,6 +109,35 @@ def test_rewards_are_predicted(example: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_the_example_obeys_the_laws(example: dict[str, Any]) -> None:
-    obeyed = [law for law in laws.LAWS if "pickles" not in law.__name__]  # a class of a string can't be
-    check_learner(lambda: example["rl2_predicting_rewards"](TASKS, hidden_size=4, num_tasks=4), laws=obeyed)
+def test_the_example_obeys_the_laws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "predicting.py").write_text(EXAMPLE)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("predicting")
+    check_learner(lambda: module.rl2_predicting_rewards(TASKS, hidden_size=4, num_tasks=4))
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ((Reward("loss/policy"),), "two metrics are called 'loss/policy': give each term a name of its own"),
+        ((Reward("loss"),), "two metrics are called 'loss'"),
+        ((Reward("a"), Reward("a")), "two metrics are called 'a'"),
+        (Reward("a"), "give a tuple of terms"),
+    ],
+)
+def test_terms_that_could_not_be_told_apart_are_refused(terms: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        learner(terms=terms)
+
+
+@struct.dataclass
+class Twice(Term):
+    """Two numbers for a decision, which is one too many."""
+
+    def __call__(self, decision: Decision, record: Record, credit: Credit) -> jax.Array:
+        return jnp.stack([record.reward, record.reward])
+
+
+def test_a_term_of_several_numbers_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"the term 'twice' has the shape \[2\] for one decision: return a number"):
+        loss_of(learner(terms=(Twice("twice"),)))

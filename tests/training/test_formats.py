@@ -7,6 +7,7 @@ from typing import NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import jmeta
@@ -15,7 +16,7 @@ from jmeta.runs import learner_of
 from jmeta.tasks import BernoulliBandit, SparsePointNavigation
 from jmeta.training import RunDirectory
 from jmeta.training.checkpoints import Checkpoints
-from jmeta.training.formats import FORMAT, upgrade_config, upgrade_path
+from jmeta.training.formats import FORMAT, upgrade_arrays, upgrade_config, upgrade_path
 from jmeta.types import PyTree
 
 CONFIG = {
@@ -90,6 +91,44 @@ def test_fields_have_the_names_of_their_settings():
     assert upgrade_config(former) == upgraded
     assert upgrade_config(upgraded) == upgraded  # though num_tasks of OffPolicy had another meaning
     assert upgrade_config(former | {"learner": {"type": "PPO", "num_tasks": 8}})["learner"] == {"type": "PPO", "num_tasks": 8}
+
+
+@pytest.mark.parametrize("name", ["pearl", "jmeta.algorithms:pearl", "jmeta.algorithms:maml_dqn"])
+def test_settings_of_a_recipe_have_their_present_names(name):
+    recipe = {"algorithm": name, "algorithm_fields": {"num_tasks": 8}, "task": "grid-navi", "task_fields": {}}
+    upgraded = upgrade_config({"format": 2, "recipe": recipe, "learner": {}})["recipe"]
+    assert upgraded == recipe | {"algorithm_fields": {"num_training_tasks": 8}}
+    own = recipe | {"algorithm": "mine:pearl"}  # of the user's own
+    assert upgrade_config({"format": 2, "recipe": own, "learner": {}})["recipe"] == own
+
+
+def test_a_recipe_without_settings_is_left_to_its_check():
+    recipe = {"algorithm": "pearl", "task": "grid-navi", "task_fields": {}}
+    assert upgrade_config({"format": 2, "recipe": recipe, "learner": {}})["recipe"] == recipe
+
+
+def test_a_subclass_of_an_off_policy_learner_is_told_by_its_fields():
+    former = {"format": 2, "recipe": None, "learner": {"type": "Mine", "num_tasks": 8, "num_collected": 2}}
+    assert upgrade_config(former)["learner"] == {"type": "Mine", "num_training_tasks": 8, "num_tasks": 2}
+
+
+@pytest.mark.parametrize(("prefix", "axes"), [("", ()), ("0.state.", (3,))])
+def test_former_lifetimes_of_beliefs_are_read_also_in_cells_of_comparisons(prefix, axes):
+    """Cells have a leading axis of trainings; T = 2 steps, of 3 timesteps."""
+    first = np.zeros((*axes, 4, 5, 3), bool)
+    first[..., 1] = True
+    observation = np.arange(first.size * 2.0).reshape(*first.shape, 2)
+    former = {
+        f"{prefix}by_task.description": np.zeros((*axes, 4, 5, 1)),
+        f"{prefix}by_task.timestep.first": first,
+        f"{prefix}by_task.timestep.observation": observation,
+        f"{prefix}extra.slow.weight": np.ones(1),
+    }
+    present = upgrade_arrays(former)
+    np.testing.assert_array_equal(present[f"{prefix}by_task.timestep.observation"], observation[..., :-1, :])
+    np.testing.assert_array_equal(present[f"{prefix}by_task.terminated"], first[..., 1:])
+    assert not present[f"{prefix}by_task.truncated"].any()
+    assert f"{prefix}extra.target_parameters.weight" in present
 
 
 def test_what_is_of_the_present_format_is_left_alone():

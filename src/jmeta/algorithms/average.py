@@ -21,6 +21,7 @@ class AverageSettings(LifetimeSettings, CriticSettings, PPOSettings):
       lifetime_length: environment steps in each task, a whole number of episodes; ``tasks.lifetime_length`` by default.
       widths: sizes of the hidden layers, which the policy and its critic share.
       discount: discount factor per environment step, in [0, 1], within an episode.
+      max_gradient_norm: the gradient is clipped to this global norm.
     """
 
     widths: tuple[Count, ...] = (64, 64)

@@ -15,6 +15,15 @@ from jmeta.outer.checks import check_tasks
 from jmeta.outer.normalised import Normalising
 from jmeta.tasks.base import TaskDistribution
 
+RENAMED = {
+    "moves": "adapted_parts",
+    "num_collected": "num_tasks",
+    "num_recent": "num_contexts",
+    "slow_rate": "target_update_rate",
+    "trace": "gae_lambda",
+}
+"""Present names of settings that had others."""
+
 Arguments = ParamSpec("Arguments")
 SettingsOf = TypeVar("SettingsOf", bound="AlgorithmSettings")
 OuterOf = TypeVar("OuterOf", bound=OuterLearner)
@@ -52,21 +61,23 @@ def algorithm(
 
     Example:
       >>> import jmeta
-      >>> from jmeta.algorithms.rl2 import RL2Settings
+      >>> from jmeta.algorithms.rl2 import RL2Settings, recurrent_learner
       >>> @jmeta.struct.settings
       ... class SmallSettings(RL2Settings):
       ...     hidden_size: int = 8
       >>> @algorithm(SmallSettings)
       ... def small(tasks, settings):
       ...     "RL2 with a small network."
-      ...     return jmeta.algorithms.rl2(tasks, hidden_size=settings.hidden_size)
+      ...     return recurrent_learner(tasks, settings)
       >>> small(jmeta.tasks.BernoulliBandit(), learning_rte=1e-3)
       Traceback (most recent call last):
       TypeError: small() has no setting 'learning_rte'; did you mean 'learning_rate'?
     """
     kind: Any = settings
-    if "__dataclass_fields__" not in kind.__dict__:
-        raise TypeError(f"{kind.__name__} has no fields of its own: decorate it with @jmeta.struct.settings")
+    if "__dataclass_fields__" not in vars(kind):
+        if not isinstance(kind, type):
+            raise TypeError(f"@algorithm needs the class of the settings of {kind.__name__}: write @algorithm(MySettings)")
+        raise TypeError(f"the fields of {kind.__name__} are no settings yet: decorate it with @jmeta.struct.settings")
     types = struct.annotations_of(kind)
     parameters = {name: each.replace(annotation=types[name]) for name, each in inspect.signature(kind).parameters.items()}
 
@@ -93,6 +104,8 @@ def algorithm(
         described.__signature__ = inspect.Signature([tasks, *_in_order(kind, parameters)], return_annotation=returns)
         described.__doc__ = _with_settings(inspect.getdoc(function) or "", texts_of(kind), described.__signature__)
         described.settings = kind
+        described.__annotations__ = {name: each.annotation for name, each in described.__signature__.parameters.items()}
+        described.__annotations__["return"] = returns
         del described.__wrapped__  # its signature is that of the function
         return build
 
@@ -103,8 +116,9 @@ def _check_names(function: str, given: Any, known: Any) -> None:
     """Raises TypeError for a setting that the algorithm does not have."""
     if unknown := sorted(given.keys() - known.keys()):
         words = set(unknown[0].split("_"))
+        renamed = [RENAMED[unknown[0]]] if RENAMED.get(unknown[0]) in known else []
         longer = [name for name in known if words < set(name.split("_"))]
-        near = longer or difflib.get_close_matches(unknown[0], known, n=1)
+        near = renamed or longer or difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise TypeError(f"{function}() has no setting {unknown[0]!r}{hint}")
 

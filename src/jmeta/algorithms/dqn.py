@@ -33,7 +33,8 @@ class DQNSettings(EpsilonSettings, ExploreSettings, OffPolicySettings):
 def dqn(tasks: TaskDistribution, settings: DQNSettings) -> OffPolicy:
     """Epsilon-greedy double Q-learning from replay with the Huber loss. It does not adapt.
 
-    On one task it is single-task DQN; on a distribution of tasks it is multi-task DQN. See ``jmeta.inner.dqn``.
+    On one task it is single-task DQN; on a distribution of tasks it is multi-task DQN. Actions must be discrete.
+    See ``jmeta.inner.dqn``.
 
     Raises:
       ValueError: as ``sac``, and for tasks with continuous actions.

@@ -33,7 +33,7 @@ def maml_dqn(tasks: TaskDistribution, settings: MAMLDQNSettings) -> OffPolicy:
 
     Meta-training differentiates through those inner steps. They use the first segments of the task's newest lifetime, and the
     outer loss is the temporal-difference loss of the adapted values on a batch of the task's replay buffer. In a new task the
-    agent acts epsilon-greedily and adapts on the data of that task alone. See ``jmeta.inner.maml_dqn``.
+    agent acts epsilon-greedily and adapts on the data of that task alone. Actions must be discrete. See ``jmeta.inner.maml_dqn``.
 
     Raises:
       ValueError: as ``dqn``, and for a lifetime of one segment.

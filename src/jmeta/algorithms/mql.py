@@ -36,7 +36,7 @@ def mql(tasks: TaskDistribution, settings: MQLSettings) -> OffPolicy:
     Meta-training trains a multi-task agent whose context distinguishes tasks. Adaptation is off-policy. It takes gradient steps
     on the data of the new task, then on replay of the training tasks with importance weights, which say how much likelier a
     step is in the new task. A proximal term keeps the weights near the meta-trained ones; it is stronger where the effective
-    sample size is smaller. See ``jmeta.inner.mql``.
+    sample size is smaller. Actions must be continuous. See ``jmeta.inner.mql``.
 
     Raises:
       ValueError: as ``sac``, and for tasks with discrete actions or a lifetime of one segment.

@@ -17,7 +17,8 @@ class OffPolicySettings(AlgorithmSettings, ReplaySettings):
 
     Attributes:
       segment_length: environment steps of a segment, a whole number of episodes; one episode by default.
-      num_tasks: tasks in which an outer step collects a lifetime each, in turn; all tasks by default.
+      num_tasks: how many of the training tasks an outer step collects a lifetime in; they take turns. Must divide
+        num_training_tasks; all of them by default.
     """
 
     segment_length: Count | None = None

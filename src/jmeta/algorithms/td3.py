@@ -20,7 +20,8 @@ class TD3Settings(NoiseSettings, ActorCriticSettings, OffPolicySettings):
 def td3(tasks: TaskDistribution, settings: TD3Settings) -> OffPolicy:
     """A deterministic policy and twin critics trained from replay. It does not adapt.
 
-    On one task it is single-task TD3; on a distribution of tasks it is multi-task TD3. See ``jmeta.inner.td3``.
+    On one task it is single-task TD3; on a distribution of tasks it is multi-task TD3. Actions must be continuous.
+    See ``jmeta.inner.td3``.
 
     Raises:
       ValueError: as ``sac``, and for tasks with discrete actions.

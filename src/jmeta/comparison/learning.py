@@ -40,7 +40,9 @@ class LearningLog:
 
     def append(self, metrics: dict[str, np.ndarray]) -> None:
         """Appends the metrics [n, R] of n outer steps."""
-        rows = np.stack([np.asarray(metrics[name], np.float32) for name in METRICS], axis=1)
+        (num_steps, num_trainings) = next(iter(metrics.values())).shape
+        unknown = np.full((num_steps, num_trainings), np.nan, np.float32)  # a learner of one's own may not report returns
+        rows = np.stack([np.asarray(metrics.get(name, unknown), np.float32) for name in METRICS], axis=1)
         with self._file.open("ab") as file:
             file.write(rows.tobytes())
 

@@ -49,6 +49,8 @@ class Normalising(OuterLearner[NormalisedTheta]):
     def __post_init__(self) -> None:
         if not (self.observations or self.rewards):
             raise ValueError("observations=False and rewards=False: there is nothing to normalise; use the learner itself")
+        if isinstance(self.learner, Normalising):
+            raise ValueError("the learner is normalised already: build it without normalize_observations and normalize_rewards")
         self.learner.inner.check_normalisable(self.observations, self.rewards)
 
     @property

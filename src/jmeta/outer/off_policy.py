@@ -107,7 +107,12 @@ class OffPolicy(OuterLearner[Theta], ReplaySettings, ExploreSettings):
             f"{self.num_minibatches} minibatch(es)",
         )
         check_divides("num_tasks", self.num_tasks, num_devices, f"{num_devices} device(s)")
-        check_divides("num_training_tasks", self.num_training_tasks, self.num_tasks, f"num_tasks={self.num_tasks}")
+        if self.num_training_tasks % self.num_tasks:
+            divisors = [n for n in range(1, self.num_training_tasks + 1) if self.num_training_tasks % n == 0]
+            raise ValueError(
+                f"num_training_tasks={self.num_training_tasks} can't be split evenly over num_tasks={self.num_tasks}, in which "
+                f"an outer step collects lifetimes: use num_tasks={min(divisors, key=lambda n: abs(n - self.num_tasks))}"
+            )
         size = self._microbatch_size(num_devices)
         if (self.num_training_tasks // (num_devices * self.num_minibatches)) % size:
             raise ValueError(

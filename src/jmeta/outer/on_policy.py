@@ -189,7 +189,13 @@ class OnPolicy(OuterLearner[Theta], MetaBatchSettings, RematerialiseSettings, St
         counted = tuple(k for k in segments if weights[k])
         places = [segments.index(k) for k in counted]
         chosen = decisions if counted == segments else jax.tree.map(lambda x: x[jnp.asarray(places)], decisions)
-        weigh = lambda decision, record, credit: term(decision, record, credit) * credit.weight  # noqa: E731
+
+        def weigh(decision: Decision, record: Record, credit: Credit) -> jax.Array:
+            value = term(decision, record, credit)
+            if shape := jnp.shape(value):
+                raise ValueError(f"the term {term.name!r} has the shape {list(shape)} for one decision: return a number []")
+            return value * credit.weight
+
         each = over_axes(weigh, 4)(chosen, *take_segments((group.records, group.credit), counted))
         return (each.mean((1, 2, 3)) * jnp.asarray([weights[k] for k in counted], jnp.float32)).sum()  # no product in TF32
 

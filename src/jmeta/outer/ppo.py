@@ -77,6 +77,13 @@ class Proximal(OnPolicy[Theta], PPOSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not isinstance(self.terms, tuple):
+            raise ValueError(f"terms={self.terms!r}: give a tuple of terms, such as (term,)")
+        names = ["loss", *(term.name for term in self.objective())]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"two metrics are called {twice[0]!r}: give each term a name of its own, other than {', '.join(names)}"
+            )
         for term in self.terms:
             if term.segments is not None:
                 check_segment_weights(term.segments, self.protocol, f"segments of the term {term.name!r}")

@@ -59,11 +59,11 @@ class ProMP(Proximal[Theta], ProMPSettings):
     """
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if all(self.segment_weights):
             raise ValueError(
                 f"segment_weights={self.segment_weights}: every segment has a weight, so none is left for the KL penalty; use PPO"
             )
+        super().__post_init__()
 
     def schedule(self, remaining: jax.Array) -> jax.Array:
         return remaining

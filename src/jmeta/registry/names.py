@@ -35,6 +35,7 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "buffer-size": ("capacity",),
     "tau": ("target-update-rate",),
     "slow-rate": ("target-update-rate",),
+    "num-collected": ("num-tasks",),
     "num-recent": ("num-contexts",),
     "trace": ("gae-lambda",),
     "moves": ("adapted-parts",),

@@ -32,15 +32,21 @@ FIELDS = {
     "MQL": {"capacity": "adapt_capacity"},
     "OffPolicy": {"num_tasks": "num_training_tasks", "num_collected": "num_tasks"},
 }
-"""Present names of fields of formats 1 and 2, by class. Descriptions of learners name classes without their modules."""
+"""Present names of fields of formats 1 and 2, by class.
+
+Descriptions of learners name classes without their modules. A subclass of ``OffPolicy`` is told by ``num_collected``. The fields
+of other subclasses keep their names, so a run of such a learner is refused as one with other settings.
+"""
 
 ALGORITHM_FIELDS = {name: FIELDS["OffPolicy"] for name in ("dqn", "maml-dqn", "mql", "pearl", "sac", "td3")}
 """Present names of settings of formats 1 and 2, by algorithm."""
 
+_IN_CELL = "0.state."
+"""Prefix of the paths of a meta-state in the checkpoint of a comparison's cell, whose arrays have a leading axis of trainings."""
 _PATHS = (
-    (re.compile(r"^extra\.slow\b"), "extra.target_parameters"),
-    (re.compile(r"^by_task\.kept\b"), "by_task.replays"),
-    (re.compile(r"^by_task\.recent\b"), "by_task.contexts"),
+    (re.compile(r"^(0\.state\.)?extra\.slow\b"), r"\1extra.target_parameters"),
+    (re.compile(r"^(0\.state\.)?by_task\.kept\b"), r"\1by_task.replays"),
+    (re.compile(r"^(0\.state\.)?by_task\.recent\b"), r"\1by_task.contexts"),
 )
 
 
@@ -53,11 +59,18 @@ def upgrade_config(config: dict[str, Any]) -> dict[str, Any]:
         learner = upgrade_names(learner)
         if recipe is not None:
             recipe = recipe | {"algorithm_fields": upgrade_names(recipe.get("algorithm_fields"))}
-    names = ALGORITHM_FIELDS.get(str(recipe.get("algorithm")), {}) if recipe is not None else {}
-    if names and isinstance(recipe["algorithm_fields"], dict):
-        fields = {names.get(name, name): value for name, value in recipe["algorithm_fields"].items()}
-        recipe = recipe | {"algorithm_fields": fields}
-    return config | {"format": FORMAT, "learner": upgrade_fields(learner), "recipe": recipe}
+    return config | {"format": FORMAT, "learner": upgrade_fields(learner), "recipe": _upgrade_recipe(recipe)}
+
+
+def _upgrade_recipe(recipe: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Returns a recipe of format 2 with the names of format 3; the algorithm may be named as ``jmeta.algorithms:pearl`` too."""
+    if recipe is None or not isinstance(fields := recipe.get("algorithm_fields"), dict):
+        return recipe
+    algorithm = str(recipe.get("algorithm"))
+    if algorithm.startswith("jmeta."):
+        algorithm = algorithm.rpartition(":")[2].replace("_", "-")
+    names = ALGORITHM_FIELDS.get(algorithm, {})
+    return recipe | {"algorithm_fields": {names.get(name, name): value for name, value in fields.items()}}
 
 
 def upgrade_path(path: str) -> str:
@@ -74,12 +87,13 @@ def upgrade_arrays(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     is told of that is whether an episode begins, so each end of an episode is read as a natural one.
     """
     arrays = {upgrade_path(path): array for path, array in arrays.items()}
-    if "by_task.description" not in arrays or "by_task.terminated" in arrays:
-        return arrays
-    timesteps = {path: array for path, array in arrays.items() if path.startswith("by_task.timestep.")}
-    terminated = timesteps["by_task.timestep.first"][:, :, 1:]  # [task, lifetime, T + 1] before
-    ends = {"by_task.terminated": terminated, "by_task.truncated": np.zeros_like(terminated)}
-    return arrays | {path: array[:, :, :-1] for path, array in timesteps.items()} | ends
+    for record in ("by_task.", f"{_IN_CELL}by_task."):
+        if f"{record}description" in arrays and f"{record}terminated" not in arrays:
+            timesteps = {path: array for path, array in arrays.items() if path.startswith(f"{record}timestep.")}
+            first = timesteps[f"{record}timestep.first"]  # [..., T + 1]
+            ends = {f"{record}terminated": first[..., 1:], f"{record}truncated": np.zeros_like(first[..., 1:])}
+            arrays |= {path: array.take(range(first.shape[-1] - 1), first.ndim - 1) for path, array in timesteps.items()} | ends
+    return arrays
 
 
 def upgrade_learner(description: Any) -> Any:
@@ -100,6 +114,6 @@ def upgrade_fields(description: Any) -> Any:
     """Returns the description of a learner of format 2 with the names of format 3."""
     if isinstance(description, dict):
         kind = description.get("type")
-        names = FIELDS.get(kind, {}) if isinstance(kind, str) else {}
+        names = FIELDS["OffPolicy"] if "num_collected" in description else FIELDS.get(str(kind), {})
         return {names.get(name, name): value if name == "tasks" else upgrade_fields(value) for name, value in description.items()}
     return [upgrade_fields(value) for value in description] if isinstance(description, list) else description
