@@ -9,7 +9,7 @@ from jmeta.ranges import Count, Positive, Share
 
 @struct.settings
 class DiscountSettings:
-    """How much later rewards count.
+    """The discounting of rewards.
 
     Attributes:
       discount: discount factor per environment step, in [0, 1].

@@ -109,6 +109,11 @@ def fields_for(kind: Any, thing: Any) -> dict[str, Any]:
     return {each.name: getattr(thing, each.name) for each in dataclasses.fields(thing) if each.name in names}
 
 
+def declaring_class(cls: Any, name: str) -> type:
+    """Returns the first class, in the order of inheritance, that annotates the field."""
+    return next(base for base in cls.__mro__ if name in inspect.get_annotations(base))
+
+
 def check_bases(cls: Any) -> None:
     """Raises TypeError unless each field is as the first class declares it that names it, in the order of inheritance.
 
@@ -116,7 +121,7 @@ def check_bases(cls: Any) -> None:
     base declares it anew.
     """
     for each in dataclasses.fields(cls):
-        first = next(base for base in cls.__mro__ if each.name in inspect.get_annotations(base))
+        first = declaring_class(cls, each.name)
         declared = first.__dict__.get("__dataclass_fields__", {}).get(each.name, each)
         if declared is not each:
             raise TypeError(
@@ -134,10 +139,9 @@ def annotations_of(cls: Any) -> dict[str, Any]:
     types = {each.name: each.type for each in dataclasses.fields(cls)}
     for name, kind in types.items():
         if isinstance(kind, str):
-            owner = next(base for base in cls.__mro__ if name in inspect.get_annotations(base))
             alone: Any = SimpleNamespace(__annotations__={name: kind})
             with contextlib.suppress(NameError, AttributeError):
-                known = vars(sys.modules[owner.__module__])
+                known = vars(sys.modules[declaring_class(cls, name).__module__])
                 types[name] = get_type_hints(alone, globalns=known, include_extras=True)[name]
     return types
 

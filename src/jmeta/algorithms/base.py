@@ -1,4 +1,4 @@
-"""What every algorithm has: settings as keyword arguments, a documented signature, and running normalisation."""
+"""``@algorithm``: gives an algorithm its settings as keyword arguments, its signature and docstring, and normalisation."""
 
 import difflib
 import functools

@@ -1,4 +1,4 @@
-"""What the algorithms that learn a belief about the task have in common."""
+"""Settings and construction that the algorithms with a belief about the task share."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""What the off-policy algorithms have in common."""
+"""Settings and construction that the off-policy algorithms share."""
 
 from jmeta import struct
 from jmeta.algorithms.base import AlgorithmSettings

@@ -53,7 +53,7 @@ SURROGATES: dict[str, Surrogate] = {
 
 
 class InnerData(NamedTuple):
-    """What the inner loss needs of a segment, with the advantages of its decisions.
+    """The parts of a segment that the inner loss uses, and the advantages of its decisions.
 
     It is no ``Experience``, since a meta-gradient stores its leaves for the backward pass and the loss needs three of nine.
     """

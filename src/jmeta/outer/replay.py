@@ -1,4 +1,4 @@
-"""What off-policy learners keep of each training task: its replay buffer and its newest lifetimes."""
+"""Replay: the buffer and the newest lifetimes that off-policy learners keep for each training task."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What is known of a task family that passed all checks."""
+"""The report on a task family that passed all checks."""
 
 import dataclasses
 

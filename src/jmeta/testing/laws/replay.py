@@ -1,4 +1,4 @@
-"""What is lived and what is replayed: the same decisions under the same theta, step by step or all at once."""
+"""Laws of replay: it makes the decisions of the lifetime under the same theta, step by step or all at once."""
 
 from functools import partial
 
