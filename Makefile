@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo test test-slow test-learning test-notebooks mutants check format bench clean
+.PHONY: demo test test-slow test-learning test-notebooks notebooks mutants check format bench clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jmeta needs Python 3.11 or later: make PYTHON=python3.11")'
@@ -33,6 +33,9 @@ test-learning: $(READY)  ## the long learning runs
 
 test-notebooks: $(READY)  ## executes the notebooks
 	$(BIN)/python -m pytest -n 2 --nbmake --nbmake-timeout=900 -W default -p no:cacheprovider --timeout 1200 $(NOTEBOOKS)
+
+notebooks: $(READY)  ## executes the notebooks and keeps their outputs
+	$(BIN)/python -m pytest --nbmake --overwrite --nbmake-timeout=1800 -W default -p no:cacheprovider --timeout 2400 $(NOTEBOOKS)
 
 # Some of the mutants: make mutants MUTANTS="sac 17", make mutants MUTANTS="--sample 10 --seed COMMIT", make mutants MUTANTS=--list.
 mutants: $(READY)  ## changes the sources a line at a time, and the tests must notice each change; under an hour on two cores

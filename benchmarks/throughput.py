@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 import jmeta
+from benchmarks.grid_navi import VARIBAD
 from jmeta import struct
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner
 from jmeta.outer.off_policy import OffPolicy
@@ -95,8 +96,6 @@ def recurrent_ppo_case(num_tasks: int) -> Case:
 
 def varibad_case() -> Case:
     """VariBAD on GridNavi, as in ``grid_navi.py``: lifetimes of 60 steps."""
-    from grid_navi import VARIBAD
-
     outer = jmeta.algorithms.varibad(jmeta.tasks.GridNavi(sight="one-hot"), **VARIBAD)
     hidden, inputs, latent, cells, length = 64, 25 + 5 + 2, VARIBAD["latent_size"], 25, 60
     encoder = 2 * (inputs * 32 + 3 * hidden * (32 + hidden) + hidden * 2 * latent)
@@ -254,7 +253,7 @@ def main() -> None:
         return
     results = {}
     for name in CASES:
-        command = [sys.executable, __file__, "--case", name, "--seconds", str(options.seconds)]
+        command = [sys.executable, "-m", "benchmarks.throughput", "--case", name, "--seconds", str(options.seconds)]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         results[name] = json.loads(output.splitlines()[-1])
     table = Table("", "compile s", "s / outer step", "per second", "temporary MB", "process peak MB", "of matrix rate")

@@ -85,3 +85,22 @@ def test_infos_have_curves_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert list(shown) == ["Meta-training", "Adaptation in a new task", "success", "cost"]
     curves = {name: [np.asarray(line.get_ydata()).tolist() for line in shown[name].get_lines()] for name in ("success", "cost")}
     assert curves == {"success": [[0.2, 0.9], [0.3, 0.4]], "cost": [[2.0, 1.0]]}
+
+
+def test_a_plot_has_the_reference_lines_of_its_evaluation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shown = {}
+    evaluation = {
+        "env_steps": [0.0, 5.0],
+        "episode_returns": [0.6, 0.7],
+        "episode_standard_errors": [0.1, 0.1],
+        "num_tasks": 3,
+        "split": "held-out",
+        "reference": {"label": "goal known", "value": 0.9, "per": "episode"},
+        "random": {"episode_return": 0.5},
+        "protocol": {"num_segments": 1, "segment_length": 10, "num_streams": 1},
+    }
+    monkeypatch.setattr(plots, "_newest_evaluation", lambda run: evaluation)
+    monkeypatch.setattr(plots, "save", lambda figure, out: shown.update({axes.get_title(): axes for axes in figure.axes}))
+    plots.plot_runs([Run("one", {})], tmp_path / "plot.png")  # type: ignore[list-item]
+    drawn = {line.get_label(): line.get_ydata()[0] for line in shown["Adaptation in a new task"].get_lines()}
+    assert (drawn["one, goal known"], drawn["one, at random"]) == (0.9, 0.5)

@@ -366,6 +366,8 @@ def test_a_shaped_reward_is_learned_from_and_not_seen() -> None:
         learner(shaped=True)
     with pytest.raises(ValueError, match="shaped=True: MQL fine-tunes its values on a new task's own reward"):
         jmeta.algorithms.mql(tasks, shaped=True)
+    with pytest.raises(ValueError, match="shaped=True: MAMLDQN "):
+        jmeta.algorithms.maml_dqn(GridNavi(), shaped=True)
 
 
 @pytest.mark.slow

@@ -87,6 +87,21 @@ class NoSample(TaskDistribution):
     environment = Corridor()
 
 
+class NoEnvironment(TaskDistribution):
+    def sample(self, key):
+        return Params()
+
+
+class ComplexCorridor(Corridor):
+    def step_env(self, key, state, action, params):
+        observation, state, reward, terminated, info = super().step_env(key, state, action, params)
+        return observation, state, reward * (1 + 0j), terminated, info
+
+
+class ComplexReward(Corridors):
+    environment = ComplexCorridor()
+
+
 # 4. step_env as gymnasium has it.
 
 
@@ -461,6 +476,8 @@ BROKEN: dict[type[TaskDistribution], tuple[str, str]] = {  # (cause, remedy)
     EnvironmentClass: ("is the class Corridor", r"give an instance, Corridor\(\)"),
     GymnasiumEnvironment: ("has no step_env", "takes those of gymnax"),
     NoSample: ("NoSample does not define sample", r"needs both .*`sample\(self, key\)`"),
+    NoEnvironment: ("NoEnvironment does not define environment", r"needs both .*`sample\(self, key\)`"),
+    ComplexReward: ("step_env of ComplexCorridor returns a reward of type complex64", "return a real number"),
     SixValues: ("step_env of SixValuesCorridor returns 6 values", r"return \(observation, state, reward, terminated, info\)"),
     NoObservationSpace: ("BlindCorridor does not define observation_space", r"write observation_space\(self, params\)"),
     MatrixActions: (r"MatrixCorridor has action space Box.*shape=\(2, 2\)", "flatten it"),

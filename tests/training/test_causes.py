@@ -11,6 +11,7 @@ from gymnax.environments import environment, spaces
 
 import jmeta
 from jmeta.training import NonFiniteError, RunDirectory, restore
+from jmeta.training.diagnosis import first_cause
 from jmeta.training.notes import annealing_note, single_episode_note
 from jmeta.training.programs import beginning_with
 from tests.laws.learners import OUTER_LEARNERS
@@ -140,6 +141,15 @@ def test_training_is_blamed_where_it_is_to_blame():
     with pytest.raises(NonFiniteError) as caught:
         train(rl2(learning_rate=1e30), 50)
     assert "environment's" not in str(caught.value)
+
+
+def test_meta_parameters_that_were_not_finite_before_are_named():
+    theta = rl2().init(KEY).theta
+    assert first_cause(rl2(), theta, KEY) is None
+    path, _ = jax.tree_util.tree_leaves_with_path(theta)[-1]
+    bad = jax.tree_util.tree_map_with_path(lambda at, x: x.at[(0,) * x.ndim].set(jnp.nan) if at == path else x, theta)
+    name = jax.tree_util.keystr(path, simple=True, separator=".")
+    assert first_cause(rl2(), bad, KEY) == f"theta ({name}) was already not finite before that step"
 
 
 # Fine-tuning

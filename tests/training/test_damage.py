@@ -16,6 +16,7 @@ import pytest
 
 from jmeta.cli.main import main
 from jmeta.cli.train_options import recorded_options
+from jmeta.evaluation.plots import plot_runs
 from jmeta.registry import build
 from jmeta.runs import learner_of
 from jmeta.training import RunDirectory, restore
@@ -208,6 +209,17 @@ def test_a_step_that_is_there_twice(directory):
     with pytest.warns(RuntimeWarning):
         directory.forget_metrics_after(9)
     assert directory.damaged_metrics.read_bytes() == rows[1] + b"\n"
+
+
+def test_a_plot_leaves_out_what_is_damaged(directory, tmp_path):
+    whole = [json.dumps({"step": i, "env_steps": i, "return/before": 0.0, "return/after": 1.0}).encode() for i in (1, 2, 4)]
+    bad = [b"{}", b'{"step": "three"}', b'{"step": 3, "note": "no return"}']
+    directory.metrics_file.write_bytes(b"\n".join([*whole, *bad]) + b"\n")
+    with pytest.warns(RuntimeWarning, match="2 lines are damaged"):
+        assert plot_runs([directory], tmp_path / "plot.png").stat().st_size > 1000
+    directory.metrics_file.write_bytes(bad[2] + b"\n")
+    with pytest.warns(RuntimeWarning), pytest.raises(ValueError, match="has no metrics to plot yet"):
+        plot_runs([directory], tmp_path / "plot.png")
 
 
 def test_a_run_goes_on_over_damaged_metrics(tmp_path):

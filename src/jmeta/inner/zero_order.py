@@ -104,7 +104,7 @@ class EvolutionGradient(ZeroOrder):
 
     def move(self, weights: PyTree, tried: PyTree, returns: jax.Array) -> PyTree:
         shaped = (returns - returns.mean()) / (returns.std() + 1e-8)
-        step = jax.tree.map(lambda eps: jnp.tensordot(shaped, eps, 1) / (len(returns) * self.sigma), tried)
+        step = jax.tree.map(lambda eps: jnp.tensordot(shaped, eps, 1, precision="highest") / (len(returns) * self.sigma), tried)
         return optax.tree.add_scale(weights, self.rate, step)
 
 

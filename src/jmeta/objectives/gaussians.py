@@ -41,5 +41,5 @@ def gaussian_product(means: jax.Array, variances: jax.Array, weight: jax.Array) 
       Rakelly et al. 2019, arXiv 1903.08254, section 4.1.
     """
     chex.assert_rank([means, variances, weight], [2, 2, 1])
-    precision = weight @ (1.0 / variances)
-    return (weight @ (means / variances)) / precision, 1.0 / precision
+    precision = jnp.matmul(weight, 1.0 / variances, precision="highest")
+    return jnp.matmul(weight, means / variances, precision="highest") / precision, 1.0 / precision

@@ -1,5 +1,7 @@
 """Density ratios of two distributions, estimated from samples of both."""
 
+from functools import partial
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -44,10 +46,12 @@ def fit_propensity(
     label = jnp.concatenate([jnp.ones(len(ours), ours.dtype), jnp.zeros(len(theirs), theirs.dtype)])
     share = jnp.concatenate([weight / jnp.maximum(weight.sum(), 1e-6) for weight in (our_weight, their_weight)]) / 2.0
 
+    product = partial(jnp.matmul, precision="highest")  # on accelerators too: errors of w are errors of every weight
+
     def newton(_: int, w: jax.Array) -> jax.Array:
-        probability = jax.nn.sigmoid(features @ w)
-        gradient = features.T @ (share * (probability - label)) + strength * w
-        curvature = (features * (share * probability * (1.0 - probability))[:, None]).T @ features
+        probability = jax.nn.sigmoid(product(features, w))
+        gradient = product(features.T, share * (probability - label)) + strength * w
+        curvature = product((features * (share * probability * (1.0 - probability))[:, None]).T, features)
         return w - solve_positive_definite(curvature + strength * jnp.eye(len(w)), gradient)
 
     return jax.lax.fori_loop(0, num_steps, newton, jnp.zeros(features.shape[1], features.dtype))
@@ -56,7 +60,7 @@ def fit_propensity(
 def density_ratio(w: jax.Array, features: jax.Array) -> jax.Array:
     """Returns the density ratio ours / theirs [] at features [F], from the weights [F + 1] of ``fit_propensity``."""
     chex.assert_rank([w, features], 1)
-    return jnp.exp(features @ w[:-1] + w[-1])
+    return jnp.exp(jnp.matmul(features, w[:-1], precision="highest") + w[-1])
 
 
 def effective_sample_size(weights: jax.Array) -> jax.Array:

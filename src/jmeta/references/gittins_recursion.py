@@ -46,7 +46,7 @@ def _solve(gains: jax.Array, rates: jax.Array, *, length: int) -> tuple[jax.Arra
             net = p - rates[:, None, None] + p * later[:, 1:, 1:] + (1.0 - p) * later[:, 1:, :-1]
             here, next_rate = jnp.maximum(net[:-1], 0.0), net[1:]
             below_index = jnp.where(next_rate > 0.0, 1.0, here / jnp.maximum(here - next_rate, 1e-30))  # part of the interval
-            return jnp.maximum(net, 0.0), jnp.tensordot(widths, below_index, 1)
+            return jnp.maximum(net, 0.0), jnp.tensordot(widths, below_index, 1, precision="highest")
 
         gains, part = jax.lax.scan(pull, gains, None, length=length)
         return indices + part, gains

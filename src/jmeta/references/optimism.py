@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.references.tabular import Counts, EpisodePlanner, TabularLearner
 from jmeta.references.tabular_posterior import posterior
-from jmeta.references.value_iteration import backward_induction, optimal_action_values
+from jmeta.references.value_iteration import backward_induction, expected, optimal_action_values
 from jmeta.types import Decision, Empty, Timestep
 
 
@@ -50,7 +50,7 @@ class UCRL2(EpisodePlanner):
             order = jnp.argsort(-value)
             mass = transitions[..., order].at[..., 0].add(distance / 2.0)
             below = jnp.minimum(jnp.cumsum(mass, axis=-1), 1.0)  # from the best state on; mass above 1 leaves the worst ones
-            return jnp.diff(below, axis=-1, prepend=0.0) @ value[order]
+            return expected(jnp.diff(below, axis=-1, prepend=0.0), value[order])
 
         return backward_induction(expect, jnp.broadcast_to(optimistic_rewards, (self.horizon, num_states, num_actions)))
 
@@ -114,5 +114,5 @@ class ReplanningIndex(TabularLearner[Counts]):
         fading = jnp.where(remaining > 0, remaining**self.power, 0.0)
         following = jnp.arange(self.horizon - 1, -1, -1, dtype=jnp.float32)[:, None, None]
         bonus = self.reward_bonus / jnp.sqrt(precision) + self.transition_bonus * following / jnp.sqrt(weight)
-        values = backward_induction(lambda value: transitions @ value, rewards + fading * bonus)
+        values = backward_induction(lambda value: expected(transitions, value), rewards + fading * bonus)
         return self._decide(values, experience), experience

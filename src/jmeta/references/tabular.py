@@ -87,7 +87,8 @@ class TabularLearner(HandWritten[Memory]):
     def _decide(self, action_values: jax.Array, experience: Counts) -> Decision:
         """Returns a greedy decision for ``action_values`` [H, S, A]; ties are broken at random."""
         time = jnp.minimum(experience.time, self.horizon - 1)
-        return Decision(uniform_over_best(experience.state @ action_values[time]), jnp.zeros((), jnp.float32))
+        here = jnp.matmul(experience.state, action_values[time], precision="highest")  # rounding would break ties
+        return Decision(uniform_over_best(here), jnp.zeros((), jnp.float32))
 
 
 @struct.dataclass

@@ -38,7 +38,7 @@ def value_iteration(transitions: jax.Array, rewards: jax.Array, horizon: int) ->
     """
     chex.assert_rank([transitions, rewards], [3, 2])
     chex.assert_equal_shape_prefix([transitions, rewards], 2)
-    return _iterate(lambda value: jnp.einsum("san,n->sa", transitions, value), rewards, horizon)
+    return _iterate(lambda value: expected(transitions, value), rewards, horizon)
 
 
 def deterministic_value_iteration(next_states: jax.Array, rewards: jax.Array, horizon: int) -> Plan:
@@ -55,6 +55,11 @@ def deterministic_value_iteration(next_states: jax.Array, rewards: jax.Array, ho
     return _iterate(lambda value: value[next_states], rewards, horizon)
 
 
+def expected(transitions: jax.Array, value: jax.Array) -> jax.Array:
+    """Returns the expected value [S, A] of the next state, in full float32 precision on accelerators too."""
+    return jnp.matmul(transitions, value, precision="highest")
+
+
 def _iterate(expect: Callable[[jax.Array], jax.Array], rewards: jax.Array, horizon: int) -> Plan:
     def back_up(later: jax.Array, _: None) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         action_value = rewards + expect(later)
@@ -68,7 +73,7 @@ def _iterate(expect: Callable[[jax.Array], jax.Array], rewards: jax.Array, horiz
 
 def optimal_action_values(rewards: jax.Array, transitions: jax.Array, horizon: int) -> jax.Array:
     """Returns the optimal action values [H, S, A] of a known process."""
-    return backward_induction(lambda value: transitions @ value, jnp.broadcast_to(rewards, (horizon, *rewards.shape)))
+    return backward_induction(lambda value: expected(transitions, value), jnp.broadcast_to(rewards, (horizon, *rewards.shape)))
 
 
 def backward_induction(expect: Callable[[jax.Array], jax.Array], rewards: jax.Array) -> jax.Array:
