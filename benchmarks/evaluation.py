@@ -45,7 +45,7 @@ def main() -> None:
         return
     results = []
     for num_tasks in (10_000, 100_000):
-        command = [sys.executable, __file__, "--num-tasks", str(num_tasks)]
+        command = [sys.executable, "-m", "benchmarks.evaluation", "--num-tasks", str(num_tasks)]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         results.append(json.loads(output.splitlines()[-1]))
         seconds, peak = results[-1]["seconds"], results[-1]["process_peak_bytes"] / 1e6

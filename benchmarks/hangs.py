@@ -71,7 +71,7 @@ def main() -> None:
         seconds, hung = [], 0
         for _ in range(options.times):
             started = time.perf_counter()
-            command = [sys.executable, __file__, "--run", name]
+            command = [sys.executable, "-m", "benchmarks.hangs", "--run", name]
             try:
                 subprocess.run(command, check=True, capture_output=True, timeout=options.limit, env=environment)
                 seconds.append(time.perf_counter() - started)

@@ -114,7 +114,7 @@ def main() -> None:
         return
 
     def elsewhere(part: str, num_devices: int) -> Any:
-        command = [sys.executable, __file__, "--part", part, "--seconds", str(options.seconds)]
+        command = [sys.executable, "-m", "benchmarks.maml_step", "--part", part, "--seconds", str(options.seconds)]
         environment = {"JAX_NUM_CPU_DEVICES": str(num_devices)}
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | environment).stdout
         return json.loads(output.splitlines()[-1])

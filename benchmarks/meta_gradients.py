@@ -77,7 +77,15 @@ def main() -> None:
     table = Table("K", "mode", "temporary MB", "ms", "compile s", "relative difference")
     results = {}
     for number in INNER_STEPS:
-        command = [sys.executable, __file__, "--inner-steps", str(number), "--rounds", str(options.rounds)]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.meta_gradients",
+            "--inner-steps",
+            str(number),
+            "--rounds",
+            str(options.rounds),
+        ]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         results[number] = json.loads(output.splitlines()[-1])
         for name, r in results[number].items():

@@ -16,9 +16,7 @@ def test_the_first_comparison_shows_learners_that_learned(tmp_path: Path) -> Non
     An earlier version of the file had RL² at 5.9 of 6.66 and no learner above 3 of 13.38 on the semicircle.
     """
     outcome = compare(read_spec(find_spec(Path("first"))), tmp_path, say=print)
-    rows = {
-        (task["task"], row["algorithm"], row["variant"]): row for task in summarise(outcome)["tasks"] for row in task["rows"]
-    }
+    rows = {(task["task"], row["algorithm"], row["variant"]): row for task in summarise(outcome)["tasks"] for row in task["rows"]}
     print({name: (row["mean"], row["lifetime"], row["curve"]["value"]) for name, row in rows.items()})
     for rate in ("0.001", "0.003"):
         assert rows["bandit", "rl2", f"learning_rate={rate}"]["lifetime"]["value"] > 0.97 * 6.66
