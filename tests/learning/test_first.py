@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.learning, pytest.mark.timeout(3600)]
 
 
 def test_the_first_comparison_shows_learners_that_learned(tmp_path: Path) -> None:
-    """RL² comes within 3 % of the Bayes optimum of the bandit; on the semicircle it adapts, and an agent told the goal walks to it.
+    """RL² comes within 3 % of the bandit's Bayes optimum, and on the semicircle it adapts; the oracle walks to the goal.
 
     An earlier version of the file had RL² at 5.9 of 6.66 and no learner above 3 of 13.38 on the semicircle.
     """
