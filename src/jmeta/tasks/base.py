@@ -38,7 +38,7 @@ class Transition(NamedTuple):
     reward: jax.Array  # []
     terminated: jax.Array  # [] bool, a natural end
     truncated: jax.Array  # [] bool, ended by the time limit alone
-    info: PyTree = ()  # {name: []}, the scalars in the info that the environment's step_env returned, by name
+    info: PyTree = ()  # {name: []}, the numbers in the info that the environment's step_env returned
 
 
 class Reference(NamedTuple):
