@@ -162,6 +162,6 @@ def test_off_policy_algorithms_have_the_settings_that_they_use():
 
 def test_a_batch_is_counted_in_steps_or_in_sequences_of_stated_length():
     doc = lambda name: " ".join(inspect.getdoc(jmeta.algorithms.ALGORITHMS[name]).split())  # noqa: E731
-    assert "batch_size: sequences of ``sequence_length`` environment steps that are sampled" in doc("mql")
+    assert "batch_size: sequences of ``sequence_length`` environment steps sampled from each" in doc("mql")
     for name in ("dqn", "sac", "td3", "pearl", "maml-dqn"):
         assert "batch_size: environment steps sampled from each task's replay buffer" in doc(name)

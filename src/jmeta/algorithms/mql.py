@@ -25,8 +25,7 @@ class MQLSettings(FineTuningSettings, NoiseSettings, ActorCriticSettings, CoreSe
     """Settings of ``mql``.
 
     Attributes:
-      batch_size: sequences of ``sequence_length`` environment steps that are sampled from each task's replay buffer for a gradient
-        step.
+      batch_size: sequences of ``sequence_length`` environment steps sampled from each task's replay buffer for a gradient step.
     """
 
     hidden_size: Count = 32

@@ -46,8 +46,8 @@ def check_lifetime_length(tasks: "TaskDistribution") -> None:
     is_whole = isinstance(length, int | np.integer) and not isinstance(length, bool)
     if horizon >= 1 and not (is_whole and length >= 1 and length % horizon == 0):
         raise ValueError(
-            f"lifetime_length of {type(tasks).__name__} is {length}, which is no whole number of episodes of {horizon} steps: return "
-            "self.horizon times the number of episodes"
+            f"lifetime_length of {type(tasks).__name__} is {length}, which is no whole number of episodes of {horizon} steps: "
+            "return self.horizon times the number of episodes"
         )
 
 
