@@ -159,7 +159,7 @@ def test_an_unknown_field_is_named_with_the_nearest():
     assert list(inspect.signature(Rule).parameters) == ["name", "learning_rate"]
 
 
-@pytestLEARNERS = dict.fromkeys([*learners(OuterLearner), *learners(InnerLearner)])
+LEARNERS = dict.fromkeys([*learners(OuterLearner), *learners(InnerLearner)])
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=lambda learner: learner.__name__)

@@ -72,8 +72,8 @@ def remarks_on(tasks: TaskDistribution, lived: dict[str, np.ndarray]) -> list[st
         )
     for name, shape in _left_out(tasks).items():
         remarks.append(
-            f"info[{name!r}] of {tasks._environment_name} has shape {shape}: evaluation reports single numbers and leaves it out; "
-            "put the numbers that it shall report under a name each"
+            f"info[{name!r}] of {tasks._environment_name} has shape {shape}: evaluation reports single numbers and leaves it "
+            "out; put the numbers that it shall report under a name each"
         )
     if places := undescribed(type(tasks)):
         remarks.append(f"no description of {', '.join(f'{name}: add it {place}' for name, place in places.items())}")
