@@ -1,6 +1,7 @@
 """Dataclasses as pytrees: what sets ours apart from flax's, and what they have in common."""
 
 import dataclasses
+import inspect
 from typing import Literal
 
 import jax
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from jmeta import struct
+from jmeta.inner import InnerLearner
+from jmeta.outer import OuterLearner
 from jmeta.ranges import Count
 
 
@@ -123,3 +126,43 @@ def test_a_subclass_adds_fields():
         bias: float = struct.field(default=0.5, kw_only=True)
 
     assert jax.tree.map(lambda x: 2 * x, More(1.0, 4, bias=3.0)) == More(2.0, 4, bias=6.0)
+
+
+def learners(base: type) -> list[type]:
+    """The learners of jmeta that can be made of a class or its subclasses."""
+    found = [each for child in base.__subclasses__() for each in learners(child)]
+    ours = base.__module__.startswith("jmeta.") and dataclasses.is_dataclass(base) and not inspect.isabstract(base)
+    return [base, *found] if ours else found
+
+
+def test_an_unknown_field_is_named_with_the_nearest():
+    @struct.settings
+    class Rate:
+        learning_rate: float = 1.0
+
+    @struct.dataclass
+    class Rule(Rate):
+        name: str = struct.field(pytree_node=False, default="rule")
+
+    class Other(Rule):
+        pass
+
+    with pytest.raises(TypeError, match=r"^Rate has no setting 'learning_rat'; did you mean 'learning_rate'\?$"):
+        Rate(learning_rat=2.0)
+    with pytest.raises(TypeError, match=r"^Rule has no field 'rate'; did you mean 'learning_rate'\?$"):
+        Rule().replace(rate=2.0)
+    with pytest.raises(TypeError, match=r"^Other has no field 'nmae'; did you mean 'name'\?$"):
+        dataclasses.replace(Other(), nmae="a")
+    with pytest.raises(TypeError, match=r"^Rule has no field 'xyz'$"):
+        Rule(xyz=1)
+    assert Rule("b", learning_rate=2.0).replace(name="c") == Rule("c", learning_rate=2.0)
+    assert list(inspect.signature(Rule).parameters) == ["name", "learning_rate"]
+
+
+LEARNERS = dict.fromkeys([*learners(OuterLearner), *learners(InnerLearner)])
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=lambda learner: learner.__name__)
+def test_every_learner_names_an_unknown_field(learner):
+    with pytest.raises(TypeError, match=f"^{learner.__name__} has no field 'no_such_field'"):
+        learner(no_such_field=1)

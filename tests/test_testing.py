@@ -1,5 +1,6 @@
 """``jmeta.testing.check_tasks`` and ``jmeta check``: what is wrong with a family of one's own, in one sentence each."""
 
+import dataclasses
 import re
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from gymnax.environments import spaces
 
 import jmeta as library
 from jmeta.tasks import TASKS, BernoulliBandit, GymnaxTasks, MinAtar, TabularMDP, TaskDistribution
+from jmeta.tasks.time_limits import check_lifetime_length
 from jmeta.testing import check_tasks
 from jmeta.types import Discrete
 from tests.cli.conftest import Said
@@ -105,6 +107,44 @@ def test_what_is_allowed_is_remarked_on() -> None:
     usual = check_tasks(Corridors)
     assert len(usual.remarks) == 1
     assert "a lifetime is one episode" in usual.remarks[0]
+
+
+class Talkative(Corridor):
+    """Its info has two numbers under one name, and one in a vector of its own."""
+
+    def step_env(self, key, state, action, params):
+        *outcome, info = super().step_env(key, state, action, params)
+        return *outcome, info | {"moves": jnp.ones(2), "nested": {"fuel": jnp.ones(1)}}
+
+
+@dataclasses.dataclass(frozen=True)
+class TalkativeTasks(Corridors):
+    """Corridors with two settings, one of them described.
+
+    Attributes:
+      scale: size of the prizes.
+    """
+
+    environment = Talkative()
+    scale: float = 1.0
+    bonus: float = 0.0
+
+
+def test_what_evaluation_leaves_out_and_help_does_not_say_is_remarked_on() -> None:
+    remarks = " ".join(check_tasks(TalkativeTasks).remarks)
+    assert "info['moves'] of Talkative has shape (2,): evaluation reports single numbers and leaves it out" in remarks
+    assert "no description of bonus: add it under Attributes in the docstring of TalkativeTasks" in remarks
+    assert "fuel" not in remarks
+    assert "scale" not in remarks
+
+
+@pytest.mark.parametrize("length", [0, -8, 8.0, True, None])
+def test_a_lifetime_is_a_whole_number_of_episodes(length: Any) -> None:
+    class Lifetimes(Corridors):
+        lifetime_length = length
+
+    with pytest.raises(ValueError, match=f"lifetime_length of Lifetimes is {length}, which is no whole number of episodes of 8"):
+        check_lifetime_length(Lifetimes())
 
 
 def test_a_class_that_is_no_family_is_refused() -> None:

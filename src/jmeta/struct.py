@@ -8,10 +8,11 @@ class part of the structure.
 
 import contextlib
 import dataclasses
+import difflib
 import functools
 import inspect
 import sys
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from types import SimpleNamespace
 from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
@@ -32,7 +33,8 @@ def dataclass(cls: Class) -> Class:
     ``__post_init__``. JAX rebuilds instances without these checks, since the leaves of a tree may be any objects.
 
     Raises:
-      TypeError: if two base classes declare a field differently and the class does not declare it.
+      TypeError: if two base classes declare a field differently and the class does not declare it; when an instance is made
+        with a field that does not exist, and the message names the nearest.
       ValueError: when an instance is made with a value out of range.
 
     Example:
@@ -44,9 +46,7 @@ def dataclass(cls: Class) -> Class:
       >>> jax.tree.map(lambda x: 2 * x, Rate(0.5))
       Rate(value=1.0, name='rate')
     """
-    check_first(cls)
-    made: Any = dataclasses.dataclass(frozen=True)(cls)
-    check_bases(made)
+    made = _checked_dataclass(cls, "field", frozen=True)
     names: dict[bool, list[str]] = {True: [], False: []}
     for each in dataclasses.fields(made):
         names[each.metadata.get("pytree_node", True)].append(each.name)
@@ -96,10 +96,49 @@ def settings(cls: Class) -> Class:
       >>> Rule(**struct.fields_for(Rule, FastSettings()))
       Rule(rate=2.0, name='rule')
     """
-    check_first(cls)
-    made: Any = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
-    check_bases(made)
+    made = _checked_dataclass(cls, "setting", frozen=True, kw_only=True)
     made.replace = dataclasses.replace
+    return made
+
+
+def check_names(owner: str, noun: str, given: Iterable[str], known: Iterable[str], former: dict[str, str] | None = None) -> None:
+    """Raises TypeError for a name that is not known, and names the one that may have been meant.
+
+    Args:
+      owner: what has the names, such as "PPO".
+      noun: what the names are, such as "setting".
+      given: the names to check.
+      known: the names that exist.
+      former: present names by former ones.
+    """
+    known = list(known)
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is None:
+        return
+    words = set(unknown.split("_"))
+    renamed = [name for name in [(former or {}).get(unknown)] if name in known]
+    longer = [name for name in known if words < set(name.split("_"))]
+    near = renamed or longer or difflib.get_close_matches(unknown, known, n=1)
+    raise TypeError(f"{owner} has no {noun} {unknown!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+
+
+def _checked_dataclass(cls: Any, noun: str, **options: bool) -> Any:
+    """Returns the class as a dataclass that checks how its fields are declared, and the names and values of new instances."""
+    check_first(cls)
+    has_own = "__init__" in vars(cls)
+    made: Any = dataclasses.dataclass(**options)(cls)
+    check_bases(made)
+    if has_own:
+        return made
+    initialise = made.__init__
+    known = list(inspect.signature(initialise).parameters)[1:]
+
+    @functools.wraps(initialise)
+    def __init__(self: Any, *args: Any, **given: Any) -> None:
+        check_names(type(self).__name__, noun, given, known)
+        initialise(self, *args, **given)
+
+    made.__init__ = __init__
     return made
 
 

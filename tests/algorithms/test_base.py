@@ -146,3 +146,22 @@ def test_every_setting_of_every_algorithm_is_described(name):
     for setting in settings(function):
         assert f"\n  {setting}: " in doc, setting
         assert f"\n  {setting}: \n" not in doc, setting
+
+
+def test_off_policy_algorithms_have_the_settings_that_they_use():
+    """Contexts are adapted to by two agents; values are learned from a shaped reward by those that do not fine-tune them."""
+    algorithms = {name: jmeta.algorithms.ALGORITHMS[name] for name in ("dqn", "sac", "td3", "pearl", "mql", "maml-dqn")}
+    having = lambda setting: {name for name, function in algorithms.items() if setting in settings(function)}  # noqa: E731
+    assert having("num_contexts") == {"pearl", "maml-dqn"}
+    assert having("shaped") == {"dqn", "sac", "td3", "pearl"}
+    assert having("explore_steps") == {"dqn", "maml-dqn"}
+    assert having("batch_size") == set(algorithms)
+    with pytest.raises(TypeError, match=r"sac\(\) has no setting 'num_contexts'"):
+        jmeta.algorithms.sac(jmeta.tasks.SparsePointNavigation(), num_contexts=2)
+
+
+def test_a_batch_is_counted_in_steps_or_in_sequences_of_stated_length():
+    doc = lambda name: " ".join(inspect.getdoc(jmeta.algorithms.ALGORITHMS[name]).split())  # noqa: E731
+    assert "batch_size: sequences of ``sequence_length`` environment steps sampled from each" in doc("mql")
+    for name in ("dqn", "sac", "td3", "pearl", "maml-dqn"):
+        assert "batch_size: environment steps sampled from each task's replay buffer" in doc(name)

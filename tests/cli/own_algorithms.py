@@ -24,6 +24,10 @@ def doubtful_rl2(tasks: jmeta.TaskDistribution, *, units: int = 4, learning_rate
     return Doubtful(**vars(built))
 
 
+def undocumented(tasks: jmeta.TaskDistribution, *, units: int = 4) -> OuterLearner:
+    return doubtful_rl2(tasks, units=units)
+
+
 def returns_nothing(tasks: jmeta.TaskDistribution) -> None:
     return None
 

@@ -46,3 +46,13 @@ def nested(tasks: jmeta.TaskDistribution, settings: NestedSettings) -> PPO:
         "head_widths": (settings.head_network.width,) * settings.head_network.depth,
     }
     return recurrent_learner(tasks, RL2Settings(**given))
+
+
+@struct.settings
+class SilentSettings(RL2Settings):
+    volume: float = 1.0
+
+
+@algorithm(SilentSettings)
+def silent(tasks: jmeta.TaskDistribution, settings: SilentSettings) -> PPO:
+    return recurrent_learner(tasks, settings)

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from jmeta.tasks import TaskDistribution
+from jmeta.tasks import BernoulliBandit, TaskDistribution
 from tests.tasks.broken_families import Corridor, Params
 
 
@@ -50,3 +50,14 @@ class Loose(TaskDistribution):
 
     def sample(self, key: jax.Array) -> Params:
         return Params(prize=self.uniform(key))
+
+
+@dataclasses.dataclass(frozen=True)
+class Slots(BernoulliBandit):
+    """Slot machines.
+
+    Args:
+      num_arms: machines in the hall.
+    """
+
+    num_arms: int = 2

@@ -62,6 +62,8 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
         (["train", *BANDIT, "--discount", "99"], "discount=99.0: give a number from 0 to 1, such as 0.99"),
         (["train", *MAML, "--num-streams", "-2"], "num_streams=-2: give a whole number of at least 1"),
         (["train", *MAML, "--num-tasks", "0"], "num_tasks=0"),
+        (["check"], "which task? usage: jmeta check TASK [--FIELD value]; TASK is a name or"),
+        (["check", "--num-arms", "3"], "There are: acrobot, bernoulli-bandit"),
         (["resume"], "Missing from jmeta resume"),
         (["resume", "somewhere", "--num-step", "3"], "Perhaps you meant: --num-steps"),
         (["evaluate"], "Missing from jmeta evaluate"),

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 import jmeta as library
+from jmeta.cli.help import by_heading, setting_texts
 from jmeta.registry import find_algorithm
 from jmeta.tasks import BernoulliBandit
 from tests.cli.own_algorithms import Doubtful, doubtful_rl2
 from tests.cli.own_settings import Network, nested
+from tests.cli.settings_families import Slots
 
 NAME = "tests.cli.own_algorithms:doubtful_rl2"
 TRAIN = f"train {NAME} --task bernoulli-bandit --task.num-pulls 3 --units 5 --learning-rate 0.002 --no-progress".split()
@@ -57,6 +59,69 @@ def test_help_lists_its_settings(jmeta):
     assert "of the GRU." in said.words
 
 
+def test_list_describes_it_as_it_does_ours(jmeta):
+    said = jmeta("list", NAME)
+    assert said.status == 0
+    assert "RL² as somebody else might write it." in said.words
+    assert f"settings, as options of `jmeta train {NAME}`: doubtful_rl2 options --units (default: 4) of the GRU." in said.words
+    assert jmeta("help", NAME).out == said.out
+
+
+def test_list_describes_a_task_family_of_ones_own(jmeta):
+    said = jmeta("list", "tests.cli.settings_families:Rich")
+    assert said.status == 0
+    assert "Corridors with settings of every kind." in said.words
+    assert "settings, as options of `jmeta train ALGORITHM --task tests.cli.settings_families:Rich`: task options" in said.words
+    assert "--task.side (default: Side.LEFT) (no description: add it under Attributes in the docstring of Rich)" in said.words
+    corridors = jmeta("list", "tests.tasks.broken_families:SixValues")  # without settings
+    assert corridors.out == "tests.tasks.broken_families:SixValues\n\nA sound family.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("nowhere:f", "can't find the algorithm or task 'nowhere:f': No module named 'nowhere'"),
+        ("tests.cli.own_algorithms:doubtful", "did you mean 'doubtful_rl2'?"),
+        ("tests.cli.own_algorithms:NUMBER", "is not a function: give one that takes a task distribution"),
+        ("json:JSONDecoder", "'json:JSONDecoder' is not a TaskDistribution"),
+    ],
+)
+def test_list_says_why_it_can_not_describe_something(jmeta, name, says):
+    said = jmeta("list", name)
+    assert said.status == 2
+    assert says in said.words
+
+
+def test_settings_stand_under_the_same_headings_in_list_and_in_help(jmeta):
+    """Those of the user's own code stand under the name of the algorithm, those of jmeta by what declares them."""
+    headings = by_heading(nested)
+    assert headings["nested"] == ["core_network", "head_network", "speed", "patience"]
+    assert "hidden_size" in headings["agent"]
+    assert {"num_tasks", "learning_rate"} <= set(headings["training"])  # though ``nested`` changes the default of the first
+    assert by_heading(doubtful_rl2) == {"doubtful_rl2": ["units", "learning_rate"]}
+    for name in ("rl2", "tests.cli.own_settings:nested"):
+        helped, sections = jmeta("train", name, "--help").words, jmeta("list", name).out.split(" options\n")
+        titles = [section.split("\n")[-1] for section in sections[:-1]]
+        assert titles == list(by_heading(find_algorithm(name)))
+        for title, section in zip(titles, sections[1:], strict=True):
+            assert f"{title} options" in helped
+            for setting in by_heading(find_algorithm(name))[title]:
+                assert f"\n  --{setting.replace('_', '-')}  (" in section, setting
+
+
+def test_a_setting_without_a_description_says_where_to_add_it(jmeta):
+    for name, missing, place in (
+        ("tests.cli.own_settings:silent", "silent", "Attributes in the docstring of SilentSettings"),
+        ("tests.cli.own_algorithms:undocumented", "undocumented", "Args in the docstring of undocumented"),
+    ):
+        for said in (jmeta("list", name), jmeta("train", name, "--help")):
+            assert f"(no description: add a docstring to {missing})" in said.words
+            assert f"(no description: add it under {place})" in said.words
+    texts = setting_texts(Slots, "--task.")
+    assert texts["num_arms"] == "machines in the hall."
+    assert texts["num_pulls"] == setting_texts(BernoulliBandit, "--task.")["num_pulls"]
+
+
 @pytest.mark.slow
 def test_settings_that_are_dataclasses_have_options_of_their_own(jmeta, tmp_path):
     out = tmp_path / "run"
@@ -69,7 +134,7 @@ def test_settings_that_are_dataclasses_have_options_of_their_own(jmeta, tmp_path
     expected = nested(BernoulliBandit(num_pulls=3), core_network=Network(5), head_network=Network(3, 2))
     chex.assert_trees_all_equal_shapes(library.load(out).state.theta, expected.inner.init(jax.random.key(0)))
     said = jmeta("train", name, "--task", "bernoulli-bandit", "--help")
-    for heading in ("run options", "agent options", "training options", "task options", "core_network options"):
+    for heading in ("run options", "nested options", "agent options", "training options", "task options", "core_network options"):
         assert heading in said.words, heading
 
 

@@ -68,6 +68,7 @@ class CountingEnvironment(environment.Environment[CountingState, CountingParams]
             "success": action >= 1,
             "nested": {"time": state.time},
             "discount": jnp.float32(0.9),
+            "one": state.time[None],
             "picture": jnp.zeros((2, 2)),
             "text": "not a number",
         }
@@ -376,10 +377,11 @@ def test_info_by_episode():
     Success, an action of 1 or more, comes to one stream of two; after the adaptation, with 10 more, to both.
     """
     result = run(Scripted(start=0, apart=1), Counting(), Protocol(2, 3, 2))
-    assert set(result.infos) == {"cost", "success", "nested/time"}  # and neither text, nor a picture, nor gymnax's discount
+    assert set(result.infos) == {"cost", "success", "nested/time", "one"}  # no text, no picture, not gymnax's discount
     np.testing.assert_array_equal(result.infos["cost"], np.tile([1.5, 31.5], (5, 1)))
     np.testing.assert_array_equal(result.infos["success"], np.tile([0.5, 1.0], (5, 1)))
     np.testing.assert_array_equal(result.infos["nested/time"], np.full((5, 2), 1 + 2 + 3))
+    np.testing.assert_array_equal(result.infos["one"], result.infos["nested/time"])
     assert result.summary()["infos"]["success"] == [0.5, 1.0]
 
 

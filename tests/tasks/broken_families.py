@@ -460,6 +460,24 @@ class NanObservation(Corridors):
     environment = NanObservationCorridor()
 
 
+# 32. Another environment at each access.
+
+
+class NewEnvironments(Corridors):
+    @property
+    def environment(self):
+        return Corridor()
+
+
+# 33. A lifetime of two and a half episodes.
+
+
+class UnevenLifetime(Corridors):
+    @property
+    def lifetime_length(self):
+        return 20
+
+
 # An error of the family's own, which is not a mistake that jmeta can name.
 
 
@@ -505,5 +523,7 @@ BROKEN: dict[type[TaskDistribution], tuple[str, str]] = {  # (cause, remedy)
     LateClock: ("LateCorridor cut an episode after 5 steps, where its max_steps_in_episode is 8", "be 0 in reset_env"),
     Uncounted: (r"UncountedCorridor observes a number outside of its observation space, Discrete\(4\)", "only 0 to 3"),
     NanObservation: ("the observation of step_env of NanObservationCorridor is (nan|-?inf)", "look for a division by zero"),
+    NewEnvironments: ("environment of NewEnvironments makes a new Corridor at each access", "functools.cached_property"),
+    UnevenLifetime: ("lifetime_length of UnevenLifetime is 20, .* no whole number of episodes of 8 steps", "self.horizon times"),
     ObjectSetting: ("the setting 'schedule' of ObjectSetting is a Schedule, which JSON can't hold", "make it a number"),
 }

@@ -395,3 +395,43 @@ def test_parameters_without_a_limit_say_what_to_declare() -> None:
         ValueError, match=r"has no max_steps_in_episode: declare it as a field, .*or define the property `horizon`"
     ):
         _ = Family().horizon
+
+
+@pytest.mark.parametrize("family", [*TASKS.values(), Pushers], ids=lambda family: family.__name__)
+def test_an_unknown_setting_is_named(family: Any) -> None:
+    with pytest.raises(TypeError, match=f"^{family.__name__} has no setting 'no_such_setting'"):
+        family(no_such_setting=1)
+
+
+def test_a_misspelt_setting_is_named_with_the_nearest() -> None:
+    with pytest.raises(TypeError, match=r"^BernoulliBandit has no setting 'num_arm'; did you mean 'num_arms'\?$"):
+        jmeta.tasks.BernoulliBandit(num_arm=3)
+    with pytest.raises(TypeError, match=r"^Pushers has no setting 'hihg'; did you mean 'high'\?$"):
+        dataclasses.replace(Pushers(), hihg=(1.0,))
+
+
+# Splits.
+
+
+@dataclasses.dataclass(frozen=True)
+class Stretched(Corridors):
+    """README's corridors with larger prizes out of distribution."""
+
+    @property
+    def has_out_of_distribution(self) -> bool:
+        return True
+
+    def sample(self, key: jax.Array) -> Params:
+        prize = 2.0 * self.uniform(key) - 1.0
+        return Params(prize=prize + jnp.sign(prize) if self.split == "ood" else prize)
+
+
+def test_tasks_out_of_distribution_are_written_as_the_readme_says() -> None:
+    prizes = lambda tasks: np.abs(jax.vmap(tasks.sample)(jax.random.split(KEY, 200)).prize)  # noqa: E731
+    assert prizes(Stretched()).max() <= 1.0
+    assert prizes(Stretched().held_out).max() <= 1.0
+    outside = prizes(Stretched().out_of_distribution)
+    assert ((outside >= 1.0) & (outside <= 2.0)).all()
+    assert jmeta.testing.check_tasks(Stretched).num_distinct["ood"] > 500
+    with pytest.raises(ValueError, match="Corridors has no out-of-distribution tasks"):
+        _ = Corridors().out_of_distribution

@@ -194,3 +194,35 @@ def test_a_comparison_of_the_present_format_is_compared_as_it_is(tmp_path):
     former = {"learners": {"": {"type": "OffPolicy", "num_tasks": 8, "num_collected": 2}}}
     (tmp_path / "settings.json").write_text(json.dumps(former))
     store.check({"learners": {"": learner}})
+
+
+@pytest.mark.parametrize("format", [1, 2, FORMAT])
+@pytest.mark.parametrize("name", ["mql", "jmeta.algorithms:mql"])
+def test_settings_that_an_algorithm_no_longer_has_are_left_out_of_a_recipe(format, name):
+    """They had no effect, or one legal value. Another value was that of another learner."""
+    kept = {"batch_size": 8, "random_steps": 1}
+    recipe = {"algorithm": name, "algorithm_fields": kept | {"num_contexts": 1, "shaped": False}}
+    config = {"format": format, "recipe": recipe, "learner": {"type": "OffPolicy", "num_contexts": 1, "shaped": False}}
+    upgraded = upgrade_config(config)
+    assert upgraded["recipe"]["algorithm_fields"] == kept
+    assert upgraded["learner"] == config["learner"]  # a description of the learner, which still has both
+    other = config | {"recipe": recipe | {"algorithm_fields": kept | {"num_contexts": 2}}}
+    assert upgrade_config(other)["recipe"]["algorithm_fields"] == kept | {"num_contexts": 2}
+    own = config | {"recipe": recipe | {"algorithm": "mine:mql"}}
+    assert upgrade_config(own)["recipe"] == own["recipe"]
+
+
+def test_a_run_of_before_settings_were_left_out_is_opened(tmp_path):
+    recipe = {
+        "algorithm": "sac",
+        "algorithm_fields": {"widths": [8], "num_training_tasks": 2, "num_contexts": 1},
+        "task": "point-navigation",
+        "task_fields": {"horizon": 4},
+    }
+    config = CONFIG | {"format": FORMAT, "recipe": recipe, "learner": {}}
+    RunDirectory(tmp_path).write_config(config)
+    assert learner_of(tmp_path)[0].num_training_tasks == 2
+    fields = recipe["algorithm_fields"] | {"num_contexts": 2}
+    RunDirectory(tmp_path).write_config(config | {"recipe": recipe | {"algorithm_fields": fields}})
+    with pytest.raises(ValueError, match="no setting is called 'num_contexts'"):
+        learner_of(tmp_path)

@@ -132,7 +132,7 @@ def test_a_terminal_shows_speed_returns_and_the_time_left(seconds):
     shown = [line for line in screen.getvalue().replace("\r", "\n").splitlines() if "/100" in line][-1]
     assert "10/100" in shown
     assert {0.5: "12k env steps/s", 100.0: " 60 env steps/s"}[seconds] in shown
-    assert "return 0.25 → 0.75" in shown
+    assert "return of first episode 0.25, of last 0.75" in shown
     assert {0.5: "0:00:23", 100.0: "1:15:00"}[seconds] in shown  # 45 x 0.5 s = 22.5 s; 45 x 100 s = 4500 s
 
 
@@ -151,7 +151,7 @@ def test_elsewhere_a_line_now_and_then(monkeypatch):
             clock.now += 2.0
             report.update(step, 2.0, METRICS)
     lines = log.getvalue().splitlines()
-    assert lines[0] == "step 22/100  3k env steps/s  return 0.25 -> 0.75  78 s left"  # 11 chunks of 2 s are more than 20 s
+    assert lines[0] == "step 22/100  3k env steps/s  return of first episode 0.25, of last 0.75  78 s left"  # 11 x 2 s > 20 s
     assert [int(line.split()[1].partition("/")[0]) for line in lines] == [22, 44, 66, 88, 100]
 
 

@@ -1,6 +1,5 @@
 """``@algorithm``: gives an algorithm its settings as keyword arguments, its signature and docstring, and normalisation."""
 
-import difflib
 import functools
 import inspect
 import textwrap
@@ -90,7 +89,7 @@ def algorithm(
             if args:
                 first = _in_order(kind, parameters)[0].name
                 raise TypeError(f"{function.__name__}(tasks, {args[0]!r}): give settings by name, such as {first}=...")
-            _check_names(function.__name__, given, parameters)
+            struct.check_names(f"{function.__name__}()", "setting", given, parameters, RENAMED)
             chosen = settings(*args, **given)
             learner = function(tasks, chosen)
             if not (chosen.normalize_observations or chosen.normalize_rewards):
@@ -110,17 +109,6 @@ def algorithm(
         return build
 
     return mark
-
-
-def _check_names(function: str, given: Any, known: Any) -> None:
-    """Raises TypeError for a setting that the algorithm does not have."""
-    if unknown := sorted(given.keys() - known.keys()):
-        words = set(unknown[0].split("_"))
-        renamed = [RENAMED[unknown[0]]] if RENAMED.get(unknown[0]) in known else []
-        longer = [name for name in known if words < set(name.split("_"))]
-        near = renamed or longer or difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise TypeError(f"{function}() has no setting {unknown[0]!r}{hint}")
 
 
 def _in_order(settings: type, parameters: Any) -> list[inspect.Parameter]:

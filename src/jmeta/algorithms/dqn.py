@@ -8,6 +8,7 @@ from jmeta.algorithms.off_policy import OffPolicySettings, check_layers, off_pol
 from jmeta.inner.dqn import DQN, EpsilonSettings
 from jmeta.inner.off_policy import Reactive
 from jmeta.outer.off_policy import ExploreSettings, OffPolicy
+from jmeta.outer.replay import ShapedSettings
 from jmeta.ranges import Count, Positive
 from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
@@ -15,8 +16,8 @@ from jmeta.types import Discrete
 
 
 @struct.settings
-class DQNSettings(EpsilonSettings, ExploreSettings, OffPolicySettings):
-    """Settings of ``dqn``.
+class QNetworkSettings(EpsilonSettings, ExploreSettings, OffPolicySettings):
+    """Settings of algorithms that learn action values by DQN.
 
     Attributes:
       widths: sizes of the hidden layers of the Q-network.
@@ -27,6 +28,11 @@ class DQNSettings(EpsilonSettings, ExploreSettings, OffPolicySettings):
     widths: tuple[Count, ...] = (64, 64)
     explore_steps: Count | None = 50
     learning_rate: jax.Array | Positive = 1e-3
+
+
+@struct.settings
+class DQNSettings(QNetworkSettings, ShapedSettings):
+    """Settings of ``dqn``."""
 
 
 @algorithm(DQNSettings)

@@ -4,11 +4,12 @@ import jax
 
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
-from jmeta.algorithms.dqn import DQNSettings
+from jmeta.algorithms.dqn import QNetworkSettings
 from jmeta.algorithms.off_policy import SegmentSettings, check_layers, off_policy_learner, protocol_of
 from jmeta.inner.dqn import DQN
 from jmeta.inner.maml_dqn import MAMLDQN, InnerUpdateSettings
 from jmeta.outer.off_policy import OffPolicy
+from jmeta.outer.replay import ContextSettings
 from jmeta.ranges import Count, PositiveShare
 from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
@@ -16,7 +17,7 @@ from jmeta.types import Discrete
 
 
 @struct.settings
-class MAMLDQNSettings(InnerUpdateSettings, DQNSettings, SegmentSettings):
+class MAMLDQNSettings(InnerUpdateSettings, QNetworkSettings, SegmentSettings, ContextSettings):
     """Settings of ``maml_dqn``.
 
     Attributes:

@@ -22,7 +22,11 @@ from jmeta.types import ActionSpace, Continuous
 
 @struct.settings
 class MQLSettings(FineTuningSettings, NoiseSettings, ActorCriticSettings, CoreSettings, SegmentSettings):
-    """Settings of ``mql``."""
+    """Settings of ``mql``.
+
+    Attributes:
+      batch_size: sequences of ``sequence_length`` environment steps sampled from each task's replay buffer for a gradient step.
+    """
 
     hidden_size: Count = 32
     num_training_tasks: Count = 64

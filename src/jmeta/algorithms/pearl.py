@@ -12,6 +12,7 @@ from jmeta.inner.pearl import PEARL, LatentSettings
 from jmeta.inner.sac import SAC, TemperatureSettings
 from jmeta.networks import ContextEncoder, EncoderName, MeanEmbedding, ProductOfGaussians, RecurrentContext, from_nnx, make_core
 from jmeta.outer.off_policy import OffPolicy
+from jmeta.outer.replay import ContextSettings, ShapedSettings
 from jmeta.ranges import Count
 from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
@@ -19,7 +20,7 @@ from jmeta.types import Discrete
 
 
 @struct.settings
-class PEARLSettings(LatentSettings, TemperatureSettings, ActorCriticSettings, SegmentSettings):
+class PEARLSettings(LatentSettings, TemperatureSettings, ActorCriticSettings, SegmentSettings, ContextSettings, ShapedSettings):
     """Settings of ``pearl``.
 
     Attributes:

@@ -7,13 +7,14 @@ from jmeta.inner.discrete_sac import DiscreteSAC
 from jmeta.inner.off_policy import Reactive
 from jmeta.inner.sac import SAC, TemperatureSettings
 from jmeta.outer.off_policy import OffPolicy
+from jmeta.outer.replay import ShapedSettings
 from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Discrete
 
 
 @struct.settings
-class SACSettings(TemperatureSettings, ActorCriticSettings, OffPolicySettings):
+class SACSettings(TemperatureSettings, ActorCriticSettings, OffPolicySettings, ShapedSettings):
     """Settings of ``sac``."""
 
 

@@ -6,13 +6,14 @@ from jmeta.algorithms.off_policy import ActorCriticSettings, OffPolicySettings, 
 from jmeta.inner.off_policy import Reactive
 from jmeta.inner.td3 import TD3, NoiseSettings
 from jmeta.outer.off_policy import OffPolicy
+from jmeta.outer.replay import ShapedSettings
 from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import Continuous
 
 
 @struct.settings
-class TD3Settings(NoiseSettings, ActorCriticSettings, OffPolicySettings):
+class TD3Settings(NoiseSettings, ActorCriticSettings, OffPolicySettings, ShapedSettings):
     """Settings of ``td3``."""
 
 

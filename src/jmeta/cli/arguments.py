@@ -1,5 +1,6 @@
 """Arguments that several commands have, and what they stand for."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,3 +41,23 @@ def tasks_of_split(tasks: TaskDistribution, split: Split) -> TaskDistribution:
 def evaluation_key(seed: int) -> jax.Array:
     """Returns the key that ``--seed`` stands for, from which no outer step of training draws."""
     return jax.random.fold_in(as_key(seed), EVALUATION_FOLD)
+
+
+def begins_with_name(args: list[str], noun: str, usage: str, **lists: Iterable[str]) -> bool:
+    """Returns whether the first word is a name; if it asks for help, prints the usage and the lists of names.
+
+    Args:
+      args: words of the command line.
+      noun: what is named first, such as "algorithm".
+      usage: how the command is called.
+      lists: the names to list, by what they are; first those of what is named first.
+
+    Raises:
+      ValueError: if there is no name.
+    """
+    if args and not args[0].startswith("-"):
+        return True
+    if not args or args[0] not in HELP:
+        raise ValueError(f"which {noun}? {usage}. There are: {', '.join(sorted(next(iter(lists.values()))))}")
+    print("\n".join([usage, "", *(f"{kind}: {', '.join(names)}" for kind, names in lists.items())]))
+    return False

@@ -4,7 +4,7 @@ from typing import Any
 
 import tyro
 
-from jmeta.cli.arguments import HELP
+from jmeta.cli.arguments import begins_with_name
 from jmeta.cli.command import command
 from jmeta.cli.help import TASK_PREFIX
 from jmeta.cli.options import as_dataclass
@@ -18,11 +18,8 @@ USAGE = "usage: jmeta check TASK [--FIELD value]; TASK is a name or, for one of 
 @command("check", "Check a task family for mistakes: jmeta check TASK, or module:Class for one of your own.")
 def check_command(args: list[str]) -> int:
     """Parses the task first, since it decides on the options; ``--task.FIELD`` is the same as ``--FIELD``."""
-    if not args or args[0].startswith("-"):
-        if args and args[0] in HELP:
-            print(f"{USAGE}\n\ntasks: {', '.join(TASKS)}")
-            return 0
-        raise ValueError(f"which task? {USAGE}")
+    if not begins_with_name(args, "task", USAGE, tasks=TASKS):
+        return 0
     name, *rest = args
     rest = [f"--{arg.removeprefix(TASK_PREFIX)}" if arg.startswith(TASK_PREFIX) else arg for arg in rest]
     task_class = find_task(name)

@@ -3,16 +3,16 @@
 import inspect
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tyro.conf import Positional
 
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.command import tyro_command
-from jmeta.cli.help import TASK_PREFIX, about, flag, headline, setting_texts
+from jmeta.cli.help import TASK_PREFIX, about, by_heading, flag, headline, setting_texts
 from jmeta.comparison import SPECS
-from jmeta.registry import nearest, settings
+from jmeta.registry import find_either, nearest, settings
 from jmeta.tasks import TASKS
 
 KINDS: dict[str, dict[str, Any]] = {"algorithms": dict(ALGORITHMS), "tasks": dict(TASKS)}
@@ -25,7 +25,8 @@ def list_command(what: Positional[str] = "all") -> int:
     """Lists algorithms and tasks, or describes one of them and lists its settings.
 
     Args:
-      what: "all", "algorithms", "tasks", "specs" (comparisons that come with jmeta), or the name of an algorithm or a task.
+      what: "all", "algorithms", "tasks", "specs" (comparisons that come with jmeta), or the name of an algorithm or a task, which
+        is module:function or module:Class for one of your own.
     """
     width = shutil.get_terminal_size((100, 24)).columns
     print(overview(what, width) if what in LISTS else details(what, min(width, 100)))
@@ -48,7 +49,7 @@ def overview(what: str, width: int) -> str:
         names = ", ".join(sorted(file.stem for file in SPECS.glob("*.toml")))
         title = ["", "specs, for jmeta compare:"] if lines else ["specs, for jmeta compare:"]
         lines += [*title, *textwrap.wrap(names, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)]
-    return "\n".join([*lines, "", "jmeta list NAME describes an algorithm or a task, and lists its settings."])
+    return "\n".join([*lines, "", "jmeta list NAME describes one and lists its settings; your own is module:name."])
 
 
 def details(name: str, width: int) -> str:
@@ -57,24 +58,30 @@ def details(name: str, width: int) -> str:
     Raises:
       ValueError: if there is none of that name; the message names the nearest one.
     """
-    for kind, members in KINDS.items():
-        if name in members:
-            thing, prefix = members[name], PREFIXES[kind]
-            texts = setting_texts(thing, prefix)
-            parameters = settings(thing)
-            body = [_filled(paragraph, width) for paragraph in about(thing, prefix).split("\n\n")]
-            if texts:
-                body.append(f"settings, as options of `jmeta train {'ALGORITHM --task ' if kind == 'tasks' else ''}{name}`:")
-            for setting, text in texts.items():
-                default = _default(parameters[setting].default)
-                body.append(f"  {flag(setting, prefix)}  ({default})\n" + textwrap.indent(_filled(text, width - 6), " " * 6))
-            return f"{name}\n\n" + "\n\n".join(body)
+    if ":" in name or any(name in members for members in KINDS.values()):
+        return _described(name, find_either(name), width)
     if (spec := SPECS / f"{name}.toml").is_file():
         above = spec.read_text("utf-8").split("\n\n")[0].splitlines()
         says = "\n".join(line.removeprefix("#").strip() for line in above if line.startswith("#"))
         return f"{name}, a comparison\n\n{says}\n\nIts file: {spec}"
     names = [*LISTS, *(name for members in KINDS.values() for name in members)]
-    raise ValueError(f"nothing is called {name!r}; {nearest(name, names)}")
+    raise ValueError(f"nothing is called {name!r}; {nearest(name, names)}; or one of your own as module:name")
+
+
+def _described(name: str, thing: Callable[..., Any], width: int) -> str:
+    """Returns the description of an algorithm or a task family, and its settings under the headings that ``train`` has."""
+    is_task = inspect.isclass(thing)
+    prefix = PREFIXES["tasks" if is_task else "algorithms"]
+    texts, parameters = setting_texts(thing, prefix), settings(thing)
+    body = [name, *(_filled(paragraph, width) for paragraph in about(thing, prefix).split("\n\n"))]
+    if texts:
+        body.append(f"settings, as options of `jmeta train {'ALGORITHM --task ' if is_task else ''}{name}`:")
+    for heading, names in by_heading(thing).items():
+        body.append(f"{heading} options")
+        for setting in names:
+            option = f"  {flag(setting, prefix)}  ({_default(parameters[setting].default)})\n"
+            body.append(option + textwrap.indent(_filled(texts[setting], width - 6), " " * 6))
+    return "\n\n".join(body)
 
 
 def _default(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import tyro
 
 from jmeta.algorithms import ALGORITHMS
-from jmeta.cli.arguments import HELP
+from jmeta.cli.arguments import HELP, begins_with_name
 from jmeta.cli.command import command
 from jmeta.cli.help import TASK_PREFIX, about, by_heading
 from jmeta.cli.options import as_dataclass, check_known
@@ -25,11 +25,8 @@ USAGE = "usage: jmeta train ALGORITHM --task TASK [--task.FIELD value] [--FIELD 
 @command("train", "Meta-train an algorithm on a task distribution: jmeta train ALGORITHM --task TASK --out DIR.")
 def train_command(args: list[str]) -> int:
     """Parses algorithm and task first, since they decide on the other options."""
-    if not args or args[0].startswith("-"):
-        if args and args[0] in HELP:
-            print(f"{USAGE}\n\nalgorithms: {', '.join(ALGORITHMS)}\ntasks: {', '.join(TASKS)}")
-            return 0
-        raise ValueError(f"which algorithm? {USAGE}. There are: {', '.join(sorted(ALGORITHMS))}")
+    if not begins_with_name(args, "algorithm", USAGE, algorithms=ALGORITHMS, tasks=TASKS):
+        return 0
     algorithm_name, *rest = args
     algorithm = find_algorithm(algorithm_name)
     task_name, rest = _take_option(rest, "--task")

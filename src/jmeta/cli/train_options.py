@@ -37,7 +37,7 @@ class TrainOptions:
     wandb_project: str | None = None
     """also log to this Weights & Biases project (needs the wandb extra)"""
     progress: bool = True
-    """show progress on standard error"""
+    """show progress on standard error, with the mean return of the first and of the last episode of a lifetime"""
 
 
 def options_to_record(options: TrainOptions) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from jmeta.lifetime import LifetimeKeys, live_in
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner, TaskWeight, relative_weights
 from jmeta.outer.checks import check_divides, check_fit, check_protocol, use_smaller
 from jmeta.outer.metrics import lifetime_metrics
-from jmeta.outer.replay import ReplaySettings, TaskRecord, by_segment, sample_rows
+from jmeta.outer.replay import ContextSettings, ReplaySettings, ShapedSettings, TaskRecord, by_segment, sample_rows
 from jmeta.outer.schedules import remaining_rate
 from jmeta.parallel import (
     ROWS_IN_CACHE,
@@ -55,7 +55,7 @@ class ExploreSettings:
 
 
 @struct.dataclass
-class OffPolicy(OuterLearner[Theta], ReplaySettings, ExploreSettings):
+class OffPolicy(OuterLearner[Theta], ReplaySettings, ContextSettings, ShapedSettings, ExploreSettings):
     """Trains an off-policy agent on a fixed set of tasks, which are drawn once; each has its own replay buffer.
 
     An outer step collects one lifetime in each of ``num_tasks`` tasks, in turn. It then makes ``num_passes`` passes over all
@@ -67,6 +67,9 @@ class OffPolicy(OuterLearner[Theta], ReplaySettings, ExploreSettings):
     Attributes:
       inner: the agent.
       num_tasks: tasks in which a lifetime is collected at each outer step; divides num_training_tasks.
+      batch_size: rows of ``inner.sequence_length`` consecutive steps, 1 unless the agent is recurrent, that are sampled from each
+        task's replay buffer for a gradient step.
+      shaped: as in ``ShapedSettings``; refused for agents that fine-tune their values on the task's own reward.
       task_weight: weight of a task in the objective, relative to the others. Equal by default.
     """
 

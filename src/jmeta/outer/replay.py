@@ -19,15 +19,10 @@ class ReplaySettings:
       num_training_tasks: number of training tasks, which are drawn once.
       num_passes: training passes over all tasks in an outer step.
       num_minibatches: minibatches of tasks in a pass, with one gradient step each; must divide num_training_tasks.
-      batch_size: sequences sampled from each task's replay buffer for a gradient step.
+      batch_size: environment steps sampled from each task's replay buffer for a gradient step.
       capacity: capacity of each task's replay buffer, in environment steps.
       microbatch_size: tasks that one device differentiates at once, which bounds memory and changes nothing else; must divide
         the tasks that a device has in a minibatch; by default chosen for speed.
-      num_contexts: number of newest lifetimes of a task that contexts are drawn from. Many passes overfit to a single lifetime;
-        with more lifetimes, the policies that collected them are older.
-      shaped: whether values are learned from the tasks' shaped reward, which is available in training only. Agents still observe
-        and adapt to the original reward. It is an error for agents that fine-tune their values on that reward, since their values
-        would mix the two.
       random_steps: number of initial outer steps with uniformly random actions, as in the authors' TD3; none by default.
       learning_rate: learning rate of Adam.
       anneal_steps: outer steps over which the learning rate falls linearly to zero; constant by default.
@@ -41,13 +36,35 @@ class ReplaySettings:
     batch_size: Count = struct.field(pytree_node=False, default=16)
     capacity: Count = struct.field(pytree_node=False, default=20_000)
     microbatch_size: Count | None = struct.field(pytree_node=False, default=None)
-    num_contexts: Count = struct.field(pytree_node=False, default=1)
-    shaped: bool = struct.field(pytree_node=False, default=False)
     random_steps: CountOrZero = struct.field(pytree_node=False, default=0)
     learning_rate: jax.Array | Positive = 3e-4
     anneal_steps: Count | None = struct.field(pytree_node=False, default=None)
     target_update_rate: jax.Array | PositiveShare = 0.005
     max_gradient_norm: jax.Array | Limit = 10.0
+
+
+@struct.settings
+class ContextSettings:
+    """Settings of contexts, the experience that an agent infers or adapts to a training task from.
+
+    Attributes:
+      num_contexts: number of newest lifetimes of a task that contexts are drawn from. Many passes overfit to a single lifetime;
+        with more lifetimes, the policies that collected them are older.
+    """
+
+    num_contexts: Count = struct.field(pytree_node=False, default=1)
+
+
+@struct.settings
+class ShapedSettings:
+    """The reward that values are learned from.
+
+    Attributes:
+      shaped: whether values are learned from the tasks' shaped reward, which is available in training only. Agents still observe
+        and adapt to the original reward.
+    """
+
+    shaped: bool = struct.field(pytree_node=False, default=False)
 
 
 class TaskRecord(NamedTuple):

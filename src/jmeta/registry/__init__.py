@@ -4,7 +4,7 @@ An algorithm is named as in ``jmeta.algorithms.ALGORITHMS``, or ``module:functio
 named as in ``jmeta.tasks.TASKS``, or ``module:Class``. Settings are read off signatures and fields.
 """
 
-from jmeta.registry.find import find_algorithm, find_task
+from jmeta.registry.find import find_algorithm, find_either, find_task
 from jmeta.registry.names import OTHER_NAMES, close_names, nearest
 from jmeta.registry.recipes import build, check_fields, check_round_trip, checked_learner, recipe, recipe_of
 from jmeta.registry.serialization import as_tuples, from_json, strict_misfit, to_json
@@ -20,6 +20,7 @@ __all__ = [
     "close_names",
     "fields_of",
     "find_algorithm",
+    "find_either",
     "find_task",
     "from_json",
     "nearest",

@@ -41,6 +41,17 @@ def find_task(name: str) -> type[TaskDistribution]:
     return found
 
 
+def find_either(name: str) -> Callable[..., Any]:
+    """Returns the algorithm or the task family of that name, or at ``module:attribute``.
+
+    Raises:
+      ValueError: if there is none, or if it can be used as neither.
+    """
+    if name in ALGORITHMS or name in TASKS:
+        return ALGORITHMS.get(name) or TASKS[name]
+    return find_task(name) if inspect.isclass(_find_own(name, _EITHER)) else find_algorithm(name)
+
+
 def _check_signature(name: str, function: Callable[..., Any]) -> None:
     """Raises ValueError unless a function takes ``tasks`` first and then settings by name, each with its type."""
     parameters = list(inspect.signature(function, eval_str=True).parameters.values())
@@ -66,6 +77,7 @@ class _Kind(NamedTuple):
 
 _ALGORITHM = _Kind("algorithm", ALGORITHMS, "function", inspect.isfunction)
 _TASK = _Kind("task", TASKS, "Class", _is_family)
+_EITHER = _Kind("algorithm or task", [*ALGORITHMS, *TASKS], "name", lambda thing: inspect.isfunction(thing) or _is_family(thing))
 
 
 def _find_own(name: str, kind: _Kind) -> Any:

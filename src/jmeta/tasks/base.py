@@ -38,7 +38,7 @@ class Transition(NamedTuple):
     reward: jax.Array  # []
     terminated: jax.Array  # [] bool, a natural end
     truncated: jax.Array  # [] bool, ended by the time limit alone
-    info: PyTree = ()  # {name: []}, the scalars in the info that the environment's step_env returned, by name
+    info: PyTree = ()  # {name: []}, the numbers in the info that the environment's step_env returned
 
 
 class Reference(NamedTuple):
@@ -59,7 +59,9 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
 
     A subclass is a frozen dataclass of its settings. Each setting must be hashable, since compiled programs are cached by them.
     Drawing through ``self.uniform`` makes training and held-out tasks disjoint by construction. A family without held-out tasks
-    defines a property ``has_held_out`` that returns False. ``jmeta.testing.check_tasks`` looks for mistakes.
+    defines a property ``has_held_out`` that returns False. One with tasks out of distribution defines a property
+    ``has_out_of_distribution`` that returns True, and draws them where ``self.split == "ood"``.
+    ``jmeta.testing.check_tasks`` looks for mistakes.
 
     ``environment`` must return the same object every time. If it does not depend on a setting, make it a class attribute,
     ``environment = Corridor()``, without an annotation, which would make it a setting. Otherwise make it a cached property::

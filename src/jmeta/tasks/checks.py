@@ -13,7 +13,7 @@ from jmeta.tasks.constant import outside_of_traces
 from jmeta.tasks.environment import check_outcome
 from jmeta.tasks.sampled_tasks import distinct, rows_of, sampled_tasks
 from jmeta.tasks.spaces import BoxShape, Count
-from jmeta.tasks.time_limits import check_time_limits
+from jmeta.tasks.time_limits import check_lifetime_length, check_time_limits
 from jmeta.tasks.wrapped import WrappedTasks
 from jmeta.types import PyTree
 
@@ -51,6 +51,16 @@ def check_spaces(tasks: TaskDistribution) -> None:
 def check_tasks_are_data(tasks: TaskDistribution) -> None:
     """Raises ValueError unless ``sample`` returns a pytree of arrays, so that tasks can be batched."""
     _ = tasks._example
+
+
+def check_environment_is_kept(tasks: TaskDistribution) -> None:
+    """Raises ValueError unless ``environment`` is the same object at every access."""
+    if tasks.environment is not tasks.environment:
+        name, environment = type(tasks).__name__, type(tasks.environment).__name__
+        raise ValueError(
+            f"environment of {name} makes a new {environment} at each access: write it as a class attribute, "
+            f"environment = {environment}(...), or, if it depends on a setting, as a functools.cached_property"
+        )
 
 
 def check_step(tasks: TaskDistribution) -> None:
@@ -134,4 +144,12 @@ def check_described(tasks: TaskDistribution) -> None:
         )
 
 
-CHECKS = (check_tasks_are_data, check_spaces, check_step, check_time_limits, check_splits)
+CHECKS = (
+    check_tasks_are_data,
+    check_environment_is_kept,
+    check_spaces,
+    check_step,
+    check_time_limits,
+    check_lifetime_length,
+    check_splits,
+)

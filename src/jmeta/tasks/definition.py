@@ -5,13 +5,19 @@ import dataclasses
 import inspect
 from typing import Any
 
+from jmeta.struct import check_names
 from jmeta.tasks.environment import can_be_called
 
 NEEDED = "`environment`, an instance of a gymnax environment, and `sample(self, key)`, which draws its parameters"
 
 
 class CheckedDefinition(abc.ABCMeta):
-    """Checks a distribution when it is made, independently of the ``__post_init__`` of its class."""
+    """Checks a distribution when it is made, independently of the ``__post_init__`` of its class.
+
+    Raises:
+      ValueError: if the class or a setting is not as a distribution needs it.
+      TypeError: for a setting that does not exist; the message names the nearest.
+    """
 
     @property
     def __signature__(cls) -> inspect.Signature:
@@ -33,6 +39,7 @@ class CheckedDefinition(abc.ABCMeta):
                 f"{cls.__name__} has an __init__ of its own, so its settings could be neither copied nor compared: make it a "
                 "@dataclasses.dataclass(frozen=True) with a field for each setting, and do what is left to do in __post_init__"
             )
+        check_names(cls.__name__, "setting", kwargs, inspect.signature(cls.__init__).parameters)  # type: ignore[misc]
         made = super().__call__(*args, **kwargs)
         if not can_be_called(made.sample, ("key",)):
             raise ValueError(

@@ -1,6 +1,7 @@
 """The gymnax environment of a task family: whether it has the methods that jmeta calls, and what they return."""
 
 import inspect
+import math
 from typing import Any
 
 import jax
@@ -78,7 +79,12 @@ def can_be_called(function: Any, arguments: tuple[str, ...]) -> bool:
 
 
 def numbers_in(info: PyTree) -> dict[str, jax.Array]:
-    """Returns the scalars in an environment's info by name, without the discount of gymnax's own environments."""
+    """Returns the numbers in an environment's info by name, without the discount of gymnax's own environments."""
+    arrays = {name: leaf for name, leaf in arrays_in(info).items() if math.prod(jnp.shape(leaf)) == 1}
+    return {name: jnp.asarray(leaf).reshape(()) for name, leaf in arrays.items() if name != "discount"}
+
+
+def arrays_in(info: PyTree) -> dict[str, Any]:
+    """Returns the numbers and arrays in an environment's info by name."""
     leaves = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in jax.tree.leaves_with_path(info)}
-    numbers = {name: leaf for name, leaf in leaves.items() if isinstance(leaf, (bool, int, float)) or hasattr(leaf, "dtype")}
-    return {name: jnp.asarray(leaf) for name, leaf in numbers.items() if jnp.ndim(leaf) == 0 and name != "discount"}
+    return {name: leaf for name, leaf in leaves.items() if isinstance(leaf, (bool, int, float)) or hasattr(leaf, "dtype")}

@@ -1,4 +1,4 @@
-"""Time limits of episodes: the horizon of a distribution, and whether it is the largest limit of any task."""
+"""Time limits: the horizon of a distribution, whether it is the largest limit of any task, and whole episodes in a lifetime."""
 
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,17 @@ def read_horizon(environment: Environment, family: str) -> int:
             "so every episode would be a single step: declare it as a field, `max_steps_in_episode: int = 100`"
         )
     return int(limit)
+
+
+def check_lifetime_length(tasks: "TaskDistribution") -> None:
+    """Raises ValueError unless the default lifetime is a whole number of episodes."""
+    length, horizon = tasks.lifetime_length, tasks.horizon
+    is_whole = isinstance(length, int | np.integer) and not isinstance(length, bool)
+    if horizon >= 1 and not (is_whole and length >= 1 and length % horizon == 0):
+        raise ValueError(
+            f"lifetime_length of {type(tasks).__name__} is {length}, which is no whole number of episodes of {horizon} steps: "
+            "return self.horizon times the number of episodes"
+        )
 
 
 def check_time_limits(tasks: "TaskDistribution") -> None:

@@ -2,21 +2,38 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 
 from jmeta.cli.errors import is_message
+from jmeta.cli.help import undescribed
 from jmeta.outer.normalised import LEAST_UNWARNED
 from jmeta.tasks import TaskDistribution
+from jmeta.tasks.actions import like_an_action
 from jmeta.tasks.checks import check_described
+from jmeta.tasks.environment import arrays_in
 from jmeta.tasks.sampled_tasks import distinct, sampled_tasks
 from jmeta.tasks.spaces import BoxShape
-from jmeta.types import Discrete
+from jmeta.types import Discrete, PyTree
 
 
 def _plainly_annotated(kind: type) -> list[str]:
     """Names that a class annotates, but for those of class variables."""
     annotations = vars(kind).get("__annotations__", {})
     return [name for name, annotation in annotations.items() if "ClassVar" not in str(annotation)]
+
+
+def _left_out(tasks: TaskDistribution) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of the arrays in the environment's info that evaluation does not report, by name."""
+    environment = tasks._environment_checked
+
+    def info_of(key: jax.Array, task: PyTree, action: jax.Array) -> dict[str, jax.Array]:
+        _, state = environment.reset_env(key, task)
+        return arrays_in(environment.step_env(key, state, action, task)[-1])
+
+    action = like_an_action(environment, tasks.action_space, tasks._example)
+    arrays = jax.eval_shape(info_of, jax.random.key(0), tasks._example, action)
+    return {name: array.shape for name, array in arrays.items() if array.size != 1}
 
 
 def remarks_on(tasks: TaskDistribution, lived: dict[str, np.ndarray]) -> list[str]:
@@ -53,6 +70,13 @@ def remarks_on(tasks: TaskDistribution, lived: dict[str, np.ndarray]) -> list[st
             f"{', '.join(forgotten)}: annotated, but no setting, since {type(tasks).__name__} is not decorated with "
             "@dataclasses.dataclass(frozen=True)"
         )
+    for name, shape in _left_out(tasks).items():
+        remarks.append(
+            f"info[{name!r}] of {tasks._environment_name} has shape {shape}: evaluation reports single numbers and leaves it "
+            "out; put the numbers that it shall report under a name each"
+        )
+    if places := undescribed(type(tasks)):
+        remarks.append(f"no description of {', '.join(f'{name}: add it {place}' for name, place in places.items())}")
     if distinct(sampled_tasks(tasks)) == 1:
         remarks.append("all tasks are the same, so there is nothing to adapt to")
     else:

@@ -4,6 +4,8 @@ Format 2 renames settings and parts of the meta-state of format 1 to the standar
 three inner learners the names of their settings, and off-policy learners the names ``num_training_tasks`` for ``num_tasks`` and
 ``num_tasks`` for ``num_collected``, so that ``num_tasks`` is the size of the meta-batch in all learners. The lifetimes
 that beliefs are learned from are an ``Experience`` in format 3.
+
+Settings that had no effect in an algorithm, and that it no longer has, are left out of recipes of any format.
 """
 
 import re
@@ -41,6 +43,15 @@ of other subclasses keep their names, so a run of such a learner is refused as o
 ALGORITHM_FIELDS = {name: FIELDS["OffPolicy"] for name in ("dqn", "maml-dqn", "mql", "pearl", "sac", "td3")}
 """Present names of settings of formats 1 and 2, by algorithm."""
 
+REMOVED: dict[str, dict[str, Any]] = {
+    "dqn": {"num_contexts": 1},
+    "maml-dqn": {"shaped": False},
+    "mql": {"num_contexts": 1, "shaped": False},
+    "sac": {"num_contexts": 1},
+    "td3": {"num_contexts": 1},
+}
+"""Defaults of settings that an algorithm no longer has, by algorithm. A run with another value is refused."""
+
 _IN_CELL = "0.state."
 """Prefix of the paths of a meta-state in the checkpoint of a comparison's cell, whose arrays have a leading axis of trainings."""
 _PATHS = (
@@ -51,26 +62,38 @@ _PATHS = (
 
 
 def upgrade_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Returns a checked config.json with the present names for the settings of its recipe and its learner."""
+    """Returns a checked config.json with the present settings, by their present names, of its recipe and its learner."""
     if config["format"] >= FORMAT:
-        return config
+        return config | {"recipe": _without_removed(config["recipe"])}
     learner, recipe = config["learner"], config["recipe"]
     if config["format"] < 2:
         learner = upgrade_names(learner)
         if recipe is not None:
             recipe = recipe | {"algorithm_fields": upgrade_names(recipe.get("algorithm_fields"))}
-    return config | {"format": FORMAT, "learner": upgrade_fields(learner), "recipe": _upgrade_recipe(recipe)}
+    return config | {"format": FORMAT, "learner": upgrade_fields(learner), "recipe": _without_removed(_upgrade_recipe(recipe))}
 
 
 def _upgrade_recipe(recipe: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Returns a recipe of format 2 with the names of format 3; the algorithm may be named as ``jmeta.algorithms:pearl`` too."""
+    """Returns a recipe of format 2 with the names of format 3."""
     if recipe is None or not isinstance(fields := recipe.get("algorithm_fields"), dict):
         return recipe
-    algorithm = str(recipe.get("algorithm"))
-    if algorithm.startswith("jmeta."):
-        algorithm = algorithm.rpartition(":")[2].replace("_", "-")
-    names = ALGORITHM_FIELDS.get(algorithm, {})
+    names = ALGORITHM_FIELDS.get(_algorithm_of(recipe), {})
     return recipe | {"algorithm_fields": {names.get(name, name): value for name, value in fields.items()}}
+
+
+def _without_removed(recipe: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Returns a recipe without the settings that its algorithm no longer has, where they have their defaults."""
+    if recipe is None or not isinstance(fields := recipe.get("algorithm_fields"), dict):
+        return recipe
+    removed = REMOVED.get(_algorithm_of(recipe), {})
+    kept = {name: value for name, value in fields.items() if name not in removed or value != removed[name]}
+    return recipe | {"algorithm_fields": kept}
+
+
+def _algorithm_of(recipe: dict[str, Any]) -> str:
+    """Returns the name of a recipe's algorithm, which may also be written as ``jmeta.algorithms:pearl``."""
+    algorithm = str(recipe.get("algorithm"))
+    return algorithm.rpartition(":")[2].replace("_", "-") if algorithm.startswith("jmeta.") else algorithm
 
 
 def upgrade_path(path: str) -> str:

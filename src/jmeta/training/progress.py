@@ -19,7 +19,9 @@ class _StepsPerSecond(ProgressColumn):
 
 
 class ProgressReport:
-    """Shows steps, environment steps per second, return before and after adaptation, and the time left.
+    """Shows steps, environment steps per second, mean returns, and the time left.
+
+    The returns are those of the first and of the last episode of lifetimes, averaged over the newest chunk of outer steps.
 
     Args:
       first_step: outer step at which this training begins, above 0 for a resumed run.
@@ -40,10 +42,10 @@ class ProgressReport:
         self._last_line = time.monotonic()
         self._bar = Progress(
             TextColumn("meta-training"),
-            BarColumn(),
+            BarColumn(20),
             MofNCompleteColumn(),
             _StepsPerSecond(),
-            TextColumn("return {task.fields[before]} → {task.fields[after]}"),
+            TextColumn("return of first episode {task.fields[before]}, of last {task.fields[after]}"),
             TimeRemainingColumn(),
             console=self._console,
             speed_estimate_period=SECONDS_OF_SPEED,
@@ -80,9 +82,10 @@ class ProgressReport:
             self._last_line = now
             left = (self._num_steps - step) * seconds / count
             self._console.print(
-                f"step {step}/{self._num_steps}  {_engineering(speed)} env steps/s  return {before} -> {after}  "
-                f"{left:.0f} s left",
+                f"step {step}/{self._num_steps}  {_engineering(speed)} env steps/s  "
+                f"return of first episode {before}, of last {after}  {left:.0f} s left",
                 highlight=False,
+                soft_wrap=True,
             )
 
 
