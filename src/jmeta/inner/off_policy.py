@@ -167,7 +167,7 @@ class RandomOr(dist.Distribution):
 class RandomAtFirst(InnerLearner[Theta, Phi, Memory]):
     """Wraps an agent, whose actions are uniformly random while ``is_random``; everything else is unchanged."""
 
-    agent: OffPolicyAgent[Theta, Phi, Memory]
+    agent: InnerLearner[Theta, Phi, Memory]
     is_random: jax.Array | bool
 
     @property

@@ -126,7 +126,8 @@ class BeliefPPO(Proximal[Parts], BeliefPPOSettings):
         """Returns the gradient of the mean belief loss of records [m, T, ...] with keys [m], and metrics."""
 
         def loss(theta: Parts) -> tuple[jax.Array, Metrics]:
-            losses, metrics = jax.vmap(self.inner.belief_loss, in_axes=(None, 0, 0))(theta, records, keys)
+            each = lambda record, key: self.inner.unwrapped.belief_loss(theta, self.inner.see(record), key)  # noqa: E731
+            losses, metrics = jax.vmap(each)(records, keys)
             return losses.mean(), jax.tree.map(jnp.mean, metrics)
 
         return jax.grad(loss, has_aux=True)(theta)

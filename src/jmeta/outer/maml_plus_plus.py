@@ -78,5 +78,5 @@ class MAMLPlusPlus(Proximal[Theta], MAMLPlusPlusScheduleSettings):
 
 
 def first_order_of(inner: Any) -> Any:
-    """Returns a ``MAML`` whose inner gradients are treated as constants, in the same wrappers."""
-    return inner.replace(first_order=True) if inner is inner.unwrapped else inner.replace(inner=first_order_of(inner.inner))
+    """Returns a ``MAML`` whose inner gradients are treated as constants, in the same wrapper."""
+    return inner.around(inner.unwrapped.replace(first_order=True))
