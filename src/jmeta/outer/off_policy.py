@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import optax
 
 from jmeta import struct
-from jmeta.inner.off_policy import OffPolicyAgent, RandomAtFirst, ReplayStep
+from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep
+from jmeta.inner.random_at_first import RandomAtFirst
 from jmeta.lifetime import LifetimeKeys, live_in
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner, TaskWeight, relative_weights
 from jmeta.outer.checks import check_divides, check_fit, check_protocol, use_smaller

@@ -18,7 +18,7 @@ from gymnax.environments.environment import Environment
 
 from jmeta.references.one_armed_bandit import one_armed_bandit_return
 from jmeta.tasks.base import Reference
-from jmeta.tasks.bernoulli_bandit import TwoTaskBandit
+from jmeta.tasks.dependent_bandit import TwoTaskBandit
 from jmeta.tasks.gymnax_bases import GymnaxMeta
 from jmeta.tasks.gymnax_environments import make
 from jmeta.tasks.gymnax_family import GymnaxTask
