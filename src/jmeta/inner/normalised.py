@@ -16,8 +16,6 @@ from jmeta.inner.base import InnerLearner, Seen
 from jmeta.inner.statistics import Statistics, running_returns
 from jmeta.types import ActionSpace, Decision, Experience, Lifetime, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
-LARGEST = 10.0
-"""Normalised observations and rewards are clipped to [-LARGEST, LARGEST], as in Stable-Baselines3's ``VecNormalize``."""
 MEASURED = ("observation", "observation_square", "return_square")
 
 
@@ -101,9 +99,9 @@ class Normalised(_Around[Theta, Phi, Memory]):
             elif isinstance(value, tuple):  # empty, as ``arrival`` is in replay
                 continue
             elif self.observations and name in ("observation", "next_observation", "arrival"):
-                changed[name] = _clipped((value - self.statistics.mean) / self.statistics.scale, value)
+                changed[name] = self.statistics.normalise_observation(value)
             elif self.rewards and name in ("reward", "previous_reward", "worth"):
-                changed[name] = _clipped(value / self.statistics.reward_scale, value)
+                changed[name] = self.statistics.normalise_reward(value)
         return dataclasses.replace(whole, **changed) if is_record else whole._replace(**changed)
 
     def measure(self, lifetimes: Lifetime) -> Metrics:
@@ -150,7 +148,3 @@ class WithStatistics(_Around[NormalisedTheta, Phi, Memory]):
 
     def adapt(self, theta: NormalisedTheta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         return self.under(theta.statistics).adapt(theta.parameters, phi, memory, segment, key)
-
-
-def _clipped(value: jax.Array, like: jax.Array) -> jax.Array:
-    return jnp.clip(value, -LARGEST, LARGEST).astype(like.dtype)

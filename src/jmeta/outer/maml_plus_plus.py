@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.outer.on_policy import MetaBatch
-from jmeta.outer.ppo import PPOSettings, Proximal
+from jmeta.outer.meta_batch import MetaBatch
+from jmeta.outer.ppo_settings import PPOSettings
+from jmeta.outer.proximal import Proximal
 from jmeta.ranges import CountOrZero
 from jmeta.types import MetaState, Metrics, PyTree, Theta
 
