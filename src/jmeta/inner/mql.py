@@ -14,7 +14,7 @@ from jmeta.inner.off_policy import EncodingAgent, ReplayStep, mean_loss
 from jmeta.inner.own_replay import OwnReplay
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.networks import Network
-from jmeta.parallel import merge_axis
+from jmeta.axes import merge_axis
 from jmeta.ranges import PositiveShare
 from jmeta.types import ActionSpace, Decision, Experience, Metrics, Parts, PyTree, Segment, Timestep
 

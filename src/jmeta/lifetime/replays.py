@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime.streams import over_streams
-from jmeta.parallel import merge_axis, split_axis
+from jmeta.axes import merge_axis, split_axis
 from jmeta.types import Decision, Lifetime, Memory, Phi, PyTree, Segment, Theta
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.outer.credit import Credit
 from jmeta.outer.terms import Record
-from jmeta.parallel import deal_axis
+from jmeta.axes import deal_axis
 from jmeta.ranges import Count
 from jmeta.types import TASK_AXES, Lifetime, PyTree, Task
 

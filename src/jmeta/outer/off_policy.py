@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from jmeta import struct
+from jmeta.axes import deal_axis, mean_over_chunks, split_axis
 from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep
 from jmeta.inner.random_at_first import RandomAtFirst
 from jmeta.lifetime import LifetimeKeys, live_in
@@ -18,17 +19,7 @@ from jmeta.outer.checks import check_divides, check_fit, check_protocol, use_sma
 from jmeta.outer.metrics import lifetime_metrics
 from jmeta.outer.replay import ReplaySettings, TaskRecord, by_segment, rows_to_ship, sample_rows
 from jmeta.outer.schedules import remaining_rate
-from jmeta.parallel import (
-    ROWS_IN_CACHE,
-    SHARED,
-    deal_axis,
-    mean_over_chunks,
-    mean_over_devices,
-    num_task_devices,
-    over_tasks,
-    split_axis,
-    tasks_at_once,
-)
+from jmeta.parallel import ROWS_IN_CACHE, SHARED, mean_over_devices, num_task_devices, over_tasks, tasks_at_once
 from jmeta.ranges import Count
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Experience, Lifetime, MetaState, Metrics, Protocol, PyTree, Task, Theta

@@ -25,7 +25,8 @@ from jmeta.outer.meta_batch import (
     take_segments,
 )
 from jmeta.outer.terms import Record, Term, log_prob
-from jmeta.parallel import SHARED, mean_over_chunks, num_task_devices, over_tasks, tasks_at_once
+from jmeta.axes import mean_over_chunks
+from jmeta.parallel import SHARED, num_task_devices, over_tasks, tasks_at_once
 from jmeta.ranges import Finite
 from jmeta.settings import StreamChunkSettings
 from jmeta.tasks.base import TaskDistribution

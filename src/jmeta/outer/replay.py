@@ -8,7 +8,7 @@ from flashbax.buffers import trajectory_buffer as replay
 
 from jmeta import struct
 from jmeta.inner.off_policy import ReplayStep
-from jmeta.parallel import merge_axis
+from jmeta.axes import merge_axis
 from jmeta.ranges import Count, CountOrZero, Limit, Positive, PositiveShare
 from jmeta.types import Experience, Protocol, PyTree, Task
 
