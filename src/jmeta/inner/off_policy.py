@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
+from jmeta.axes import merge_axis
 from jmeta.inner.base import InContextLearner, InnerLearner
 from jmeta.inner.q_learner import QLearner, Step
-from jmeta.axes import merge_axis
 from jmeta.ranges import Count, CountOrZero
 from jmeta.types import ActionSpace, Decision, Empty, Experience, Memory, Metrics, Parts, Phi, PyTree, Theta, Timestep
 

@@ -1,7 +1,7 @@
 """Update rules: maps from the gradient of an inner loss to new weights, which may have meta-parameters.
 
-``GradientDescent`` has no meta-parameters. The rules that learn learning rates are in ``jmeta.inner.learned_rates``, and a learned
-optimiser is in ``jmeta.inner.meta_lstm``.
+``GradientDescent`` has no meta-parameters. The rules that learn learning rates are in ``jmeta.inner.learned_rates``, and a
+learned optimiser is in ``jmeta.inner.meta_lstm``.
 """
 
 from typing import Literal

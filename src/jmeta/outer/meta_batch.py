@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
+from jmeta.axes import deal_axis
 from jmeta.outer.credit import Credit
 from jmeta.outer.terms import Record
-from jmeta.axes import deal_axis
 from jmeta.ranges import Count
 from jmeta.types import TASK_AXES, Lifetime, PyTree, Task
 

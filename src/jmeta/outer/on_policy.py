@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
+from jmeta.axes import mean_over_chunks
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import LifetimeKeys, live_in, replay
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner, TaskWeight, relative_weights
@@ -25,7 +26,6 @@ from jmeta.outer.meta_batch import (
     take_segments,
 )
 from jmeta.outer.terms import Record, Term, log_prob
-from jmeta.axes import mean_over_chunks
 from jmeta.parallel import SHARED, num_task_devices, over_tasks, tasks_at_once
 from jmeta.ranges import Finite
 from jmeta.settings import StreamChunkSettings

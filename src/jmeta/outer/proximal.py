@@ -12,8 +12,8 @@ import optax
 
 from jmeta import struct
 from jmeta.outer.checks import check_segment_weights
-from jmeta.outer.metrics import lifetime_metrics
 from jmeta.outer.meta_batch import MetaBatch, split_tasks
+from jmeta.outer.metrics import lifetime_metrics
 from jmeta.outer.on_policy import OnPolicy, OnPolicyExtra
 from jmeta.outer.ppo_settings import PPOSettings
 from jmeta.outer.schedules import left_of_share, remaining_rate

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from flashbax.buffers import trajectory_buffer as replay
 
 from jmeta import struct
-from jmeta.inner.off_policy import ReplayStep
 from jmeta.axes import merge_axis
+from jmeta.inner.off_policy import ReplayStep
 from jmeta.ranges import Count, CountOrZero, Limit, Positive, PositiveShare
 from jmeta.types import Experience, Protocol, PyTree, Task
 

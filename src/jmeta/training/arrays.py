@@ -15,7 +15,7 @@ from jmeta.types import PyTree
 class Packed(NamedTuple):
     """The bytes of all arrays, one after the other, and their layout."""
 
-    content: bytes | np.ndarray
+    content: Any  # bytes, or an array of them
     layout: list[Any]  # of each array: path, dtype, shape, and the implementation if it is a random key
 
     @property
