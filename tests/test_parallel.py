@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmeta.parallel import deal_axis, mean_over_chunks, mean_over_devices, merge_axis, over_tasks, split_axis, task_mesh
+from jmeta.axes import deal_axis, mean_over_chunks, merge_axis, split_axis
+from jmeta.parallel import mean_over_devices, over_tasks, task_mesh
 
 
 def test_the_mean_over_devices_keeps_shapes_and_dtypes():

@@ -10,11 +10,13 @@ A batch of lifetimes has the layout [K, T, N, B], in which loops over time write
 from typing import Any, Generic, NamedTuple, TypeAlias
 
 import jax
-import jax.numpy as jnp
 from numpyro.distributions import Distribution
 from typing_extensions import TypeVar  # with defaults: a learner without parameters is one of any types
 
 from jmeta import struct
+from jmeta.action_spaces import ActionSpace as ActionSpace
+from jmeta.action_spaces import Continuous as Continuous
+from jmeta.action_spaces import Discrete as Discrete
 
 PyTree: TypeAlias = Any
 Theta = TypeVar("Theta", default=Any)  # meta-parameters: one per agent, change every outer step
@@ -24,52 +26,6 @@ Empty: TypeAlias = tuple[()]  # the phi of a learner that keeps nothing for a ta
 Parts: TypeAlias = dict[str, PyTree]  # parameters by the name of a part of the agent
 Task: TypeAlias = PyTree  # parameters of a task, usually gymnax EnvParams
 Metrics: TypeAlias = dict[str, jax.Array]  # scalars, named "group/metric"
-
-
-class Discrete(NamedTuple):
-    """The action is an integer in ``0 .. num_actions - 1``."""
-
-    num_actions: int
-
-    @property
-    def encoding_size(self) -> int:
-        return self.num_actions
-
-    def encode(self, action: jax.Array) -> jax.Array:
-        """Returns an action [] as the agent observes it at the next step: one-hot [num_actions]."""
-        return jax.nn.one_hot(action, self.num_actions, dtype=jnp.float32)
-
-
-class Continuous(NamedTuple):
-    """The action is a vector [size]; where the environment's box is finite, -1 and 1 stand for its bounds.
-
-    Task distributions clip to [-1, 1] and scale to the box, so one policy suits any range of torques or displacements. An axis
-    with an infinite bound is not scaled: the policy acts in the environment's own units, clipped at the finite bound.
-
-    Attributes:
-      size: number of axes.
-      low: smallest action that is carried out, one number for all axes or one for each.
-      high: largest action that is carried out.
-    """
-
-    size: int
-    low: float | tuple[float, ...] = -1.0
-    high: float | tuple[float, ...] = 1.0
-
-    @property
-    def encoding_size(self) -> int:
-        return self.size
-
-    def encode(self, action: jax.Array) -> jax.Array:
-        """Returns an action [size] as the agent observes it at the next step: clipped, as it was carried out."""
-        return jnp.clip(action, jnp.asarray(self.low, action.dtype), jnp.asarray(self.high, action.dtype))
-
-    def __repr__(self) -> str:
-        scaled = (self.low, self.high) == (-1.0, 1.0)
-        return f"Continuous(size={self.size})" if scaled else f"Continuous(size={self.size}, low={self.low}, high={self.high})"
-
-
-ActionSpace: TypeAlias = Discrete | Continuous
 
 
 class Timestep(NamedTuple):

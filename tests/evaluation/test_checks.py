@@ -15,7 +15,7 @@ from jmeta.evaluation.checks import check_agent
 from jmeta.evaluation.watch import watch
 from jmeta.references import Random
 from jmeta.tasks import BernoulliBandit, GridNavi, PointNavigation, SparsePointNavigation
-from jmeta.training.run_directory import run_config
+from jmeta.training.run_config import run_config
 from jmeta.types import Discrete, Protocol
 
 TASKS = BernoulliBandit(num_arms=5, num_pulls=4)

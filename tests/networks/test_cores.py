@@ -24,7 +24,7 @@ from jmeta.networks import (
     in_chunks,
     make_core,
 )
-from jmeta.networks.attention import CausalAttention, turn
+from jmeta.networks.causal_attention import CausalAttention, turn
 from jmeta.networks.snail import TemporalConvolutions
 from jmeta.types import PyTree
 

@@ -14,8 +14,8 @@ import pytest
 import jmeta
 from jmeta.inner.discrete_sac import DiscreteSAC
 from jmeta.inner.dqn import DQN
-from jmeta.inner.off_policy import RandomOr
 from jmeta.inner.q_learner import Step
+from jmeta.inner.random_at_first import RandomOr
 from jmeta.inner.sac import SAC
 from jmeta.outer.base import relative_weights
 from jmeta.tasks import GridNavi, PointNavigation, SparsePointNavigation, TaskDistribution

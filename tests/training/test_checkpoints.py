@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from jmeta.training import restore
-from jmeta.training.checkpoints import Checkpoints, num_bytes, to_arrays
+from jmeta.training.arrays import num_bytes, to_arrays
+from jmeta.training.checkpoints import Checkpoints
 from tests.training.walk import KEY, Walk, assert_same_run, steps, walk
 
 
@@ -279,7 +280,7 @@ def test_content_that_does_not_match_its_checksum_is_damage(tmp_path, monkeypatc
     state = {"weights": jnp.arange(3.0)}
     with contextlib.closing(Checkpoints(tmp_path / "checkpoints", keep=2)) as checkpoints:
         with monkeypatch.context() as patch:
-            patch.setattr("jmeta.training.checkpoints.checksum", lambda layout, content: 0)
+            patch.setattr("jmeta.training.arrays.Packed.checksum", 0)
             checkpoints.save(1, state)
             checkpoints.wait()
         with (

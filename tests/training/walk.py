@@ -12,7 +12,7 @@ from jmeta import struct
 from jmeta.outer.base import OuterLearner
 from jmeta.tasks import BernoulliBandit
 from jmeta.training import RunDirectory, TrainResult, restore
-from jmeta.training.checkpoints import to_arrays
+from jmeta.training.arrays import to_arrays
 from jmeta.types import MetaState, Metrics, Protocol
 
 KEY = jax.random.key(5)

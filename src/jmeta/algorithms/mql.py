@@ -8,10 +8,12 @@ from flax import nnx
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
 from jmeta.algorithms.off_policy import ActorCriticSettings, SegmentSettings, check_layers, off_policy_learner, protocol_of
-from jmeta.inner.mql import MQL, Context, FineTuningSettings
+from jmeta.inner.fine_tuning import FineTuningSettings
+from jmeta.inner.mql import MQL
 from jmeta.inner.td3 import TD3, NoiseSettings
 from jmeta.networks import Core, check_core, from_nnx, make_core
 from jmeta.networks.perception import Perception
+from jmeta.networks.step_contexts import Context
 from jmeta.outer.off_policy import OffPolicy
 from jmeta.ranges import Count
 from jmeta.settings import CoreSettings

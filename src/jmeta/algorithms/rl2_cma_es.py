@@ -7,7 +7,7 @@ from jmeta.algorithms.base import algorithm
 from jmeta.algorithms.rl2 import LifetimeSettings, one_lifetime, recurrent_agent
 from jmeta.inner.rl2 import RecurrentAgentSettings
 from jmeta.outer.ask_tell import AskTell
-from jmeta.outer.evolution import PopulationSettings
+from jmeta.outer.population import PopulationSettings
 from jmeta.ranges import Count
 from jmeta.settings import CoreSettings
 from jmeta.struct import fields_for

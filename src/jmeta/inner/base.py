@@ -1,7 +1,7 @@
 """Base classes of inner learners, which adapt their behaviour to one task by experience in that task."""
 
 import abc
-from typing import Any, Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -71,9 +71,13 @@ class InnerLearner(abc.ABC, Generic[Theta, Phi, Memory]):
     # These methods are overridden where observations or rewards are normalised: see ``jmeta.inner.normalised``.
 
     @property
-    def unwrapped(self) -> "InnerLearner[Any, Any, Any]":
+    def unwrapped(self) -> Self:
         """Returns the learner without its normalising wrapper."""
         return self
+
+    def around(self, agent: "InnerLearner[Theta, Phi, Memory]") -> "InnerLearner[Theta, Phi, Memory]":
+        """Returns an agent in the wrapper of this one, such as the behaviour policy of ``unwrapped``."""
+        return agent
 
     def see(self, lived: Seen) -> Seen:
         """Returns experience in the units in which the learner sees it; unchanged by default."""

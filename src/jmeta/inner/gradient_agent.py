@@ -4,7 +4,7 @@ import abc
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -12,21 +12,23 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
-from jmeta.inner.update_rules import UpdateRule
+from jmeta.inner.gradient_settings import (
+    SURROGATES,
+    AdaptationSettings,
+    BaselineSettings,
+    MixedModeSettings,
+    Surrogate,
+    SurrogateSettings,
+)
+from jmeta.inner.inner_data import InnerData, behaviour_of
+from jmeta.inner.update_rule import UpdateRule
 from jmeta.networks import Network, from_nnx
 from jmeta.networks.policies import FeedForwardPolicy, FeedForwardPolicyWithCritic
-from jmeta.objectives import (
-    critic_features,
-    linear_features,
-    loaded_dice,
-    low_variance_curvature,
-    naive,
-)
+from jmeta.objectives import critic_features, linear_features, low_variance_curvature
 from jmeta.objectives.advantages import Features, episodic_advantages
-from jmeta.settings import DiscountSettings, FirstOrderSettings, PolicySettings, StreamChunkSettings
+from jmeta.settings import DiscountSettings, FirstOrderSettings
 from jmeta.types import ActionSpace, Decision, Empty, PyTree, Segment, Timestep
 
-Surrogate = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 BuildPolicy = Callable[..., nnx.Module]
 
 
@@ -43,81 +45,6 @@ class TaskWeights(NamedTuple):
     weights: PyTree  # adapted parts of the policy's parameters
     rule_state: PyTree  # state of the update rule
     num_updates: jax.Array  # [] int32, inner steps taken
-
-
-SURROGATES: dict[str, Surrogate] = {
-    "low-variance-curvature": low_variance_curvature,
-    "loaded-dice": loaded_dice,
-    "naive": naive,
-}
-
-
-class InnerData(NamedTuple):
-    """The parts of a segment that the inner loss uses, and the advantages of its decisions.
-
-    It is no ``Experience``, since a meta-gradient stores its leaves for the backward pass and the loss needs three of nine.
-    """
-
-    observation: jax.Array  # [T, B, observation_size]
-    action: jax.Array  # [T, B, ...]
-    first: jax.Array  # [T, B]
-    advantage: jax.Array  # [T, B]
-    weight: jax.Array  # [T, B], 0 where a decision does not count
-    behaviour: jax.Array  # [T, B] log-probabilities of the actions when they were taken
-
-
-def behaviour_of(segment: Segment) -> jax.Array:
-    """Log-probabilities [T, B] of a segment's actions when they were taken."""
-    return jax.vmap(jax.vmap(lambda decision, action: decision.distribution.log_prob(action)))(segment.decision, segment.action)
-
-
-@struct.settings
-class AdaptationSettings(PolicySettings, DiscountSettings):
-    """Settings of an agent that adapts by policy-gradient steps.
-
-    Attributes:
-      num_inner_steps: gradient steps on each task in training, at least 1. Evaluation may take more.
-      compute_dtype: precision of the hidden layers; weights, gradients and the policy itself are float32 in any case.
-      discount: discount factor per environment step, in [0, 1], of inner and outer returns.
-    """
-
-    compute_dtype: Literal["float32", "bfloat16"] = "float32"
-
-
-@struct.settings
-class SurrogateSettings:
-    """The objective of the inner steps.
-
-    Attributes:
-      surrogate: objective of the inner steps. All choices have the same gradient. The second derivative of ``naive``, which the
-        authors' code uses, ignores that the data depend on the weights: the meta-gradient is biased and less noisy.
-    """
-
-    surrogate: Literal["low-variance-curvature", "loaded-dice", "naive"] = "low-variance-curvature"
-
-
-@struct.settings
-class BaselineSettings:
-    """The baseline of the advantages.
-
-    Attributes:
-      baseline: baseline of the advantages. ``linear`` is linear in state and time and fitted to each segment of each task;
-        ``critic`` is a meta-learned value network, fitted to each segment by scale and offset for the inner step.
-    """
-
-    baseline: Literal["linear", "critic"] = "linear"
-
-
-@struct.settings
-class MixedModeSettings(StreamChunkSettings):
-    """Settings of the derivative of an inner gradient.
-
-    Attributes:
-      mixed_mode: whether to differentiate inner gradients forward-over-reverse, which needs less memory and time; the gradient is
-        the same. See ``jmeta.objectives.mixed_mode_grad``.
-    """
-
-    mixed_mode: bool = struct.field(pytree_node=False, default=True)
 
 
 @struct.dataclass

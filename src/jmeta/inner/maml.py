@@ -3,9 +3,9 @@
 import jax
 
 from jmeta import struct
+from jmeta.axes import split_axis
 from jmeta.inner.gradient_agent import GradientAgent, Initialisation, TaskWeights
 from jmeta.objectives import mixed_mode_grad
-from jmeta.parallel import split_axis
 from jmeta.types import Empty, Segment
 
 

@@ -8,7 +8,8 @@ import optax
 
 from jmeta import struct
 from jmeta.inner.dqn import DQN
-from jmeta.inner.off_policy import OffPolicyAgent, OwnReplay, ReplayStep, mean_loss, observed_steps
+from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep, mean_loss, observed_steps
+from jmeta.inner.own_replay import OwnReplay
 from jmeta.ranges import Count, Limit, Positive, Share
 from jmeta.settings import FirstOrderSettings
 from jmeta.types import ActionSpace, Decision, Empty, Experience, Metrics, PyTree, Segment, Timestep

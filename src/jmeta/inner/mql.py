@@ -1,61 +1,22 @@
 """Meta-Q-learning: a recurrent multi-task agent, fine-tuned on new data and on reweighted old data (Fakoor et al. 2020)."""
 
 import dataclasses
-from collections.abc import Callable
 from functools import partial
-from typing import ClassVar, NamedTuple, Self, TypeAlias
+from typing import ClassVar, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
-import optax
-from flax import nnx
 
 from jmeta import struct
+from jmeta.axes import merge_axis
 from jmeta.inner.base import for_streams
-from jmeta.inner.off_policy import EncodingAgent, OwnReplay, ReplayStep, mean_loss
+from jmeta.inner.fine_tuning import Draw, FineTuningSettings, OldSteps, fine_tune, propensities
+from jmeta.inner.off_policy import EncodingAgent, ReplayStep, mean_loss
+from jmeta.inner.own_replay import OwnReplay
 from jmeta.inner.q_learner import QLearner, Step
-from jmeta.networks import Core, Network
-from jmeta.networks.perception import Perception
-from jmeta.objectives import density_ratio, effective_sample_size, fit_propensity
-from jmeta.parallel import merge_axis
-from jmeta.ranges import Count, CountOrZero, Positive, PositiveShare
+from jmeta.networks import Network
+from jmeta.ranges import PositiveShare
 from jmeta.types import ActionSpace, Decision, Experience, Metrics, Parts, PyTree, Segment, Timestep
-
-
-class Context(nnx.Module):
-    """Maps timesteps to a context of the task by a recurrent core."""
-
-    def __init__(self, perception: Perception, core: Core):
-        self.perception = perception
-        self.core = core
-
-    def initial_memory(self) -> PyTree:
-        return self.core.initial_memory()
-
-    def __call__(self, memory: PyTree, timestep: Timestep) -> tuple[PyTree, jax.Array]:
-        return self.core(memory, self.perception(timestep))
-
-    def unroll(self, memory: PyTree, timesteps: Timestep, opens: jax.Array) -> tuple[PyTree, jax.Array]:
-        """Returns the memory [L, ...] and context [L, H] after each step of a row [L]; memory is reset where ``opens`` [L]."""
-        inputs = jax.vmap(self.perception)(timesteps)
-
-        def step(memory: PyTree, now: tuple[jax.Array, jax.Array]) -> tuple[PyTree, tuple[PyTree, jax.Array]]:
-            memory, context = self.core(self.core.forget(memory, now[1]), now[0])
-            return memory, (memory, context)
-
-        _, (memories, contexts) = jax.lax.scan(step, memory, (inputs, opens))
-        return memories, contexts
-
-
-Draw: TypeAlias = Callable[[jax.Array], tuple[Step, jax.Array]]
-"""A function from a key to steps [n] and their weights [n]."""
-
-
-class OldSteps(NamedTuple):
-    """Steps of the training tasks that are deployed with theta."""
-
-    steps: Step  # [n, ...]
-    is_lived: jax.Array  # [n] bool; False where a task's replay was too short to sample from
 
 
 class MQLPhi(NamedTuple):
@@ -64,33 +25,6 @@ class MQLPhi(NamedTuple):
     weights: PyTree  # parameters of policy and critics
     target_parameters: PyTree  # moving average, for the target networks
     own: OwnReplay
-
-
-@struct.settings
-class FineTuningSettings:
-    """Settings of MQL's contexts, and of fine-tuning in a new task.
-
-    Attributes:
-      sequence_length: length in environment steps of the replay sequences over which contexts are recomputed in training.
-      burn_in: initial steps of a sequence that only warm up the context and have no loss.
-      adapt_capacity: capacity of a new task's replay buffer, in environment steps.
-      num_shipped: environment steps of the training tasks' replay that are stored with the deployed agent.
-      num_own_updates: gradient steps on the new task's data after each segment.
-      num_old_updates: gradient steps on the stored data of the training tasks after each segment.
-      adapt_batch_size: environment steps in each of these gradient steps.
-      adapt_rate: learning rate of Adam in these gradient steps.
-      largest_weight: upper bound of the importance weight of a stored step.
-    """
-
-    sequence_length: Count = struct.field(pytree_node=False, default=20)
-    burn_in: CountOrZero = struct.field(pytree_node=False, default=10)
-    adapt_capacity: Count = struct.field(pytree_node=False, default=1000)
-    num_shipped: CountOrZero = struct.field(pytree_node=False, default=2000)
-    num_own_updates: CountOrZero = struct.field(pytree_node=False, default=20)
-    num_old_updates: CountOrZero = struct.field(pytree_node=False, default=40)
-    adapt_batch_size: Count = struct.field(pytree_node=False, default=64)
-    adapt_rate: jax.Array | Positive = 3e-4
-    largest_weight: jax.Array | Positive = 2.0
 
 
 @struct.dataclass
@@ -111,7 +45,7 @@ class MQL(EncodingAgent[MQLPhi, PyTree], FineTuningSettings):
     does not adapt.
 
     Attributes:
-      encoder: a ``Context`` as pure functions: initial_memory, __call__ and unroll.
+      encoder: a ``jmeta.networks.step_contexts.Context`` as pure functions: initial_memory, __call__ and unroll.
       q_learner: policy and critics, whose features are observation and context.
       adapt_target_update_rate: update rate of the target networks during fine-tuning.
       adapts: whether the agent is fine-tuned; False for the behaviour policy in training.
@@ -191,36 +125,22 @@ class MQL(EncodingAgent[MQLPhi, PyTree], FineTuningSettings):
         return jax.tree.map(lambda new, own: jnp.where(num_lived > 0, new, own), tuned, phi), memory
 
     def propensities(self, own: OwnReplay, old: OldSteps) -> tuple[jax.Array, jax.Array]:
-        """Returns (beta [n] of the old steps, 0 for empty ones; the strength [] of the pull, 1 - ESS)."""
-        context = lambda steps: steps.x_tm1[:, self.observation_size :]  # noqa: E731
-        lived = old.is_lived.astype(jnp.float32)
-        fitted = fit_propensity(context(own.steps), context(old.steps), own.is_lived.astype(jnp.float32), lived)
-        ratio = jax.vmap(density_ratio, in_axes=(None, 0))(fitted, context(old.steps))
-        weight = lived * jnp.minimum(ratio, self.largest_weight)
-        share_lived = jnp.maximum(lived.mean(), 1e-6)
-        return weight, 1.0 - effective_sample_size(weight) / share_lived
+        """Returns the weights [n] of old steps and the strength [] of the pull; see ``fine_tuning.propensities``."""
+        return propensities(own, old, observation_size=self.observation_size, largest_weight=self.largest_weight)
 
     def _tune(self, theta: Parts, phi: MQLPhi, draw: Draw, pull: jax.Array | float, num_updates: int, key: jax.Array) -> MQLPhi:
-        """Takes gradient steps on drawn batches, with a quadratic penalty on the distance to the meta-trained weights."""
-        transformation = optax.adam(self.adapt_rate)
-
-        def loss(weights: PyTree, target_parameters: PyTree, key: jax.Array) -> jax.Array:
-            draw_key, loss_key = jax.random.split(key)
-            steps, weight = draw(draw_key)
-            fit, _ = mean_loss(self.q_learner, weights, target_parameters, steps, loss_key, weight)
-            away = optax.tree.sub(weights, theta["q_learner"])
-            return fit + 0.5 * pull * optax.tree.norm(away, squared=True)
-
-        def update(carry: PyTree, key: jax.Array) -> tuple[PyTree, None]:
-            weights, target_parameters, opt_state = carry
-            updates, opt_state = transformation.update(jax.grad(loss)(weights, target_parameters, key), opt_state)
-            weights = optax.apply_updates(weights, updates)
-            followed = self.q_learner.target_parameters(weights)
-            target_parameters = optax.incremental_update(followed, target_parameters, self.adapt_target_update_rate)
-            return (weights, target_parameters, opt_state), None
-
-        begun = (phi.weights, phi.target_parameters, transformation.init(phi.weights))
-        (weights, target_parameters, _), _ = jax.lax.scan(update, begun, jax.random.split(key, num_updates))
+        weights, target_parameters = fine_tune(
+            self.q_learner,
+            phi.weights,
+            phi.target_parameters,
+            theta["q_learner"],
+            draw,
+            pull,
+            rate=self.adapt_rate,
+            target_update_rate=self.adapt_target_update_rate,
+            num_updates=num_updates,
+            key=key,
+        )
         return phi._replace(weights=weights, target_parameters=target_parameters)
 
     def _take_in(self, theta: Parts, phi: MQLPhi, segment: Segment) -> MQLPhi:

@@ -6,36 +6,16 @@ change them. ``WithStatistics`` is the deployed agent, whose theta includes the 
 """
 
 import dataclasses
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner, Seen
-from jmeta.inner.belief import BeliefAgent, BeliefMemory, Record
-from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep
-from jmeta.inner.q_learner import QLearner
 from jmeta.inner.statistics import Statistics, running_returns
-from jmeta.networks.beliefs import Belief
-from jmeta.types import (
-    ActionSpace,
-    Decision,
-    Empty,
-    Experience,
-    Lifetime,
-    Memory,
-    Metrics,
-    Parts,
-    Phi,
-    PyTree,
-    Segment,
-    Theta,
-    Timestep,
-)
+from jmeta.types import ActionSpace, Decision, Experience, Lifetime, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
 
-LARGEST = 10.0
-"""Normalised observations and rewards are clipped to [-LARGEST, LARGEST], as in Stable-Baselines3's ``VecNormalize``."""
 MEASURED = ("observation", "observation_square", "return_square")
 
 
@@ -60,8 +40,11 @@ class _Around(InnerLearner[Theta, Phi, Memory]):
         return self.inner.action_space
 
     @property
-    def unwrapped(self) -> InnerLearner[Any, Any, Any]:
+    def unwrapped(self) -> Any:
         return self.inner.unwrapped
+
+    def around(self, agent: InnerLearner[Theta, Phi, Memory]) -> InnerLearner[Theta, Phi, Memory]:
+        return self.replace(inner=agent)  # type: ignore[attr-defined]
 
 
 @struct.dataclass
@@ -116,9 +99,9 @@ class Normalised(_Around[Theta, Phi, Memory]):
             elif isinstance(value, tuple):  # empty, as ``arrival`` is in replay
                 continue
             elif self.observations and name in ("observation", "next_observation", "arrival"):
-                changed[name] = _clipped((value - self.statistics.mean) / self.statistics.scale, value)
+                changed[name] = self.statistics.normalise_observation(value)
             elif self.rewards and name in ("reward", "previous_reward", "worth"):
-                changed[name] = _clipped(value / self.statistics.reward_scale, value)
+                changed[name] = self.statistics.normalise_reward(value)
         return dataclasses.replace(whole, **changed) if is_record else whole._replace(**changed)
 
     def measure(self, lifetimes: Lifetime) -> Metrics:
@@ -130,59 +113,6 @@ class Normalised(_Around[Theta, Phi, Memory]):
         axes = tuple(range(observation.ndim - 1))
         square = jnp.square(running_returns(lifetimes.segments)).mean() if self.rewards else self.statistics.return_square
         return dict(zip(MEASURED, (observation.mean(axes), jnp.square(observation).mean(axes), square), strict=True))
-
-
-@struct.dataclass
-class NormalisedBelief(Normalised[Parts, Empty, BeliefMemory]):
-    """``Normalised`` around an agent with a belief."""
-
-    def beliefs(self, theta: Parts, timesteps: Timestep) -> Belief:
-        return self.inner.beliefs(theta, self.see(timesteps))
-
-    def belief_loss(self, theta: Parts, record: Record, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        return self.inner.belief_loss(theta, self.see(record), key)
-
-
-@struct.dataclass
-class NormalisedOffPolicy(Normalised[Theta, Phi, Memory], OffPolicyAgent[Theta, Phi, Memory]):
-    """``Normalised`` around an off-policy agent, whose replay keeps data that is not normalised."""
-
-    @property
-    def q_learner(self) -> QLearner:  # type: ignore[override]
-        return self.inner.q_learner
-
-    @property
-    def sequence_length(self) -> int:  # type: ignore[override]
-        return self.inner.sequence_length
-
-    @property
-    def num_shipped(self) -> int:  # type: ignore[override]
-        return self.inner.num_shipped
-
-    @property
-    def takes_shaped(self) -> bool:  # type: ignore[override]
-        return self.inner.takes_shaped
-
-    @property
-    def least_segments(self) -> int:  # type: ignore[override]
-        return self.inner.least_segments
-
-    def target_parameters(self, theta: Theta) -> PyTree:
-        return self.inner.target_parameters(theta)
-
-    def loss(
-        self, theta: Theta, target_parameters: PyTree, context: Experience, batch: ReplayStep, key: jax.Array
-    ) -> tuple[jax.Array, Metrics]:
-        return self.inner.loss(theta, target_parameters, self.see(context), self.see(batch), key)
-
-    def ship(self, theta: Theta, rows: ReplayStep, is_lived: jax.Array) -> Theta:
-        return self.inner.ship(theta, self.see(rows), is_lived)
-
-    def parts(self, theta: Theta) -> PyTree:
-        return self.inner.parts(theta)
-
-    def behaviour_policy(self, remaining: jax.Array | float) -> Self:
-        return self.replace(inner=self.inner.behaviour_policy(remaining))  # type: ignore[attr-defined]
 
 
 @struct.dataclass
@@ -201,12 +131,7 @@ class WithStatistics(_Around[NormalisedTheta, Phi, Memory]):
 
     def under(self, statistics: Statistics) -> Normalised:
         """Returns the agent with the given statistics; its theta is that of ``inner``."""
-        kind: Any = Normalised
-        if isinstance(self.inner, OffPolicyAgent):
-            kind = NormalisedOffPolicy
-        elif isinstance(self.inner, BeliefAgent):
-            kind = NormalisedBelief
-        return kind(self.inner, jax.lax.stop_gradient(statistics), self.observations, self.rewards)
+        return Normalised(self.inner, jax.lax.stop_gradient(statistics), self.observations, self.rewards)
 
     def init(self, key: jax.Array) -> NormalisedTheta:
         """Returns initial meta-parameters with the statistics of no data."""
@@ -223,7 +148,3 @@ class WithStatistics(_Around[NormalisedTheta, Phi, Memory]):
 
     def adapt(self, theta: NormalisedTheta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
         return self.under(theta.statistics).adapt(theta.parameters, phi, memory, segment, key)
-
-
-def _clipped(value: jax.Array, like: jax.Array) -> jax.Array:
-    return jnp.clip(value, -LARGEST, LARGEST).astype(like.dtype)

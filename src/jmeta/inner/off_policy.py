@@ -1,32 +1,17 @@
 """Off-policy agents: the base class, the steps that replay keeps, and the loss on them."""
 
 import abc
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
 import jax
 import jax.numpy as jnp
-import numpyro.distributions as dist
 
 from jmeta import struct
+from jmeta.axes import merge_axis
 from jmeta.inner.base import InContextLearner, InnerLearner
 from jmeta.inner.q_learner import QLearner, Step
-from jmeta.parallel import merge_axis
 from jmeta.ranges import Count, CountOrZero
-from jmeta.types import (
-    ActionSpace,
-    Decision,
-    Discrete,
-    Empty,
-    Experience,
-    Memory,
-    Metrics,
-    Parts,
-    Phi,
-    PyTree,
-    Segment,
-    Theta,
-    Timestep,
-)
+from jmeta.types import ActionSpace, Decision, Empty, Experience, Memory, Metrics, Parts, Phi, PyTree, Theta, Timestep
 
 
 @struct.dataclass
@@ -135,64 +120,6 @@ class Reactive(OffPolicyAgent[PyTree, Empty, Empty], InContextLearner[PyTree, Em
         return mean_loss(self.q_learner, theta, target_parameters, observed_steps(batch, batch.worth), key)
 
 
-class RandomOr(dist.Distribution):
-    """Distribution of uniformly random actions if ``is_random`` [], else of a policy's actions."""
-
-    pytree_data_fields = ("policy", "is_random")
-    pytree_aux_fields = ("action_space",)
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-    support = dist.constraints.real_vector
-
-    def __init__(self, policy: dist.Distribution, is_random: jax.Array, action_space: ActionSpace):
-        self.policy = policy
-        self.is_random = is_random
-        self.action_space = action_space
-        super().__init__(batch_shape=(), event_shape=policy.event_shape)
-
-    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
-        random_key, policy_key = jax.random.split(key)
-        if isinstance(self.action_space, Discrete):
-            action = jax.random.randint(random_key, sample_shape, 0, self.action_space.num_actions)
-        else:
-            action = jax.random.uniform(random_key, (*sample_shape, self.action_space.size), jnp.float32, minval=-1.0, maxval=1.0)
-        return jnp.where(self.is_random, action, self.policy.sample(policy_key, sample_shape))
-
-    def log_prob(self, value: jax.Array) -> jax.Array:
-        space = self.action_space
-        uniform = jnp.log(space.num_actions) if isinstance(space, Discrete) else space.size * jnp.log(2.0)
-        return jnp.where(self.is_random, -uniform, self.policy.log_prob(value))
-
-
-@struct.dataclass
-class RandomAtFirst(InnerLearner[Theta, Phi, Memory]):
-    """Wraps an agent, whose actions are uniformly random while ``is_random``; everything else is unchanged."""
-
-    agent: OffPolicyAgent[Theta, Phi, Memory]
-    is_random: jax.Array | bool
-
-    @property
-    def observation_size(self) -> int:  # type: ignore[override]
-        return self.agent.observation_size
-
-    @property
-    def action_space(self) -> ActionSpace:  # type: ignore[override]
-        return self.agent.action_space
-
-    def init(self, key: jax.Array) -> Theta:
-        return self.agent.init(key)
-
-    def begin(self, theta: Theta, num_streams: int, key: jax.Array) -> tuple[Phi, Memory]:
-        return self.agent.begin(theta, num_streams, key)
-
-    def act(self, theta: Theta, phi: Phi, memory: Memory, timestep: Timestep) -> tuple[Decision, Memory]:
-        decision, memory = self.agent.act(theta, phi, memory, timestep)
-        either = RandomOr(decision.distribution, jnp.asarray(self.is_random), self.action_space)
-        return decision._replace(distribution=either), memory
-
-    def adapt(self, theta: Theta, phi: Phi, memory: Memory, segment: Segment, key: jax.Array) -> tuple[Phi, Memory]:
-        return self.agent.adapt(theta, phi, memory, segment, key)
-
-
 def observed_steps(lived: Experience, reward: jax.Array) -> Step:
     """Returns rows [n, L] or a segment [T, B], with the reward to learn from, as steps [n L] or [T B] of observations."""
     seen = (lived.timestep.observation, lived.action, reward, lived.terminated, lived.next_observation)
@@ -211,36 +138,3 @@ def mean_loss(
     keys = jax.random.split(key, len(steps.r_t))
     losses, metrics = jax.vmap(q_learner.loss, in_axes=(None, None, 0, 0))(parameters, target_parameters, steps, keys)
     return (weight * losses).mean(), jax.tree.map(jnp.mean, metrics)
-
-
-class OwnReplay(NamedTuple):
-    """The newest steps of one lifetime, as part of phi."""
-
-    steps: Step  # [capacity, ...]
-    number: jax.Array  # [] int32, steps added so far; may exceed the capacity
-
-    @classmethod
-    def empty(cls, capacity: int, num_inputs: int, action_space: ActionSpace) -> "OwnReplay":
-        """Returns an empty replay for ``capacity`` steps with features [num_inputs]."""
-        x, zeros = jnp.zeros((capacity, num_inputs), jnp.float32), jnp.zeros(capacity, jnp.float32)
-        is_discrete = isinstance(action_space, Discrete)
-        action = zeros.astype(jnp.int32) if is_discrete else jnp.zeros((capacity, action_space.encoding_size))
-        return cls(Step(x, action, zeros, zeros.astype(bool), x), jnp.zeros((), jnp.int32))
-
-    def add(self, new: Step) -> "OwnReplay":
-        """Returns the replay with new steps [n, ...], which overwrite the oldest."""
-        capacity = len(self.steps.r_t)
-        new = jax.tree.map(lambda x: x[-capacity:], new)
-        slots = (self.number + jnp.arange(len(new.r_t))) % capacity
-        steps = jax.tree.map(lambda old, x: old.at[slots].set(x.astype(old.dtype)), self.steps, new)
-        return OwnReplay(steps, self.number + len(new.r_t))
-
-    @property
-    def is_lived(self) -> jax.Array:
-        """Whether each slot holds a step, [capacity] bool."""
-        return jnp.arange(len(self.steps.r_t)) < self.number
-
-    def sample(self, key: jax.Array, number: int) -> Step:
-        """Returns random steps [number], with replacement; the replay must not be empty."""
-        which = jax.random.randint(key, (number,), 0, jnp.minimum(self.number, len(self.steps.r_t)))
-        return jax.tree.map(lambda x: x[which], self.steps)

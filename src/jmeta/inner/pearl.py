@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
+from jmeta.axes import merge_axis
 from jmeta.inner.base import for_streams
 from jmeta.inner.off_policy import EncodingAgent, ReplayStep, mean_loss, observed_steps
 from jmeta.inner.q_learner import QLearner
 from jmeta.networks import Network
 from jmeta.objectives import gaussian_kl
-from jmeta.parallel import merge_axis
 from jmeta.ranges import Count, NonNegative
 from jmeta.types import ActionSpace, Decision, Experience, Metrics, Parts, PyTree, Segment, Timestep
 

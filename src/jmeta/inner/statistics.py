@@ -9,6 +9,8 @@ from jmeta.types import Lifetime, Metrics, Segment
 
 RETURN_DISCOUNT = 0.99
 """Discount per environment step of the returns that define the unit of rewards, as in ``VecNormalize``."""
+LARGEST = 10.0
+"""Normalised observations and rewards are clipped to [-LARGEST, LARGEST], as in Stable-Baselines3's ``VecNormalize``."""
 
 
 class Statistics(NamedTuple):
@@ -48,6 +50,14 @@ class Statistics(NamedTuple):
         """The unit of rewards []: the root mean square of the discounted return, or 1 if all returns were zero."""
         return jnp.where(self.return_square > 0, jnp.sqrt(self.return_square), 1.0)
 
+    def normalise_observation(self, value: jax.Array) -> jax.Array:
+        """Returns observations [..., observation_size] in these units, clipped."""
+        return _clip((value - self.mean) / self.scale, value)
+
+    def normalise_reward(self, value: jax.Array) -> jax.Array:
+        """Returns rewards in these units, clipped."""
+        return _clip(value / self.reward_scale, value)
+
     def merge(self, measured: Metrics, num_steps: int) -> "Statistics":
         """Returns the statistics with ``num_steps`` more steps, whose moments ``Normalised.measure`` gives in these units.
 
@@ -81,3 +91,7 @@ def running_returns(segments: Segment) -> jax.Array:
     along = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (segments.reward, segments.timestep.first))
     _, returns = jax.lax.scan(step, jnp.zeros_like(along[0][0]), along)
     return jnp.swapaxes(returns, 0, 1)
+
+
+def _clip(value: jax.Array, like: jax.Array) -> jax.Array:
+    return jnp.clip(value, -LARGEST, LARGEST).astype(like.dtype)

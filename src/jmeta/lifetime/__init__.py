@@ -9,7 +9,8 @@ Every function takes one task; callers ``vmap`` over tasks.
 
 from jmeta.lifetime.lives import LifetimeKeys, Lived, live, live_in, live_in_new_task
 from jmeta.lifetime.replays import replay
-from jmeta.lifetime.rollouts import most_likely, new_episodes, over_streams, rollout, start
+from jmeta.lifetime.rollouts import most_likely, new_episodes, rollout, start
+from jmeta.lifetime.streams import over_streams
 
 __all__ = [
     "LifetimeKeys",

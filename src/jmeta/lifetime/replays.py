@@ -5,9 +5,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from jmeta.axes import merge_axis, split_axis
 from jmeta.inner.base import InnerLearner
-from jmeta.lifetime.rollouts import over_streams
-from jmeta.parallel import merge_axis, split_axis
+from jmeta.lifetime.streams import over_streams
 from jmeta.types import Decision, Lifetime, Memory, Phi, PyTree, Segment, Theta
 
 

@@ -124,13 +124,7 @@ class RecurrentContext(ContextEncoder):
     """The posterior is a function of the output of a recurrent core, which processes the steps in order."""
 
     def __init__(
-        self,
-        num_inputs: int,
-        widths: tuple[int, ...],
-        size: int,
-        make_core: Callable[[int, nnx.Rngs], Core],
-        *,
-        rngs: nnx.Rngs,
+        self, num_inputs: int, widths: tuple[int, ...], size: int, make_core: Callable[[int, nnx.Rngs], Core], *, rngs: nnx.Rngs
     ):
         self.torso = MLP(num_inputs, widths, rngs=rngs)
         self.core = make_core(widths[-1], rngs)

@@ -6,12 +6,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from jmeta.networks.attention import Transformer
 from jmeta.networks.core import Core
-from jmeta.networks.external_memory import MANN, EpisodicLSTM
+from jmeta.networks.episodic_lstm import EpisodicLSTM
 from jmeta.networks.linear_recurrence import LRU
+from jmeta.networks.mann import MANN
 from jmeta.networks.recurrent import GRU, LSTM
 from jmeta.networks.snail import SNAIL
+from jmeta.networks.transformer import Transformer
 
 CoreName = Literal["gru", "lstm", "lru", "transformer", "snail", "mann", "episodic-lstm"]
 LAYERED = ("lru", "transformer")

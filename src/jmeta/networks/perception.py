@@ -1,5 +1,6 @@
 """Networks of agents with a memory: the perception of a time step, and a core between encoder and heads."""
 
+import abc
 from collections.abc import Callable
 
 import jax
@@ -56,13 +57,13 @@ class Perception(nnx.Module):
         return self.torso(jnp.concatenate([self.see(timestep.observation), past, timestep.first.astype(jnp.float32)[None]]))
 
 
-class RecurrentNetwork(nnx.Module):
-    """Timestep -> perception -> core -> policy and value.
+class MemoryNetwork(nnx.Module):
+    """Base of networks with a memory: timestep -> perception -> core -> decision; a subclass defines ``decide``.
 
     Args:
       perception: encodes a timestep as the input of the core.
       build_core: makes the core, called as ``build_core(num_inputs, rngs=rngs)``.
-      build_heads: makes the policy and value heads, called as ``build_heads(num_features, rngs)``.
+      build_heads: makes the heads of ``decide``, called as ``build_heads(num_features, rngs)``.
       forgets: whether the memory of the core is reset when an episode begins.
     """
 
@@ -93,6 +94,13 @@ class RecurrentNetwork(nnx.Module):
         memory, features = self.core.unroll(memory, jax.vmap(self.perception)(timesteps), resets)
         return jax.vmap(self.decide)(features, timesteps), memory
 
+    @abc.abstractmethod
     def decide(self, features: jax.Array, timestep: Timestep) -> Decision:
         """Returns the decision for the core's output."""
+
+
+class RecurrentNetwork(MemoryNetwork):
+    """Timestep -> perception -> core -> policy and value, as ``MemoryNetwork`` says."""
+
+    def decide(self, features: jax.Array, timestep: Timestep) -> Decision:
         return self.heads(features)

@@ -1,5 +1,7 @@
 """Feed-forward networks of policies and of action values."""
 
+import abc
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -9,8 +11,8 @@ from jmeta.networks import MLP, Categorical, Linear, PolicyHead, TanhNormalHead,
 from jmeta.types import ActionSpace, Decision, Discrete
 
 
-class FeedForwardPolicy(nnx.Module):
-    """Observation -> hidden layers -> policy."""
+class PolicyNetwork(nnx.Module):
+    """Base of feed-forward policies: hidden layers and a policy head; a subclass defines what they are applied to."""
 
     def __init__(
         self,
@@ -26,12 +28,23 @@ class FeedForwardPolicy(nnx.Module):
         num_features = widths[-1] if widths else observation_size
         self.policy = PolicyHead(num_features, action_space, initial_std=initial_std, rngs=rngs)
 
+    @abc.abstractmethod
+    def __call__(self, observation: jax.Array) -> Decision: ...
+
+    def decide(self, inputs: jax.Array) -> Decision:
+        """Returns the policy for the inputs of the hidden layers, with a value of 0."""
+        return Decision(self.policy(self.torso(inputs)), jnp.zeros((), jnp.float32))
+
+
+class FeedForwardPolicy(PolicyNetwork):
+    """Observation -> hidden layers -> policy."""
+
     def __call__(self, observation: jax.Array) -> Decision:
-        return Decision(self.policy(self.torso(observation)), jnp.zeros((), jnp.float32))
+        return self.decide(observation)
 
 
-class FeedForwardPolicyWithCritic(FeedForwardPolicy):
-    """Adds a value network of the same widths, which shares no layers with the policy."""
+class FeedForwardPolicyWithCritic(PolicyNetwork):
+    """Observation -> hidden layers -> policy; and a value network of the same widths, which shares no layers with it."""
 
     def __init__(
         self,
@@ -48,11 +61,11 @@ class FeedForwardPolicyWithCritic(FeedForwardPolicy):
         self.value = Linear(widths[-1] if widths else observation_size, 1, kernel_init=orthogonal(), rngs=rngs)
 
     def __call__(self, observation: jax.Array) -> Decision:
-        decision = super().__call__(observation)
+        decision = self.decide(observation)
         return decision._replace(value=self.value(self.critic(observation).astype(jnp.float32))[0])
 
 
-class ContextPolicy(FeedForwardPolicy):
+class ContextPolicy(PolicyNetwork):
     """Observation and context -> hidden layers -> policy; the context is a parameter that is initially zero."""
 
     def __init__(
@@ -71,7 +84,7 @@ class ContextPolicy(FeedForwardPolicy):
         self.context = nnx.Param(jnp.zeros(context_size, jnp.float32))
 
     def __call__(self, observation: jax.Array) -> Decision:
-        return super().__call__(jnp.concatenate([observation, self.context[...]]))
+        return self.decide(jnp.concatenate([observation, self.context[...]]))
 
 
 class FeedForwardActorCritic(nnx.Module):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from jmeta.networks.attention import Cache, CausalAttention
+from jmeta.networks.causal_attention import Cache, CausalAttention
 from jmeta.networks.core import Core, newest, positions
 from jmeta.networks.linear import Linear
 

@@ -12,12 +12,13 @@ from jmeta.outer.credit import (
     LifetimeCritic,
     SharedCritic,
 )
-from jmeta.outer.evolution import Evolution, OpenAIES
+from jmeta.outer.evolution import OpenAIES
 from jmeta.outer.maml_plus_plus import MAMLPlusPlus
 from jmeta.outer.matrix_cma import MatrixCMA
 from jmeta.outer.normalised import Normalising
 from jmeta.outer.off_policy import OffPolicy
 from jmeta.outer.on_policy import OnPolicy
+from jmeta.outer.population import Evolution
 from jmeta.outer.ppo import PPO
 from jmeta.outer.promp import ProMP
 from jmeta.outer.reptile import Reptile

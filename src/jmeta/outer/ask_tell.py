@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.outer.evolution import Evolution, fitness_metrics
+from jmeta.outer.population import Evolution, fitness_metrics
 from jmeta.parallel import device_index, gather_devices, mean_over_devices
 from jmeta.types import MetaState, Metrics, Theta
 

@@ -10,9 +10,11 @@ import optax
 from jmeta import struct
 from jmeta.inner.belief import BeliefAgent, Record
 from jmeta.lifetime import live_in_new_task
+from jmeta.outer.belief_buffer import draw, store
 from jmeta.outer.checks import check_divides
-from jmeta.outer.on_policy import MetaBatch, split_each
-from jmeta.outer.ppo import PPOSettings, Proximal
+from jmeta.outer.meta_batch import MetaBatch, split_each
+from jmeta.outer.ppo_settings import PPOSettings
+from jmeta.outer.proximal import Proximal
 from jmeta.outer.schedules import left_of_share, remaining_rate
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import Count, Limit, Positive
@@ -109,9 +111,7 @@ class BeliefPPO(Proximal[Parts], BeliefPPOSettings):
         number, opt_state = state.extra.num_steps, state.opt_state
         improved, metrics = self.improve(state._replace(opt_state=opt_state.policy), experience, statistics)
 
-        for_good = self.buffer_steps // 2
-        slot = jnp.where(number < for_good, number, for_good + (number - for_good) % (self.buffer_steps - for_good))
-        buffer = jax.tree.map(lambda kept, new: kept.at[:, slot].set(new), state.by_task, self.records(experience))
+        buffer = store(state.by_task, self.records(experience), number)
         num_kept = jnp.minimum(number + 1, self.buffer_steps)
         beliefs = (improved.theta, opt_state.belief)
         (theta, belief_state), learned = self._learn_beliefs(beliefs, buffer, num_kept, belief_keys, number)
@@ -126,7 +126,8 @@ class BeliefPPO(Proximal[Parts], BeliefPPOSettings):
         """Returns the gradient of the mean belief loss of records [m, T, ...] with keys [m], and metrics."""
 
         def loss(theta: Parts) -> tuple[jax.Array, Metrics]:
-            losses, metrics = jax.vmap(self.inner.belief_loss, in_axes=(None, 0, 0))(theta, records, keys)
+            each = lambda record, key: self.inner.unwrapped.belief_loss(theta, self.inner.see(record), key)  # noqa: E731
+            losses, metrics = jax.vmap(each)(records, keys)
             return losses.mean(), jax.tree.map(jnp.mean, metrics)
 
         return jax.grad(loss, has_aux=True)(theta)
@@ -139,16 +140,10 @@ class BeliefPPO(Proximal[Parts], BeliefPPOSettings):
         transformation = self._belief_transformation()
         group_size = self.num_tasks // self.belief_batch_size
 
-        def draw(group: jax.Array, key: jax.Array) -> tuple[Record, jax.Array]:
-            task_key, step_key, loss_key = jax.random.split(key, 3)
-            task = group * group_size + jax.random.randint(task_key, (), 0, group_size)
-            step = jax.random.randint(step_key, (), 0, num_kept)
-            return jax.tree.map(lambda x: x[task, step], buffer), loss_key
-
         def update(carry: tuple[Parts, PyTree], number: jax.Array) -> tuple[tuple[Parts, PyTree], Metrics]:
             theta, opt_state = carry
             group_keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys[::group_size], number)
-            drawn = jax.vmap(draw)(jnp.arange(len(group_keys)), group_keys)
+            drawn = draw(buffer, num_kept, group_keys)
             gradient, metrics = mean_over_devices(self.belief_gradient(theta, *drawn))
             metrics["belief/gradient_norm"] = optax.tree.norm(gradient)
             updates, opt_state = transformation.update(gradient, opt_state, theta)

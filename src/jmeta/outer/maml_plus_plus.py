@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.outer.on_policy import MetaBatch
-from jmeta.outer.ppo import PPOSettings, Proximal
+from jmeta.outer.meta_batch import MetaBatch
+from jmeta.outer.ppo_settings import PPOSettings
+from jmeta.outer.proximal import Proximal
 from jmeta.ranges import CountOrZero
 from jmeta.types import MetaState, Metrics, PyTree, Theta
 
@@ -78,5 +79,5 @@ class MAMLPlusPlus(Proximal[Theta], MAMLPlusPlusScheduleSettings):
 
 
 def first_order_of(inner: Any) -> Any:
-    """Returns a ``MAML`` whose inner gradients are treated as constants, in the same wrappers."""
-    return inner.replace(first_order=True) if inner is inner.unwrapped else inner.replace(inner=first_order_of(inner.inner))
+    """Returns a ``MAML`` whose inner gradients are treated as constants, in the same wrapper."""
+    return inner.around(inner.unwrapped.replace(first_order=True))

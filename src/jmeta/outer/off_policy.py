@@ -8,28 +8,26 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from flashbax.buffers import trajectory_buffer as replay
 
 from jmeta import struct
-from jmeta.inner.off_policy import OffPolicyAgent, RandomAtFirst, ReplayStep
+from jmeta.axes import deal_axis, mean_over_chunks, split_axis
+from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep
+from jmeta.inner.random_at_first import RandomAtFirst
 from jmeta.lifetime import LifetimeKeys, live_in
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner, TaskWeight, relative_weights
 from jmeta.outer.checks import check_divides, check_fit, check_protocol, use_smaller
 from jmeta.outer.metrics import lifetime_metrics
-from jmeta.outer.replay import ContextSettings, ReplaySettings, ShapedSettings, TaskRecord, by_segment, sample_rows
-from jmeta.outer.schedules import remaining_rate
-from jmeta.parallel import (
-    ROWS_IN_CACHE,
-    SHARED,
-    deal_axis,
-    mean_over_chunks,
-    mean_over_devices,
-    merge_axis,
-    num_task_devices,
-    over_tasks,
-    split_axis,
-    tasks_at_once,
+from jmeta.outer.replay import (
+    ContextSettings,
+    ReplaySettings,
+    ShapedSettings,
+    TaskRecord,
+    by_segment,
+    rows_to_ship,
+    sample_rows,
 )
+from jmeta.outer.schedules import remaining_rate
+from jmeta.parallel import ROWS_IN_CACHE, SHARED, mean_over_devices, num_task_devices, over_tasks, tasks_at_once
 from jmeta.ranges import Count
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Experience, Lifetime, MetaState, Metrics, Protocol, PyTree, Task, Theta
@@ -80,22 +78,27 @@ class OffPolicy(OuterLearner[Theta], ReplaySettings, ContextSettings, ShapedSett
     _: dataclasses.KW_ONLY
     task_weight: TaskWeight | None = struct.field(pytree_node=False, default=None)
 
+    @property
+    def agent(self) -> OffPolicyAgent[Theta, Any, Any]:
+        """The inner learner without its normalising wrapper."""
+        return self.inner.unwrapped
+
     def __post_init__(self) -> None:
         check_protocol(self.tasks, self.protocol)
         check_fit(self.inner, self.tasks)
-        if self.protocol.num_segments < self.inner.least_segments:
+        if self.protocol.num_segments < self.agent.least_segments:
             raise ValueError(
-                f"num_segments={self.protocol.num_segments}: {type(self.inner).__name__} adapts between segments, so in a "
-                f"lifetime of one it learns nothing of the task; use num_segments={self.inner.least_segments} or more"
+                f"num_segments={self.protocol.num_segments}: {type(self.agent).__name__} adapts between segments, so in a "
+                f"lifetime of one it learns nothing of the task; use num_segments={self.agent.least_segments} or more"
             )
         if self.protocol.num_streams != 1:
             raise ValueError(f"num_streams={self.protocol.num_streams}: replay keeps one stream of steps for each task; use 1")
         length = self.protocol.num_env_steps
-        if self.capacity < max(length, self.inner.sequence_length):
+        if self.capacity < max(length, self.agent.sequence_length):
             raise ValueError(f"capacity={self.capacity}: a task's replay must hold a lifetime, {length} steps")
-        if self.shaped and not self.inner.takes_shaped:
+        if self.shaped and not self.agent.takes_shaped:
             raise ValueError(
-                f"shaped=True: {type(self.inner).__name__} fine-tunes its values on a new task's own reward, which values of a "
+                f"shaped=True: {type(self.agent).__name__} fine-tunes its values on a new task's own reward, which values of a "
                 "shaped reward do not fit; use shaped=False"
             )
         if self.shaped and jax.eval_shape(self._one_shaped_reward, jax.random.key(0)) is None:
@@ -124,7 +127,7 @@ class OffPolicy(OuterLearner[Theta], ReplaySettings, ContextSettings, ShapedSett
 
     def _microbatch_size(self, num_devices: int) -> int:
         at_once = self.num_training_tasks // (num_devices * self.num_minibatches)
-        return self.microbatch_size or tasks_at_once(at_once, self.batch_size * self.inner.sequence_length, ROWS_IN_CACHE)
+        return self.microbatch_size or tasks_at_once(at_once, self.batch_size * self.agent.sequence_length, ROWS_IN_CACHE)
 
     @property
     def replay_bytes(self) -> int:
@@ -145,19 +148,9 @@ class OffPolicy(OuterLearner[Theta], ReplaySettings, ContextSettings, ShapedSett
         tasks = jax.vmap(self.tasks.sample)(jax.random.split(task_key, self.num_training_tasks))
         task = jax.tree.map(lambda x: x[0], tasks)
         one = jax.eval_shape(lambda key: self._transitions(task, self._live(theta, jnp.zeros((), jnp.int32), task, key)), key)
-        contexts = jax.tree.map(lambda x: jnp.zeros((self.num_training_tasks, self.num_contexts, *x.shape), x.dtype), one)
-        step = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), one)
-        replays = jax.vmap(lambda _: replay.init(step, 1, self.capacity))(jnp.arange(self.num_training_tasks))
-        replays = jax.tree.map(
-            lambda x: x.astype(x.dtype), replays
-        )  # flashbax's index is weakly typed: a step would be traced twice
-        extra = OffPolicyExtra(self.inner.target_parameters(theta), jnp.zeros((), jnp.int32))
-        return MetaState(
-            theta,
-            self._transformation().init(theta),
-            extra,
-            TaskRecord(tasks, replays, contexts, jnp.zeros(self.num_training_tasks, jnp.int32)),
-        )
+        records = TaskRecord.empty(tasks, one, num_contexts=self.num_contexts, capacity=self.capacity)
+        extra = OffPolicyExtra(self.agent.target_parameters(theta), jnp.zeros((), jnp.int32))
+        return MetaState(theta, self._transformation().init(theta), extra, records)
 
     def step(self, state: MetaState[Theta], key: jax.Array) -> tuple[MetaState[Theta], Metrics]:
         self.check_devices(num_task_devices())
@@ -173,7 +166,7 @@ class OffPolicy(OuterLearner[Theta], ReplaySettings, ContextSettings, ShapedSett
         records, lifetimes = self.collect(state, keys)
         metrics = lifetime_metrics(self.tasks, self.protocol, lifetimes) | self.inner.measure(lifetimes)
         learner = (state.theta, state.opt_state, state.extra.target_parameters)
-        turns_for_a_row = -(-self.inner.sequence_length // self.protocol.num_env_steps)
+        turns_for_a_row = -(-self.agent.sequence_length // self.protocol.num_env_steps)
         everywhere = (state.extra.num_steps + 1) * self.num_tasks >= turns_for_a_row * self.num_training_tasks
         remaining = remaining_rate(state.extra.num_steps, self.anneal_steps)
         learn = partial(self.learn, learner, records, keys, remaining)
@@ -185,33 +178,21 @@ class OffPolicy(OuterLearner[Theta], ReplaySettings, ContextSettings, ShapedSett
         return MetaState(theta, opt_state, extra, records), metrics
 
     def deploy(self, state: MetaState[Theta]) -> Theta:
-        if not self.inner.num_shipped:
+        if not self.agent.num_shipped:
             return state.theta
-        number = -(-self.inner.num_shipped // self.num_training_tasks)
-        length, replays = self.inner.sequence_length, state.by_task.replays
-        draw = lambda replays, key: sample_rows(replays, key, number, length)  # noqa: E731
-        rows = merge_axis(jax.vmap(draw)(replays, jax.random.split(jax.random.key(0), self.num_training_tasks)), 0)
-        is_lived = jnp.repeat(replay.can_sample(replays, length), number)
-        chosen = jax.random.permutation(jax.random.key(1), len(is_lived))[: self.inner.num_shipped]
-        return self.inner.ship(state.theta, jax.tree.map(lambda x: x[chosen], rows), is_lived[chosen])
+        rows, is_lived = rows_to_ship(state.by_task, self.agent.num_shipped, self.agent.sequence_length)
+        return self.agent.ship(state.theta, self.inner.see(rows), is_lived)
 
     def collect(self, state: MetaState[Theta], keys: jax.Array) -> tuple[TaskRecord, Lifetime]:
         """Collects lifetimes in the tasks whose turn it is; keys [n] are of this device's tasks."""
         apart = self.num_training_tasks // self.num_tasks
         turn = jnp.arange(len(keys) // apart) * apart + state.extra.num_steps % apart
         records: TaskRecord = state.by_task
-        chosen = jax.tree.map(lambda x: x[turn], records)
+        tasks = jax.tree.map(lambda x: x[turn], records.task)
         live = jax.vmap(partial(self._live, state.theta, state.extra.num_steps), out_axes=TASK_AXES)
-        lifetimes = live(chosen.task, jax.vmap(partial(jax.random.fold_in, data=0))(keys[turn]))
-        new = jax.vmap(self._transitions, in_axes=(0, TASK_AXES))(chosen.task, lifetimes)
-        replays = jax.vmap(lambda state, new: replay.add(state, jax.tree.map(lambda x: x[None], new)))(chosen.replays, new)
-        slot = chosen.num_lifetimes % self.num_contexts
-        return TaskRecord(
-            task=records.task,
-            replays=jax.tree.map(lambda old, new: old.at[turn].set(new.astype(old.dtype)), records.replays, replays),
-            contexts=jax.tree.map(lambda old, new: old.at[turn, slot].set(new.astype(old.dtype)), records.contexts, new),
-            num_lifetimes=records.num_lifetimes.at[turn].add(1),
-        ), lifetimes
+        lifetimes = live(tasks, jax.vmap(partial(jax.random.fold_in, data=0))(keys[turn]))
+        new = jax.vmap(self._transitions, in_axes=(0, TASK_AXES))(tasks, lifetimes)
+        return records.add(turn, new), lifetimes
 
     def learn(
         self, learner: PyTree, records: TaskRecord, keys: jax.Array, remaining: jax.Array | float = 1.0
@@ -229,7 +210,7 @@ class OffPolicy(OuterLearner[Theta], ReplaySettings, ContextSettings, ShapedSett
             metrics["gradient_norm"] = optax.tree.norm(gradient)
             updates, opt_state = transformation.update(gradient, opt_state, theta)
             theta = optax.apply_updates(theta, optax.tree.scale(remaining, updates))
-            followed = self.inner.target_parameters(theta)
+            followed = self.agent.target_parameters(theta)
             target_parameters = optax.incremental_update(followed, target_parameters, self.target_update_rate)
             return (theta, opt_state, target_parameters), metrics
 
@@ -253,23 +234,27 @@ class OffPolicy(OuterLearner[Theta], ReplaySettings, ContextSettings, ShapedSett
         """Returns the gradient of the mean loss of lifetimes [M, K, T, 1] and batches [M, n, L] with weights [M], and metrics."""
 
         def loss(theta: PyTree) -> tuple[jax.Array, Metrics]:
-            losses, metrics = jax.vmap(self.inner.loss, in_axes=(None, None, 0, 0, 0))(
-                theta, target_parameters, lifetimes, batches, keys
-            )
+            losses, metrics = jax.vmap(partial(self._loss, theta, target_parameters))(lifetimes, batches, keys)
             return (weights * losses).mean(), jax.tree.map(jnp.mean, metrics | {"loss": losses})
 
         return jax.grad(loss, has_aux=True)(theta)
 
+    def _loss(
+        self, theta: Theta, target_parameters: PyTree, lifetime: Experience, batch: ReplayStep, key: jax.Array
+    ) -> tuple[jax.Array, Metrics]:
+        return self.agent.loss(theta, target_parameters, self.inner.see(lifetime), self.inner.see(batch), key)
+
     def draw(self, record: TaskRecord, key: jax.Array) -> tuple[Experience, ReplayStep, jax.Array]:
         """Returns one of the newest lifetimes [K, T, 1], a replay batch and a key for one task."""
         batch_key, lifetime_key, loss_key = jax.random.split(key, 3)
-        batch = sample_rows(record.replays, batch_key, self.batch_size, self.inner.sequence_length)
+        batch = sample_rows(record.replays, batch_key, self.batch_size, self.agent.sequence_length)
         which = jax.random.randint(lifetime_key, (), 0, jnp.clip(record.num_lifetimes, 1, self.num_contexts))
         return by_segment(jax.tree.map(lambda x: x[which], record.contexts), self.protocol), batch, loss_key
 
     def _live(self, theta: PyTree, num_steps: jax.Array, task: Task, key: jax.Array) -> Lifetime:
         keys = LifetimeKeys.of(*jax.random.split(key))
-        behaviour_policy = self.inner.behaviour_policy(remaining_rate(num_steps, self.explore_steps))
+        remaining = remaining_rate(num_steps, self.explore_steps)
+        behaviour_policy = self.inner.around(self.agent.behaviour_policy(remaining))
         agent = RandomAtFirst(behaviour_policy, num_steps < self.random_steps) if self.random_steps else behaviour_policy
         return live_in(agent, self.tasks, theta, task, keys, protocol=self.protocol).lifetime
 
@@ -288,7 +273,7 @@ class OffPolicy(OuterLearner[Theta], ReplaySettings, ContextSettings, ShapedSett
     def clip(self, gradient: PyTree) -> PyTree:
         """Clips the gradient of each of the agent's parts to the norm ``max_gradient_norm``."""
         clip = optax.clip_by_global_norm(self.max_gradient_norm)
-        return jax.tree.map(lambda _, part: clip.update(part, clip.init(part))[0], self.inner.parts(gradient), gradient)
+        return jax.tree.map(lambda _, part: clip.update(part, clip.init(part))[0], self.agent.parts(gradient), gradient)
 
     def _transformation(self) -> optax.GradientTransformation:
         return optax.chain(optax.stateless(lambda gradient, _: self.clip(gradient)), optax.adam(self.learning_rate))

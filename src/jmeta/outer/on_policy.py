@@ -10,14 +10,24 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
+from jmeta.axes import mean_over_chunks
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import LifetimeKeys, live_in, replay
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner, TaskWeight, relative_weights
 from jmeta.outer.checks import check_divides, check_fit, check_protocol, check_segment_weights, use_smaller
 from jmeta.outer.credit import Credit, CreditAssignment
+from jmeta.outer.meta_batch import (
+    MetaBatch,
+    MetaBatchSettings,
+    RematerialiseSettings,
+    over_axes,
+    split_each,
+    split_tasks,
+    take_segments,
+)
 from jmeta.outer.terms import Record, Term, log_prob
-from jmeta.parallel import SHARED, deal_axis, mean_over_chunks, num_task_devices, over_tasks, tasks_at_once
-from jmeta.ranges import Count, Finite
+from jmeta.parallel import SHARED, num_task_devices, over_tasks, tasks_at_once
+from jmeta.ranges import Finite
 from jmeta.settings import StreamChunkSettings
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import TASK_AXES, Decision, Lifetime, MetaState, Metrics, Protocol, PyTree, Task, Theta
@@ -28,46 +38,6 @@ class OnPolicyExtra(NamedTuple):
 
     statistics: PyTree  # of the credit assignment
     num_steps: jax.Array  # [] int32, outer steps taken
-
-
-class MetaBatch(NamedTuple):
-    """Lifetimes in n tasks, and the credit of their decisions."""
-
-    tasks: Task  # [n]
-    begin_keys: jax.Array  # [n] of ``inner.begin``
-    lifetimes: Lifetime  # [K, T, n, B]
-    credit: Credit  # [K, T, n, B]
-    behaviour: jax.Array  # [K, T, n, B] log-probabilities of the actions under the behaviour policy
-
-    @property
-    def records(self) -> Record:
-        """Returns the records of all steps [K, T, n, B]."""
-        return Record(**struct.fields_for(Record, self.lifetimes.segments), log_prob=self.behaviour)
-
-
-@struct.settings
-class MetaBatchSettings:
-    """Settings of the meta-batch of an on-policy learner.
-
-    Attributes:
-      num_tasks: lifetimes rolled out in each outer step, each in a newly drawn task (the meta-batch size).
-      microbatch_size: lifetimes that one device differentiates at once, which bounds memory and changes nothing else; must
-        divide the lifetimes that a device has in a minibatch; by default chosen for speed.
-    """
-
-    num_tasks: Count = struct.field(pytree_node=False)
-    microbatch_size: Count | None = struct.field(pytree_node=False, default=None)
-
-
-@struct.settings
-class RematerialiseSettings:
-    """Settings of a replay that contains inner steps.
-
-    Attributes:
-      rematerialise: whether to recompute inner steps in the backward pass, which needs less memory and more time.
-    """
-
-    rematerialise: bool = struct.field(pytree_node=False, default=False)
 
 
 @struct.dataclass
@@ -208,28 +178,3 @@ class OnPolicy(OuterLearner[Theta], MetaBatchSettings, RematerialiseSettings, St
         (group_size,) = group.begin_keys.shape
         size = self.microbatch_size or tasks_at_once(group_size, self.protocol.num_streams)
         return mean_over_chunks(function, split_tasks(group, group_size // size))
-
-
-def take_segments(tree: PyTree, segments: tuple[int, ...]) -> PyTree:
-    """Returns the chosen segments of leaves [K, ...]."""
-    return jax.tree.map(lambda x: jnp.stack([x[k] for k in segments]), tree)
-
-
-def split_tasks(group: MetaBatch, num_groups: int) -> MetaBatch:
-    """Splits the n tasks into groups, [num_groups, ..., n / num_groups, ...]."""
-    deal = lambda axis, tree: deal_axis(tree, axis, num_groups)  # noqa: E731
-    axes = MetaBatch(tasks=0, begin_keys=0, lifetimes=TASK_AXES, credit=2, behaviour=2)  # type: ignore[arg-type]
-    return jax.tree.map(deal, axes, group)
-
-
-def over_axes(function: Callable[..., Any], number: int) -> Callable[..., Any]:
-    """Applies ``vmap`` over the leading ``number`` axes."""
-    for _ in range(number):
-        function = jax.vmap(function)
-    return function
-
-
-def split_each(keys: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Splits each of [n] keys into two."""
-    both = jax.vmap(jax.random.split)(keys)
-    return both[:, 0], both[:, 1]

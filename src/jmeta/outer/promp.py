@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from jmeta import struct
-from jmeta.outer.on_policy import MetaBatch
-from jmeta.outer.ppo import PPOSettings, Proximal
+from jmeta.outer.meta_batch import MetaBatch
+from jmeta.outer.ppo_settings import PPOSettings
+from jmeta.outer.proximal import Proximal
 from jmeta.outer.terms import Divergence, Term
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import NonNegative, Positive

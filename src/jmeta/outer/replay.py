@@ -3,9 +3,11 @@
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from flashbax.buffers import trajectory_buffer as replay
 
 from jmeta import struct
+from jmeta.axes import merge_axis
 from jmeta.inner.off_policy import ReplayStep
 from jmeta.ranges import Count, CountOrZero, Limit, Positive, PositiveShare
 from jmeta.types import Experience, Protocol, PyTree, Task
@@ -75,6 +77,29 @@ class TaskRecord(NamedTuple):
     contexts: ReplayStep  # [R, T] its newest lifetimes, which contexts are drawn from
     num_lifetimes: jax.Array  # [] int32, collected so far
 
+    @classmethod
+    def empty(cls, tasks: Task, row: ReplayStep, *, num_contexts: int, capacity: int) -> "TaskRecord":
+        """Returns the records of tasks [n] without any lifetime; the steps of one are like ``row`` [T]."""
+        number = len(jax.tree.leaves(tasks)[0])
+        contexts = jax.tree.map(lambda x: jnp.zeros((number, num_contexts, *x.shape), x.dtype), row)
+        step = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), row)
+        replays = jax.vmap(lambda _: replay.init(step, 1, capacity))(jnp.arange(number))
+        # flashbax's index is weakly typed: a step would be traced twice.
+        replays = jax.tree.map(lambda x: x.astype(x.dtype), replays)
+        return cls(tasks, replays, contexts, jnp.zeros(number, jnp.int32))
+
+    def add(self, turn: jax.Array, new: ReplayStep) -> "TaskRecord":
+        """Returns the records of tasks [n] with a new lifetime [m, T] in each of the tasks ``turn`` [m]."""
+        chosen = jax.tree.map(lambda x: x[turn], self)
+        replays = jax.vmap(lambda state, new: replay.add(state, jax.tree.map(lambda x: x[None], new)))(chosen.replays, new)
+        slot = chosen.num_lifetimes % self.contexts.reward.shape[1]
+        return TaskRecord(
+            task=self.task,
+            replays=jax.tree.map(lambda old, new: old.at[turn].set(new.astype(old.dtype)), self.replays, replays),
+            contexts=jax.tree.map(lambda old, new: old.at[turn, slot].set(new.astype(old.dtype)), self.contexts, new),
+            num_lifetimes=self.num_lifetimes.at[turn].add(1),
+        )
+
 
 def by_segment(row: Experience, protocol: Protocol) -> Experience:
     """Returns the experience [K, T, 1] of a lifetime's row [K T]."""
@@ -85,3 +110,17 @@ def sample_rows(replays: PyTree, key: jax.Array, number: int, length: int) -> Re
     """Returns rows [number, length] of consecutive steps of one task's replay buffer, drawn uniformly with replacement."""
     with jax.numpy_rank_promotion("allow"):  # flashbax adds arrays of different ranks
         return replay.sample(replays, key, number, length, 1).experience
+
+
+def rows_to_ship(records: TaskRecord, number: int, length: int) -> tuple[ReplayStep, jax.Array]:
+    """Returns rows [number, length] from the replay buffers of all tasks, and whether each has been lived, [number].
+
+    A row has not been lived if its task's replay holds fewer than ``length`` steps.
+    """
+    num_tasks = len(records.num_lifetimes)
+    of_each = -(-number // num_tasks)
+    draw = lambda replays, key: sample_rows(replays, key, of_each, length)  # noqa: E731
+    rows = merge_axis(jax.vmap(draw)(records.replays, jax.random.split(jax.random.key(0), num_tasks)), 0)
+    is_lived = jnp.repeat(replay.can_sample(records.replays, length), of_each)
+    chosen = jax.random.permutation(jax.random.key(1), len(is_lived))[:number]
+    return jax.tree.map(lambda x: x[chosen], rows), is_lived[chosen]

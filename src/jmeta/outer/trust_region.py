@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import optax
 
 from jmeta import struct
+from jmeta.outer.meta_batch import MetaBatch, MetaBatchSettings
 from jmeta.outer.metrics import lifetime_metrics
-from jmeta.outer.on_policy import MetaBatch, MetaBatchSettings, OnPolicy, OnPolicyExtra
+from jmeta.outer.on_policy import OnPolicy, OnPolicyExtra
 from jmeta.outer.terms import Divergence, LikelihoodRatio
 from jmeta.parallel import mean_over_devices
 from jmeta.ranges import Count, NonNegative, OpenShare, Positive

@@ -4,15 +4,17 @@
 """
 
 from jmeta.tasks.base import Reference, TaskDistribution, Transition
-from jmeta.tasks.bernoulli_bandit import BernoulliBandit, DependentBandit, TwoTaskBandit
+from jmeta.tasks.bernoulli_bandit import BernoulliBandit
 from jmeta.tasks.dark_room import DarkKeyToDoor, DarkRoom
+from jmeta.tasks.dependent_bandit import DependentBandit, TwoTaskBandit
 from jmeta.tasks.gaussian_bandit import GaussianBandit
 from jmeta.tasks.grid_navi import GridNavi
 from jmeta.tasks.gymnax import GymnaxTasks
 from jmeta.tasks.gymnax_meta import GymnaxBernoulliBandit, GymnaxGaussianBandit, GymnaxMetaMaze, GymnaxPointRobot
 from jmeta.tasks.minatar import MinAtar
 from jmeta.tasks.physics import Acrobot, CartPole, MountainCar, MountainCarContinuous, Pendulum, Reacher
-from jmeta.tasks.point_navigation import PointNavigation, SparsePointNavigation
+from jmeta.tasks.point_navigation import PointNavigation
+from jmeta.tasks.sparse_point_navigation import SparsePointNavigation
 from jmeta.tasks.splits import Split
 from jmeta.tasks.switching import Switching
 from jmeta.tasks.tabular_mdp import TabularMDP

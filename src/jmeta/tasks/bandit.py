@@ -24,7 +24,7 @@ class EnvState(environment.EnvState):
     time: jax.Array  # [] int32
 
 
-class BanditEnvironment(environment.Environment[EnvState, Any]):
+class BanditEnvironment(environment.Environment[EnvState, Any], abc.ABC):
     """Each pull of an arm is an episode of one step; the observation is constant. Subclass it with ``pay``."""
 
     def __init__(self, num_arms: int):

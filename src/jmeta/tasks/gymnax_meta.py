@@ -18,33 +18,10 @@ from gymnax.environments.environment import Environment
 
 from jmeta.references.one_armed_bandit import one_armed_bandit_return
 from jmeta.tasks.base import Reference
-from jmeta.tasks.bernoulli_bandit import TwoTaskBandit
-from jmeta.tasks.gymnax import GymnaxTask, GymnaxTasks
+from jmeta.tasks.dependent_bandit import TwoTaskBandit
+from jmeta.tasks.gymnax_bases import GymnaxMeta
 from jmeta.tasks.gymnax_environments import make
-from jmeta.tasks.gymnax_ranges import Ranges
-
-
-@dataclasses.dataclass(frozen=True)
-class GymnaxMeta(GymnaxTasks):
-    """A gymnax environment whose reset draws the task. Subclass it with ``env_id`` and the ``held_fields`` that hold the task."""
-
-    env_id: str = dataclasses.field(default="", init=False)
-    ranges: Ranges = dataclasses.field(default=(), init=False)
-    held_fields: tuple[str, ...] = dataclasses.field(default=(), init=False)
-    lifetime_episodes: int = dataclasses.field(default=1, init=False)
-    max_steps: int | None = dataclasses.field(default=None, init=False)
-
-    @property
-    def has_held_out(self) -> bool:
-        return False
-
-    @property
-    def _why_none_is_held_out(self) -> str:
-        return "trains on all tasks, as published: evaluate on the training split, with another seed"
-
-    def sample(self, key: jax.Array) -> GymnaxTask:
-        params = self._default_params
-        return GymnaxTask(params, self._draw_held(params, key))
+from jmeta.tasks.gymnax_family import GymnaxTask
 
 
 @dataclasses.dataclass(frozen=True)

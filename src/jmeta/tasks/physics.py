@@ -1,4 +1,4 @@
-"""Classic control with physics that vary between tasks: ``GymnaxTasks`` with chosen environments and ranges.
+"""Classic control with physics that vary between tasks, in chosen environments of gymnax with chosen ranges.
 
 Ranges are the intervals R of Packer et al. 2018, "Assessing Generalization in Deep Reinforcement Learning", arXiv 1810.12282, for
 the environments that it has, drawn uniformly as in the authors' code, sunblaze-ucb/rl-generalization. Out of distribution are the
@@ -8,12 +8,12 @@ intervals beside the range, as in ``GymnaxTasks``; for Pendulum and Acrobot they
 import dataclasses
 from typing import ClassVar
 
-from jmeta.tasks.gymnax import GymnaxTasks
+from jmeta.tasks.gymnax_bases import Physics
 from jmeta.tasks.gymnax_ranges import Ranges
 
 
 @dataclasses.dataclass(frozen=True)
-class CartPole(GymnaxTasks):
+class CartPole(Physics):
     """Balance a pole on a cart by pushing left or right; reward 1 for every step until it falls.
 
     Args:
@@ -28,13 +28,12 @@ class CartPole(GymnaxTasks):
 
     env_id: str = dataclasses.field(default="CartPole-v1", init=False)
     ranges: Ranges = (("force_mag", (5.0, 15.0)), ("length", (0.25, 0.75)), ("masspole", (0.05, 0.5)))
-    held_fields: tuple[str, ...] = dataclasses.field(default=(), init=False)
 
     name: ClassVar[str] = "cart-pole"
 
 
 @dataclasses.dataclass(frozen=True)
-class Pendulum(GymnaxTasks):
+class Pendulum(Physics):
     """Swing a pendulum up by a torque and hold it; the reward is a cost of angle, speed and torque.
 
     Args:
@@ -49,13 +48,12 @@ class Pendulum(GymnaxTasks):
 
     env_id: str = dataclasses.field(default="Pendulum-v1", init=False)
     ranges: Ranges = (("l", (0.75, 1.25)), ("m", (0.75, 1.25)))
-    held_fields: tuple[str, ...] = dataclasses.field(default=(), init=False)
 
     name: ClassVar[str] = "pendulum"
 
 
 @dataclasses.dataclass(frozen=True)
-class Acrobot(GymnaxTasks):
+class Acrobot(Physics):
     """Swing the lower of two links up by a torque at the joint between them; reward -1 for every step until it is up.
 
     Args:
@@ -78,13 +76,12 @@ class Acrobot(GymnaxTasks):
         ("link_mass_2", (0.75, 1.25)),
         ("link_moi", (0.75, 1.25)),
     )
-    held_fields: tuple[str, ...] = dataclasses.field(default=(), init=False)
 
     name: ClassVar[str] = "acrobot"
 
 
 @dataclasses.dataclass(frozen=True)
-class MountainCar(GymnaxTasks):
+class MountainCar(Physics):
     """Rock a weak car out of a valley by pushing left, right or not; reward -1 for every step until it is on the hill.
 
     Args:
@@ -99,13 +96,12 @@ class MountainCar(GymnaxTasks):
 
     env_id: str = dataclasses.field(default="MountainCar-v0", init=False)
     ranges: Ranges = (("force", (0.0005, 0.005)), ("gravity", (0.001, 0.005)))
-    held_fields: tuple[str, ...] = dataclasses.field(default=(), init=False)
 
     name: ClassVar[str] = "mountain-car"
 
 
 @dataclasses.dataclass(frozen=True)
-class MountainCarContinuous(GymnaxTasks):
+class MountainCarContinuous(Physics):
     """``MountainCar`` with a continuous force; reward -0.1 force² for every step, and 100 on the hill.
 
     The ranges are this library's: from a third below to two thirds above gymnax's power, and a fifth to either side of its
@@ -120,13 +116,12 @@ class MountainCarContinuous(GymnaxTasks):
 
     env_id: str = dataclasses.field(default="MountainCarContinuous-v0", init=False)
     ranges: Ranges = (("gravity", (0.002, 0.003)), ("power", (0.001, 0.0025)))
-    held_fields: tuple[str, ...] = dataclasses.field(default=(), init=False)
 
     name: ClassVar[str] = "mountain-car-continuous"
 
 
 @dataclasses.dataclass(frozen=True)
-class Reacher(GymnaxTasks):
+class Reacher(Physics):
     """Bring the tip of a two-jointed arm to a visible goal, drawn for every episode; the task is the motors' strength.
 
     The range is this library's: half to twice gymnax's strength.
@@ -140,6 +135,5 @@ class Reacher(GymnaxTasks):
 
     env_id: str = dataclasses.field(default="Reacher-misc", init=False)
     ranges: Ranges = (("torque_scale", (0.5, 2.0)),)
-    held_fields: tuple[str, ...] = dataclasses.field(default=(), init=False)
 
     name: ClassVar[str] = "reacher"

@@ -28,7 +28,7 @@ class EnvParams(environment.EnvParams):
     max_steps_in_episode: jax.Array | int = 100
 
 
-class PointEnvironment(environment.Environment[EnvState, EnvParams]):
+class PointEnvironment(environment.Environment[EnvState, EnvParams], abc.ABC):
     """A point starts at (0, 0) and moves by up to 0.1 per axis and step. It observes its position only."""
 
     def __init__(self, horizon: int):

@@ -1,10 +1,13 @@
 """The splits of a distribution over tasks: training tasks, held-out tasks, and tasks out of distribution."""
 
+import abc
 import dataclasses
 from typing import Literal, Self, TypeAlias
 
 import jax
 import jax.numpy as jnp
+
+from jmeta.types import PyTree
 
 Split: TypeAlias = Literal["train", "held-out", "ood"]
 SPLITS: tuple[Split, ...] = ("train", "held-out", "ood")
@@ -13,7 +16,7 @@ GRID = 2**20  # cells of [0, 1), alternately for training and held-out tasks
 
 
 @dataclasses.dataclass(frozen=True)
-class Splits:
+class Splits(abc.ABC):
     """The part of a ``TaskDistribution`` that tells training tasks from others.
 
     Attributes:
@@ -29,6 +32,10 @@ class Splits:
             raise ValueError(f"{type(self).__name__} has no out-of-distribution tasks: evaluate on the held-out split instead")
         if self.split == "held-out" and not self.has_held_out:
             raise ValueError(f"{type(self).__name__} {self._why_none_is_held_out}")
+
+    @abc.abstractmethod
+    def sample(self, key: jax.Array) -> PyTree:
+        """Draws one task of this split."""
 
     @property
     def train(self) -> Self:

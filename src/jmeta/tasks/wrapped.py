@@ -1,17 +1,18 @@
 """Base of task distributions that wrap another one."""
 
+import abc
 import dataclasses
 
 import jax
 from gymnax.environments.environment import Environment
 
-from jmeta.tasks.base import TaskDistribution
+from jmeta.tasks.base import TaskDistribution, Transition
 from jmeta.types import PyTree, Task
 
 
 @dataclasses.dataclass(frozen=True)
 class WrappedTasks(TaskDistribution):
-    """Wraps another distribution's tasks and environment; a subclass overrides what differs.
+    """Wraps another distribution's tasks and environment; a subclass defines its episodes: ``reset``, ``restart`` and ``step``.
 
     ``oracle_return`` and ``reference_return`` are not passed on; a subclass defines them where they are known.
 
@@ -58,8 +59,11 @@ class WrappedTasks(TaskDistribution):
     def describe(self, task: Task) -> jax.Array:
         return self.tasks.describe(task)
 
-    def reset(self, task: Task, key: jax.Array) -> tuple[jax.Array, PyTree]:
-        return self.tasks.reset(task, key)
+    @abc.abstractmethod
+    def reset(self, task: Task, key: jax.Array) -> tuple[jax.Array, PyTree]: ...
 
-    def restart(self, task: Task, state: PyTree, key: jax.Array) -> tuple[jax.Array, PyTree]:
-        return self.tasks.restart(task, state, key)
+    @abc.abstractmethod
+    def restart(self, task: Task, state: PyTree, key: jax.Array) -> tuple[jax.Array, PyTree]: ...
+
+    @abc.abstractmethod
+    def step(self, task: Task, state: PyTree, action: jax.Array, key: jax.Array) -> Transition: ...

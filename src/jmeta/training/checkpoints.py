@@ -1,21 +1,16 @@
 """Checkpoints of whole meta-states: asynchronous, the last few kept, verified when read."""
 
 import contextlib
-import json
 import logging
 import shutil
 import warnings
-import zlib
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
+from jmeta.training.arrays import Packed, from_arrays
 from jmeta.training.formats import upgrade_arrays, upgrade_path
 from jmeta.types import PyTree
 
@@ -62,21 +57,15 @@ class Checkpoints:
           OSError: if the state, or the one saved before it, could not be written; the older checkpoints are still there.
         """
         self.wait()
-        arrays = to_arrays(state)
-        for path, array in arrays.items():
-            if jnp.issubdtype(array.dtype, jnp.inexact) and not np.isfinite(array).all():
-                raise FloatingPointError(f"{path} is not finite after step {step}, so it was not saved")
-        implementations = key_implementations(state)
-        layout = [
-            [path, str(array.dtype), list(array.shape), *([implementations[path]] if path in implementations else [])]
-            for path, array in arrays.items()
-        ]
-        content = b"".join(array.tobytes() for array in arrays.values())
+        try:
+            packed = Packed.of(state)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"{error} after step {step}, so it was not saved") from None
         args = ocp.args.Composite(
-            state=ocp.args.PyTreeSave({"bytes": np.frombuffer(content, np.uint8)}),
-            layout=ocp.args.JsonSave({"arrays": layout, "checksum": checksum(layout, content)}),
+            state=ocp.args.PyTreeSave({"bytes": np.frombuffer(packed.content, np.uint8)}),
+            layout=ocp.args.JsonSave({"arrays": packed.layout, "checksum": packed.checksum}),
         )
-        self._saving = (step, len(content))
+        self._saving = (step, len(packed.content))
         with self._explained():
             self._manager.save(step, args=args)
 
@@ -162,16 +151,11 @@ class Checkpoints:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Orbax warns that no sharding is given; this is a plain array
             restored = self._manager.restore(step, args=args)
-        content, layout = np.asarray(restored["state"]["bytes"]), restored["layout"]["arrays"]
-        if checksum(layout, content.tobytes()) != restored["layout"]["checksum"]:
+        packed = Packed(np.asarray(restored["state"]["bytes"]), restored["layout"]["arrays"])
+        if packed.checksum != restored["layout"]["checksum"]:
             raise ValueError("its content does not match its checksum")
-        arrays, implementations, begin = {}, {}, 0
-        for path, dtype, shape, *implementation in layout:
-            arrays[path] = np.ndarray(shape, jnp.dtype(dtype), content, begin).copy()
-            begin += arrays[path].nbytes
-            if implementation:
-                implementations[upgrade_path(path)] = implementation[0]
-        return upgrade_arrays(arrays), implementations
+        arrays, implementations = packed.unpack()
+        return upgrade_arrays(arrays), {upgrade_path(path): name for path, name in implementations.items()}
 
     def _set_aside(self, step: int) -> None:
         if self._keep is None:
@@ -193,79 +177,3 @@ def _reason(error: BaseException) -> str:
             return "no space left on the device"
         seen = seen.__cause__ or seen.__context__
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-
-
-def to_arrays(state: PyTree) -> dict[str, np.ndarray]:
-    """Returns a flat dictionary from path to array, copied to the host, with random keys as their data."""
-    return {_name(path): np.array(_data(leaf)) for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
-
-
-def key_implementations(state: PyTree) -> dict[str, str]:
-    """Returns the implementation, "threefry2x32" or "rbg", of every leaf that is a random key, by path."""
-    leaves = jax.tree_util.tree_leaves_with_path(state)
-    return {_name(path): str(jax.random.key_impl(leaf)) for path, leaf in leaves if _is_key(leaf)}
-
-
-def from_arrays(arrays: dict[str, np.ndarray], template: PyTree, implementations: dict[str, str] | None = None) -> PyTree:
-    """The inverse of ``to_arrays``, into the structure of ``template`` (arrays or their shapes).
-
-    Args:
-      arrays: arrays by path.
-      template: a state of the same structure, or its shapes.
-      implementations: implementation of each random key by path, the template's by default. So a key keeps its
-        implementation even if JAX's default has changed.
-
-    Raises:
-      ValueError: if a path, shape or dtype is not the template's.
-    """
-    leaves_with_path, structure = jax.tree_util.tree_flatten_with_path(template)
-    names = [_name(path) for path, _ in leaves_with_path]
-    if set(names) != set(arrays):
-        odd = sorted(set(names) ^ set(arrays))
-        raise ValueError(f"the checkpoint belongs to another learner: {odd[0]} is in only one of the two ({len(odd)} such)")
-    leaves = []
-    for name, (_, like) in zip(names, leaves_with_path, strict=True):
-        array = arrays[name]
-        implementation = None
-        if _is_key(like):
-            implementation = (implementations or {}).get(name) or str(jax.random.key_impl(like))
-            like = jax.eval_shape(partial(_key_data_like, like.shape, implementation))
-        if array.shape != like.shape or array.dtype != like.dtype:
-            raise ValueError(
-                f"the checkpoint belongs to another learner: {name} is {array.dtype}{list(array.shape)} there but "
-                f"{like.dtype}{list(like.shape)} here"
-            )
-        leaves.append(array if implementation is None else jax.random.wrap_key_data(jnp.asarray(array), impl=implementation))
-    return jax.tree.unflatten(structure, leaves)
-
-
-def checksum(layout: list[Any], content: bytes) -> int:
-    """Returns the CRC-32 of the layout and the content."""
-    return zlib.crc32(content, zlib.crc32(json.dumps(layout).encode()))
-
-
-def num_bytes(state: PyTree) -> int:
-    """Returns the approximate size of a state on disk, in bytes."""
-    sizes: list[Any] = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(_plain, state))]
-    return int(sum(sizes))
-
-
-def _plain(state: PyTree) -> PyTree:
-    return jax.tree.map(_data, state)
-
-
-def _data(leaf: jax.Array) -> jax.Array:
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
-
-
-def _is_key(leaf: Any) -> bool:
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _key_data_like(shape: tuple[int, ...], implementation: str) -> jax.Array:
-    data = jax.random.key_data(jax.random.key(0, impl=implementation))
-    return jnp.zeros((*shape, *data.shape), data.dtype)
-
-
-def _name(path: Any) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator=".")

@@ -5,116 +5,28 @@ memory, sizes chunks to about a second, donates the state from one to the next, 
 ``Observer``, which is called between chunks, logs metrics, checks them and shows progress.
 """
 
-import abc
-import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from jmeta.outer.base import OuterLearner
 from jmeta.parallel import SHARED
-from jmeta.training.checkpoints import Checkpoints
 from jmeta.training.memory import check_memory
+from jmeta.training.observing import Chunk, Observer
 from jmeta.training.placement import made_on, moved_to, shapes_on, shardings
+from jmeta.training.programs import Program
+from jmeta.training.saving import Saving
 from jmeta.training.supervision import Supervision
 from jmeta.types import Metrics, PyTree
 
 SECONDS_PER_CHUNK = 1.0  # target duration of a chunk; metrics, signals and progress are handled after each
 MAX_CHUNK = 256  # outer steps
-MAX_STEPS = 2**31 - 2  # steps are counted in 32 bits
 
 State = TypeVar("State")
-
-
-@dataclasses.dataclass(frozen=True)
-class Program(Generic[State]):
-    """What is trained, as pure functions.
-
-    Attributes:
-      outer: the learner, or one that stands for all learners of the program.
-      layout: partition specs of the state, a prefix of it.
-      inputs: arrays that every step is given, such as the key; each device has all of them.
-      init: ``init(*inputs)`` returns the state before the first step.
-      step: ``step(state, number, *inputs)`` takes outer step ``number``, counted from 0, and returns the state and metrics.
-    """
-
-    outer: OuterLearner
-    layout: PyTree
-    inputs: tuple[PyTree, ...]
-    init: Callable[..., State]
-    step: Callable[..., tuple[State, Metrics]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Chunk:
-    """A chunk of outer steps that has run.
-
-    Attributes:
-      first_step: number of outer steps before it.
-      step: number of outer steps after it.
-      took: its duration in seconds.
-      seconds: the duration of all chunks until its end, including those before a resume.
-      metrics: name to values [step - first_step, ...].
-    """
-
-    first_step: int
-    step: int
-    took: float
-    seconds: float
-    metrics: dict[str, np.ndarray]
-
-
-class Observer(abc.ABC, Generic[State]):
-    """Is told of a training's chunks: it logs metrics, checks them and shows progress."""
-
-    @abc.abstractmethod
-    def compiled(self, seconds: float) -> None:
-        """The program has been compiled and the state made, in that time."""
-
-    def before(self, state: State) -> None:
-        """A chunk begins, which takes ``state`` away: whoever needs a part of it copies that part now."""
-
-    @abc.abstractmethod
-    def after(self, chunk: Chunk, state: State) -> bool:
-        """Records the metrics of a chunk that has ended with ``state``; returns False if training has no purpose any more."""
-
-    @abc.abstractmethod
-    def report(self, chunk: Chunk) -> None:
-        """Shows progress. A checkpoint that was due after this chunk has been handed over."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Saving(Generic[State]):
-    """Where and when checkpoints are written: always if a signal ends training, and as these attributes say.
-
-    Attributes:
-      checkpoints: the directory.
-      every_steps: after every multiple of this number of outer steps.
-      every_seconds: when this much time was spent in chunks since the last one.
-      at_start: before the first step.
-      at_end: after the last step.
-      content: what is saved of a state and the seconds spent in chunks.
-      writing: a context in which files are written; it may deal with their OSError.
-    """
-
-    checkpoints: Checkpoints
-    every_steps: int = MAX_STEPS
-    every_seconds: float = math.inf
-    at_start: bool = False
-    at_end: bool = True
-    content: Callable[[State, float], PyTree] = lambda state, seconds: state
-    writing: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
-
-    def save(self, step: int, state: State, seconds: float) -> None:
-        with self.writing():
-            self.checkpoints.save(step, self.content(state, seconds))
 
 
 @dataclasses.dataclass(frozen=True)

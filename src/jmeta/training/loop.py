@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -15,17 +14,21 @@ from jmeta.keys import as_key
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner
 from jmeta.outer.normalised import check_scale
 from jmeta.parallel import task_mesh
-from jmeta.training.checkpoints import Checkpoints, num_bytes
-from jmeta.training.diagnosis import NonFiniteError, first_cause, first_non_finite
-from jmeta.training.engine import MAX_STEPS, Chunk, Engine, Observer, Saving
-from jmeta.training.loggers import JsonLines, Logger, TensorBoard, WeightsAndBiases, require_wandb
+from jmeta.training.arguments import check_learner, check_numbers, check_out
+from jmeta.training.arrays import num_bytes
+from jmeta.training.checkpoints import Checkpoints
+from jmeta.training.engine import Engine
+from jmeta.training.loggers import require_wandb
 from jmeta.training.notes import annealing_note, single_episode_note
+from jmeta.training.opening import open_loggers, opened
 from jmeta.training.placement import moved_to, shardings
 from jmeta.training.programs import checked_theta, one_training
 from jmeta.training.progress import ProgressReport
-from jmeta.training.provenance import differences
-from jmeta.training.run_directory import Recipe, RunDirectory, run_config
-from jmeta.training.supervision import Supervision, supervised
+from jmeta.training.run_config import Recipe, run_config
+from jmeta.training.run_directory import RunDirectory
+from jmeta.training.saving import Saving
+from jmeta.training.supervision import supervised
+from jmeta.training.train_observer import TrainObserver
 from jmeta.types import MetaState, PyTree
 
 GIVEN = "given"  # value of "theta" in config.json if the run began with a given theta
@@ -105,33 +108,12 @@ def train(
       NonFiniteError: if a metric becomes NaN or infinite.
       OSError: if ``out`` can't be written.
     """
-    if not isinstance(outer, OuterLearner):
-        raise TypeError(f"outer={outer!r:.100} is no outer learner: give one, such as jmeta.algorithms.rl2(tasks)")
+    check_learner(outer)
     key = as_key(key)
-    for name, value in (("num_steps", num_steps), ("checkpoint_every", checkpoint_every), ("keep", keep)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            raise TypeError(f"{name}={value!r}: it must be a whole number")
-        if value < 1:
-            raise ValueError(f"{name}={value}: it must be at least 1")
-    if out is not None and not isinstance(out, str | os.PathLike):
-        raise TypeError(f"out={out!r}: give a directory, such as 'runs/mine'")
-    if resume and out is None:
-        raise ValueError("resume=True needs out=DIR, the run to continue")
-    if resume and theta is not None:
-        raise ValueError("theta initialises a new run, so resume=True does not take one: leave out theta or resume")
-    if num_steps > MAX_STEPS:
-        raise ValueError(f"num_steps={num_steps}: give at most {MAX_STEPS}, since steps are counted in 32 bits")
+    check_numbers(num_steps=num_steps, checkpoint_every=checkpoint_every, keep=keep)
+    check_out(out, resume=resume, has_theta=theta is not None)
     if wandb_project is not None:
         require_wandb()
-    if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
-        raise ValueError(
-            "jax.disable_jit() is on, and training is one compiled program: turn it off; call outer.step to debug it"
-        )
-    if outer.tasks.split != "train":
-        raise ValueError(
-            f"outer is built on the {outer.tasks.split} tasks of {type(outer.tasks).__name__}, which are for evaluation: "
-            "build it on tasks.train"
-        )
     mesh = task_mesh(num_devices)
     outer.check_devices(mesh.size)
     check_scale(outer)
@@ -148,7 +130,7 @@ def train(
         supervision = stack.enter_context(supervised(say))
         stack.enter_context(jax.set_mesh(mesh))
         if run is not None:
-            stack.enter_context(_opened(run, config, resume=resume, bytes_needed=(keep + 1) * num_bytes(template)))
+            stack.enter_context(opened(run, config, resume=resume, bytes_needed=(keep + 1) * num_bytes(template)))
         checkpoints = None if run is None else stack.enter_context(contextlib.closing(Checkpoints(run.checkpoints, keep)))
         restored = checkpoints.restore(template) if checkpoints is not None and resume else None
         first_step, state = restored or (0, None)
@@ -163,7 +145,7 @@ def train(
             raise ValueError(f"{run.path} began with a theta that was given, and has no checkpoint: start it again")
         if resume and run is not None:
             run.record_resume(options, config)
-        loggers = _open_loggers(run, first_step, wandb_project, config)
+        loggers = open_loggers(run, first_step, wandb_project, config)
         for logger in loggers:
             stack.callback(logger.close)
         for note in (annealing_note(outer, num_steps), single_episode_note(outer, template.theta)):
@@ -173,7 +155,7 @@ def train(
             if resume:
                 report.note(f"continuing {run and run.path} from step {first_step}")
             where, go_on = str(run and run.path), continue_without_checkpoints
-            observer = _Observer(outer, key, checkpoints, loggers, report, supervision, where, go_on, mesh.size)
+            observer = TrainObserver(outer, key, checkpoints, loggers, report, supervision, where, go_on, mesh.size)
             saving: Saving[MetaState] | None = None
             if checkpoints is not None:  # a given theta is saved at once, since it can't be computed again
                 saving = Saving(checkpoints, checkpoint_every, at_start=theta is not None, writing=observer.writing)
@@ -192,102 +174,3 @@ def train(
             saved = f"saved in {run.path}" if result.step else "nothing was trained, so nothing was saved"
             report.note(f"stopped by {result.interrupted_by} at step {result.step}; {saved}")
         return result
-
-
-@dataclasses.dataclass
-class _Observer(Observer[MetaState]):
-    """Logs metrics, stops at the first that is not finite, and shows progress.
-
-    Attributes:
-      go_on: whether training goes on if a file can't be written.
-      history: metrics of each chunk.
-    """
-
-    outer: OuterLearner
-    key: jax.Array
-    checkpoints: Checkpoints | None
-    loggers: list[Logger]
-    progress: ProgressReport
-    supervision: Supervision
-    where: str
-    go_on: bool
-    num_devices: int
-    history: list[dict[str, np.ndarray]] = dataclasses.field(default_factory=list)
-    theta: PyTree = None  # from before the chunk, to look for the cause of a failure
-
-    def compiled(self, seconds: float) -> None:
-        self.progress.note(f"compiled in {seconds:.1f} s for {self.num_devices} device(s)")
-
-    def before(self, state: MetaState) -> None:
-        self.theta = jax.device_get(state.theta)
-
-    def after(self, chunk: Chunk, state: MetaState) -> bool:
-        for logger in self.loggers:
-            with self.writing():
-                logger.write(chunk.first_step, self.outer.num_env_steps, chunk.metrics)
-        self.history.append(chunk.metrics)
-        found = first_non_finite(chunk.metrics)
-        if found is not None:
-            self._fail(chunk, *found)
-        return True
-
-    def report(self, chunk: Chunk) -> None:
-        self.progress.update(chunk.step, chunk.took, chunk.metrics)
-
-    def _fail(self, chunk: Chunk, index: int, metric: str) -> None:
-        last_good = None
-        if self.checkpoints is not None:
-            with contextlib.suppress(OSError):  # the metric is reported instead
-                self.checkpoints.wait()
-            last_good = self.checkpoints.last_step
-        failed, value = chunk.first_step + index, float(chunk.metrics[metric][index])
-        self.supervision.doing("looking for the cause")
-        cause = None
-        if self.outer.inner is not None:
-            cause = first_cause(self.outer, self.theta, jax.random.fold_in(self.key, failed))
-        raise NonFiniteError(failed + 1, metric, value, last_good, self.where, cause)
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Turns an OSError into a warning, if that was asked for."""
-        try:
-            yield
-        except OSError as error:
-            if not self.go_on:
-                raise
-            self.progress.warn(f"{error}. Training goes on")
-
-
-@contextlib.contextmanager
-def _opened(run: RunDirectory, config: dict[str, Any], *, resume: bool, bytes_needed: int) -> Iterator[None]:
-    """Opens a new run directory, or that of the run to continue, and keeps other processes from training in it."""
-    if not resume:
-        with run.new(config, bytes_needed=bytes_needed):
-            yield
-        return
-    old = run.read_config()
-    decisive = {"learner", "key", "key_implementation"} & old.keys()  # jmeta 0.1 recorded no implementation
-    changed = [
-        line
-        for line in differences({k: old[k] for k in decisive}, {k: config[k] for k in decisive})
-        if not line.startswith("learner.anneal_steps: ")  # the schedule may change on a resume
-    ]
-    if changed:
-        raise ValueError(
-            f"{run.path} was run with another configuration, so it can't be continued with this one:\n  "
-            + "\n  ".join(changed)
-            + "\nuse the old settings, or start a new run in another directory"
-        )
-    run.check_space(bytes_needed)
-    with run.lock():
-        yield
-
-
-def _open_loggers(run: RunDirectory | None, first_step: int, wandb_project: str | None, config: dict[str, Any]) -> list[Logger]:
-    loggers: list[Logger] = []
-    if run is not None:
-        run.forget_metrics_after(first_step)
-        loggers += [JsonLines(run.metrics_file), TensorBoard(run.tensorboard, purge_step=first_step + 1)]
-    if wandb_project is not None:
-        loggers.append(WeightsAndBiases(wandb_project, config, None if run is None else run.wandb_id()))
-    return loggers

@@ -1,8 +1,9 @@
 """What the engine trains: one training, or several trainings of learners that differ in numbers, in one program."""
 
 import copy
+import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +12,29 @@ from jax.sharding import PartitionSpec
 
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner
 from jmeta.parallel import SHARED, TASK_AXIS
-from jmeta.training.engine import Program
 from jmeta.types import MetaState, Metrics, PyTree
 
+State = TypeVar("State")
 Values = TypeVar("Values")
+
+
+@dataclasses.dataclass(frozen=True)
+class Program(Generic[State]):
+    """What is trained, as pure functions.
+
+    Attributes:
+      outer: the learner, or one that stands for all learners of the program.
+      layout: partition specs of the state, a prefix of it.
+      inputs: arrays that every step is given, such as the key; each device has all of them.
+      init: ``init(*inputs)`` returns the state before the first step.
+      step: ``step(state, number, *inputs)`` takes outer step ``number``, counted from 0, and returns the state and metrics.
+    """
+
+    outer: OuterLearner
+    layout: PyTree
+    inputs: tuple[PyTree, ...]
+    init: Callable[..., State]
+    step: Callable[..., tuple[State, Metrics]]
 
 
 def one_training(outer: OuterLearner, key: jax.Array, theta: PyTree | None = None) -> Program[MetaState]:

@@ -14,53 +14,20 @@
 """
 
 import contextlib
-import dataclasses
-import itertools
 import json
 import os
 import secrets
 import shutil
-import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import filelock
-import jax
-import numpy as np
 
-from jmeta.outer.base import OuterLearner
-from jmeta.training.formats import FORMAT, upgrade_config
-from jmeta.training.provenance import describe, device, git_commit, versions
-from jmeta.training.schema import fits, misfit
-
-CONFIG: dict[str, Any] = {
-    "recipe": dict[str, Any] | None,
-    "options": dict[str, Any] | None,
-    "learner": dict[str, Any],
-    "key": list[int],
-    "key_implementation": str,
-    "versions": dict[str, str],
-    "git_commit": str | None,
-    "device": str,
-    "command": list[str],
-    "resumed_with": list[dict[str, str]],
-    "theta": str,
-    "wandb_id": str,
-}
-"""Types of the entries of config.json, by key."""
-REQUIRED = {"recipe", "options", "learner", "key"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """Recipe to build a learner again: names (``module:name`` for the user's own) and settings of algorithm and task."""
-
-    algorithm: str
-    algorithm_fields: dict[str, Any]
-    task: str
-    task_fields: dict[str, Any]
+from jmeta.training.metric_lines import MetricLines
+from jmeta.training.provenance import versions
+from jmeta.training.run_config import Recipe as Recipe
+from jmeta.training.run_config import damaged_config, read_config
 
 
 class RunDirectory:
@@ -183,28 +150,11 @@ class RunDirectory:
           FileNotFoundError: if this is no run directory.
           ValueError: if it is damaged, or of a newer jmeta.
         """
-        if not self.config_file.is_file():
-            raise FileNotFoundError(f"{self.path} is not a run directory: it has no config.json")
-        try:
-            config = json.loads(self.config_file.read_bytes())
-        except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or nested thousands deep
-            raise self.damaged_config(str(error)) from error
-        if wrong := misfit(config, {"format": int}, {"format"}):
-            raise self.damaged_config(wrong)
-        if config["format"] > FORMAT:
-            named = config.get("versions")
-            author = named.get("jmeta", "?") if isinstance(named, dict) else "?"
-            raise ValueError(
-                f"{self.path} was written by jmeta {author} in format {config['format']}; this jmeta reads formats up to "
-                f"{FORMAT}: upgrade jmeta"
-            )
-        if wrong := misfit(config, CONFIG, REQUIRED):
-            raise self.damaged_config(wrong)
-        return upgrade_config(config)
+        return read_config(self.config_file)
 
     def damaged_config(self, reason: str) -> ValueError:
         """Returns the error to raise for an invalid config.json."""
-        return ValueError(f"{self.config_file} is damaged ({reason}): restore it from a copy")
+        return damaged_config(self.config_file, reason)
 
     def record_resume(self, options: dict[str, Any] | None, config: dict[str, Any]) -> None:
         """Records the versions and settings of a resume, and the command line's options for the next ``jmeta resume``."""
@@ -227,12 +177,12 @@ class RunDirectory:
         A RuntimeWarning each reports damaged lines, repeated steps (the later line counts) and missing steps. Nothing is changed
         on disk.
         """
-        lines = self._scan_metrics()
+        lines = MetricLines.read(self.metrics_file)
         return [lines.whole[step][1] for step in sorted(lines.whole)]
 
     def forget_metrics_after(self, step: int) -> None:
         """Drops the lines of the steps after ``step``, and moves damaged lines to metrics.damaged.jsonl."""
-        lines = self._scan_metrics()
+        lines = MetricLines.read(self.metrics_file)
         if lines.damaged:
             with self.damaged_metrics.open("ab") as file:
                 file.writelines(line + b"\n" for line in lines.damaged)
@@ -240,60 +190,3 @@ class RunDirectory:
         with temporary.open("wb") as file:
             file.writelines(lines.whole[number][0] + b"\n" for number in sorted(lines.whole) if number <= step)
         temporary.replace(self.metrics_file)
-
-    def _scan_metrics(self) -> "_MetricLines":
-        """Reads metrics.jsonl and warns of what is wrong in it."""
-        found = _MetricLines({}, [])
-        if not self.metrics_file.is_file():
-            return found
-        *lines, last = self.metrics_file.read_bytes().split(b"\n")  # JSON strings may hold other line separators
-        twice = []
-        for line in [*lines, last]:
-            row = _metric_row(line)
-            if row is not None:
-                if row["step"] in found.whole:
-                    twice.append(row["step"])
-                    found.damaged.append(found.whole[row["step"]][0])
-                found.whole[row["step"]] = (line, row)
-            elif line is not last:  # the last one was cut short
-                found.damaged.append(line)
-        num_damaged = len(found.damaged) - len(twice)
-        gaps = [(a + 1, b - 1) for a, b in itertools.pairwise([0, *sorted(found.whole)]) if b > a + 1]
-        for wrong in (
-            f"{num_damaged} lines are damaged" if num_damaged else "",
-            f"steps are there twice, {min(twice)} first: the later line counts" if twice else "",
-            f"steps {gaps[0][0]} to {gaps[0][1]} are missing, in the first of {len(gaps)} gaps" if gaps else "",
-        ):
-            if wrong:
-                warnings.warn(f"{self.metrics_file}: {wrong}", RuntimeWarning, stacklevel=4)
-        return found
-
-
-class _MetricLines(NamedTuple):
-    whole: dict[int, tuple[bytes, dict[str, Any]]]  # by step
-    damaged: list[bytes]
-
-
-def _metric_row(line: bytes) -> dict[str, Any] | None:
-    """Returns a line of metrics.jsonl, or None unless it is an object with a step."""
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return row if isinstance(row, dict) and fits(row.get("step"), int) and row["step"] > 0 else None
-
-
-def run_config(outer: OuterLearner, key: jax.Array, recipe: Recipe | None, options: dict[str, Any] | None) -> dict[str, Any]:
-    """Returns the content of config.json at the start of a run."""
-    return {
-        "format": FORMAT,
-        "recipe": None if recipe is None else dataclasses.asdict(recipe),
-        "options": options,
-        "learner": describe(outer),
-        "key": np.asarray(jax.random.key_data(key)).tolist(),
-        "key_implementation": str(jax.random.key_impl(key)),
-        "versions": versions(),
-        "git_commit": git_commit(),
-        "device": device(),
-        "command": sys.argv,
-    }

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -10,35 +10,10 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.objectives import generalized_advantages
 from jmeta.outer.credit.base import Credit, CreditAssignment
-from jmeta.parallel import mean_over_devices
+from jmeta.outer.credit.return_scale import ReturnScale, moments, normalise
 from jmeta.ranges import NonNegative, Share
 from jmeta.settings import DiscountSettings
 from jmeta.types import Lifetime, PyTree, Segment
-
-
-class ReturnScale(NamedTuple):
-    """Moving mean and variance of the lifetime return-to-go, and the total weight of the batches in them.
-
-    The variance is computed from squared deviations, not as the difference of two large numbers.
-    """
-
-    mean: jax.Array
-    variance: jax.Array
-    weight: jax.Array  # [] in [0, 1], 0 before anything was seen
-
-    def location_and_scale(self) -> tuple[jax.Array, jax.Array]:
-        known = self.weight > 0
-        scale = jnp.maximum(jnp.sqrt(jnp.maximum(self.variance, 1e-8)), 1e-2)
-        return jnp.where(known, self.mean, 0.0), jnp.where(known, scale, 1.0)
-
-    def moved(self, mean: jax.Array, variance: jax.Array, rate: jax.Array | float) -> "ReturnScale":
-        """Returns the statistics after a batch with these moments; the initial moments have no weight."""
-        weight = self.weight + rate * (1.0 - self.weight)
-        share = rate / jnp.where(weight > 0, weight, 1.0)
-        away = mean - self.mean
-        # The variance of a mixture of two distributions with weights (1 - share) and share.
-        mixed = (1.0 - share) * self.variance + share * variance + share * (1.0 - share) * jnp.square(away)
-        return ReturnScale(mean=self.mean + share * away, variance=mixed, weight=weight)
 
 
 @struct.settings
@@ -92,11 +67,11 @@ class Critic(CreditAssignment, CriticSettings):
         advantage = over_tasks_and_streams(*(x.reshape(whole) for x in (reward, value, goes_on))).reshape(reward.shape)
         target = value + advantage
 
-        mean, variance = _moments(target, counts)
+        mean, variance = moments(target, counts)
         statistics = statistics.moved(mean, variance, self.scale_rate)
         location, scale = statistics.location_and_scale()
         normalised = (target - location) / scale
-        return Credit(advantage=_normalise(advantage, counts), weight=counts, value_target=normalised), statistics
+        return Credit(advantage=normalise(advantage, counts), weight=counts, value_target=normalised), statistics
 
     def value_loss(self, value: jax.Array, target: jax.Array) -> jax.Array:
         return self.value_coefficient * 0.5 * jnp.square(value - target)
@@ -144,15 +119,3 @@ class EpisodeCritic(Critic):
         last = (jnp.arange(done.shape[1]) == done.shape[1] - 1)[None, :, None, None]
         as_number = lambda x: x.astype(segments.reward.dtype)  # noqa: E731
         return segments.reward, as_number(~(done | last)), as_number(done | ~last)
-
-
-def _moments(x: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Returns the weighted mean and variance over all devices."""
-    total = mean_over_devices(weight.mean())
-    mean = mean_over_devices((x * weight).mean()) / total
-    return mean, mean_over_devices((jnp.square(x - mean) * weight).mean()) / total
-
-
-def _normalise(advantage: jax.Array, weight: jax.Array) -> jax.Array:
-    mean, variance = _moments(advantage, weight)
-    return weight * (advantage - mean) / jnp.sqrt(variance + 1e-8)

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jmeta.lifetime import live, new_episodes, rollout, start
-from jmeta.outer.on_policy import over_axes
+from jmeta.outer.meta_batch import over_axes
 from jmeta.testing.cases import LearnerCase, law_key
 from jmeta.types import Life
 

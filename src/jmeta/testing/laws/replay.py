@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jmeta.lifetime import replay
-from jmeta.outer.on_policy import over_axes
+from jmeta.outer.meta_batch import over_axes
 from jmeta.outer.terms import log_prob
 from jmeta.testing.cases import LearnerCase, law_key
 from jmeta.types import Decision, Lifetime, PyTree, Timestep

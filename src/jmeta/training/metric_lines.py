@@ -1,0 +1,53 @@
+"""The lines of metrics.jsonl, one for each outer step, and what is wrong in them."""
+
+import itertools
+import json
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jmeta.training.schema import fits
+
+
+class MetricLines(NamedTuple):
+    """What was read from a file of metrics."""
+
+    whole: dict[int, tuple[bytes, dict[str, Any]]]  # line and content by step
+    damaged: list[bytes]  # lines that can't be read, and earlier lines of a step that is there twice
+
+    @classmethod
+    def read(cls, file: Path) -> "MetricLines":
+        """Reads a file, without a last line that was cut short, and warns of what is wrong in it."""
+        found = cls({}, [])
+        if not file.is_file():
+            return found
+        *lines, last = file.read_bytes().split(b"\n")  # JSON strings may hold other line separators
+        twice = []
+        for line in [*lines, last]:
+            row = _row(line)
+            if row is not None:
+                if row["step"] in found.whole:
+                    twice.append(row["step"])
+                    found.damaged.append(found.whole[row["step"]][0])
+                found.whole[row["step"]] = (line, row)
+            elif line is not last:  # the last one was cut short
+                found.damaged.append(line)
+        num_damaged = len(found.damaged) - len(twice)
+        gaps = [(a + 1, b - 1) for a, b in itertools.pairwise([0, *sorted(found.whole)]) if b > a + 1]
+        for wrong in (
+            f"{num_damaged} lines are damaged" if num_damaged else "",
+            f"steps are there twice, {min(twice)} first: the later line counts" if twice else "",
+            f"steps {gaps[0][0]} to {gaps[0][1]} are missing, in the first of {len(gaps)} gaps" if gaps else "",
+        ):
+            if wrong:
+                warnings.warn(f"{file}: {wrong}", RuntimeWarning, stacklevel=4)
+        return found
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """Returns the content of a line, or None unless it is an object with a step."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and fits(row.get("step"), int) and row["step"] > 0 else None
