@@ -23,9 +23,9 @@ def write_report(outcome: Outcome, out: str | Path) -> Path:
     out = Path(out)
     summary = summarise(outcome)
     content = json.dumps(summary, indent=2, allow_nan=False) + "\n"
-    (out / "results.json").write_text(content)
+    (out / "results.json").write_text(content, "utf-8")
     table = out / "table.md"
-    table.write_text(markdown(summary))
-    (out / "report.html").write_text(page(summary, COLOURS, RANDOM_COLOUR, DEFINITIONS))
+    table.write_text(markdown(summary), "utf-8")
+    (out / "report.html").write_text(page(summary, COLOURS, RANDOM_COLOUR, DEFINITIONS), "utf-8")
     draw(summary, out)
     return table
