@@ -27,13 +27,13 @@ LABELS = {
 
 
 def run(comparison: Comparison, out: Path) -> Path | None:
-    """Trains and scores all agents, prints the table, and returns the path of the picture; None if a signal ended it early."""
+    """Trains and scores all agents, prints the table, and returns the path of the picture; None if training ended early."""
     console = Console()
     outcome = compare(comparison, out, say=lambda message: Console(stderr=True).print(message, highlight=False))
-    if outcome.interrupted_by:
-        return None
     results = {LABELS[result.cell.algorithm]: result for result in outcome.results}
     learned = next(iter(results.values()))
+    if outcome.interrupted_by or learned.returns is None:
+        return None
     optimum = learned.info["reference"]["value"]
     table = Table("agent", "total reward", "± s.e.", title=f"{comparison.num_test_tasks:,} held-out bandits")
     for label, rewards in total_rewards(results).items():
