@@ -95,8 +95,8 @@ def main() -> None:
     comparison = dataclasses.replace(read_spec(SPECS / "demo.toml"), seed=options.seed)
     tasks = comparison.cells[0].learner.tasks
     Console().print(
-        f"An agent with a recurrent network meets bandits of {tasks.num_arms} arms with unknown odds, {tasks.num_pulls} pulls each.\n"
-        "Nobody tells it how to explore: meta-training makes its hidden state a learning algorithm.\n",
+        f"An agent with a recurrent network meets bandits of {tasks.num_arms} arms with unknown odds, {tasks.num_pulls} pulls "
+        "each.\nNobody tells it how to explore: meta-training makes its hidden state a learning algorithm.\n",
         highlight=False,
     )
     run(comparison, options.out)

@@ -142,7 +142,12 @@ def test_keys_of_published_tables():
 
 def test_a_policy_that_is_adapted_in_evaluation():
     """The protocol of evaluation is that of the agent that adapts, unless the spec says otherwise."""
-    changes = ("-tasks.bandit", 'tasks.point.task = "point-navigation"', "-algorithms.rl2", 'algorithms.average.algorithm = "average"')
+    changes = (
+        "-tasks.bandit",
+        'tasks.point.task = "point-navigation"',
+        "-algorithms.rl2",
+        'algorithms.average.algorithm = "average"',
+    )
     more = ("algorithms.average.widths = [100, 100]", 'algorithms.average.adapted_by = "maml"')
     usual = parse_spec(spec(*changes, *more)).cells[0]
     assert usual.protocol == package.algorithms.maml(package.tasks.PointNavigation()).protocol
@@ -188,20 +193,23 @@ def test_variants_of_baselines():
         (["-name"], 'name is missing: give name = "first comparison"'),
         (["-seeds"], "seeds is missing: give seeds = 5"),
         (["-env_steps"], "neither env_steps nor wall_clock_seconds is given: give one of them"),
-        (["-env_steps", "tasks.bandit.split = \"train\""], "or outer_steps for each algorithm that trains, such as rl2"),
+        (["-env_steps", 'tasks.bandit.split = "train"'], "or outer_steps for each algorithm that trains, such as rl2"),
         (["algorithms.rl2.outer_steps = -1"], "[algorithms.rl2]: outer_steps=-1: give a whole number of at least 0"),
         (["algorithms.rl2.outer_steps = 1.5"], "[algorithms.rl2]: outer_steps=1.5 is not a whole number"),
-        (["algorithms.random = {algorithm = \"random\", outer_steps = 3}"], "[algorithms.random]: random is written by hand"),
-        (["tasks.bandit.split = \"test\""], "[tasks.bandit]: split='test': choose from train, held-out, ood"),
-        (["tasks.bandit.split = \"ood\""], "BernoulliBandit has no out-of-distribution tasks: evaluate on the held-out split"),
-        (["algorithms.rl2.published = {Duan = 6.7}"], "[algorithms.rl2]: published.Duan=6.7: give scores by whose they are, in quotes"),
-        (["algorithms.rl2.published = \"6.7\""], "[algorithms.rl2]: published='6.7': give scores by whose they are, in quotes"),
-        (["algorithms.rl2.adapted_by = \"mamel\""], "no algorithm is called 'mamel'; did you mean 'maml'?"),
-        (["algorithms.rl2.adapted_by = \"rl2\""], "adapted_by: RL2 does not adapt weights by gradient steps"),
+        (['algorithms.random = {algorithm = "random", outer_steps = 3}'], "[algorithms.random]: random is written by hand"),
+        (['tasks.bandit.split = "test"'], "[tasks.bandit]: split='test': choose from train, held-out, ood"),
+        (['tasks.bandit.split = "ood"'], "BernoulliBandit has no out-of-distribution tasks: evaluate on the held-out split"),
+        (
+            ["algorithms.rl2.published = {Duan = 6.7}"],
+            "[algorithms.rl2]: published.Duan=6.7: give scores by whose they are, in quotes",
+        ),
+        (['algorithms.rl2.published = "6.7"'], "[algorithms.rl2]: published='6.7': give scores by whose they are, in quotes"),
+        (['algorithms.rl2.adapted_by = "mamel"'], "no algorithm is called 'mamel'; did you mean 'maml'?"),
+        (['algorithms.rl2.adapted_by = "rl2"'], "adapted_by: RL2 does not adapt weights by gradient steps"),
         (["algorithms.rl2.evaluation = 3"], "[algorithms.rl2]: evaluation=3 is not a table"),
-        (["algorithms.rl2.tasks = \"bandit\""], "[algorithms.rl2]: tasks='bandit' is not a list of strings"),
+        (['algorithms.rl2.tasks = "bandit"'], "[algorithms.rl2]: tasks='bandit' is not a list of strings"),
         (["tasks = 3"], "tasks=3 is not a table"),
-        (["algorithms.rl2.algorithm = \"ucb\""], "or a hand-written learner: did you mean 'ucb1'?"),
+        (['algorithms.rl2.algorithm = "ucb"'], "or a hand-written learner: did you mean 'ucb1'?"),
         (["wall_clock_seconds = 3"], "both env_steps and wall_clock_seconds are given"),
         (["env_steps = 0"], "env_steps=0: a budget must be positive"),
         (["env_steps = 1.5"], "env_steps=1.5 is not a whole number"),

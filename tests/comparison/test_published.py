@@ -38,7 +38,7 @@ def test_no_outer_step_evaluates_fresh_weights(tmp_path: Path) -> None:
 
 def test_every_training_has_a_budget() -> None:
     comparison(dataclasses.replace(cell(), outer_steps=1), fixed(2), budget=None)
-    with pytest.raises(ValueError, match="neither env_steps .* or outer_steps for each algorithm that trains, such as climb"):
+    with pytest.raises(ValueError, match=r"neither env_steps .* or outer_steps for each algorithm that trains, such as climb"):
         comparison(dataclasses.replace(cell(name="own"), outer_steps=1), cell(), budget=None)
     with pytest.raises(ValueError, match="outer_steps=-1: give a whole number of at least 0"):
         comparison(dataclasses.replace(cell(), outer_steps=-1))
@@ -49,7 +49,7 @@ def test_every_training_has_a_budget() -> None:
 def test_outer_steps_and_split_are_settings_of_a_cell(tmp_path: Path) -> None:
     asked = dataclasses.replace(cell(), outer_steps=2)
     compare(comparison(asked), tmp_path)
-    with pytest.raises(ValueError, match="budget.outer_steps: was 2, now 3"):
+    with pytest.raises(ValueError, match=r"budget\.outer_steps: was 2, now 3"):
         compare(comparison(dataclasses.replace(asked, outer_steps=3)), tmp_path)
     with pytest.raises(ValueError, match="split: was None, now train"):
         compare(comparison(dataclasses.replace(asked, split="train")), tmp_path)
@@ -149,7 +149,7 @@ def test_a_trained_policy_is_adapted_in_evaluation(tmp_path: Path) -> None:
         key = jax.random.fold_in(jax.random.key(5), run.EVALUATION_FOLD)
         alone = jmeta.evaluate(MAML.inner, TASKS.held_out, start, key, protocol=MAML.protocol, num_tasks=5)
         np.testing.assert_allclose(found.returns.episode_returns[0, s], alone.episode_returns, rtol=1e-5)
-    with pytest.raises(ValueError, match="adapted_by: was .*'MAML'.*, now None"):
+    with pytest.raises(ValueError, match=r"adapted_by: was .*'MAML'.*, now None"):
         compare(comparison(dataclasses.replace(made, adapter=None, evaluation=MAML.protocol), num_seeds=2), tmp_path)
 
 

@@ -13,6 +13,7 @@ from jmeta.comparison.text import say_budget
 
 SCRIPTS = ("elements.js", "figures.js", "page.js")
 
+
 def page(summary: dict[str, Any], colours: Sequence[str], random_colour: str, definitions: str) -> str:
     """Returns the content of the file.
 

@@ -61,8 +61,8 @@ class Comparison:
             return Budget(outer_steps=cell.outer_steps)
         if self.budget is None:
             raise ValueError(
-                "neither env_steps nor wall_clock_seconds is given: give one of them, the budget of every training, or outer_steps "
-                f"for each algorithm that trains, such as {cell.algorithm}"
+                "neither env_steps nor wall_clock_seconds is given: give one of them, the budget of every training, or "
+                f"outer_steps for each algorithm that trains, such as {cell.algorithm}"
             )
         return self.budget
 

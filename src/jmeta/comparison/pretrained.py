@@ -1,4 +1,4 @@
-"""Policies that are trained without adapting and adapt by gradient steps in evaluation: Finn et al. 2017's baseline "pretrained"."""
+"""Policies that are trained without adapting and adapt by gradient steps in evaluation: "pretrained" in Finn et al. 2017."""
 
 import jax
 
@@ -18,7 +18,8 @@ def check_pretrained(learner: OuterLearner, adapter: OuterLearner) -> None:
     agent = adapter.inner
     if not isinstance(agent, GradientAgent):
         raise ValueError(
-            f"adapted_by: {type(agent).__name__} does not adapt weights by gradient steps: give an algorithm that does, such as maml"
+            f"adapted_by: {type(agent).__name__} does not adapt weights by gradient steps: give an algorithm that does, "
+            "such as maml"
         )
     theta = jax.eval_shape(lambda key: learner.deploy(learner.init(key)), jax.random.key(0))
     weights = jax.eval_shape(agent.init, jax.random.key(0)).weights

@@ -33,6 +33,18 @@ def row_of(
     best: np.ndarray | None,
     profile_thresholds: np.ndarray | None,
 ) -> dict[str, Any]:
+    """Returns the statistics of a variant as JSON.
+
+    Args:
+      returns: raw returns of its cell.
+      v: index of the variant.
+      info: content of the cell's ``result.json``.
+      ours: its scores [S, N].
+      optimum: optimum per episode for the same experience, if it is known.
+      scale: scores of random actions and of the optimum, by which scores are normalised, if both are known.
+      best: scores of the best row with the same experience, if that is another one.
+      profile_thresholds: normalised scores at which the performance profile is given.
+    """
     episodes = returns.episode_returns[v].astype(float)  # [S, N, E]
     env_steps = returns.episode_env_steps[v].mean(0).astype(float)
     means = statistics.mean_interval(

@@ -28,8 +28,8 @@ DEFINITIONS = """\
 - **Env steps** are the environment steps of meta-training, for each seed. **Wall-clock** is the time of training + compilation in
   seconds, for all seeds and variants together.
 - **Published** are the scores of others as printed, whose measure may be another column of this table.
-- **By segment** are means over all episodes that end within a segment, in which short episodes are more numerous, as in a batch of
-  experience. The first row of an algorithm is the mean over its seeds.
+- **By segment** are means over all episodes that end within a segment, in which short episodes are more numerous, as in a batch
+  of experience. The first row of an algorithm is the mean over its seeds.
 """
 
 

@@ -55,4 +55,3 @@ class Variants:
     def learner(self, values: dict[int, jax.Array]) -> Any:
         """Returns the learner with these values of the leaves that vary."""
         return jax.tree.unflatten(self.structure, [values.get(index, leaf) for index, leaf in enumerate(self.leaves)])
-

@@ -26,8 +26,8 @@ def parse_spec(spec: dict[str, Any]) -> Comparison:
         for name in tables:
             if not NAME.fullmatch(name):
                 raise ValueError(
-                    f"[{kind}.{name}]: {name!r} becomes a file name: use letters, digits and _ . + -, with a letter, a digit or _ "
-                    "first"
+                    f"[{kind}.{name}]: {name!r} becomes a file name: use letters, digits and _ . + -, with a letter, a "
+                    "digit or _ first"
                 )
     given = top.env_steps is not None or top.wall_clock_seconds is not None
     budget = Budget(top.env_steps, top.wall_clock_seconds) if given else None

@@ -98,7 +98,9 @@ def _in_words(error: ErrorDetails) -> str:
     if names:
         return f"{where}{key}={value!r} is not a name: give {names}"
     if keys[0] == "published":
-        return f'{where}{key}={value!r}: give scores by whose they are, in quotes as they are printed, such as {{MAML = "-11.68"}}'
+        return (
+            f'{where}{key}={value!r}: give scores by whose they are, in quotes as they are printed, such as {{MAML = "-11.68"}}'
+        )
     if kind == "literal_error":
         return f"{where}{key}={value!r}: choose from {', '.join(get_args(Split))}"
     return f"{where}{key}={value!r} is not {TYPES.get(kind, 'a table')}"
