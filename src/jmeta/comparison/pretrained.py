@@ -2,13 +2,14 @@
 
 import jax
 
+from jmeta.inner.base import InnerLearner
 from jmeta.inner.gradient_agent import GradientAgent, Initialisation
 from jmeta.outer.base import OuterLearner
 from jmeta.types import PyTree
 
 
-def pretrained(agent: GradientAgent, theta: PyTree) -> Initialisation:
-    """Returns the theta with which an agent starts from the weights of a trained policy; its update rule is a fresh one."""
+def pretrained(agent: InnerLearner, theta: PyTree) -> Initialisation:
+    """Returns the theta with which a ``GradientAgent`` starts from the weights of a trained policy; its rule is a fresh one."""
     fresh = agent.init(jax.random.key(0))
     return fresh._replace(weights={name: theta[name] for name in fresh.weights})
 

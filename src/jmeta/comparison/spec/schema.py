@@ -28,23 +28,29 @@ TYPES = {
 """Types in words, by pydantic's name for a value of another type."""
 
 
-class EvaluationTable(pydantic.BaseModel, strict=True, extra="forbid"):
+class EvaluationTable(pydantic.BaseModel):
     """The keys of ``evaluation``, the experience of a lifetime in evaluation."""
+
+    model_config = pydantic.ConfigDict(strict=True, extra="forbid")
 
     num_segments: int | None = None
     segment_length: int | None = None
     num_streams: int | None = None
 
 
-class TaskTable(pydantic.BaseModel, strict=True, extra="allow"):
+class TaskTable(pydantic.BaseModel):
     """A table of ``tasks``; further keys are settings of the task family."""
+
+    model_config = pydantic.ConfigDict(strict=True, extra="allow")
 
     task: str
     split: Split = "held-out"
 
 
-class AlgorithmTable(pydantic.BaseModel, strict=True, extra="allow"):
+class AlgorithmTable(pydantic.BaseModel):
     """A table of ``algorithms``; further keys are settings of the algorithm."""
+
+    model_config = pydantic.ConfigDict(strict=True, extra="allow")
 
     algorithm: str
     tasks: list[str] | None = None  # None for all
@@ -54,8 +60,10 @@ class AlgorithmTable(pydantic.BaseModel, strict=True, extra="allow"):
     published: dict[str, str] = {}
 
 
-class Spec(pydantic.BaseModel, strict=True, extra="forbid"):
+class Spec(pydantic.BaseModel):
     """A specification."""
+
+    model_config = pydantic.ConfigDict(strict=True, extra="forbid")
 
     name: str
     seeds: int
