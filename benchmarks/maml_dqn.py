@@ -5,6 +5,9 @@
 All adapt by the same inner steps to a first segment of a held-out task, lived epsilon-greedily, and are scored in the second
 (GridNavi's goals are all trained on, as published). For pretrained and fresh weights the inner rate is the best of several on
 training tasks. Replay off: a task's replay holds its newest lifetime alone.
+
+This is a script rather than a spec of ``jmeta compare``, which scores each training once: here each training is scored after
+several numbers of inner steps, and at rates that are chosen on training tasks.
 """
 
 import argparse

@@ -4,6 +4,9 @@
 
 The same tasks and keys for all, so differences are paired: the mean difference of the last episode's return over tasks, held out
 and out of distribution, of each training seed, and over all seeds with a 95 % interval (bootstrap of seeds and tasks).
+
+This is a script rather than a spec of ``jmeta compare``, which scores each training once: here each training is scored in two
+splits and with five ways to adapt, so that differences are not between trainings.
 """
 
 import argparse

@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 import jmeta
-from benchmarks.grid_navi import VARIBAD
 from jmeta import struct
+from jmeta.comparison import SPECS, read_spec
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner
 from jmeta.outer.off_policy import OffPolicy
 from jmeta.parallel import BY_TASK, TASK_AXIS, mean_over_devices, over_tasks, task_mesh
@@ -95,12 +95,12 @@ def recurrent_ppo_case(num_tasks: int) -> Case:
 
 
 def varibad_case() -> Case:
-    """VariBAD on GridNavi, as in ``grid_navi.py``: lifetimes of 60 steps."""
-    outer = jmeta.algorithms.varibad(jmeta.tasks.GridNavi(sight="one-hot"), **VARIBAD)
-    hidden, inputs, latent, cells, length = 64, 25 + 5 + 2, VARIBAD["latent_size"], 25, 60
+    """VariBAD on GridNavi, as in ``specs/grid-navi.toml``: lifetimes of 60 steps."""
+    outer = next(cell.learner for cell in read_spec(SPECS / "grid-navi.toml").cells if cell.algorithm == "varibad")
+    hidden, inputs, latent, cells, length = 64, 25 + 5 + 2, 10, 25, 60
     encoder = 2 * (inputs * 32 + 3 * hidden * (32 + hidden) + hidden * 2 * latent)
-    policy = mlp(cells + 1 + 2 * latent, *VARIBAD["policy_widths"], 5) + mlp(cells + 1 + 2 * latent, *VARIBAD["policy_widths"], 1)
-    decoder = mlp(latent, *VARIBAD["decoder_widths"], cells) + 2 * 2 * cells * length  # each belief against every step
+    policy = mlp(cells + 1 + 2 * latent, 128, 128, 5) + mlp(cells + 1 + 2 * latent, 128, 128, 1)
+    decoder = mlp(latent, 64, 64, cells) + 2 * 2 * cells * length  # each belief against every step
     lived = outer.num_env_steps * (encoder + policy)
     improved = outer.num_env_steps * outer.num_epochs * (encoder + 3 * policy)
     learned = outer.num_belief_updates * outer.belief_batch_size * 3 * length * (encoder + decoder)

@@ -63,5 +63,5 @@ def test_the_sdist_has_everything_that_its_tests_need(dist: Path) -> None:
     tests = {str(file.relative_to(ROOT)) for file in (ROOT / "tests").rglob("*.py")}
     assert len(tests) > 50
     assert tests <= names
-    assert {"Makefile", "constraints.txt", "benchmarks/navigation.py", "docs/design.md", "notebooks/03_compare.ipynb"} <= names
+    assert {"Makefile", "constraints.txt", "benchmarks/demo.py", "docs/design.md", "notebooks/03_compare.ipynb"} <= names
     assert not [name for name in names if name.endswith(".pyc")]

@@ -122,6 +122,40 @@ def test_other_keys():
     assert comparison.cells[0].protocol == Protocol(3, 6, 1)
 
 
+def test_keys_of_published_tables():
+    """With outer steps for each algorithm that trains, no budget is needed."""
+    comparison = parse_spec(
+        spec(
+            "-env_steps",
+            'tasks.bandit.split = "train"',
+            "algorithms.rl2.outer_steps = 0",
+            'algorithms.rl2.published = {"RL²" = "6.70"}',
+            'algorithms.ucb1.algorithm = "ucb1"',
+        )
+    )
+    rl2, ucb1, random = comparison.cells
+    assert (rl2.outer_steps, rl2.published, rl2.split) == (0, {"RL²": "6.70"}, "train")
+    assert comparison.budget is None
+    assert comparison.budget_of(rl2) == Budget(outer_steps=0)
+    assert (ucb1.outer_steps, ucb1.published, random.split) == (None, {}, "train")
+
+
+def test_a_policy_that_is_adapted_in_evaluation():
+    """The protocol of evaluation is that of the agent that adapts, unless the spec says otherwise."""
+    changes = (
+        "-tasks.bandit",
+        'tasks.point.task = "point-navigation"',
+        "-algorithms.rl2",
+        'algorithms.average.algorithm = "average"',
+    )
+    more = ("algorithms.average.widths = [100, 100]", 'algorithms.average.adapted_by = "maml"')
+    usual = parse_spec(spec(*changes, *more)).cells[0]
+    assert usual.protocol == package.algorithms.maml(package.tasks.PointNavigation()).protocol
+    longer = parse_spec(spec(*changes, *more, "algorithms.average.evaluation = {num_segments = 4, num_streams = 40}")).cells[0]
+    assert longer.protocol == Protocol(4, 100, 40)
+    assert type(longer.adapter.inner).__name__ == "MAML"
+
+
 TASKS_OF = {
     "bayes-optimal-grid-navi": ("grid-navi", {}),
     **dict.fromkeys(("beb", "opsrl", "psrl", "replanning-index", "ucrl2"), ("tabular-mdp", {"horizon": 4, "num_episodes": 3})),
@@ -159,6 +193,23 @@ def test_variants_of_baselines():
         (["-name"], 'name is missing: give name = "first comparison"'),
         (["-seeds"], "seeds is missing: give seeds = 5"),
         (["-env_steps"], "neither env_steps nor wall_clock_seconds is given: give one of them"),
+        (["-env_steps", 'tasks.bandit.split = "train"'], "or outer_steps for each algorithm that trains, such as rl2"),
+        (["algorithms.rl2.outer_steps = -1"], "[algorithms.rl2]: outer_steps=-1: give a whole number of at least 0"),
+        (["algorithms.rl2.outer_steps = 1.5"], "[algorithms.rl2]: outer_steps=1.5 is not a whole number"),
+        (['algorithms.random = {algorithm = "random", outer_steps = 3}'], "[algorithms.random]: random is written by hand"),
+        (['tasks.bandit.split = "test"'], "[tasks.bandit]: split='test': choose from train, held-out, ood"),
+        (['tasks.bandit.split = "ood"'], "BernoulliBandit has no out-of-distribution tasks: evaluate on the held-out split"),
+        (
+            ["algorithms.rl2.published = {Duan = 6.7}"],
+            "[algorithms.rl2]: published.Duan=6.7: give scores by whose they are, in quotes",
+        ),
+        (['algorithms.rl2.published = "6.7"'], "[algorithms.rl2]: published='6.7': give scores by whose they are, in quotes"),
+        (['algorithms.rl2.adapted_by = "mamel"'], "no algorithm is called 'mamel'; did you mean 'maml'?"),
+        (['algorithms.rl2.adapted_by = "rl2"'], "adapted_by: RL2 does not adapt weights by gradient steps"),
+        (["algorithms.rl2.evaluation = 3"], "[algorithms.rl2]: evaluation=3 is not a table"),
+        (['algorithms.rl2.tasks = "bandit"'], "[algorithms.rl2]: tasks='bandit' is not a list of strings"),
+        (["tasks = 3"], "tasks=3 is not a table"),
+        (['algorithms.rl2.algorithm = "ucb"'], "or a hand-written learner: did you mean 'ucb1'?"),
         (["wall_clock_seconds = 3"], "both env_steps and wall_clock_seconds are given"),
         (["env_steps = 0"], "env_steps=0: a budget must be positive"),
         (["env_steps = 1.5"], "env_steps=1.5 is not a whole number"),
@@ -269,6 +320,19 @@ def test_a_comparison(jmeta, tmp_path):
     assert said.status == USAGE
     assert "budget.env_steps: was 96, now 97" in said.words
     assert "or delete that directory" in said.words
+
+
+def test_a_part_of_a_comparison(jmeta, tmp_path):
+    """One algorithm and one seed of a spec; the rest is not run yet."""
+    file, out = tmp_path / "spec.toml", tmp_path / "out"
+    file.write_text(SPEC + '\n[algorithms.ucb1]\nalgorithm = "ucb1"\n')
+    said = jmeta("compare", file, "--out", out, "--only", "ucb1", "random", "--seeds", 1, "--seed", 3)
+    assert said.status == 0
+    assert "1 seeds, from 3 on" in said.out
+    assert "| rl2 | not run yet |" in said.out
+    assert sorted(path.name for path in (out / "cells" / "bandit").iterdir()) == ["random", "ucb1"]
+    said = jmeta("compare", file, "--out", out, "--only", "ucb")
+    assert (said.status, "only: no table of algorithms is called 'ucb'; did you mean 'ucb1'?" in said.words) == (USAGE, True)
 
 
 def test_an_interrupted_comparison_says_so(jmeta, tmp_path, monkeypatch):

@@ -25,8 +25,8 @@ from jmeta.comparison import (
     Returns,
     Variants,
     compare,
+    figures,
     markdown,
-    report,
     run,
     summarise,
     training,
@@ -664,11 +664,11 @@ def test_a_learning_curve_by_hand(tmp_path):
 
 def test_random_is_grey_and_no_algorithm_is():
     labels = [*(f"algorithm {i}" for i in range(8)), "random"]
-    looks = [tuple(report._look(label, labels).items()) for label in labels]
+    looks = [tuple(figures._look(label, labels).items()) for label in labels]
     assert len(set(looks)) == 9
-    assert [dict(look)["color"] for look in looks].count(report.RANDOM_COLOUR) == 1
-    assert report._look("random", labels) == {"color": report.RANDOM_COLOUR, "ls": "-"}
-    assert report._look("a", ["random", "a"]) == report._look("a", ["a", "random"])
+    assert [dict(look)["color"] for look in looks].count(figures.RANDOM_COLOUR) == 1
+    assert figures._look("random", labels) == {"color": figures.RANDOM_COLOUR, "ls": "-"}
+    assert figures._look("a", ["random", "a"]) == figures._look("a", ["a", "random"])
 
 
 def outcome_with_awkward_names() -> Outcome:

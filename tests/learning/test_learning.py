@@ -4,11 +4,9 @@ import jax
 import pytest
 
 import jmeta
-from benchmarks import grid_navi, off_policy
-from benchmarks.published import Row
+from jmeta.comparison import SPECS, Cell, read_spec
 from jmeta.evaluation.beliefs import decode_goals
 from jmeta.outer.base import OuterLearner
-from jmeta.registry import build
 from jmeta.tasks import BernoulliBandit, PointNavigation
 
 pytestmark = [pytest.mark.learning, pytest.mark.timeout(3600)]
@@ -18,9 +16,9 @@ def learn(outer: OuterLearner, num_steps: int) -> jmeta.training.TrainResult:
     return jmeta.train(outer, jax.random.key(0), num_steps)
 
 
-def row_of(rows: list[Row], name: str) -> Row:
-    """A row of a table in ``benchmarks/``."""
-    return next(row for row in rows if row.name == name)
+def cell_of(spec: str, algorithm: str) -> Cell:
+    """A cell of a spec in ``benchmarks/specs``."""
+    return next(cell for cell in read_spec(SPECS / f"{spec}.toml").cells if cell.algorithm == algorithm)
 
 
 def test_rl2_comes_within_half_a_percent_of_bayes_optimal() -> None:
@@ -47,9 +45,9 @@ def test_maml_reaches_the_published_return_after_one_step() -> None:
 
 def test_varibad_searches_nearly_as_well_as_can_be_and_believes_nothing_that_is_ruled_out() -> None:
     """GridNavi: 36.5 or more of 37.21, and at every step of the first episode nine tenths of the belief on what is possible."""
-    row = row_of(grid_navi.ROWS, "VariBAD")
-    outer = build(row.recipe)
-    trained = learn(outer, row.num_steps)
+    cell = cell_of("grid-navi", "varibad")
+    outer = cell.learner
+    trained = learn(outer, cell.outer_steps)
     live = (outer.inner, outer.tasks, trained.theta)
     result = jmeta.evaluate(*live, jax.random.key(1), protocol=outer.protocol, num_tasks=100_000)
     assert result.mean_return >= 36.5
@@ -58,11 +56,11 @@ def test_varibad_searches_nearly_as_well_as_can_be_and_believes_nothing_that_is_
     assert beliefs.mass_on_possible[:, :15].mean(0).min() >= 0.9
 
 
-@pytest.mark.parametrize(("name", "least"), [("SAC, Pendulum-v1", -200.0), ("DQN, CartPole-v1", 475.0)])
+@pytest.mark.parametrize(("name", "least"), [("sac", -200.0), ("dqn", 475.0)])
 def test_off_policy_learners_solve_a_task_alone(name: str, least: float) -> None:
     """The mean return of the first episode, of 1,000."""
-    row = row_of(off_policy.ROWS, name)
-    outer = build(row.recipe)
-    theta = learn(outer, row.num_steps).theta
+    cell = cell_of("off-policy", name)
+    outer = cell.learner
+    theta = learn(outer, cell.outer_steps).theta
     result = jmeta.evaluate(outer.inner, outer.tasks, theta, jax.random.key(1), protocol=outer.protocol, num_tasks=1000)
     assert result.episode_returns.mean(0)[0] >= least

@@ -1,11 +1,13 @@
 """``jmeta compare``."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 from tyro.conf import Positional
 
+from jmeta.cli.arguments import given
 from jmeta.cli.command import tyro_command
 from jmeta.cli.console import say
 from jmeta.cli.status import after_signal
@@ -16,6 +18,9 @@ from jmeta.comparison import compare, find_spec, read_spec, write_report
 def compare_command(
     spec: Positional[Path],
     out: Path,
+    only: tuple[str, ...] = (),
+    seeds: int | None = None,
+    seed: int | None = None,
     num_devices: int | None = None,
     progress: Annotated[bool, tyro.conf.arg(help="show progress on standard error")] = True,
 ) -> int:
@@ -27,12 +32,15 @@ def compare_command(
     Args:
       spec: TOML file, or the name of a comparison that comes with jmeta, such as first; `jmeta list specs` lists them.
       out: results directory.
+      only: algorithms to run now, by the names of their tables; all by default. The report shows those that ran before, too.
+      seeds: number of trainings of each variant, in place of the file's.
+      seed: seed of the first training and of the test tasks, in place of the file's.
       num_devices: number of local devices to spread the tasks over; all by default.
     """
-    comparison = read_spec(find_spec(spec))
+    comparison = dataclasses.replace(read_spec(find_spec(spec)), **given(num_seeds=seeds, seed=seed))
     report = say if progress else lambda message: None
-    outcome = compare(comparison, out, num_devices=num_devices, say=report)
-    print(write_report(outcome, out).read_text(), end="")
+    outcome = compare(comparison, out, only=only, num_devices=num_devices, say=report)
+    print(write_report(outcome, out).read_text("utf-8"), end="")
     if outcome.interrupted_by:
         report(f"stopped by {outcome.interrupted_by}; the same command goes on from here")
         return after_signal(outcome.interrupted_by)

@@ -9,6 +9,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from jmeta.comparison.text import say_budget
+
+SCRIPTS = ("elements.js", "figures.js", "page.js")
+
 
 def page(summary: dict[str, Any], colours: Sequence[str], random_colour: str, definitions: str) -> str:
     """Returns the content of the file.
@@ -19,22 +23,21 @@ def page(summary: dict[str, Any], colours: Sequence[str], random_colour: str, de
       random_colour: colour of the algorithm called random.
       definitions: what the columns mean, as a Markdown list with words in bold.
     """
-    data = json.dumps({"summary": summary, "colours": list(colours), "grey": random_colour}, allow_nan=False).replace(
-        "<", "\\u003c"
-    )
+    content = {"summary": summary, "colours": list(colours), "grey": random_colour, "budget": say_budget(summary)}
+    data = json.dumps(content, allow_nan=False).replace("<", "\\u003c")
     items = [item.replace("\n", " ").strip() for item in html.escape(definitions, quote=False).split("\n- ")]
     listed = "".join(f"<li>{_bold(item.removeprefix('- '))}</li>" for item in items)
     parts = {
         "TITLE": html.escape(summary["name"]),
         "DEFINITIONS": listed,
         "STYLE": _asset("page.css"),
-        "SCRIPT": _asset("page.js"),
+        "SCRIPT": "\n".join(map(_asset, SCRIPTS)),
         "DATA": data,
     }
-    content = _asset("page.html")
+    made = _asset("page.html")
     for name, value in parts.items():
-        content = content.replace(f"<!--{name}-->", value)
-    return content
+        made = made.replace(f"<!--{name}-->", value)
+    return made
 
 
 def _bold(text: str) -> str:

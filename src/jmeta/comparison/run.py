@@ -13,6 +13,7 @@ again. ::
 
 import dataclasses
 import time
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,17 @@ from typing import Any
 import jax
 import numpy as np
 
-from jmeta.comparison.plan import Cell, Comparison, explain
-from jmeta.comparison.store import NOT_RUN, Outcome, Returns, Store, replace_file
+from jmeta.comparison.cell import Cell, explain
+from jmeta.comparison.plan import Comparison
+from jmeta.comparison.pretrained import pretrained
+from jmeta.comparison.store import NOT_RUN, Outcome, Returns, Store
 from jmeta.comparison.training import Say, Trained, train_cell
 from jmeta.evaluation.evaluate import EVALUATION_FOLD, evaluate
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.normalised import check_scale
 from jmeta.parallel import task_mesh
+from jmeta.registry import nearest
+from jmeta.training.files import replace_file
 from jmeta.training.provenance import device, git_commit, versions
 from jmeta.training.supervision import Supervision, supervised
 
@@ -34,7 +39,12 @@ FORMAT = 1
 
 
 def compare(
-    comparison: Comparison, out: str | Path, *, num_devices: int | None = None, say: Say = lambda message: None
+    comparison: Comparison,
+    out: str | Path,
+    *,
+    only: Collection[str] = (),
+    num_devices: int | None = None,
+    say: Say = lambda message: None,
 ) -> Outcome:
     """Trains and evaluates every cell that ``out`` does not hold already.
 
@@ -45,6 +55,7 @@ def compare(
     Args:
       comparison: the comparison to run.
       out: results directory; created if missing, continued if it exists.
+      only: names of the algorithms to run now; all by default. The results of others are still read from ``out``.
       num_devices: how many local devices to use; all by default.
       say: called with lines of progress.
 
@@ -53,10 +64,13 @@ def compare(
       second call continues from there.
 
     Raises:
-      ValueError: before anything is compiled: if learners can't be spread over the devices, or ``out`` holds cells made with
-        other settings.
+      ValueError: before anything is compiled: if learners can't be spread over the devices, ``out`` holds cells made with other
+        settings, or ``only`` has a name that no algorithm has.
       OSError: if ``out`` can't be written.
     """
+    names = {cell.algorithm for cell in comparison.cells}
+    if unknown := [name for name in only if name not in names]:
+        raise ValueError(f"only: no table of algorithms is called {unknown[0]!r}; {nearest(unknown[0], names)}")
     mesh = task_mesh(num_devices)
     stores = [Store(Path(out) / "cells" / cell.task / cell.algorithm) for cell in comparison.cells]
     for cell, store in zip(comparison.cells, stores, strict=True):
@@ -74,7 +88,7 @@ def compare(
     with jax.set_mesh(mesh), supervised() as supervision:
         for cell, store in zip(comparison.cells, stores, strict=True):
             problem = None if store.finished else NOT_RUN
-            if problem and not supervision.caught:
+            if problem and not supervision.caught and (not only or cell.algorithm in only):
                 problem = _run(comparison, cell, store, mesh, say, supervision)
             results.append(store.load(cell, problem))
     return Outcome(comparison, tuple(results), supervision.caught[0] if supervision.caught else None)
@@ -106,12 +120,13 @@ def _evaluate(comparison: Comparison, cell: Cell, trained: Trained) -> tuple[Ret
     num_seeds = len(trained.failures[0])
     failed = [reason for variant in trained.failures for reason in variant]
     thetas = trained.theta or [()] * len(failed)
+    agents = [(learner.inner, theta) for learner, theta in zip(trained.learners, thetas, strict=True)]
+    if cell.adapter is not None:
+        agents = [(cell.adapter.inner, pretrained(cell.adapter.inner, theta)) for theta in thetas]
     started = time.perf_counter()
     sound = {
-        index: evaluate(
-            learner.inner, tasks, theta, key, protocol=cell.protocol, num_tasks=comparison.num_test_tasks, progress=False
-        )
-        for index, (learner, theta, reason) in enumerate(zip(trained.learners, thetas, failed, strict=True))
+        index: evaluate(inner, tasks, theta, key, protocol=cell.protocol, num_tasks=comparison.num_test_tasks, progress=False)
+        for index, ((inner, theta), reason) in enumerate(zip(agents, failed, strict=True))
         if reason is None
     }
 
@@ -134,6 +149,7 @@ def _evaluate(comparison: Comparison, cell: Cell, trained: Trained) -> tuple[Ret
         "split": tasks.split,
         "why_not_held_out": why_not_held_out,
         "protocol": cell.protocol._asdict(),
+        "adapted_by": None if cell.adapter is None else type(cell.adapter.inner).__name__,
         "horizon": tasks.horizon,
         "reference": None if reference is None else reference._asdict(),
         **trained.info,

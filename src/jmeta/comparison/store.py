@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from jmeta.comparison.cell import Cell
 from jmeta.comparison.learning import LearningCurves
-from jmeta.comparison.plan import Cell, Comparison
+from jmeta.comparison.plan import Comparison
 from jmeta.training.checkpoints import Checkpoints
+from jmeta.training.files import replace_file
 from jmeta.training.formats import FORMAT, upgrade_learner
 from jmeta.training.provenance import differences
 
@@ -26,13 +28,14 @@ Arrays = TypeVar("Arrays", "Returns", LearningCurves)
 class Returns:
     """Raw returns of a cell: variants [V], seeds [S], test tasks [N], episodes [E], segments [K]; NaN where training failed.
 
-    A hand-written learner has one seed.
+    A hand-written learner has one seed. ``trajectory_returns``, as in ``Evaluation``, are None in cells of earlier versions.
     """
 
     lifetime_returns: np.ndarray  # [V, S, N]
     episode_returns: np.ndarray  # [V, S, N, E]
     segment_returns: np.ndarray  # [V, S, N, K]
     episode_env_steps: np.ndarray  # [V, S, E]
+    trajectory_returns: np.ndarray | None = None  # [V, S, N, K]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,17 +134,11 @@ class Store:
 
 def _write_arrays(file: Path, arrays: Returns | LearningCurves) -> None:
     content = io.BytesIO()
-    np.savez_compressed(content, **dataclasses.asdict(arrays))
+    np.savez_compressed(content, **{name: array for name, array in dataclasses.asdict(arrays).items() if array is not None})
     replace_file(file, content.getvalue())
 
 
 def _read_arrays(file: Path, kind: type[Arrays]) -> Arrays:
     with np.load(io.BytesIO(file.read_bytes())) as arrays:
-        return kind(**{field.name: arrays[field.name] for field in dataclasses.fields(kind)})
-
-
-def replace_file(file: Path, content: bytes) -> None:
-    """Replaces a file atomically, so that it is never half-written."""
-    temporary = file.with_name(file.name + ".tmp")
-    temporary.write_bytes(content)
-    temporary.replace(file)
+        names = [field.name for field in dataclasses.fields(kind) if field.name in arrays or field.default is dataclasses.MISSING]
+        return kind(**{name: arrays[name] for name in names})

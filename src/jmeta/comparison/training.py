@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jmeta.comparison.cell import Cell
 from jmeta.comparison.learning import LearningCurves, LearningLog
-from jmeta.comparison.plan import Cell, Comparison, Variants
+from jmeta.comparison.plan import Comparison
 from jmeta.comparison.store import Store
+from jmeta.comparison.variants import Variants
 from jmeta.outer.base import OuterLearner
 from jmeta.training.engine import Chunk, Engine, Observer, Saving
 from jmeta.training.notes import annealing_note
@@ -56,12 +58,12 @@ def train_cell(
         info = {"outer_steps": 0, "env_steps": 0, "train_seconds": 0.0, "compile_seconds": 0.0}
         return Trained((), learners, [[None]] * num_variants, info)
 
-    num_seeds, budget = comparison.num_seeds, comparison.budget
+    num_seeds, budget = comparison.num_seeds, comparison.budget_of(cell)
     values = {i: jnp.repeat(x, num_seeds, axis=0) for i, x in variants.varying.items()}
     seeds = jnp.asarray(np.arange(comparison.seed, comparison.seed + num_seeds, dtype=np.uint32))
     keys = jnp.tile(jax.vmap(jax.random.key)(seeds), num_variants)
     program = many_trainings(cell.learner, variants.learner, values, keys)
-    if budget.env_steps is not None:
+    if budget.wall_clock_seconds is None:
         for learner in cell.variants.values():
             if isinstance(learner, OuterLearner) and (note := annealing_note(learner, budget.num_steps(learner))):
                 say(f"{cell.name}: {note}")

@@ -4,6 +4,7 @@ An algorithm is named as in ``jmeta.algorithms.ALGORITHMS``, or ``module:functio
 named as in ``jmeta.tasks.TASKS``, or ``module:Class``. Settings are read off signatures and fields.
 """
 
+from jmeta.registry.checks import check_setting
 from jmeta.registry.find import find_algorithm, find_either, find_task
 from jmeta.registry.names import OTHER_NAMES, close_names, nearest
 from jmeta.registry.recipes import build, check_fields, check_round_trip, checked_learner, recipe, recipe_of
@@ -16,6 +17,7 @@ __all__ = [
     "build",
     "check_fields",
     "check_round_trip",
+    "check_setting",
     "checked_learner",
     "close_names",
     "fields_of",

@@ -4,13 +4,12 @@ import json
 from typing import Any
 
 from jmeta.outer.base import OuterLearner
+from jmeta.registry.checks import check_setting
 from jmeta.registry.find import find_algorithm, find_task
-from jmeta.registry.names import nearest
 from jmeta.registry.serialization import same, settings_from_json, strict_misfit, to_json
 from jmeta.registry.signatures import fields_of, settings
 from jmeta.tasks import TaskDistribution
 from jmeta.training import Recipe
-from jmeta.training.schema import fits, say_type
 
 RECIPE: dict[str, Any] = {"algorithm": str, "algorithm_fields": dict[str, Any], "task": str, "task_fields": dict[str, Any]}
 """Types of the entries of a recipe in config.json, by key."""
@@ -92,12 +91,9 @@ def check_fields(recipe: Recipe) -> None:
         (find_algorithm(recipe.algorithm), recipe.algorithm_fields),
         (find_task(recipe.task), recipe.task_fields),
     ):
-        known = settings(thing)
+        annotations = {name: parameter.annotation for name, parameter in settings(thing).items()}
         for name, value in fields.items():
-            if name not in known:
-                raise ValueError(f"no setting is called {name!r}; {nearest(name, known)}")
-            if not fits(value, known[name].annotation):
-                raise ValueError(f"{name}={value!r} is not {say_type(known[name].annotation)}")
+            check_setting(name, value, annotations)
 
 
 def check_round_trip(tasks: TaskDistribution) -> None:

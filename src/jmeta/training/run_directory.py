@@ -24,6 +24,7 @@ from typing import Any
 
 import filelock
 
+from jmeta.training.files import replace_file, temporary_file
 from jmeta.training.metric_lines import MetricLines
 from jmeta.training.provenance import versions
 from jmeta.training.run_config import Recipe as Recipe
@@ -93,8 +94,7 @@ class RunDirectory:
     @property
     def _leavings(self) -> list[Path]:
         """Returns the files that a start leaves before it has trained."""
-        temporary = self.config_file.with_suffix(".tmp")
-        return [self.config_file, temporary, self.metrics_file, self.tensorboard, self.checkpoints]
+        return [self.config_file, temporary_file(self.config_file), self.metrics_file, self.tensorboard, self.checkpoints]
 
     def _check_free(self) -> None:
         """Raises FileExistsError if the directory holds anything but the files of a start that trained nothing."""
@@ -139,9 +139,7 @@ class RunDirectory:
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Replaces config.json atomically, so that it is never half-written."""
-        temporary = self.config_file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
-        temporary.replace(self.config_file)
+        replace_file(self.config_file, (json.dumps(config, indent=2) + "\n").encode())
 
     def read_config(self) -> dict[str, Any]:
         """Returns the configuration.
@@ -186,7 +184,5 @@ class RunDirectory:
         if lines.damaged:
             with self.damaged_metrics.open("ab") as file:
                 file.writelines(line + b"\n" for line in lines.damaged)
-        temporary = self.metrics_file.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            file.writelines(lines.whole[number][0] + b"\n" for number in sorted(lines.whole) if number <= step)
-        temporary.replace(self.metrics_file)
+        kept = [lines.whole[number][0] + b"\n" for number in sorted(lines.whole) if number <= step]
+        replace_file(self.metrics_file, b"".join(kept))

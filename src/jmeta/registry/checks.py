@@ -1,0 +1,15 @@
+"""Checks of settings that are given by name, in a specification or a recipe."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jmeta.registry.names import nearest
+from jmeta.training.schema import fits, say_type
+
+
+def check_setting(name: str, value: Any, annotations: Mapping[str, Any]) -> None:
+    """Raises ValueError for a setting that does not exist, or whose value is of another type than its annotation."""
+    if name not in annotations:
+        raise ValueError(f"no setting is called {name!r}; {nearest(name, annotations)}")
+    if not fits(value, annotations[name]):
+        raise ValueError(f"{name}={value!r} is not {say_type(annotations[name])}")
