@@ -29,6 +29,8 @@ LABELS = {
 def run(comparison: Comparison, out: Path) -> Path | None:
     """Trains and scores all agents, prints the table, and returns the path of the picture; None if training ended early."""
     console = Console()
+    if (out / "cells" / "bandit" / "rl2" / "result.json").exists():
+        console.print(f"{out} holds a finished training, which is shown: give another --out to train again\n", highlight=False)
     outcome = compare(comparison, out, say=lambda message: Console(stderr=True).print(message, highlight=False))
     results = {LABELS[result.cell.algorithm]: result for result in outcome.results}
     learned = next(iter(results.values()))

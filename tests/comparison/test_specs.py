@@ -94,5 +94,8 @@ def test_the_demo_prints_its_table_and_draws(tmp_path: Path, capsys: pytest.Capt
         assert words in said
     stored = np.load(tmp_path / "cells/bandit/rl2/returns.npz")["lifetime_returns"]
     assert f"{stored.mean():.4f}" in said
+    assert "holds a finished training" not in said
     demo.run(comparison, tmp_path)
-    assert f"{stored.mean():.4f}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{stored.mean():.4f}" in said
+    assert "holds a finished training" in said
