@@ -30,7 +30,11 @@ def run(comparison: Comparison, out: Path) -> Path | None:
     """Trains and scores all agents, prints the table, and returns the path of the picture; None if training ended early."""
     console = Console()
     if (out / "cells" / "bandit" / "rl2" / "result.json").exists():
-        console.print(f"{out} holds a finished training, which is shown: give another --out to train again\n", highlight=False)
+        console.print(
+            f"{out} holds a finished training, which is shown: give another --out to train again\n",
+            highlight=False,
+            soft_wrap=True,
+        )
     outcome = compare(comparison, out, say=lambda message: Console(stderr=True).print(message, highlight=False))
     results = {LABELS[result.cell.algorithm]: result for result in outcome.results}
     learned = next(iter(results.values()))
@@ -101,7 +105,12 @@ def main() -> None:
         "each.\nNobody tells it how to explore: meta-training makes its hidden state a learning algorithm.\n",
         highlight=False,
     )
-    run(comparison, options.out)
+    try:
+        picture = run(comparison, options.out)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"error: {error}") from error
+    if picture is None:
+        raise SystemExit("the training did not finish; the same command continues it")
 
 
 if __name__ == "__main__":

@@ -247,6 +247,9 @@ def test_variants_of_baselines():
         (["algorithms.rl2.learning_rate = []"], "learning_rate=[] is not a number, nor a list of such values"),
         (['algorithms.rl2.learning_rate = [1e-3, "x"]'], "nor a list of such values"),
         (["algorithms.rl2.num_tasks = 15"], "num_tasks=15 can't be split evenly over 1 device(s) x 2 minibatch(es)"),
+        (["algorithms.rl2.outer_step = 3"], "no setting is called 'outer_step'; did you mean 'outer_steps'?"),
+        (['tasks.bandit.splits = "train"'], "no setting is called 'splits'; did you mean 'split'?"),
+        (["algorithms.rl2.tasks = []"], "[algorithms.rl2]: tasks=[]: the algorithm runs in no task family"),
         (['algorithms.rl2.tasks = ["bandits"]'], "tasks: there is no [tasks.bandits]; did you mean 'bandit'?"),
         (["algorithms.rl2.evaluation = {num_streems = 3}"], "evaluation has no field 'num_streems'; did you mean 'num_streams'?"),
         (["algorithms.rl2.evaluation = {num_streams = 0}"], "num_streams=0: it must be at least 1"),
@@ -326,7 +329,7 @@ def test_a_part_of_a_comparison(jmeta, tmp_path):
     """One algorithm and one seed of a spec; the rest is not run yet."""
     file, out = tmp_path / "spec.toml", tmp_path / "out"
     file.write_text(SPEC + '\n[algorithms.ucb1]\nalgorithm = "ucb1"\n')
-    said = jmeta("compare", file, "--out", out, "--only", "ucb1", "random", "--seeds", 1, "--seed", 3)
+    said = jmeta("compare", file, "--out", out, "--only", "ucb1", "--only", "random", "--seeds", 1, "--seed", 3)
     assert said.status == 0
     assert "1 seeds, from 3 on" in said.out
     assert "| rl2 | not run yet |" in said.out

@@ -13,6 +13,7 @@ from jmeta.comparison import Budget, Cell, Outcome, compare, markdown, run, summ
 from jmeta.comparison.pretrained import pretrained
 from jmeta.inner.gradient_agent import Initialisation
 from jmeta.tasks import PointNavigation
+from jmeta.training.engine import Engine
 from jmeta.types import Protocol
 from tests.comparison.test_comparison import Climb, cell, comparison, expected, fixed, levels, result
 from tests.evaluation.test_evaluate import Counting
@@ -28,7 +29,8 @@ def test_an_algorithm_may_have_its_own_number_of_outer_steps(tmp_path: Path) -> 
     assert "192 environment steps for each training, except for these outer steps: own 2." in markdown(summarise(outcome))
 
 
-def test_no_outer_step_evaluates_fresh_weights(tmp_path: Path) -> None:
+def test_no_outer_step_evaluates_fresh_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Engine, "_compile", lambda *_: pytest.fail("compiled a training of no step"))
     fresh = dataclasses.replace(cell(), outer_steps=0)
     outcome = compare(comparison(fresh, budget=None), tmp_path)
     np.testing.assert_array_equal(levels(outcome), [[0.0, 0.0, 0.0]])
@@ -42,6 +44,8 @@ def test_every_training_has_a_budget() -> None:
         comparison(dataclasses.replace(cell(name="own"), outer_steps=1), cell(), budget=None)
     with pytest.raises(ValueError, match="outer_steps=-1: give a whole number of at least 0"):
         comparison(dataclasses.replace(cell(), outer_steps=-1))
+    with pytest.raises(ValueError, match=f"outer_steps={2**31}: give {2**31 - 2} at most"):
+        Budget(outer_steps=2**31)
     with pytest.raises(ValueError, match="both env_steps and outer_steps are given"):
         Budget(env_steps=3, outer_steps=3)
 
@@ -167,8 +171,13 @@ def test_an_adapter_starts_from_the_trained_weights() -> None:
         (AVERAGE, AVERAGE, "adapted_by: FixedPolicy does not adapt weights by gradient steps: give an algorithm that does"),
         (MAML, MAML, "adapted_by: MAML adapts a policy with the parts policy, torso, which MAML does not have"),
         (jmeta.algorithms.average(TASKS, widths=(8,), num_tasks=4, num_minibatches=1), MAML, "give the widths that it has"),
+        (
+            jmeta.algorithms.average(TASKS, widths=(4,), num_tasks=4, num_minibatches=1, normalize_observations=True),
+            MAML,
+            "leave out normalize_observations and normalize_rewards",
+        ),
     ],
-    ids=["no-gradient-steps", "no-policy", "other-widths"],
+    ids=["no-gradient-steps", "no-policy", "other-widths", "normalised"],
 )
 def test_adapters_that_do_not_fit_are_refused(learner, adapter, message) -> None:
     with pytest.raises(ValueError, match=message):

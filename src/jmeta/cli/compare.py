@@ -18,7 +18,7 @@ from jmeta.comparison import compare, find_spec, read_spec, write_report
 def compare_command(
     spec: Positional[Path],
     out: Path,
-    only: tuple[str, ...] = (),
+    only: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     seeds: int | None = None,
     seed: int | None = None,
     num_devices: int | None = None,
@@ -32,7 +32,8 @@ def compare_command(
     Args:
       spec: TOML file, or the name of a comparison that comes with jmeta, such as first; `jmeta list specs` lists them.
       out: results directory.
-      only: algorithms to run now, by the names of their tables; all by default. The report shows those that ran before, too.
+      only: an algorithm to run now, by the name of its table; may be repeated; all run by default. The
+        report shows those that ran before, too.
       seeds: number of trainings of each variant, in place of the file's.
       seed: seed of the first training and of the test tasks, in place of the file's.
       num_devices: number of local devices to spread the tasks over; all by default.

@@ -5,7 +5,7 @@ import math
 
 from jmeta.outer.base import OuterLearner
 
-MAX_STEPS = 2**31 - 2  # of a training on the clock; steps are counted in 32 bits
+MAX_STEPS = 2**31 - 2  # outer steps are counted in 32 bits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Budget:
         ((name, value),) = given.items()
         if name == "outer_steps" and value < 0:
             raise ValueError(f"outer_steps={value}: give a whole number of at least 0, which is for fresh weights")
+        if name == "outer_steps" and value > MAX_STEPS:
+            raise ValueError(f"outer_steps={value}: give {MAX_STEPS} at most")
         if name != "outer_steps" and not value > 0:
             raise ValueError(f"{name}={value}: a budget must be positive")
 

@@ -4,6 +4,7 @@ import jax
 
 from jmeta.inner.base import InnerLearner
 from jmeta.inner.gradient_agent import GradientAgent, Initialisation
+from jmeta.inner.normalised import Normalised, WithStatistics
 from jmeta.outer.base import OuterLearner
 from jmeta.types import PyTree
 
@@ -21,6 +22,11 @@ def check_pretrained(learner: OuterLearner, adapter: OuterLearner) -> None:
         raise ValueError(
             f"adapted_by: {type(agent).__name__} does not adapt weights by gradient steps: give an algorithm that does, "
             "such as maml"
+        )
+    if isinstance(learner.inner, (Normalised, WithStatistics)):
+        raise ValueError(
+            "adapted_by: the weights of a policy that normalises do not fit an agent that does not: leave out "
+            "normalize_observations and normalize_rewards"
         )
     theta = jax.eval_shape(lambda key: learner.deploy(learner.init(key)), jax.random.key(0))
     weights = jax.eval_shape(agent.init, jax.random.key(0)).weights

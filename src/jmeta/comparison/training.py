@@ -24,6 +24,7 @@ from jmeta.types import PyTree
 
 SECONDS_PER_CHECKPOINT = 60.0
 SECONDS_PER_LINE = 20.0
+NOTHING_TRAINED: dict[str, Any] = {"outer_steps": 0, "env_steps": 0, "train_seconds": 0.0, "compile_seconds": 0.0}
 
 Say = Callable[[str], None]
 
@@ -55,14 +56,16 @@ def train_cell(
     num_variants = len(cell.variants)
     if not isinstance(cell.learner, OuterLearner):
         learners = [variants.learner({i: x[v] for i, x in variants.varying.items()}) for v in range(num_variants)]
-        info = {"outer_steps": 0, "env_steps": 0, "train_seconds": 0.0, "compile_seconds": 0.0}
-        return Trained((), learners, [[None]] * num_variants, info)
+        return Trained((), learners, [[None]] * num_variants, NOTHING_TRAINED)
 
     num_seeds, budget = comparison.num_seeds, comparison.budget_of(cell)
     values = {i: jnp.repeat(x, num_seeds, axis=0) for i, x in variants.varying.items()}
     seeds = jnp.asarray(np.arange(comparison.seed, comparison.seed + num_seeds, dtype=np.uint32))
     keys = jnp.tile(jax.vmap(jax.random.key)(seeds), num_variants)
     program = many_trainings(cell.learner, variants.learner, values, keys)
+    if budget.outer_steps == 0:
+        learners, thetas = _deployed(variants, values, jax.jit(program.init)(*program.inputs))
+        return Trained(thetas, learners, [[None] * num_seeds] * num_variants, NOTHING_TRAINED)
     if budget.wall_clock_seconds is None:
         for learner in cell.variants.values():
             if isinstance(learner, OuterLearner) and (note := annealing_note(learner, budget.num_steps(learner))):
@@ -89,8 +92,7 @@ def train_cell(
             return None
 
     trainings = ended.state
-    learners = [variants.learner({i: x[r] for i, x in values.items()}) for r in range(len(keys))]
-    thetas = [learner.deploy(jax.tree.map(lambda x, r=r: x[r], trainings.state)) for r, learner in enumerate(learners)]
+    learners, thetas = _deployed(variants, values, trainings)
     steps, which = np.asarray(trainings.failed_step), np.asarray(trainings.failed_metric)
     names = ended.metric_names
     reasons = [f"{names[m]} is not finite at outer step {n}" if n else None for n, m in zip(steps, which, strict=True)]
@@ -101,7 +103,14 @@ def train_cell(
         "train_seconds": ended.seconds,
         "compile_seconds": ended.compile_seconds,
     }
-    return Trained(jax.device_get(thetas), learners, failures, info, log.curves(num_variants, cell.learner.num_env_steps))
+    return Trained(thetas, learners, failures, info, log.curves(num_variants, cell.learner.num_env_steps))
+
+
+def _deployed(variants: Variants, values: dict[int, jax.Array], trainings: Trainings) -> tuple[list[Any], list[PyTree]]:
+    """Returns the learners of all trainings [R], and the theta that each ships [R] as NumPy arrays."""
+    learners = [variants.learner({i: x[r] for i, x in values.items()}) for r in range(len(trainings.failed_step))]
+    thetas = [learner.deploy(jax.tree.map(lambda x, r=r: x[r], trainings.state)) for r, learner in enumerate(learners)]
+    return learners, jax.device_get(thetas)
 
 
 @dataclasses.dataclass

@@ -39,7 +39,8 @@ class CheckedDefinition(abc.ABCMeta):
                 f"{cls.__name__} has an __init__ of its own, so its settings could be neither copied nor compared: make it a "
                 "@dataclasses.dataclass(frozen=True) with a field for each setting, and do what is left to do in __post_init__"
             )
-        check_names(cls.__name__, "setting", kwargs, inspect.signature(cls.__init__).parameters)  # type: ignore[misc]
+        if kwargs:
+            check_names(cls.__name__, "setting", kwargs, [field.name for field in dataclasses.fields(cls) if field.init])  # type: ignore[arg-type]
         made = super().__call__(*args, **kwargs)
         if not can_be_called(made.sample, ("key",)):
             raise ValueError(

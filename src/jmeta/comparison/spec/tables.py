@@ -31,7 +31,7 @@ def family(table: TaskTable) -> TaskDistribution:
     annotations = {key: plain(parameter.annotation) for key, parameter in settings(found).items()}
     fields = dict(table.model_extra or {})
     for key, value in fields.items():
-        check_setting(key, value, annotations)
+        check_setting(key, value, annotations, TaskTable.model_fields)
         if isinstance(value, dict) and get_origin(annotations[key]) is tuple:
             fields[key] = list(value.items())
     return found(**as_tuples(fields))
@@ -56,8 +56,10 @@ def entry_of(name: str, table: AlgorithmTable, families: dict[str, TaskDistribut
                 raise ValueError(f"{key} has {twice[0]} twice: give each value once")
             varied[key] = value
         else:
-            check_setting(key, value, annotations)
+            check_setting(key, value, annotations, AlgorithmTable.model_fields)
             fields[key] = value
+    if table.tasks == []:
+        raise ValueError("tasks=[]: the algorithm runs in no task family; name one, or leave tasks out for all")
     for task in table.tasks or ():
         if task not in families:
             raise ValueError(f"tasks: there is no [tasks.{task}]; {nearest(task, families)}")
