@@ -1,10 +1,12 @@
 """Plots: what is attainable, and what acting at random earns, beside the curves."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jmeta.evaluation import plots
@@ -68,39 +70,39 @@ class Run:
         return [{"env_steps": 1.0, "return/before": 0.0, "return/after": 1.0}]
 
 
-def test_infos_have_curves_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One run says success, the other success and cost: two more panels, with a curve for each that has a number."""
-    shown = {}
-    evaluation = {
-        "env_steps": [0.0, 5.0],
-        "episode_returns": [0.6, 0.7],
-        "episode_standard_errors": [0.1, 0.1],
-        "num_tasks": 3,
-        "split": "held-out",
-    }
-    monkeypatch.setattr(plots, "_newest_evaluation", lambda run: evaluation | {"infos": run.infos})
+EVALUATION = {
+    "env_steps": [0.0, 5.0],
+    "episode_returns": [0.6, 0.7],
+    "episode_standard_errors": [0.1, 0.1],
+    "num_tasks": 3,
+    "split": "held-out",
+}
+
+
+def panels_of(monkeypatch: pytest.MonkeyPatch, runs: Sequence[Run], **evaluation: Any) -> dict[str, Axes]:
+    """The panels that ``plot_runs`` draws, by title."""
+    shown: dict[str, Axes] = {}
+    monkeypatch.setattr(plots, "_newest_evaluation", lambda run: EVALUATION | {"infos": run.infos} | evaluation)
     monkeypatch.setattr(plots, "save", lambda figure, out: shown.update({axes.get_title(): axes for axes in figure.axes}))
-    runs = Run("one", {"success": [0.2, 0.9]}), Run("two", {"success": [0.3, 0.4], "cost": [2.0, 1.0]})
-    plots.plot_runs(runs, tmp_path / "plot.png")  # type: ignore[arg-type]
+    plots.plot_runs(runs, Path("plot.png"))  # type: ignore[arg-type]
+    return shown
+
+
+def test_infos_have_curves_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One run says success, the other success and cost: two more panels, with a curve for each that has a number."""
+    runs = [Run("one", {"success": [0.2, 0.9]}), Run("two", {"success": [0.3, 0.4], "cost": [2.0, 1.0]})]
+    shown = panels_of(monkeypatch, runs)
     assert list(shown) == ["Meta-training", "Adaptation in a new task", "success", "cost"]
     curves = {name: [np.asarray(line.get_ydata()).tolist() for line in shown[name].get_lines()] for name in ("success", "cost")}
     assert curves == {"success": [[0.2, 0.9], [0.3, 0.4]], "cost": [[2.0, 1.0]]}
 
 
-def test_a_plot_has_the_reference_lines_of_its_evaluation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    shown = {}
-    evaluation = {
-        "env_steps": [0.0, 5.0],
-        "episode_returns": [0.6, 0.7],
-        "episode_standard_errors": [0.1, 0.1],
-        "num_tasks": 3,
-        "split": "held-out",
+def test_a_plot_has_the_reference_lines_of_its_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    references = {
         "reference": {"label": "goal known", "value": 0.9, "per": "episode"},
         "random": {"episode_return": 0.5},
         "protocol": {"num_segments": 1, "segment_length": 10, "num_streams": 1},
     }
-    monkeypatch.setattr(plots, "_newest_evaluation", lambda run: evaluation)
-    monkeypatch.setattr(plots, "save", lambda figure, out: shown.update({axes.get_title(): axes for axes in figure.axes}))
-    plots.plot_runs([Run("one", {})], tmp_path / "plot.png")  # type: ignore[list-item]
-    drawn = {line.get_label(): line.get_ydata()[0] for line in shown["Adaptation in a new task"].get_lines()}
+    axes = panels_of(monkeypatch, [Run("one", {})], **references)["Adaptation in a new task"]
+    drawn = {line.get_label(): np.asarray(line.get_ydata())[0] for line in axes.get_lines()}
     assert (drawn["one, goal known"], drawn["one, at random"]) == (0.9, 0.5)
