@@ -36,6 +36,7 @@ test-notebooks: $(READY)  ## executes the notebooks
 
 notebooks: $(READY)  ## executes the notebooks and keeps their outputs
 	$(BIN)/python -m pytest --nbmake --overwrite --nbmake-timeout=1800 -W default -p no:cacheprovider --timeout 2400 $(NOTEBOOKS)
+	$(BIN)/python notebooks/tidy.py $(NOTEBOOKS)
 
 # Some of the mutants: make mutants MUTANTS="sac 17", make mutants MUTANTS="--sample 10 --seed COMMIT", make mutants MUTANTS=--list.
 mutants: $(READY)  ## changes the sources a line at a time, and the tests must notice each change; under an hour on two cores
