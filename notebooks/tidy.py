@@ -1,4 +1,4 @@
-"""Removes warnings and execution times from executed notebooks, which differ from machine to machine: ``make notebooks``."""
+"""Removes from executed notebooks what differs from machine to machine: warnings, progress bars and times. See ``make notebooks``."""
 
 import sys
 from pathlib import Path
@@ -6,13 +6,21 @@ from pathlib import Path
 import nbformat
 
 
+def says_something(output: nbformat.NotebookNode) -> bool:
+    """Returns whether an output is no warning, no empty end of a progress bar and no address of an object."""
+    if output.get("name") == "stderr":
+        return False
+    text = output.get("data", {}).get("text/plain")
+    return text is None or (text.strip() != "" and "Warning:" not in text and " at 0x" not in text)
+
+
 def tidy(file: Path) -> None:
-    """Rewrites a notebook without its output on standard error and without execution times."""
+    """Rewrites a notebook without warnings, progress bars and execution times."""
     notebook = nbformat.read(file, as_version=4)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            cell.outputs = [output for output in cell.outputs if says_something(output)]
     notebook.metadata.language_info = {"name": "python"}
     nbformat.write(notebook, file)
 
