@@ -1,4 +1,4 @@
-"""Removes from executed notebooks what differs from machine to machine: warnings, progress bars and times. See ``make notebooks``."""
+"""Removes from executed notebooks what differs between machines: warnings, progress bars and times. See ``make notebooks``."""
 
 import sys
 from pathlib import Path

@@ -135,10 +135,10 @@ def _descriptions(thing: Callable[..., Any]) -> dict[str, str]:
 
 def _place_of(thing: Any, name: str) -> str:
     """Returns the place in the code where a setting is described."""
-    kind = thing if inspect.isclass(thing) else getattr(thing, "settings", None)
-    if kind is None:
-        return f"under Args in the docstring of {_name_of(thing)}"
-    return f"under Attributes in the docstring of {declaring_class(kind, name).__name__}"
+    kind = thing if inspect.isclass(thing) else getattr(thing, "settings", object)
+    if any(name in inspect.get_annotations(base) for base in kind.__mro__):
+        return f"under Attributes in the docstring of {declaring_class(kind, name).__name__}"
+    return f"under Args in the docstring of {_name_of(thing)}"
 
 
 def _with_range(text: str, annotation: Any) -> str:
