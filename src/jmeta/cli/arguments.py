@@ -10,7 +10,7 @@ from tyro.conf import Positional
 
 from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.keys import as_key
-from jmeta.tasks import Split, TaskDistribution
+from jmeta.tasks import Split
 
 HELP = ("-h", "--help")
 
@@ -27,15 +27,6 @@ TrustOption = Annotated[
 def given(**options: Any) -> dict[str, Any]:
     """Returns the options that were given, which are those that are not None."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def tasks_of_split(tasks: TaskDistribution, split: Split) -> TaskDistribution:
-    """Returns the tasks that ``--split`` names.
-
-    Raises:
-      ValueError: if the distribution has no such split.
-    """
-    return {"train": lambda: tasks.train, "held-out": lambda: tasks.held_out, "ood": lambda: tasks.out_of_distribution}[split]()
 
 
 def evaluation_key(seed: int) -> jax.Array:

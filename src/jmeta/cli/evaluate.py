@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jmeta.cli.arguments import RunArgument, SplitOption, TrustOption, evaluation_key, given, tasks_of_split
+from jmeta.cli.arguments import RunArgument, SplitOption, TrustOption, evaluation_key, given
 from jmeta.cli.command import tyro_command
 from jmeta.cli.evaluation_table import print_evaluation
 from jmeta.evaluation import Evaluation, evaluate
@@ -49,7 +49,7 @@ def evaluate_command(
     opened = load(run, step=step, trust=trust)
     changes = given(num_segments=num_segments, segment_length=segment_length, num_streams=num_streams)
     protocol = opened.protocol._replace(**changes)
-    tasks = tasks_of_split(opened.tasks, split)
+    tasks = opened.tasks.on_split(split)
     if json_file is not None and not json_file.parent.is_dir():
         raise ValueError(f"--json {json_file}: there is no directory {json_file.parent}")
     living = partial(evaluate, key=evaluation_key(seed), num_tasks=num_tasks, progress=progress)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jmeta.cli.arguments import RunArgument, SplitOption, TrustOption, evaluation_key, tasks_of_split
+from jmeta.cli.arguments import RunArgument, SplitOption, TrustOption, evaluation_key
 from jmeta.cli.command import tyro_command
 from jmeta.evaluation.watch import watch
 from jmeta.runs import load
@@ -19,6 +19,6 @@ def watch_command(
       seed: seed of the task and of all that happens in it.
     """
     opened = load(run, trust=trust)
-    tasks = tasks_of_split(opened.tasks, split)
+    tasks = opened.tasks.on_split(split)
     print(watch(opened.inner, tasks, opened.theta, evaluation_key(seed), protocol=opened.protocol, out=out or run / "watch.gif"))
     return 0

@@ -4,8 +4,7 @@ import dataclasses
 import math
 
 from jmeta.outer.base import OuterLearner
-
-MAX_STEPS = 2**31 - 2  # outer steps are counted in 32 bits
+from jmeta.training.saving import MAX_STEPS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -81,13 +81,11 @@ class Cell:
           ValueError: if the split is out of distribution, and the task family has no such tasks.
         """
         tasks = self.learner.tasks
-        if self.split == "train":
-            return tasks.train, None
-        if self.split == "ood":
-            return tasks.out_of_distribution, None
         try:
-            return tasks.held_out, None
+            return tasks.on_split(self.split), None
         except ValueError as error:
+            if self.split != "held-out":
+                raise
             return tasks.train, str(error)
 
 

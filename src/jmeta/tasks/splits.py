@@ -66,6 +66,15 @@ class Splits(abc.ABC):
         """The same distribution on tasks outside the support of training."""
         return dataclasses.replace(self, split="ood")
 
+    def on_split(self, split: Split) -> Self:
+        """Returns the same distribution on a split by name.
+
+        Raises:
+          ValueError: if it has no such split.
+        """
+        by_name = {"train": lambda: self.train, "held-out": lambda: self.held_out, "ood": lambda: self.out_of_distribution}
+        return by_name[split]()
+
     def uniform(self, key: jax.Array, shape: tuple[int, ...] = ()) -> jax.Array:
         """Draws uniformly from (0, 1), from the even cells of width 2^-20 for training tasks and the odd ones for held-out tasks.
 

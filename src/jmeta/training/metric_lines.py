@@ -10,7 +10,7 @@ from jmeta.training.schema import fits
 
 
 class MetricLines(NamedTuple):
-    """What was read from a file of metrics."""
+    """The lines of a file of metrics, whole and damaged."""
 
     whole: dict[int, tuple[bytes, dict[str, Any]]]  # line and content by step
     damaged: list[bytes]  # lines that can't be read, and earlier lines of a step that is there twice

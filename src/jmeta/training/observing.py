@@ -1,4 +1,4 @@
-"""What an engine reports: the chunks of outer steps that have run, to an observer of the training."""
+"""Observers of a training, which an engine calls after each chunk of outer steps."""
 
 import abc
 import dataclasses

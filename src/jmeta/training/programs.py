@@ -20,7 +20,7 @@ Values = TypeVar("Values")
 
 @dataclasses.dataclass(frozen=True)
 class Program(Generic[State]):
-    """What is trained, as pure functions.
+    """A training as pure functions.
 
     Attributes:
       outer: the learner, or one that stands for all learners of the program.

@@ -1,4 +1,4 @@
-"""Where and when an engine writes checkpoints."""
+"""The checkpoints of an engine: their directory, and the steps at which they are written."""
 
 import contextlib
 import dataclasses
@@ -16,14 +16,14 @@ State = TypeVar("State")
 
 @dataclasses.dataclass(frozen=True)
 class Saving(Generic[State]):
-    """Where and when checkpoints are written: always if a signal ends training, and as these attributes say.
+    """Writes checkpoints during a training. A signal that ends the training always writes one.
 
     Attributes:
       checkpoints: the directory.
-      every_steps: after every multiple of this number of outer steps.
-      every_seconds: when this much time was spent in chunks since the last one.
-      at_start: before the first step.
-      at_end: after the last step.
+      every_steps: a checkpoint is written after every multiple of this number of outer steps.
+      every_seconds: one is written when this much time was spent in chunks since the last one.
+      at_start: whether one is written before the first step.
+      at_end: whether one is written after the last step.
       content: what is saved of a state and the seconds spent in chunks.
       writing: a context in which files are written; it may deal with their OSError.
     """

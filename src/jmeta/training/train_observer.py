@@ -1,4 +1,4 @@
-"""What ``train`` does between chunks: it logs metrics, stops at the first that is not finite, and shows progress."""
+"""The observer of ``train``: logs metrics, stops at the first that is not finite, and shows progress."""
 
 import contextlib
 import dataclasses
