@@ -283,13 +283,13 @@ def test_fine_tuning_ends_where_weighted_errors_and_the_pull_are_in_balance() ->
 def test_fine_tuning_on_own_data_counts_all_alike_and_is_not_pulled_back() -> None:
     """It ends at the own reward, 0.5, though old data is there too, of which no step is taken."""
     agent = BY_HAND.replace(num_own_updates=400, num_old_updates=0)  # type: ignore[attr-defined]
-    for theta in ({"q_learner": jnp.ones(())}, {"q_learner": jnp.ones(()), "old": old_steps()}):
+    for theta in ({"q_learner": jnp.ones(()), "old": None}, {"q_learner": jnp.ones(()), "old": old_steps()}):
         assert float(adapted(agent, theta | {"encoder": jnp.zeros(())}).weights) == pytest.approx(0.5, abs=0.01)
 
 
 def test_targets_follow_while_it_fine_tunes() -> None:
     """One step of Adam from 1 towards 0.5 is 0.02 long; a quarter of that for the target weights."""
     agent = BY_HAND.replace(num_own_updates=1, adapt_target_update_rate=0.25)  # type: ignore[attr-defined]
-    phi = adapted(agent, {"encoder": jnp.zeros(()), "q_learner": jnp.ones(())})
+    phi = adapted(agent, {"encoder": jnp.zeros(()), "q_learner": jnp.ones(()), "old": None})
     assert float(phi.weights) == pytest.approx(0.98, abs=1e-5)
     assert float(phi.target_parameters) == pytest.approx(0.995, abs=1e-5)

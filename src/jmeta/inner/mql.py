@@ -11,12 +11,18 @@ from jmeta import struct
 from jmeta.axes import merge_axis
 from jmeta.inner.base import for_streams
 from jmeta.inner.fine_tuning import Draw, FineTuningSettings, OldSteps, fine_tune, propensities
-from jmeta.inner.off_policy import EncodingAgent, ReplayStep, mean_loss
+from jmeta.inner.off_policy import EncodingAgent, EncodingTheta, ReplayStep, mean_loss
 from jmeta.inner.own_replay import OwnReplay
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.networks import Network
 from jmeta.ranges import PositiveShare
-from jmeta.types import ActionSpace, Decision, Experience, Metrics, Parts, PyTree, Segment, Timestep
+from jmeta.types import ActionSpace, Decision, Experience, Metrics, PyTree, Segment, Timestep
+
+
+class MQLTheta(EncodingTheta):
+    """Meta-parameters, and replay of the training tasks where they are deployed."""
+
+    old: OldSteps | None  # None in training
 
 
 class MQLPhi(NamedTuple):
@@ -28,7 +34,7 @@ class MQLPhi(NamedTuple):
 
 
 @struct.dataclass
-class MQL(EncodingAgent[MQLPhi, PyTree], FineTuningSettings):
+class MQL(EncodingAgent[MQLTheta, MQLPhi, PyTree], FineTuningSettings):
     """A recurrent context distinguishes tasks; when a segment ends, policy and critics are fine-tuned off-policy.
 
     Meta-training minimises the mean loss of all tasks without adaptation. In a new task, ``num_own_updates`` gradient steps on
@@ -71,37 +77,40 @@ class MQL(EncodingAgent[MQLPhi, PyTree], FineTuningSettings):
     adapt_target_update_rate: jax.Array | PositiveShare = 0.005
     adapts: bool = struct.field(pytree_node=False, default=True)
 
-    def init(self, key: jax.Array) -> Parts:
+    def init(self, key: jax.Array) -> MQLTheta:
         encoder_key, learner_key = jax.random.split(key)
-        return {"encoder": self.encoder.init(encoder_key), "q_learner": self.q_learner.init(learner_key)}
+        return {"encoder": self.encoder.init(encoder_key), "q_learner": self.q_learner.init(learner_key), "old": None}
 
-    def begin(self, theta: Parts, num_streams: int, key: jax.Array) -> tuple[MQLPhi, PyTree]:
+    def begin(self, theta: MQLTheta, num_streams: int, key: jax.Array) -> tuple[MQLPhi, PyTree]:
         memory = self.encoder.apply(theta["encoder"], method="initial_memory")
         weights = theta["q_learner"]
         own = OwnReplay.empty(self.adapt_capacity, self.q_learner.num_inputs, self.action_space)
         return MQLPhi(weights, self.q_learner.target_parameters(weights), own), for_streams(memory, num_streams)
 
-    def act(self, theta: Parts, phi: MQLPhi, memory: PyTree, timestep: Timestep) -> tuple[Decision, PyTree]:
+    def act(self, theta: MQLTheta, phi: MQLPhi, memory: PyTree, timestep: Timestep) -> tuple[Decision, PyTree]:
         memory, context = self.encoder.apply(theta["encoder"], memory, timestep)
         return self.q_learner.decide(phi.weights, jnp.concatenate([timestep.observation, context])), memory
+
+    def parts(self, theta: MQLTheta) -> PyTree:
+        return super().parts(theta) | {"old": None}
 
     def behaviour_policy(self, remaining: jax.Array | float) -> Self:
         return super().behaviour_policy(remaining).replace(adapts=False)  # type: ignore[attr-defined]
 
     def loss(
-        self, theta: Parts, target_parameters: PyTree, context: Experience, batch: ReplayStep, key: jax.Array
+        self, theta: MQLTheta, target_parameters: PyTree, context: Experience, batch: ReplayStep, key: jax.Array
     ) -> tuple[jax.Array, Metrics]:
         fresh = self.encoder.apply(theta["encoder"], method="initial_memory")
         rows = jax.vmap(partial(self._steps, theta, fresh))(batch)  # [n, L]
         steps = merge_axis(jax.tree.map(lambda x: x[:, self.burn_in :], rows), 0)
         return mean_loss(self.q_learner, theta["q_learner"], target_parameters, steps, key)
 
-    def ship(self, theta: Parts, rows: ReplayStep, is_lived: jax.Array) -> Parts:
+    def ship(self, theta: MQLTheta, rows: ReplayStep, is_lived: jax.Array) -> MQLTheta:
         fresh = self.encoder.apply(theta["encoder"], method="initial_memory")
         last = jax.tree.map(lambda x: x[:, -1], jax.vmap(partial(self._steps, theta, fresh))(rows))
-        return theta | {"old": OldSteps(last, is_lived)}
+        return {**theta, "old": OldSteps(last, is_lived)}
 
-    def adapt(self, theta: Parts, phi: MQLPhi, memory: PyTree, segment: Segment, key: jax.Array) -> tuple[MQLPhi, PyTree]:
+    def adapt(self, theta: MQLTheta, phi: MQLPhi, memory: PyTree, segment: Segment, key: jax.Array) -> tuple[MQLPhi, PyTree]:
         if not self.adapts:
             return phi, memory
         phi = self._take_in(theta, phi, segment)
@@ -111,9 +120,9 @@ class MQL(EncodingAgent[MQLPhi, PyTree], FineTuningSettings):
             return phi.own.sample(key, self.adapt_batch_size), jnp.ones(self.adapt_batch_size, jnp.float32)
 
         phi = self._tune(theta, phi, of_own, 0.0, self.num_own_updates, own_key)
-        if "old" not in theta:
+        old = theta["old"]
+        if old is None:
             return phi, memory
-        old: OldSteps = theta["old"]
         weight, pull = self.propensities(phi.own, old)
         lived_first, num_lived = jnp.argsort(~old.is_lived), old.is_lived.sum()
 
@@ -128,7 +137,9 @@ class MQL(EncodingAgent[MQLPhi, PyTree], FineTuningSettings):
         """Returns the weights [n] of old steps and the strength [] of the pull; see ``fine_tuning.propensities``."""
         return propensities(own, old, observation_size=self.observation_size, largest_weight=self.largest_weight)
 
-    def _tune(self, theta: Parts, phi: MQLPhi, draw: Draw, pull: jax.Array | float, num_updates: int, key: jax.Array) -> MQLPhi:
+    def _tune(
+        self, theta: MQLTheta, phi: MQLPhi, draw: Draw, pull: jax.Array | float, num_updates: int, key: jax.Array
+    ) -> MQLPhi:
         weights, target_parameters = fine_tune(
             self.q_learner,
             phi.weights,
@@ -143,14 +154,14 @@ class MQL(EncodingAgent[MQLPhi, PyTree], FineTuningSettings):
         )
         return phi._replace(weights=weights, target_parameters=target_parameters)
 
-    def _take_in(self, theta: Parts, phi: MQLPhi, segment: Segment) -> MQLPhi:
+    def _take_in(self, theta: MQLTheta, phi: MQLPhi, segment: Segment) -> MQLPhi:
         """Adds a segment [T, B] to the task's own replay."""
         middle = jnp.ones_like(segment.reward, jnp.int32)  # no lifetime begins in a segment: memory is not reset
         rows = ReplayStep.of(segment, worth=segment.reward, time=middle)
         new = jax.vmap(partial(self._steps, theta), in_axes=(0, 1))(segment.memory, rows)
         return phi._replace(own=phi.own.add(merge_axis(new, 0)))
 
-    def _steps(self, theta: Parts, memory: PyTree, row: ReplayStep) -> Step:
+    def _steps(self, theta: MQLTheta, memory: PyTree, row: ReplayStep) -> Step:
         """Returns the steps of a row [L] with features as inputs, from the memory at the beginning of the row."""
         encoder = partial(self.encoder.apply, theta["encoder"])
         memories, contexts = encoder(memory, row.timestep, row.time == 0, method="unroll")

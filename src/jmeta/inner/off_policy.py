@@ -1,17 +1,18 @@
 """Off-policy agents: the base class, the steps that replay keeps, and the loss on them."""
 
 import abc
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypedDict
 
 import jax
 import jax.numpy as jnp
+from typing_extensions import TypeVar
 
 from jmeta import struct
 from jmeta.axes import merge_axis
 from jmeta.inner.base import InContextLearner, InnerLearner
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.ranges import Count, CountOrZero
-from jmeta.types import ActionSpace, Decision, Empty, Experience, Memory, Metrics, Parts, Phi, PyTree, Theta, Timestep
+from jmeta.types import ActionSpace, Decision, Empty, Experience, Memory, Metrics, Phi, PyTree, Theta, Timestep
 
 
 @struct.dataclass
@@ -81,13 +82,23 @@ class OffPolicyAgent(InnerLearner[Theta, Phi, Memory]):
         return self.replace(q_learner=self.q_learner.behaviour_policy(remaining))  # type: ignore[attr-defined]
 
 
-class EncodingAgent(OffPolicyAgent[Parts, Phi, Memory]):
-    """An off-policy agent that encodes its experience for a policy and critics: theta has an "encoder" and a "q_learner"."""
+class EncodingTheta(TypedDict):
+    """Meta-parameters of an ``EncodingAgent``."""
 
-    def target_parameters(self, theta: Parts) -> PyTree:
+    encoder: PyTree
+    q_learner: PyTree  # policy and critics
+
+
+EncodingThetaT = TypeVar("EncodingThetaT", bound=EncodingTheta)
+
+
+class EncodingAgent(OffPolicyAgent[EncodingThetaT, Phi, Memory]):
+    """An off-policy agent that encodes its experience for a policy and critics."""
+
+    def target_parameters(self, theta: EncodingThetaT) -> PyTree:
         return self.q_learner.target_parameters(theta["q_learner"])
 
-    def parts(self, theta: Parts) -> PyTree:
+    def parts(self, theta: EncodingThetaT) -> PyTree:
         return {"encoder": "encoder", "q_learner": self.q_learner.parts(theta["q_learner"])}
 
 

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.axes import merge_axis
 from jmeta.inner.base import for_streams
-from jmeta.inner.off_policy import EncodingAgent, ReplayStep, mean_loss, observed_steps
+from jmeta.inner.off_policy import EncodingAgent, EncodingTheta, ReplayStep, mean_loss, observed_steps
 from jmeta.inner.q_learner import QLearner
 from jmeta.networks import Network
 from jmeta.objectives import gaussian_kl
 from jmeta.ranges import Count, NonNegative
-from jmeta.types import ActionSpace, Decision, Experience, Metrics, Parts, PyTree, Segment, Timestep
+from jmeta.types import ActionSpace, Decision, Experience, Metrics, PyTree, Segment, Timestep
 
 
 class PEARLPhi(NamedTuple):
@@ -46,7 +46,7 @@ class LatentSettings:
 
 
 @struct.dataclass
-class PEARL(EncodingAgent[PEARLPhi, jax.Array], LatentSettings):
+class PEARL(EncodingAgent[EncodingTheta, PEARLPhi, jax.Array], LatentSettings):
     """Infers a posterior over a latent task z; the policy is conditioned on one sample of z for a whole segment.
 
     phi holds the posterior and the sample. A lifetime begins with a sample of the prior, a standard normal. After each segment
@@ -79,31 +79,31 @@ class PEARL(EncodingAgent[PEARLPhi, jax.Array], LatentSettings):
     _: dataclasses.KW_ONLY
     segment_length: Count | None = struct.field(pytree_node=False, default=None)
 
-    def init(self, key: jax.Array) -> Parts:
+    def init(self, key: jax.Array) -> EncodingTheta:
         encoder_key, learner_key = jax.random.split(key)
         return {"encoder": self.encoder.init(encoder_key), "q_learner": self.q_learner.init(learner_key)}
 
-    def begin(self, theta: Parts, num_streams: int, key: jax.Array) -> tuple[PEARLPhi, jax.Array]:
+    def begin(self, theta: EncodingTheta, num_streams: int, key: jax.Array) -> tuple[PEARLPhi, jax.Array]:
         phi = PEARLPhi(self._no_evidence(theta), jax.random.normal(key, (self.latent_size,), jnp.float32))
         return phi, for_streams(jnp.zeros((), jnp.int32), num_streams)
 
-    def act(self, theta: Parts, phi: PEARLPhi, memory: jax.Array, timestep: Timestep) -> tuple[Decision, jax.Array]:
+    def act(self, theta: EncodingTheta, phi: PEARLPhi, memory: jax.Array, timestep: Timestep) -> tuple[Decision, jax.Array]:
         seen = self._features(timestep.observation, jnp.where(timestep.first, 0.0, timestep.previous_reward), memory, phi.z)
         return self.q_learner.decide(theta["q_learner"], seen), memory + 1
 
     def adapt(
-        self, theta: Parts, phi: PEARLPhi, memory: jax.Array, segment: Segment, key: jax.Array
+        self, theta: EncodingTheta, phi: PEARLPhi, memory: jax.Array, segment: Segment, key: jax.Array
     ) -> tuple[PEARLPhi, jax.Array]:
         evidence = self._add(theta, phi.evidence, segment)
         mean, variance = self.posterior(theta, evidence)
         return PEARLPhi(evidence, _sample(mean, variance, key)), jnp.zeros_like(memory)
 
-    def posterior(self, theta: Parts, evidence: PyTree) -> tuple[jax.Array, jax.Array]:
+    def posterior(self, theta: EncodingTheta, evidence: PyTree) -> tuple[jax.Array, jax.Array]:
         """Returns the posterior over z, (mean [D], variance [D]), given ``phi.evidence`` of any lifetime."""
         return self.encoder.apply(theta["encoder"], evidence, method="posterior")
 
     def loss(
-        self, theta: Parts, target_parameters: PyTree, context: Experience, batch: ReplayStep, key: jax.Array
+        self, theta: EncodingTheta, target_parameters: PyTree, context: Experience, batch: ReplayStep, key: jax.Array
     ) -> tuple[jax.Array, Metrics]:
         context_key, z_key, loss_key = jax.random.split(key, 3)
         mean, variance = self.posterior(theta, self.context(theta, context, context_key))
@@ -121,7 +121,7 @@ class PEARL(EncodingAgent[PEARLPhi, jax.Array], LatentSettings):
         kl = gaussian_kl(mean, jnp.log(variance), jnp.zeros_like(mean), jnp.zeros_like(mean))
         return loss + self.kl_weight * kl, metrics | {"posterior/kl": kl, "posterior/std": jnp.sqrt(variance).mean()}
 
-    def context(self, theta: Parts, context: Experience, key: jax.Array) -> PyTree:
+    def context(self, theta: EncodingTheta, context: Experience, key: jax.Array) -> PyTree:
         """Returns the evidence of a context that is drawn from a lifetime [K, T, 1]."""
         if self.context_size is None:
 
@@ -139,10 +139,10 @@ class PEARL(EncodingAgent[PEARLPhi, jax.Array], LatentSettings):
         clock = [] if self.segment_length is None else [jnp.minimum(time / self.segment_length, 1.0)[None]]
         return jnp.concatenate([observation, *([reward[None]] if self.sees_reward else []), *clock, z])
 
-    def _no_evidence(self, theta: Parts) -> PyTree:
+    def _no_evidence(self, theta: EncodingTheta) -> PyTree:
         return self.encoder.apply(theta["encoder"], method="no_evidence")
 
-    def _add(self, theta: Parts, evidence: PyTree, segment: Experience) -> PyTree:
+    def _add(self, theta: EncodingTheta, evidence: PyTree, segment: Experience) -> PyTree:
         """Adds a segment [T, B] to the evidence, one stream after the other."""
         encode = jax.vmap(jax.vmap(self.action_space.encode))
         seen = (segment.timestep.observation, encode(segment.action), segment.reward[..., None])
