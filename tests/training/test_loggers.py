@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import shutil
 import struct
 import sys
 import time
@@ -12,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from rich.console import Console
-from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from jmeta.training import engine
 from jmeta.training.loggers import JsonLines, TensorBoard
@@ -21,13 +22,18 @@ from tests.training.walk import walk
 
 
 def scalars(directory: Path) -> dict[str, list[tuple[int, float]]]:
-    """TensorBoard's records: a length of 8 bytes and its checksum of 4, then an event and its checksum of 4."""
+    """What TensorBoard shows of its records: a length of 8 bytes and its checksum of 4, then an event and its checksum of 4.
+
+    Where a session starts at a step, it shows nothing of that step or later ones from the files before.
+    """
     found: dict[str, list[tuple[int, float]]] = {}
     for file in sorted(directory.iterdir()):
         content, begin = file.read_bytes(), 0
         while begin < len(content):
             (length,) = struct.unpack_from("<Q", content, begin)
             event = Event.FromString(content[begin + 12 : begin + 12 + length])
+            if event.session_log.status == SessionLog.START:
+                found = {tag: [point for point in points if point[0] < event.step] for tag, points in found.items()}
             for value in event.summary.value:
                 found.setdefault(value.tag, []).append((event.step, value.simple_value))
             begin += 12 + length + 4
@@ -89,11 +95,15 @@ def test_tensorboard_gets_the_mean_of_a_chunk_at_its_last_step(tmp_path):
     assert scalars(tmp_path) == {"loss": [(4, 0.375), (5, 1.0)]}  # (0.5 + 0.25) / 2
 
 
-def test_tensorboard_after_a_resume(tmp_path):
-    """One curve: every step once, in two files."""
-    walk(tmp_path / "run", 5, checkpoint_every=1)
-    walk(tmp_path / "run", 8, checkpoint_every=1, resume=True)
-    assert [step for step, _ in scalars(tmp_path / "run" / "tensorboard")["return/after"]] == list(range(1, 9))
+@pytest.mark.parametrize("newest", [5, 3])
+def test_tensorboard_after_a_resume(tmp_path, newest):
+    """One curve: every step once, in two files, also where the steps after the newest checkpoint are taken again."""
+    out = tmp_path / "run"
+    walk(out, 5, checkpoint_every=1)
+    for step in range(newest + 1, 6):
+        shutil.rmtree(out / "checkpoints" / str(step))
+    walk(out, 8, checkpoint_every=1, resume=True)
+    assert [step for step, _ in scalars(out / "tensorboard")["return/after"]] == list(range(1, 9))
 
 
 def test_two_resumes_within_a_second_have_files_of_their_own(tmp_path):
