@@ -31,7 +31,9 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_has_the_package_its_type_marker_and_the_comparisons(dist: Path) -> None:
     (wheel,) = dist.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"jmeta/py.typed", "jmeta/cli/main.py", *(f"jmeta/specs/{name}" for name in SPECS)} <= set(names)
+    assert {"jmeta/py.typed", "jmeta/cli/main.py", "jmeta/recipes/index.toml", *(f"jmeta/specs/{name}" for name in SPECS)} <= set(
+        names
+    )
     assert len(SPECS) >= 13
     assert {f"jmeta/comparison/assets/page.{kind}" for kind in ("html", "css", "js")} <= set(names)
     modules = {str(file.relative_to(ROOT / "src")) for file in (ROOT / "src").rglob("*.py")}

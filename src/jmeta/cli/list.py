@@ -8,25 +8,28 @@ from typing import Any
 
 from tyro.conf import Positional
 
+from jmeta import recipes
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.command import tyro_command
 from jmeta.cli.help import TASK_PREFIX, about, by_heading, flag, headline, setting_texts
+from jmeta.cli.recipes import recipe_details, recipe_table
 from jmeta.comparison import SPECS
 from jmeta.registry import find_either, nearest, settings
 from jmeta.tasks import TASKS
 
 KINDS: dict[str, dict[str, Any]] = {"algorithms": dict(ALGORITHMS), "tasks": dict(TASKS)}
-LISTS = ("all", *KINDS, "specs")
+LISTS = ("all", *KINDS, "recipes", "specs")
 PREFIXES = {"algorithms": "--", "tasks": TASK_PREFIX}
 
 
-@tyro_command("list", "List all algorithms and tasks, or the settings of one: jmeta list [NAME].")
+@tyro_command("list", "List all algorithms, tasks and recipes, or the settings of one: jmeta list [NAME].")
 def list_command(what: Positional[str] = "all") -> int:
     """Lists algorithms and tasks, or describes one of them and lists its settings.
 
     Args:
-      what: "all", "algorithms", "tasks", "specs" (comparisons that come with jmeta), or the name of an algorithm or a task, which
-        is module:function or module:Class for one of your own.
+      what: "all", "algorithms", "tasks", "recipes" (settings that reached a score, for jmeta train --recipe), "specs"
+        (comparisons that come with jmeta), or the name of an algorithm, a task or a recipe. An algorithm or a task of your own
+        is module:function or module:Class.
     """
     width = shutil.get_terminal_size((100, 24)).columns
     print(overview(what, width) if what in LISTS else details(what, min(width, 100)))
@@ -34,7 +37,9 @@ def list_command(what: Positional[str] = "all") -> int:
 
 
 def overview(what: str, width: int) -> str:
-    """Returns a line for each algorithm and task family, and the names of the shipped comparisons; or one kind only."""
+    """Returns a line for each algorithm and task family, and what else comes with jmeta; or one kind only."""
+    if what == "recipes":
+        return recipe_table(width)
     lines: list[str] = []
     for kind, members in KINDS.items():
         if what in ("all", kind):
@@ -45,6 +50,8 @@ def overview(what: str, width: int) -> str:
                     textwrap.shorten(headline(thing, PREFIXES[kind]), width - indent, placeholder=" ...", break_on_hyphens=False)
                 )
                 lines[-1] = f"  {name:<{indent - 2}}{lines[-1]}"
+    if what == "all":
+        lines += ["", f"recipes, for jmeta train --recipe: {len(recipes.names())}, with scores in `jmeta list recipes`"]
     if what in ("all", "specs"):
         names = ", ".join(sorted(file.stem for file in SPECS.glob("*.toml")))
         title = ["", "specs, for jmeta compare:"] if lines else ["specs, for jmeta compare:"]
@@ -53,13 +60,15 @@ def overview(what: str, width: int) -> str:
 
 
 def details(name: str, width: int) -> str:
-    """Returns the description of an algorithm or a task family, and its settings with their defaults.
+    """Returns the description of an algorithm, a task family or a recipe, and its settings.
 
     Raises:
       ValueError: if there is none of that name; the message names the nearest one.
     """
     if ":" in name or any(name in members for members in KINDS.values()):
         return _described(name, find_either(name), width)
+    if "/" in name:
+        return recipe_details(name, width)
     if (spec := SPECS / f"{name}.toml").is_file():
         above = spec.read_text("utf-8").split("\n\n")[0].splitlines()
         says = "\n".join(line.removeprefix("#").strip() for line in above if line.startswith("#"))

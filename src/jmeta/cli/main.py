@@ -56,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 @command("help", "Show this overview, or the help of a command: jmeta help [COMMAND].")
 def help_command(args: list[str]) -> int:
-    """Describes an algorithm or a task as ``jmeta list`` does, since their names are not those of commands."""
-    if args and (args[0] in ALGORITHMS or args[0] in TASKS or ":" in args[0]):
+    """Describes an algorithm, a task or a recipe as ``jmeta list`` does, since their names are not those of commands."""
+    if args and (args[0] in ALGORITHMS or args[0] in TASKS or set(":/") & set(args[0])):
         return list_command.run(args)
     main([*args[:1], "--help"])
     return 0

@@ -3,8 +3,9 @@
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import tyro
@@ -13,11 +14,24 @@ from jmeta.cli.help import flag, setting_texts
 from jmeta.registry import OTHER_NAMES, settings
 
 
-def as_dataclass(name: str, thing: Callable[..., Any], prefix: str = "--", names: Collection[str] | None = None) -> type:
-    """Returns keyword arguments of a function, or fields of a class, all by default, as a dataclass with the same help texts.
+def as_dataclass(
+    name: str,
+    thing: Callable[..., Any],
+    prefix: str = "--",
+    names: Collection[str] | None = None,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+) -> type:
+    """Returns keyword arguments of a function, or fields of a class, as a dataclass with the same help texts.
 
     With the prefix ``--``, options are not prefixed by the name of the group, so that ``agent.widths`` is ``--widths``. Fields of
     a setting that is itself a dataclass are prefixed by the name of the setting.
+
+    Args:
+      name: name of the group.
+      thing: the function or the class.
+      prefix: prefix of the options.
+      names: the settings to include; all by default.
+      defaults: values that replace the settings' own defaults.
     """
     described = setting_texts(thing, prefix)
     fields: list[Any] = []
@@ -25,10 +39,11 @@ def as_dataclass(name: str, thing: Callable[..., Any], prefix: str = "--", names
         if names is not None and setting not in names:
             continue
         annotation: Any = Annotated[parameter.annotation, tyro.conf.arg(help=described[setting], prefix_name=prefix != "--")]
-        if parameter.default is inspect.Parameter.empty:
+        default = defaults.get(setting, parameter.default)
+        if default is inspect.Parameter.empty:
             fields.append((setting, annotation))
         else:  # a factory, since a dataclass takes no list as a default
-            fields.append((setting, annotation, dataclasses.field(default_factory=partial(_itself, parameter.default))))
+            fields.append((setting, annotation, dataclasses.field(default_factory=partial(_itself, default))))
     return dataclasses.make_dataclass(name, fields, frozen=True, kw_only=True)
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import tyro
 
+from jmeta import recipes
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.arguments import HELP, begins_with_name
 from jmeta.cli.command import command
@@ -14,18 +15,25 @@ from jmeta.cli.help import TASK_PREFIX, about, by_heading
 from jmeta.cli.options import as_dataclass, check_known
 from jmeta.cli.train_options import TrainOptions
 from jmeta.cli.training import run_training
-from jmeta.registry import build, fields_of, find_algorithm, find_task, recipe
+from jmeta.recipes import NamedRecipe
+from jmeta.registry import build, fields_of, find_algorithm, find_task, recipe, settings_from_json
 from jmeta.tasks import TASKS
 from jmeta.training import RunDirectory
 from jmeta.trust import remember
 
 USAGE = "usage: jmeta train ALGORITHM --task TASK [--task.FIELD value] [--FIELD value] --seed N --out DIR"
+RECIPE_USAGE = "jmeta train --recipe NAME [--task.FIELD value] [--FIELD value] --out DIR (`jmeta list recipes` has the names)"
 
 
 @command("train", "Meta-train an algorithm on a task distribution: jmeta train ALGORITHM --task TASK --out DIR.")
 def train_command(args: list[str]) -> int:
-    """Parses algorithm and task first, since they decide on the other options."""
-    if not begins_with_name(args, "algorithm", USAGE, algorithms=ALGORITHMS, tasks=TASKS):
+    """Parses algorithm and task first, or the recipe that names both, since they decide on the other options."""
+    recipe_name, rest = _take_option(args, "--recipe")
+    if recipe_name is None and "--recipe" in args:
+        raise ValueError(f"which recipe? usage: {RECIPE_USAGE}")
+    if recipe_name is not None:
+        return _train(_parse_recipe(recipes.get(recipe_name), rest))
+    if not begins_with_name(args, "algorithm", f"{USAGE}; or {RECIPE_USAGE}", algorithms=ALGORITHMS, tasks=TASKS):
         return 0
     algorithm_name, *rest = args
     algorithm = find_algorithm(algorithm_name)
@@ -35,15 +43,39 @@ def train_command(args: list[str]) -> int:
             print(f"tasks, each with settings of its own: {', '.join(TASKS)}\n")
             _parse(algorithm_name, algorithm, "TASK", lambda: None, ["--help"])
         raise ValueError(f"which task? {USAGE}. There are: {', '.join(sorted(TASKS))}")
-    options = _parse(algorithm_name, algorithm, task_name, find_task(task_name), rest)
-    written = recipe(algorithm_name, options.algorithm, task_name, options.task)
-    remember(RunDirectory(options.run.out), written)  # the command has named the code
-    return run_training(build(written), options.run, written)
+    return _train(_parse(algorithm_name, algorithm, task_name, find_task(task_name), rest))
+
+
+def _train(parsed: "_Parsed") -> int:
+    """Builds the learner from the settings, trains it, and returns the exit status."""
+    written = recipe(parsed.algorithm_name, parsed.algorithm, parsed.task_name, parsed.task)
+    remember(RunDirectory(parsed.run.out), written)  # the command has named the code
+    return run_training(build(written), parsed.run, written)
+
+
+def _parse_recipe(named: NamedRecipe, args: list[str]) -> "_Parsed":
+    """Parses the options that follow a recipe, whose settings and number of outer steps are the defaults.
+
+    Raises:
+      ValueError: if the options name an algorithm or a task, which the recipe does too.
+    """
+    algorithm_name, task_name = named.recipe.algorithm, named.recipe.task
+    if args and not args[0].startswith("-"):
+        raise ValueError(
+            f"{args[0]} and --recipe {named.name}: the recipe names the algorithm, {algorithm_name}; leave out {args[0]}, or "
+            "leave out --recipe and give --task"
+        )
+    if any(arg.partition("=")[0] == "--task" for arg in args):
+        raise ValueError(
+            f"--task and --recipe {named.name}: the recipe names the task, {task_name}; leave out --task, or leave out --recipe "
+            "and give an algorithm"
+        )
+    return _parse(algorithm_name, find_algorithm(algorithm_name), task_name, find_task(task_name), args, named)
 
 
 def _take_option(args: list[str], name: str) -> tuple[str | None, list[str]]:
     """Returns the value of ``name value`` or ``name=value``, or None without one, and the other arguments."""
-    for index, (arg, value) in enumerate(zip(args, [*args[1:], "-"], strict=True)):
+    for index, (arg, value) in enumerate(zip(args, [*args, "-"][1:], strict=True)):
         if arg == name and not value.startswith("-"):
             return value, args[:index] + args[index + 2 :]
         if arg.startswith(f"{name}="):
@@ -52,28 +84,41 @@ def _take_option(args: list[str], name: str) -> tuple[str | None, list[str]]:
 
 
 class _Parsed(NamedTuple):
+    algorithm_name: str
     algorithm: Any
+    task_name: str
     task: Any
     run: TrainOptions
 
 
 def _parse(
-    algorithm_name: str, algorithm: Callable[..., Any], task_name: str, task_class: Callable[..., Any], args: list[str]
+    algorithm_name: str,
+    algorithm: Callable[..., Any],
+    task_name: str,
+    task_class: Callable[..., Any],
+    args: list[str],
+    named: NamedRecipe | None = None,
 ) -> _Parsed:
-    """Parses the settings of algorithm (--FIELD), task (--task.FIELD) and run (--FIELD)."""
+    """Parses the settings of algorithm (--FIELD), task (--task.FIELD) and run (--FIELD); defaults are those of the recipe."""
     check_known(args, algorithm_name, ("--", TrainOptions), ("--", algorithm), (TASK_PREFIX, task_class))
+    prog, described = f"jmeta train {algorithm_name} --task {task_name}", about(algorithm)
+    of_run, of_algorithm, of_task = TrainOptions(out=tyro.MISSING), {}, {}
+    if named is not None:
+        prog = f"jmeta train --recipe {named.name}"
+        described = f"The recipe {named.name} is {algorithm_name} on {task_name}; its settings are the defaults.\n\n{described}"
+        of_run = dataclasses.replace(of_run, num_steps=named.num_steps)
+        of_algorithm = settings_from_json(algorithm, named.recipe.algorithm_fields)
+        of_task = settings_from_json(task_class, named.recipe.task_fields)
     headings = by_heading(algorithm)
     without_prefix: Any = tyro.conf.OmitArgPrefixes
-    fields = [
-        ("run", without_prefix[TrainOptions]),
-        *((heading, as_dataclass(heading, algorithm, names=names)) for heading, names in headings.items()),
-        ("task", as_dataclass("task", task_class, TASK_PREFIX)),
+    fields: list[Any] = [
+        ("run", without_prefix[TrainOptions], dataclasses.field(default=of_run)),
+        *((heading, as_dataclass(heading, algorithm, names=names, defaults=of_algorithm)) for heading, names in headings.items()),
+        ("task", as_dataclass("task", task_class, TASK_PREFIX, defaults=of_task)),
     ]
-    joined = dataclasses.make_dataclass("Settings", fields, frozen=True)
-    described = about(algorithm)
+    joined = dataclasses.make_dataclass("Settings", fields, frozen=True, kw_only=True)
     if inspect.isclass(task_class):
         described += f"\n\nThe task, {task_name}: {about(task_class, TASK_PREFIX)}"
-    prog = f"jmeta train {algorithm_name} --task {task_name}"
     parsed: Any = tyro.cli(joined, prog=prog, description=described, args=args)
     chosen = {name: value for heading in headings for name, value in fields_of(getattr(parsed, heading)).items()}
-    return _Parsed(as_dataclass("algorithm", algorithm)(**chosen), parsed.task, parsed.run)
+    return _Parsed(algorithm_name, as_dataclass("algorithm", algorithm)(**chosen), task_name, parsed.task, parsed.run)

@@ -5,7 +5,7 @@ from jmeta.comparison.cell import Cell, HandWritten
 from jmeta.comparison.plan import Comparison
 from jmeta.comparison.report import write_report
 from jmeta.comparison.run import compare
-from jmeta.comparison.spec import BASELINES, SPECS, find_spec, parse_spec, read_spec
+from jmeta.comparison.spec import BASELINES, SPECS, SpecCell, find_spec, parse_cell, parse_spec, read_cell, read_spec
 from jmeta.comparison.store import CellResult, Outcome, Returns
 from jmeta.comparison.summary import summarise
 from jmeta.comparison.table import markdown
@@ -21,11 +21,14 @@ __all__ = [
     "HandWritten",
     "Outcome",
     "Returns",
+    "SpecCell",
     "Variants",
     "compare",
     "find_spec",
     "markdown",
+    "parse_cell",
     "parse_spec",
+    "read_cell",
     "read_spec",
     "summarise",
     "write_report",

@@ -8,7 +8,7 @@ from jmeta.registry.checks import check_setting
 from jmeta.registry.find import find_algorithm, find_either, find_task
 from jmeta.registry.names import OTHER_NAMES, close_names, nearest
 from jmeta.registry.recipes import build, check_fields, check_round_trip, checked_learner, recipe, recipe_of
-from jmeta.registry.serialization import as_tuples, from_json, strict_misfit, to_json
+from jmeta.registry.serialization import as_tuples, from_json, settings_from_json, strict_misfit, to_json
 from jmeta.registry.signatures import fields_of, settings
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "recipe",
     "recipe_of",
     "settings",
+    "settings_from_json",
     "strict_misfit",
     "to_json",
 ]

@@ -2,11 +2,15 @@
 
 import importlib.resources
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from jmeta.comparison.plan import Comparison
-from jmeta.comparison.spec.parse import parse_spec
+from jmeta.comparison.spec.parse import SpecCell, parse_cell, parse_spec
 from jmeta.registry import nearest
+
+Parsed = TypeVar("Parsed")
 
 SPECS = Path(str(importlib.resources.files("jmeta"))) / "specs"
 """Comparisons that come with jmeta, ``benchmarks/specs`` in its repository."""
@@ -35,6 +39,26 @@ def read_spec(file: Path) -> Comparison:
       FileNotFoundError: if there is no such file.
       ValueError: if it is not TOML, or anything in it is wrong or missing.
     """
+    return _parsed(file, parse_spec)
+
+
+def read_cell(file: Path, task: str, algorithm: str) -> SpecCell:
+    """Returns one cell of the comparison that a TOML file describes; no other learner is built.
+
+    Args:
+      file: the file.
+      task: name of a table of tasks.
+      algorithm: name of a table of algorithms.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if it is not TOML, has no such tables, or anything in them is wrong.
+    """
+    return _parsed(file, lambda spec: parse_cell(spec, task, algorithm))
+
+
+def _parsed(file: Path, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed:
+    """Reads a TOML file and parses its content; a ValueError names the file."""
     try:
         spec = tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError as error:
@@ -44,6 +68,6 @@ def read_spec(file: Path) -> Comparison:
     except ValueError as error:
         raise ValueError(f"{file} is not TOML: {error}") from error
     try:
-        return parse_spec(spec)
+        return parse(spec)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error

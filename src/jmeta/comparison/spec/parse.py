@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from jmeta.comparison.budget import Budget
 from jmeta.comparison.plan import Comparison
-from jmeta.comparison.spec.schema import EXAMPLES, AlgorithmTable, check_structure
-from jmeta.comparison.spec.tables import cell, entry_of, family
+from jmeta.comparison.spec.schema import EXAMPLES, AlgorithmTable, Spec, check_structure
+from jmeta.comparison.spec.tables import cell, entry_of, family, recipe
 from jmeta.registry import nearest
+from jmeta.training import Recipe
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")  # names of tables become file names
 
@@ -29,8 +30,6 @@ def parse_spec(spec: dict[str, Any]) -> Comparison:
                     f"[{kind}.{name}]: {name!r} becomes a file name: use letters, digits and _ . + -, with a letter, a "
                     "digit or _ first"
                 )
-    given = top.env_steps is not None or top.wall_clock_seconds is not None
-    budget = Budget(top.env_steps, top.wall_clock_seconds) if given else None
     families = {name: _explained(f"[tasks.{name}]", family, table) for name, table in top.tasks.items()}
     entries = [_explained(f"[algorithms.{name}]", entry_of, name, table, families) for name, table in top.algorithms.items()]
     if not any(entry.table.algorithm == "random" for entry in entries):
@@ -47,7 +46,48 @@ def parse_spec(spec: dict[str, Any]) -> Comparison:
         for entry in entries
         if entry.table.tasks is None or name in entry.table.tasks
     )
-    return Comparison(top.name, cells, top.seeds, budget, top.num_test_tasks, top.seed, top.reference)
+    return Comparison(top.name, cells, top.seeds, _budget(top), top.num_test_tasks, top.seed, top.reference)
+
+
+class SpecCell(NamedTuple):
+    """One algorithm in one task family of a specification.
+
+    Attributes:
+      comparison: the comparison of this cell alone.
+      recipe: names and settings, from which ``jmeta.registry.build`` makes the cell's learner.
+    """
+
+    comparison: Comparison
+    recipe: Recipe
+
+
+def parse_cell(spec: dict[str, Any], task: str, algorithm: str) -> SpecCell:
+    """Returns one cell of a specification; only its own tables are read, so no other learner is built.
+
+    Args:
+      spec: the specification.
+      task: name of a table of tasks.
+      algorithm: name of a table of algorithms, whose settings have one value each.
+
+    Raises:
+      ValueError: if there are no such tables, or anything in them is wrong.
+    """
+    top = check_structure(spec)
+    for kind, name, tables in (("tasks", task, top.tasks), ("algorithms", algorithm, top.algorithms)):
+        if name not in tables:
+            raise ValueError(f"there is no [{kind}.{name}]; {nearest(name, tables)}")
+    tasks = _explained(f"[tasks.{task}]", family, top.tasks[task])
+    named = dict.fromkeys(top.tasks, tasks)  # the tables that the algorithm's key `tasks` may name
+    entry = _explained(f"[algorithms.{algorithm}]", entry_of, algorithm, top.algorithms[algorithm], named)
+    written = _explained(f"[algorithms.{algorithm}]", recipe, entry, top.tasks[task])
+    made = cell(entry, task, tasks, top.tasks[task])
+    return SpecCell(Comparison(top.name, (made,), top.seeds, _budget(top), top.num_test_tasks, top.seed), written)
+
+
+def _budget(top: Spec) -> Budget | None:
+    """Returns the budget of all trainings, or None where each algorithm has its own."""
+    given = top.env_steps is not None or top.wall_clock_seconds is not None
+    return Budget(top.env_steps, top.wall_clock_seconds) if given else None
 
 
 def _explained(where: str, read: Callable[..., Any], *args: Any) -> Any:

@@ -11,6 +11,7 @@ from jmeta.comparison.spec.schema import AlgorithmTable, TaskTable
 from jmeta.ranges import plain
 from jmeta.registry import as_tuples, check_setting, checked_learner, find_algorithm, find_task, nearest, settings
 from jmeta.tasks import TaskDistribution
+from jmeta.training import Recipe
 from jmeta.training.schema import fits, say_type
 from jmeta.types import Protocol
 
@@ -27,14 +28,18 @@ class Entry(NamedTuple):
 
 def family(table: TaskTable) -> TaskDistribution:
     """Returns the task family that a table describes."""
-    found = find_task(table.task)
-    annotations = {key: plain(parameter.annotation) for key, parameter in settings(found).items()}
+    return find_task(table.task)(**as_tuples(task_fields(table)))
+
+
+def task_fields(table: TaskTable) -> dict[str, Any]:
+    """Returns the settings of the task family in a table, after checking them."""
+    annotations = {key: plain(parameter.annotation) for key, parameter in settings(find_task(table.task)).items()}
     fields = dict(table.model_extra or {})
     for key, value in fields.items():
         check_setting(key, value, annotations, TaskTable.model_fields)
         if isinstance(value, dict) and get_origin(annotations[key]) is tuple:
             fields[key] = list(value.items())
-    return found(**as_tuples(fields))
+    return fields
 
 
 def entry_of(name: str, table: AlgorithmTable, families: dict[str, TaskDistribution]) -> Entry:
@@ -64,6 +69,19 @@ def entry_of(name: str, table: AlgorithmTable, families: dict[str, TaskDistribut
         if task not in families:
             raise ValueError(f"tasks: there is no [tasks.{task}]; {nearest(task, families)}")
     return Entry(name, table, build, fields, varied)
+
+
+def recipe(entry: Entry, task_table: TaskTable) -> Recipe:
+    """Returns the recipe of an algorithm in a task family: the names and settings of their two tables.
+
+    Raises:
+      ValueError: if the algorithm is written by hand, or a setting has several values.
+    """
+    if entry.table.algorithm in BASELINES:
+        raise ValueError(f"{entry.table.algorithm} is written by hand and not trained: a recipe is of an algorithm that trains")
+    for name, values in entry.varied.items():
+        raise ValueError(f"{name}={values} has several values: a recipe has one, so give each value a table of its own")
+    return Recipe(entry.table.algorithm, entry.fields, task_table.task, task_fields(task_table))
 
 
 def _find(kind: str) -> Callable[..., Any]:
