@@ -27,6 +27,7 @@ if _is_command:
 
 if TYPE_CHECKING:
     from jmeta import (
+        agent,
         algorithms,
         comparison,
         diagnostics,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         testing,
         training,
     )
+    from jmeta.agent import Agent, load_agent
     from jmeta.evaluation.evaluate import evaluate
     from jmeta.inner import InContextLearner, InnerLearner
     from jmeta.keys import as_key
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = (
+    "agent",
     "algorithms",
     "comparison",
     "diagnostics",
@@ -73,6 +76,7 @@ _MODULES = (
     "training",
 )
 _MEMBERS = {
+    "Agent": "jmeta.agent",
     "InContextLearner": "jmeta.inner",
     "InnerLearner": "jmeta.inner",
     "OuterLearner": "jmeta.outer",
@@ -82,17 +86,20 @@ _MEMBERS = {
     "evaluate": "jmeta.evaluation",
     "live": "jmeta.lifetime",
     "load": "jmeta.runs",
+    "load_agent": "jmeta.agent",
     "replay": "jmeta.lifetime",
     "restore": "jmeta.training",
     "train": "jmeta.training",
 }
 
 __all__ = [
+    "Agent",
     "InContextLearner",
     "InnerLearner",
     "OuterLearner",
     "Protocol",
     "TaskDistribution",
+    "agent",
     "algorithms",
     "as_key",
     "comparison",
@@ -102,6 +109,7 @@ __all__ = [
     "inner",
     "live",
     "load",
+    "load_agent",
     "networks",
     "objectives",
     "outer",

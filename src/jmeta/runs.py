@@ -5,8 +5,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from jmeta.agent import Agent
+from jmeta.agent.export import agent_of
 from jmeta.inner.base import InnerLearner
 from jmeta.outer.base import OuterLearner
+from jmeta.outer.checks import check_protocol
 from jmeta.registry import build, check_fields, recipe_of
 from jmeta.tasks import TaskDistribution
 from jmeta.training import Recipe, RunDirectory, restore
@@ -24,6 +27,7 @@ class LoadedRun:
       step: outer step of the checkpoint.
       state: meta-state of the checkpoint.
       config: content of config.json: settings of learner and tasks, key, versions, device.
+      evaluation: the newest result of ``jmeta evaluate`` in the directory; None if there is none.
     """
 
     outer: OuterLearner
@@ -31,6 +35,7 @@ class LoadedRun:
     step: int
     state: MetaState
     config: dict[str, Any]
+    evaluation: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         recipe = self.config["recipe"]
@@ -51,6 +56,54 @@ class LoadedRun:
     def protocol(self) -> Protocol:
         """The experience of a lifetime in training."""
         return self.outer.protocol
+
+    def agent(
+        self,
+        *,
+        num_tasks: int | None = None,
+        num_envs: int | None = None,
+        greedy: bool = False,
+        action_bounds: tuple[Any, Any] | None = None,
+        num_segments: int | None = None,
+    ) -> Agent:
+        """Returns an agent that acts and adapts step by step, with NumPy arrays in and out; see ``jmeta.Agent``.
+
+        Args:
+          num_tasks: number of tasks at once; None for one, without an axis.
+          num_envs: number of environments of each task; None for one, without an axis.
+          greedy: whether to take the most likely action at every step, instead of a sampled one.
+          action_bounds: (low, high) of the environment's continuous actions, if they differ from those of the training tasks.
+          num_segments: segments of a lifetime, with an adaptation after each but the last; as many as in training by default.
+        """
+        protocol = self.protocol if num_segments is None else self.protocol._replace(num_segments=num_segments)
+        check_protocol(self.tasks, protocol)
+        return agent_of(
+            self.inner,
+            self.tasks,
+            self.theta,
+            protocol,
+            about=self.about(),
+            num_tasks=num_tasks,
+            num_envs=num_envs,
+            greedy=greedy,
+            action_bounds=action_bounds,
+        )
+
+    def about(self) -> dict[str, Any]:
+        """Returns what is known of the run: algorithm and tasks with their settings, steps, versions, newest score."""
+        recipe = self.config["recipe"] or {"algorithm": type(self.outer).__name__, "task": type(self.tasks).__name__}
+        score = self.evaluation
+        kept = ("mean_return", "standard_error", "episode_returns", "num_tasks", "split", "outer_step")
+        return {
+            "algorithm": recipe["algorithm"],
+            "algorithm_settings": recipe.get("algorithm_fields", {}),
+            "tasks": recipe["task"],
+            "task_settings": recipe.get("task_fields", {}),
+            "outer_steps": self.step,
+            "env_steps": self.step * self.outer.num_env_steps,
+            "versions": self.config.get("versions", {}),
+            "score": None if score is None else {name: score[name] for name in kept if name in score},
+        }
 
 
 def load(
@@ -83,7 +136,8 @@ def load(
     if outer is None:
         outer, _ = learner_of(Path(run), trust=trust)
     step, state = restore(outer, run, step=step)
-    return LoadedRun(outer, outer.deploy(state), step, state, RunDirectory(run).read_config())
+    directory = RunDirectory(run)
+    return LoadedRun(outer, outer.deploy(state), step, state, directory.read_config(), directory.newest_evaluation())
 
 
 def learner_of(run: Path, *, trust: bool = False) -> tuple[OuterLearner, Recipe]:

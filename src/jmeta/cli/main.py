@@ -1,4 +1,4 @@
-"""The command line: ``jmeta train``, ``resume``, ``evaluate``, ``plot``, ``watch``, ``compare``, ``check`` and ``list``.
+"""The command line: the commands of ``jmeta``, such as ``jmeta train`` and ``jmeta evaluate``.
 
 The options of an algorithm are its keyword arguments, and those of a task are its fields. So the options of ``train`` and
 ``check`` depend on the names that come before them. Each of the other commands is a function from which tyro makes the options.
@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jmeta.algorithms import ALGORITHMS
+from jmeta.cli.act import act_command
 from jmeta.cli.arguments import HELP
 from jmeta.cli.check import check_command
 from jmeta.cli.command import command
 from jmeta.cli.compare import compare_command
 from jmeta.cli.errors import report
 from jmeta.cli.evaluate import evaluate_command
+from jmeta.cli.export import export_command
 from jmeta.cli.list import list_command
 from jmeta.cli.plot import plot_command
 from jmeta.cli.resume import resume_command
@@ -71,6 +73,8 @@ COMMANDS = {
         evaluate_command,
         plot_command,
         watch_command,
+        export_command,
+        act_command,
         compare_command,
         check_command,
         list_command,

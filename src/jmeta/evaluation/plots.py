@@ -1,6 +1,5 @@
 """Plots: learning curves of meta-training, and adaptation curves within a lifetime."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,7 @@ def plot_runs(runs: Sequence[RunDirectory], out: Path) -> Path:
     Raises:
       ValueError: if a run has no metrics yet.
     """
-    evaluations = [_newest_evaluation(run) for run in runs]
+    evaluations = [run.newest_evaluation() for run in runs]
     infos = list(dict.fromkeys(name for evaluation in evaluations if evaluation for name in evaluation.get("infos", {})))
     columns = (2 if any(evaluations) else 1) + len(infos)
     figure = Figure(figsize=(6.2 * columns, 4.2), layout="constrained")
@@ -127,8 +126,3 @@ def _reference_lines(axes: Axes, evaluation: dict[str, Any], *, label: str, colo
         axes.axhline(reference["value"] / num_episodes, color=colour, ls="--", lw=1.2, label=name)
     if random is not None:
         axes.axhline(random["episode_return"], color=colour, ls=":", lw=1.2, label=f"{label}, at random")
-
-
-def _newest_evaluation(run: RunDirectory) -> dict[str, Any] | None:
-    files = sorted((run.path / "evaluations").glob("*.json"), key=lambda file: file.stat().st_mtime)
-    return json.loads(files[-1].read_text()) if files else None

@@ -7,7 +7,8 @@ time are both the derivative of a replay.
 Every function takes one task; callers ``vmap`` over tasks.
 """
 
-from jmeta.lifetime.lives import LifetimeKeys, Lived, live, live_in, live_in_new_task
+from jmeta.lifetime.keys import LifetimeKeys, TaskKeys
+from jmeta.lifetime.lives import Lived, live, live_in, live_in_new_task
 from jmeta.lifetime.replays import replay
 from jmeta.lifetime.rollouts import most_likely, new_episodes, rollout, start
 from jmeta.lifetime.streams import over_streams
@@ -15,6 +16,7 @@ from jmeta.lifetime.streams import over_streams
 __all__ = [
     "LifetimeKeys",
     "Lived",
+    "TaskKeys",
     "live",
     "live_in",
     "live_in_new_task",

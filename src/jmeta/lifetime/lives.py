@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jmeta.inner.base import InnerLearner
+from jmeta.lifetime.keys import BetweenSegments, LifetimeKeys, TaskKeys, segment_keys
 from jmeta.lifetime.rollouts import new_episodes, rollout, start
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import AS_IN_TRAINING, Life, Lifetime, Memory, Phi, Protocol, PyTree, RolloutOptions, Segment, Task, Theta
@@ -29,36 +30,22 @@ def live(
     Returns:
       The life after the last step, and the recorded lifetime [num_segments, length, B].
     """
-    first_key, later_key = jax.random.split(key)
+    first_key, later_keys = segment_keys(key, num_segments)
     life, segment = rollout(inner, tasks, theta, life, length=length, key=first_key, options=options)
 
     def adapt_and_continue(
         carry: tuple[Life[Phi, Memory], Segment], key: jax.Array
     ) -> tuple[tuple[Life[Phi, Memory], Segment], PyTree]:
         life, segment = carry
-        adapt_key, episode_key, rollout_key = jax.random.split(key, 3)
-        phi, memory = inner.adapt(theta, life.phi, life.memory, segment, adapt_key)
-        life = new_episodes(tasks, life._replace(phi=phi, memory=memory), key=episode_key)
-        life, segment = rollout(inner, tasks, theta, life, length=length, key=rollout_key, options=options)
-        return (life, segment), (segment, adapt_key)
+        keys = BetweenSegments.of(key)
+        phi, memory = inner.adapt(theta, life.phi, life.memory, segment, keys.adapt)
+        life = new_episodes(tasks, life._replace(phi=phi, memory=memory), key=keys.episode)
+        life, segment = rollout(inner, tasks, theta, life, length=length, key=keys.rollout, options=options)
+        return (life, segment), (segment, keys.adapt)
 
-    keys = jax.random.split(later_key, num_segments - 1)
-    (life, _), (later, adapt_keys) = jax.lax.scan(adapt_and_continue, (life, segment), keys)
+    (life, _), (later, adapt_keys) = jax.lax.scan(adapt_and_continue, (life, segment), later_keys)
     segments = jax.tree.map(lambda one, rest: jnp.concatenate([one[None], rest]), segment, later)
     return life, Lifetime(segments, adapt_keys)
-
-
-class LifetimeKeys(NamedTuple):
-    """Random keys of a lifetime in a given task."""
-
-    begin: jax.Array  # of ``inner.begin``, which a replay of the whole lifetime repeats
-    start: jax.Array  # of the first episodes
-    live: jax.Array  # of all that follows
-
-    @classmethod
-    def of(cls, begin_key: jax.Array, live_key: jax.Array) -> "LifetimeKeys":
-        """Returns the keys of a lifetime from one of its beginning and one of everything else."""
-        return cls(begin_key, *jax.random.split(live_key))
 
 
 class Lived(NamedTuple, Generic[Phi, Memory]):
@@ -101,7 +88,6 @@ def live_in_new_task(
 
     The same key draws the same task for every agent.
     """
-    task_key, begin_key, live_key = jax.random.split(key, 3)
-    task = tasks.sample(task_key) if given is None else given
-    keys = LifetimeKeys.of(begin_key, live_key)
-    return task, live_in(inner, tasks, theta, task, keys, protocol=protocol, options=options).lifetime
+    keys = TaskKeys.of(key)
+    task = tasks.sample(keys.task) if given is None else given
+    return task, live_in(inner, tasks, theta, task, keys.lifetime, protocol=protocol, options=options).lifetime

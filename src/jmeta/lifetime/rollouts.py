@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from numpyro.distributions import Distribution
 
 from jmeta.inner.base import InnerLearner
+from jmeta.lifetime.keys import StepKeys, step_keys
 from jmeta.lifetime.streams import over_streams
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import AS_IN_TRAINING, Life, Memory, Phi, PyTree, RolloutOptions, Segment, Task, Theta, Timestep
@@ -75,16 +76,16 @@ def rollout(
     def stream_step(carry: PyTree, inputs: tuple[jax.Array, jax.Array | None]) -> tuple[PyTree, PyTree]:
         key, greedy = inputs
         memory, state, timestep, time = carry
-        act_key, step_key, reset_key = jax.random.split(key, 3)
+        keys = StepKeys.of(key)
         decision, memory = inner.act(theta, life.phi, memory, timestep)
-        action = _single(choose(decision.distribution, act_key, greedy))
-        after = tasks.step(life.task, state, action, step_key)
+        action = single_precision(choose(decision.distribution, keys.act, greedy))
+        after = tasks.step(life.task, state, action, keys.step)
         time = time + 1
         truncated = after.truncated | (time >= tasks.horizon) & ~after.terminated
         done = after.terminated | truncated
         observation, state = jax.tree.map(
             lambda fresh, running: jnp.where(done, fresh, running),
-            tasks.restart(life.task, after.state, reset_key),
+            tasks.restart(life.task, after.state, keys.reset),
             (after.observation, after.state),
         )
         following = Timestep(observation, tasks.action_space.encode(action), after.reward, done, after.observation)
@@ -105,7 +106,7 @@ def rollout(
     carry = (life.memory, life.state, life.timestep, life.time)
     some = 0 < options.greedy < num_streams
     greedy = jnp.broadcast_to(jnp.arange(num_streams) < options.greedy, (length, num_streams)) if some else None
-    keys = jax.random.split(key, (length, num_streams))
+    keys = step_keys(key, length, num_streams)
     (memory, state, timestep, time), record = jax.lax.scan(step, carry, (keys, greedy))
     segment = dataclasses.replace(record, memory=life.memory)
     return life._replace(memory=memory, state=state, timestep=timestep, time=time), segment
@@ -118,6 +119,6 @@ def most_likely(distribution: Distribution) -> jax.Array:
     return distribution.mean
 
 
-def _single(action: jax.Array) -> jax.Array:
+def single_precision(action: jax.Array) -> jax.Array:
     """Returns an action in single precision unless it is an integer; distributions draw in double under ``jax_enable_x64``."""
     return action.astype(jnp.float32) if jnp.issubdtype(action.dtype, jnp.floating) else action

@@ -138,6 +138,18 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
         observation, _ = jax.eval_shape(lambda key: self.reset(self.sample(key), key), jax.random.key(0))
         return int(observation.shape[0])
 
+    @property
+    def num_observations(self) -> int | None:
+        """Number of values of an observation that is an integer and observed one-hot; None for other observations."""
+        space = self._observation_space
+        return space.n if isinstance(space, Count) and space.n == self.observation_size else None
+
+    @property
+    def action_box(self) -> BoxShape | None:
+        """The environment's own box of continuous actions, with its default parameters; None for discrete actions."""
+        box = read_space(self._environment_checked.action_space(self._example))
+        return box if isinstance(box, BoxShape) else None
+
     @constant
     def image_shape(self) -> tuple[int, int, int] | None:
         """(height, width, channels) of image observations, which are flattened; None for other observations."""

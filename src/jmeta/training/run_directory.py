@@ -178,6 +178,11 @@ class RunDirectory:
         lines = MetricLines.read(self.metrics_file)
         return [lines.whole[step][1] for step in sorted(lines.whole)]
 
+    def newest_evaluation(self) -> dict[str, Any] | None:
+        """Returns the newest result of ``jmeta evaluate`` in this directory; None if there is none."""
+        files = sorted((self.path / "evaluations").glob("*.json"), key=lambda file: file.stat().st_mtime)
+        return json.loads(files[-1].read_text()) if files else None
+
     def forget_metrics_after(self, step: int) -> None:
         """Drops the lines of the steps after ``step``, and moves damaged lines to metrics.damaged.jsonl."""
         lines = MetricLines.read(self.metrics_file)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from jmeta.outer.base import OuterLearner
 from jmeta.testing.cases import LearnerCase
+from jmeta.testing.laws.agent import an_agent_driven_from_outside_does_what_live_does
 from jmeta.testing.laws.learner import (
     a_learner_pickles_and_copies_before_and_after_use,
     every_number_of_a_learner_can_be_traced,
@@ -58,6 +59,7 @@ LAWS: tuple[Law, ...] = (
     every_number_of_a_learner_can_be_traced,
     an_outer_step_keeps_its_types_where_jax_computes_in_double,
     a_lifetime_lived_in_pieces_is_the_lifetime_lived_at_once,
+    an_agent_driven_from_outside_does_what_live_does,
 )
 """Every law; each takes a ``LearnerCase``."""
 

@@ -1,0 +1,117 @@
+"""Files of agents: what is written is what acts, and what is damaged is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+import jmeta
+from jmeta.agent import Agent
+from tests.agent.test_agent import live, make, maml, rl2
+
+
+@pytest.fixture(scope="module")
+def agent() -> Agent:
+    return make(rl2, about={"algorithm": "rl2", "score": {"mean_return": 1.5}})
+
+
+@pytest.fixture(scope="module")
+def file(agent: Agent, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("agents") / "bandit.jmeta"
+    agent.save(path)
+    return path
+
+
+def test_an_agent_of_a_file_is_the_agent_that_was_saved(agent: Agent, file: Path) -> None:
+    loaded = jmeta.load_agent(file)
+    for each in (agent, loaded):
+        each.begin(3)
+    np.testing.assert_array_equal(live(loaded, 20, done_every=1), live(agent, 20, done_every=1))
+    assert loaded.describe() == agent.describe()
+    assert loaded.programs.act.platforms == ("cpu", "cuda", "tpu")
+    assert [path.name for path in file.parent.iterdir()] == [file.name]  # no partial file is left
+    several = jmeta.load_agent(file, num_tasks=2)
+    several.begin(0)
+    assert several.act(np.zeros((2, 1))).shape == (2,)
+
+
+@pytest.mark.slow
+def test_an_agent_of_a_file_adapts(tmp_path: Path) -> None:
+    agent = make(maml, num_envs=2)
+    agent.save(tmp_path / "maml.jmeta", platforms=("cpu",))
+    loaded = jmeta.load_agent(tmp_path / "maml.jmeta", num_envs=2)
+    for each in (agent, loaded):
+        each.begin(1)
+    np.testing.assert_array_equal(live(loaded, 45), live(agent, 45))
+    assert loaded._life is not None
+    assert loaded._life.segment == 2
+
+
+def test_what_is_damaged_is_refused(file: Path, tmp_path: Path) -> None:
+    content, tensors = file.read_bytes(), load_file(file)
+    with safe_open(file, framework="numpy") as opened:
+        metadata = opened.metadata()
+    about = json.loads(metadata["jmeta"])
+    bad = tmp_path / "bad.jmeta"
+
+    def refused(said: str) -> None:
+        with pytest.raises(ValueError, match=said):
+            jmeta.load_agent(bad)
+
+    bad.write_bytes(content[: len(content) // 2])
+    refused("is damaged or no file of an agent")
+    bad.write_bytes(b"")
+    refused("is damaged or no file of an agent")
+    changed = bytearray(content)
+    changed[-5] ^= 1
+    bad.write_bytes(bytes(changed))
+    refused("is damaged .its content does not match its checksum.")
+    save_file(tensors, bad)
+    refused("is a safetensors file, but no agent")
+    save_file(tensors, bad, metadata={"jmeta": "{"})
+    refused("its metadata can't be read")
+    save_file(tensors, bad, metadata={"jmeta": json.dumps(about | {"format": 2})})
+    refused("has format 2, and this version of jmeta reads up to 1: install a newer jmeta")
+    save_file(tensors, bad, metadata={"jmeta": json.dumps(about | {"platforms": ["tpu"]})})
+    refused(r"has programs for tpu, and this process runs on cpu: save the agent with platforms=\('cpu',\)")
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        jmeta.load_agent(tmp_path / "none.jmeta")
+
+
+def test_a_file_that_cannot_be_written_is_named(agent: Agent, tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"can't write .*nowhere"):
+        agent.save(tmp_path / "nowhere" / "a.jmeta", platforms=("cpu",))
+
+
+PROGRAM = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {refused}:
+            raise ImportError(f"{name} is not there")
+
+sys.meta_path.insert(0, Refuse())
+import jmeta
+agent = jmeta.load_agent(sys.argv[1])
+agent.begin(seed=0)
+print(agent.act([0.0]), agent.observe(1.0, True), sorted(name for name in sys.modules if name.startswith("jmeta.")))
+"""
+
+
+@pytest.mark.slow
+def test_a_file_is_loaded_without_code_for_training(agent: Agent, file: Path) -> None:
+    """A process in which no other package of jmeta's can be imported."""
+    refused = {"flax", "optax", "chex", "gymnax", "numpyro", "orbax", "matplotlib", "tyro", "pydantic", "rich", "evosax"}
+    program = PROGRAM.replace("{refused}", repr(refused))
+    done = subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    agent.begin(seed=0)
+    assert done.stdout.startswith(f"{agent.act([0.0])} True [")
+    assert "'jmeta.agent.life'" in done.stdout
+    assert "'jmeta.inner" not in done.stdout
