@@ -56,6 +56,48 @@ class KeepsItsMemory(RL2):
 BEGUN: list[int] = []
 
 
+@jax.custom_batching.custom_vmap
+def place_in_batch(x: jax.Array) -> jax.Array:
+    return x
+
+
+@place_in_batch.def_vmap
+def _place_in_batch(size: int, is_batched: list[bool], x: jax.Array) -> tuple[jax.Array, bool]:
+    return jnp.arange(size, dtype=x.dtype), True
+
+
+@struct.dataclass
+class KnowsItsPlace(RL2):
+    """Memory begins with the number of the task in the batch."""
+
+    def begin(self, theta, num_streams, key):
+        phi, memory = super().begin(theta, num_streams, key)
+        place = place_in_batch(0.0 * jax.random.normal(key))
+        return phi, jax.tree.map(lambda x: x + place, memory)
+
+
+TRACED: list[int] = []
+
+
+@struct.dataclass
+class ActsByTheTrace(RL2):
+    """Decisions depend on how often ``act`` was traced, as those of any function that is not pure may."""
+
+    def act(self, theta, phi, memory, timestep):
+        decision, memory = super().act(theta, phi, memory, timestep)
+        TRACED.append(len(TRACED))
+        logits = jnp.where(jnp.arange(3) == len(TRACED) // 2 % 3, 0.0, -1e9)
+        return decision._replace(distribution=type(decision.distribution)(logits=logits)), memory
+
+
+@struct.dataclass
+class TakesManyKeys(PPO):
+    """Several keys are one too many, and the first is taken."""
+
+    def init(self, key):
+        return super().init(key[0] if getattr(key, "ndim", 0) and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) else key)
+
+
 @struct.dataclass
 class ForgetsEverything(RL2):
     """``adapt`` forgets the lifetime."""
@@ -190,6 +232,11 @@ BROKEN: tuple[tuple[Callable[[], PPO], laws.Law, str], ...] = (
     (with_inner(AdaptsInHalfPrecision), laws.adapt_keeps_structure_shapes_and_dtypes, "bfloat16"),
     (with_inner(ActsForItself), laws.the_same_key_gives_the_same_result_and_another_key_another, "another key gave the same"),
     (with_inner(ActsForItself), laws.streams_and_segments_draw_different_randomness, "both streams took the same"),
+    (with_inner(KnowsItsPlace), laws.tasks_together_equal_tasks_one_by_one, "not almost equal|Not equal"),
+    (with_inner(KnowsItsPlace), laws.permuting_tasks_permutes_results, "Not equal to tolerance"),
+    (with_inner(ActsByTheTrace), laws.a_lifetime_lived_in_pieces_is_the_lifetime_lived_at_once, "not almost equal|Not equal"),
+    (with_inner(ActsByTheTrace), laws.an_agent_driven_from_outside_does_what_live_does, "differs from live in: action"),
+    (with_outer(TakesManyKeys), laws.typed_keys_raw_keys_and_seeds_begin_alike, "three keys in place of one: init takes them"),
     (with_inner(UsesAKeyTwice), laws.no_key_of_a_lifetime_is_used_twice, "a key is used twice"),
     (with_outer(CountsInFloats), laws.the_second_call_does_not_trace_again, "traced 2 times"),
     (with_outer(CountsInFloats), laws.an_outer_step_is_finite_moves_theta_and_keeps_its_types, "extra/num_steps"),
