@@ -1,4 +1,4 @@
-"""The Sphinx extension of jmeta's documentation: docstrings, formulas, links and the check that every public symbol has a page."""
+"""Sphinx extension for docstrings, formulas and links; it also checks that every public symbol is on a page."""
 
 import ast
 import dataclasses
@@ -7,7 +7,6 @@ import inspect
 import re
 import textwrap
 import tokenize
-from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
@@ -17,6 +16,7 @@ from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
+from sphinx.domains.python import PyObject
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.nodes import make_refnode
@@ -25,7 +25,7 @@ from jmeta.algorithms import ALGORITHMS
 
 logger = logging.getLogger(__name__)
 
-SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises|Example|Examples|References|Deviations[\w ]*):\s*$")
+ARXIV = re.compile(r"(arXiv:? \d{4}\.\d{4,5})")
 APART = pages.on_pages_of_their_own()
 
 
@@ -36,6 +36,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-skip-member", skip_member)
     app.connect("doctree-resolved", link_literals)
     app.connect("env-check-consistency", check_public_symbols)
+    for field in PyObject.doc_field_types:
+        if field.name == "variable":
+            field.label = "Attributes"
     app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -50,7 +53,7 @@ def process_docstring(app: Sphinx, what: str, name: str, thing: Any, options: An
     left out, since their pages list them in a table. Other classes get all their fields, those of base classes too, with the
     texts of the class that documents them.
     """
-    sections = list(_sections(lines))
+    sections = list(pages.sections(lines))
     if name in APART:
         sections = [(title, body) for title, body in sections if title not in ("Args", "Attributes")]
     elif what == "class":
@@ -64,9 +67,9 @@ def process_docstring(app: Sphinx, what: str, name: str, thing: Any, options: An
         if title in ("Example", "Examples"):
             described += [f"{title}:", *body]
         elif title:
-            described += [f"{title}:", *map(_escaped, body)]
+            described += [f"{title}:", *map(pages.escaped, body)]
         else:
-            described += _literal_blocks(body)
+            described += pages.literal_blocks(body)
     lines[:] = described
 
 
@@ -74,44 +77,6 @@ def skip_member(app: Sphinx, what: str, name: str, thing: Any, skip: bool, optio
     """Leaves out members that come from other libraries, such as the default optimiser of a learner."""
     module = getattr(thing, "__module__", None) if inspect.isroutine(thing) or inspect.isclass(thing) else None
     return True if module and not module.startswith("jmeta") else None
-
-
-def _escaped(line: str) -> str:
-    """Returns a line of text in which only literals and emphasis are markup, not norms and shapes such as ``[*shape, D]``."""
-    parts = line.split("``")
-    if len(parts) % 2:
-        parts[::2] = [re.sub(r"(?<=[\[(])\*(?=\w)|\|", r"\\\g<0>", part) for part in parts[::2]]
-    return "``".join(parts)
-
-
-def _sections(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yields the title and the lines of each section of a docstring; the title of the description is empty."""
-    title, body = "", []  # type: tuple[str, list[str]]
-    for line in lines:
-        found = SECTION.match(line)
-        if found:
-            yield title, body
-            title, body = found[1], []
-        else:
-            body.append(line)
-    yield title, body
-
-
-def _literal_blocks(lines: list[str]) -> list[str]:
-    """Returns lines in which each indented block after a paragraph is a literal block."""
-    marked: list[str] = []
-    inside = False
-    for i, line in enumerate(lines):
-        indented = line.startswith("  ")
-        before = next((each for each in reversed(lines[:i]) if each.strip()), "")
-        if indented and not inside and i and not lines[i - 1].strip():
-            inside = True
-            if not before.rstrip().endswith("::") and not re.match(r"[-*>.]", before):
-                marked += [".. code-block:: text", ""]
-        elif line.strip() and not indented:
-            inside = False
-        marked.append(line if inside or line.startswith(">>>") else _escaped(line))
-    return marked
 
 
 def _with_fields(kind: type, sections: list[tuple[str, list[str]]]) -> list[tuple[str, list[str]]]:
@@ -192,6 +157,9 @@ def process_signature(
 
 def link_literals(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Makes a link of each literal that is the name of an algorithm or of a public symbol."""
+    for text in list(doctree.findall(nodes.Text)):
+        if not isinstance(text.parent, nodes.literal | nodes.literal_block | nodes.reference | nodes.title):
+            _link_papers(text)
     objects = app.env.domains.python_domain.objects
     short: dict[str, list[str]] = {}
     for full in objects:
@@ -212,10 +180,24 @@ def link_literals(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         literal.replace_self(reference)
 
 
+def _link_papers(text: nodes.Text) -> None:
+    """Makes a link of each ``arXiv 1703.03400`` in a text."""
+    pieces = ARXIV.split(text.astext())
+    if len(pieces) > 1:
+        paper = [nodes.reference("", each, refuri=f"https://arxiv.org/abs/{each[-10:].strip()}") for each in pieces[1::2]]
+        found = [nodes.Text(each) for each in pieces]
+        found[1::2] = paper
+        text.parent.replace(text, [each for each in found if each.astext()])
+
+
 def _found(name: str, objects: dict[str, Any], short: dict[str, list[str]]) -> str | None:
     """Returns the object of a name that begins with ``jmeta.``, or of a class name that is unique."""
     if name.startswith("jmeta."):
-        return name if name in objects else pages.homes().get(name) if name.count(".") == 1 else None
+        if name in objects or name.count(".") == 1:
+            return name if name in objects else pages.homes().get(name)
+        return next(
+            (full for full in objects if full.startswith(f"{name}.")), None
+        )  # a module: the first class that is on a page
     if not re.fullmatch(r"[A-Z]\w+(\.\w+)?", name):
         return None
     candidates = [full for full in short.get(name.rpartition(".")[2], []) if full.endswith(f".{name}")]

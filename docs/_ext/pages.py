@@ -7,6 +7,8 @@ docstrings, settings from signatures, and scores from ``benchmarks/``. The pages
 """
 
 import ast
+import dataclasses
+import functools
 import importlib
 import inspect
 import json
@@ -25,8 +27,10 @@ from typing_extensions import TypeVar
 
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.help import TASK_PREFIX, by_heading, flag, headline, setting_texts
+from jmeta.inner import InnerLearner
+from jmeta.outer import OuterLearner
 from jmeta.registry import settings
-from jmeta.tasks import TASKS, TaskDistribution
+from jmeta.tasks import TASKS, GridNavi, PointNavigation, TaskDistribution
 
 REPOSITORY = Path(__file__).parents[2]
 BENCHMARKS = REPOSITORY / "benchmarks"
@@ -95,18 +99,31 @@ CLASSICAL = {"bandits": "bernoulli-bandit", "tabular": "tabular-mdp"}
 """Task family of each table in ``benchmarks/results/references.json``."""
 
 
-def write(out: Path, facts: Callable[[type[TaskDistribution]], list[tuple[str, str]]] | None = None) -> list[Path]:
+COMPARED = (
+    "Comparisons. The score is the mean return of an episode over a lifetime, with a 95 % bootstrap interval over seeds and test "
+    "tasks."
+)
+
+
+def write(
+    out: Path,
+    facts: Callable[[type[TaskDistribution]], list[tuple[str, str]]] | None = None,
+    parts: Callable[[str], list[type]] | None = None,
+) -> list[Path]:
     """Writes all generated pages below ``out`` and removes those of earlier calls that are no longer made.
 
     Args:
       out: the folder of the documentation.
-      facts: returns names and values that describe a task family, by default those of ``facts_of``, which compiles a little.
+      facts: returns names and values that describe a task family; by default ``facts_of``, which takes ten seconds for all.
+      parts: returns the classes that an algorithm of this name consists of; by default ``parts_of``, which takes as long.
 
     Returns:
       The files, as paths below ``out``.
     """
     pages: dict[str, str | bytes] = {}
-    pages |= algorithm_pages() | task_pages(facts or facts_of) | api_pages() | notebook_pages() | benchmark_pages()
+    pages |= (
+        algorithm_pages(parts or parts_of) | task_pages(facts or facts_of) | api_pages() | notebook_pages() | benchmark_pages()
+    )
     for folder in GENERATED:
         for old in (out / folder).rglob("*"):
             if old.is_file() and str(old.relative_to(out)) not in pages:
@@ -122,10 +139,10 @@ def write(out: Path, facts: Callable[[type[TaskDistribution]], list[tuple[str, s
 # Algorithms
 
 
-def algorithm_pages() -> dict[str, str]:
+def algorithm_pages(parts: Callable[[str], list[type]]) -> dict[str, str]:
     """Returns the page of each algorithm, and the index."""
     uses = tomllib.loads((DOCS / "when-to-use.toml").read_text("utf-8"))
-    pages = {f"algorithms/{name}.rst": _algorithm_page(name, uses) for name in ALGORITHMS}
+    pages = {f"algorithms/{name}.rst": _algorithm_page(name, uses, parts(name)) for name in ALGORITHMS}
     intro = """
         Each algorithm is a function of a task distribution and keyword arguments, and returns an outer learner. The name on the
         command line has hyphens, and the name in Python underscores: ``jmeta train maml-trpo`` and
@@ -134,26 +151,77 @@ def algorithm_pages() -> dict[str, str]:
     return pages | {"algorithms/index.rst": _index("Algorithms", intro, _grouped(ALGORITHMS, FAMILIES), ALGORITHMS, "--")}
 
 
-def _algorithm_page(name: str, uses: dict[str, str]) -> str:
+def _algorithm_page(name: str, uses: dict[str, str], parts: list[type]) -> str:
     function = ALGORITHMS[name]
-    parts = [
+    page = [
         _title(name),
         f".. autofunction:: jmeta.algorithms.{function.__name__}",
         _title("When to use it", "-"),
-        uses.get(name, "").strip() or "See :doc:`/how-to/choose`.",
+        uses[name].strip(),
+        _title("Parts", "-"),
+        *(_part(kind) for kind in parts),
         _title("Settings", "-"),
         f"``jmeta list {name}`` prints this table. In Python, write ``num_tasks=...`` for ``--num-tasks``.",
     ]
     headings = by_heading(function)
     for heading, names in headings.items():
-        parts += [_title(f"{heading.capitalize()} options", "~"), _settings_table(function, names, "--")]
-    parts += [_title("Results", "-"), *_results_of_algorithm(name)]
-    return _joined(parts)
+        page += [_title(f"{heading.capitalize()} options", "~"), _settings_table(function, names, "--")]
+    page += [_title("Results", "-"), *_results_of_algorithm(name)]
+    return _joined(page)
+
+
+def parts_of(name: str) -> list[type]:
+    """Returns the classes that an algorithm consists of: the agent, the outer learner, and parts of the two."""
+    outer = _built(name)
+    found: dict[type, None] = {}
+    for learner in (outer.inner, outer):
+        found[type(learner)] = None
+        for field in dataclasses.fields(learner):
+            value = getattr(learner, field.name)
+            kind = value if isinstance(value, type) else type(value)
+            if kind.__module__.startswith(("jmeta.inner.", "jmeta.outer.")):
+                found[kind] = None
+    return list(found)
+
+
+def _built(name: str) -> Any:
+    """Returns an algorithm's learner, on point navigation or, if its actions must be discrete, on GridNavi."""
+    try:
+        return ALGORITHMS[name](PointNavigation())
+    except ValueError:
+        return ALGORITHMS[name](GridNavi())
+
+
+def _part(kind: type) -> str:
+    """Returns a paragraph on a part of an algorithm: its description if that has an equation, else its first sentence."""
+    public = _public_name(kind)
+    name = f":class:`{kind.__name__} <{public}>`" if public else f"``{kind.__module__}.{kind.__name__}``"
+    role = "the agent" if issubclass(kind, InnerLearner) else "the outer learner" if issubclass(kind, OuterLearner) else "a part"
+    description = next(iter(sections((inspect.getdoc(kind) or "").splitlines())))[1]
+    if any(line.startswith("    ") for line in description):
+        return "\n".join([f"{name}, {role}.", "", *literal_blocks(description)])
+    return f"{name}, {role}. {escaped(_first_sentence(chr(10).join(description)))}"
+
+
+def _public_name(kind: type) -> str | None:
+    for module_name in MODULES[1:]:
+        module = importlib.import_module(module_name)
+        if getattr(module, kind.__name__, None) is kind and kind.__name__ in public_names(module):
+            return f"{module_name}.{kind.__name__}"
+    return None
 
 
 def _results_of_algorithm(name: str) -> Iterator[str]:
     rows = [
-        [_link(row["table"]), _code(row["task"]), row["label"], row["score"], row["reference"], row["published"], row["env_steps"]]
+        [
+            _link(row["table"]),
+            _code(row["task"]),
+            row["label"],
+            row["score"],
+            row["reference"],
+            row["published"],
+            row["env_steps"],
+        ]
         for row in trained_rows()
         if row["algorithm"] == name
     ]
@@ -167,10 +235,7 @@ def _results_of_algorithm(name: str) -> Iterator[str]:
         if row["kind"] == name
     ]
     if rows:
-        yield (
-            "Comparisons. The score is the mean return of an episode over a lifetime, with a 95 % bootstrap interval over seeds and "
-            "test tasks."
-        )
+        yield COMPARED
         yield _table(["comparison", "task", "row", "score", "random", "optimum", "environment steps"], rows)
     if not rows and not any(row["algorithm"] == name for row in trained_rows()):
         yield "No learning results are recorded yet. The algorithm passes the conformance tests (``jmeta.testing.LAWS``)."
@@ -218,10 +283,7 @@ def _scores_of_task(name: str) -> Iterator[str]:
         if row["task"] == name
     ]
     if compared:
-        yield (
-            "Comparisons. The score is the mean return of an episode over a lifetime, with a 95 % bootstrap interval over seeds and "
-            "test tasks."
-        )
+        yield COMPARED
         yield _table(["comparison", "row", "score", "random", "optimum", "environment steps"], compared)
     classical = [
         [row["setting"], row["learner"], f"{row['mean']:.5g} ± {row['standard_error']:.2g}", *_published_by(row)]
@@ -350,6 +412,7 @@ def public_names(module: types.ModuleType) -> list[str]:
     return [name for name in dict.fromkeys(names) if name[0] != "_" and not isinstance(getattr(module, name), kinds)]
 
 
+@functools.cache
 def homes() -> dict[str, str]:
     """Returns the documented name of each public symbol: that of the first module of ``MODULES``, but ``jmeta``, which has it.
 
@@ -471,6 +534,49 @@ def benchmark_pages() -> dict[str, str | bytes]:
     toctree = "\n".join(["```{toctree}", ":caption: Comparisons", ":maxdepth: 1", "", *names, "```"])
     pages["benchmarks/index.md"] = f"{index.rstrip()}\n\n## Comparisons\n\n{toctree}\n"
     return pages
+
+
+# Docstrings
+
+SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises|Example|Examples|References|Deviations[\w ]*):\s*$")
+
+
+def sections(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yields the title and the lines of each section of a docstring; the title of the description is empty."""
+    title, body = "", []  # type: tuple[str, list[str]]
+    for line in lines:
+        found = SECTION.match(line)
+        if found:
+            yield title, body
+            title, body = found[1], []
+        else:
+            body.append(line)
+    yield title, body
+
+
+def literal_blocks(lines: list[str]) -> list[str]:
+    """Returns lines in which each indented block after a paragraph is a literal block."""
+    marked: list[str] = []
+    inside = False
+    for i, line in enumerate(lines):
+        indented = line.startswith("  ")
+        before = next((each for each in reversed(lines[:i]) if each.strip()), "")
+        if indented and not inside and i and not lines[i - 1].strip():
+            inside = True
+            if not before.rstrip().endswith("::") and not re.match(r"[-*>.]", before):
+                marked += [".. code-block:: text", ""]
+        elif line.strip() and not indented:
+            inside = False
+        marked.append(line if inside or line.startswith(">>>") else escaped(line))
+    return marked
+
+
+def escaped(line: str) -> str:
+    """Returns a line of text in which only literals and emphasis are markup, not norms and shapes such as ``[*shape, D]``."""
+    parts = line.split("``")
+    if len(parts) % 2:
+        parts[::2] = [re.sub(r"(?<=[\[(])\*(?=\w)|\|", r"\\\g<0>", part) for part in parts[::2]]
+    return "``".join(parts)
 
 
 # reStructuredText
