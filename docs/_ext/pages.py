@@ -427,13 +427,18 @@ def homes() -> dict[str, str]:
             thing, full = getattr(module, name), f"{module_name}.{name}"
             if isinstance(thing, types.ModuleType):
                 found[full] = thing.__name__
-            elif isinstance(thing, type | types.FunctionType):
+            elif _is_ours(thing):
                 found[full] = described.setdefault(id(thing), full)
             else:  # constants and aliases, which may be equal to others
                 origin = next((f"{other}.{name}" for other in MODULES if f"{other}.{name}" in found), full)
                 same = origin != full and getattr(importlib.import_module(origin.rpartition(".")[0]), name) is thing
                 found[full] = found[origin] if same else full
     return found
+
+
+def _is_ours(thing: Any) -> bool:
+    """Returns whether a thing is a class or a function of jmeta, and not a constant or an alias."""
+    return (inspect.isclass(thing) or inspect.isfunction(thing)) and thing.__module__.startswith("jmeta")
 
 
 def on_pages_of_their_own() -> set[str]:
@@ -466,8 +471,9 @@ def _api_page(module_name: str, where: dict[str, str], apart: set[str]) -> str:
         if isinstance(thing, types.ModuleType):
             rows.append([f":mod:`~{home}`", _first_sentence(thing.__doc__ or "")])
             continue
-        role = "class" if isinstance(thing, type) else "func" if inspect.isfunction(thing) else "obj"
-        rows.append([f":{role}:`{name} <{home}>`", _first_sentence(_doc_of(thing))])
+        role = "obj" if not _is_ours(thing) else "class" if inspect.isclass(thing) else "func"
+        text = _first_sentence(_doc_of(thing)) if _is_ours(thing) else _about_constant(home)
+        rows.append([f":{role}:`{name} <{home}>`", text])
         if home == full and full not in apart:
             directives.append(_directive(full, thing))
     parts.append(_table(["name", "what it is"], rows))
@@ -475,16 +481,35 @@ def _api_page(module_name: str, where: dict[str, str], apart: set[str]) -> str:
 
 
 def _doc_of(thing: Any) -> str:
-    documented = inspect.getdoc(thing) or "" if inspect.isfunction(thing) or inspect.isclass(thing) else ""
-    return "" if inspect.isclass(thing) and documented.startswith(f"{thing.__name__}(") else documented
+    documented = inspect.getdoc(thing) or ""
+    return "" if documented.startswith(f"{thing.__name__}(") else documented
+
+
+def _about_constant(full: str) -> str:
+    """Returns the docstring below a constant or an alias, or else its value as it is written in the source."""
+    module_name, _, name = full.rpartition(".")
+    package = REPOSITORY / "src" / module_name.replace(".", "/")
+    paths = [package.with_suffix(".py"), *sorted(package.glob("**/*.py"))]
+    for path in filter(Path.exists, paths):
+        body = ast.parse(path.read_text("utf-8")).body
+        for node, after in zip(body, [*body[1:], None], strict=True):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            if name not in [each.id for each in targets if isinstance(each, ast.Name)]:
+                continue
+            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
+                return _first_sentence(after.value.value)
+            value = getattr(node, "value", None)
+            written = "" if value is None else ast.unparse(value)
+            return f"``{written}``" if 0 < len(written) <= 100 else ""
+    return ""
 
 
 def _directive(full: str, thing: Any) -> str:
-    if isinstance(thing, type):
+    if not _is_ours(thing):
+        return f".. autodata:: {full}\n   :no-value:"
+    if inspect.isclass(thing):
         return f".. autoclass:: {full}\n   :members:\n   :show-inheritance:"
-    if inspect.isfunction(thing):
-        return f".. autofunction:: {full}"
-    return f".. autodata:: {full}\n   :no-value:"
+    return f".. autofunction:: {full}"
 
 
 def _first_sentence(text: str) -> str:
@@ -503,7 +528,8 @@ def notebook_pages() -> dict[str, str | bytes]:
         "The notebooks are shown with the outputs that are committed with them; ``make test-notebooks`` executes them.",
         ".. toctree::\n   :maxdepth: 1\n\n" + "\n".join(f"   {path.stem}" for path in paths),
     ]
-    return {"notebooks/index.rst": _joined(parts)} | {f"notebooks/{path.name}": _notebook(path) for path in paths}
+    index: dict[str, str | bytes] = {"notebooks/index.rst": _joined(parts)}
+    return index | {f"notebooks/{path.name}": _notebook(path) for path in paths}
 
 
 def _notebook(path: Path) -> str:
@@ -531,7 +557,9 @@ def benchmark_pages() -> dict[str, str | bytes]:
         pages[f"benchmarks/{name}.md"] = "\n\n".join(parts) + "\n"
     index = (BENCHMARKS / "README.md").read_text("utf-8")
     index = re.sub(r"\]\(reports/([\w-]+)/table\.md\)", r"](\1.md)", index)
-    toctree = "\n".join(["```{toctree}", ":caption: Comparisons", ":maxdepth: 1", "", *names, "```"])
+    toctree = "\n".join(
+        ["```{toctree}", ":caption: Comparisons", ":maxdepth: 1", "", *(f"{name} <{name}>" for name in names), "```"]
+    )
     pages["benchmarks/index.md"] = f"{index.rstrip()}\n\n## Comparisons\n\n{toctree}\n"
     return pages
 
@@ -555,19 +583,22 @@ def sections(lines: list[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def literal_blocks(lines: list[str]) -> list[str]:
-    """Returns lines in which each indented block after a paragraph is a literal block."""
+    """Returns lines in which each indented block after a paragraph is a literal block of the class "equation"."""
     marked: list[str] = []
-    inside = False
+    block = ""  # "equation", or "code" in a block that reStructuredText marks already
     for i, line in enumerate(lines):
         indented = line.startswith("  ")
-        before = next((each for each in reversed(lines[:i]) if each.strip()), "")
-        if indented and not inside and i and not lines[i - 1].strip():
-            inside = True
-            if not before.rstrip().endswith("::") and not re.match(r"[-*>.]", before):
-                marked += [".. code-block:: text", ""]
+        if indented and not block and i and not lines[i - 1].strip():
+            before = next((each for each in reversed(lines[:i]) if each.strip()), "").rstrip()
+            block = "code" if before.endswith("::") or re.match(r"[-*>.]", before) else "equation"
+            if block == "equation":
+                marked += [".. code-block:: text", "   :class: equation", ""]
         elif line.strip() and not indented:
-            inside = False
-        marked.append(line if inside or line.startswith(">>>") else escaped(line))
+            block = ""
+        if block == "equation":
+            marked.append(line.replace("``", ""))
+        else:
+            marked.append(line if block or line.startswith(">>>") else escaped(line))
     return marked
 
 
