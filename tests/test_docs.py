@@ -154,7 +154,7 @@ def test_included_texts_exist(path: Path) -> None:
 def test_docstrings_become_restructured_text(pages: ModuleType) -> None:
     lines = ["With ``x|y`` and |x|,", "", "    phi = ``theta`` * |g|", "", "and more."]
     assert pages.literal_blocks(lines) == [
-        *("With ``x|y`` and \\|x\\|,", "", ".. code-block:: text", "   :class: equation", ""),
+        *("With ``x|y`` and \\|x\\|,", "", ".. code-block:: text", "    :class: equation", ""),
         *("    phi = theta * |g|", "", "and more."),
     ]
     lines = ["First.", "", "Args:", "  x: one.", "", "Deviations from the paper:", "  None."]

@@ -74,7 +74,9 @@ def process_docstring(app: Sphinx, what: str, name: str, thing: Any, options: An
 
 
 def skip_member(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
-    """Leaves out members that come from other libraries, such as the default optimiser of a learner."""
+    """Leaves out members of other libraries, such as a learner's default optimiser, and fields of named tuples."""
+    if type(thing).__name__ == "_tuplegetter":
+        return True
     module = getattr(thing, "__module__", None) if inspect.isroutine(thing) or inspect.isclass(thing) else None
     return True if module and not module.startswith("jmeta") else None
 

@@ -27,8 +27,8 @@ from typing_extensions import TypeVar
 
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.help import TASK_PREFIX, by_heading, flag, headline, setting_texts
-from jmeta.inner import InnerLearner
-from jmeta.outer import OuterLearner
+from jmeta.inner import InnerLearner, QLearner, UpdateRule
+from jmeta.outer import CreditAssignment, OuterLearner
 from jmeta.registry import settings
 from jmeta.tasks import TASKS, GridNavi, PointNavigation, TaskDistribution
 
@@ -98,6 +98,15 @@ TASK_KINDS = {
 CLASSICAL = {"bandits": "bernoulli-bandit", "tabular": "tabular-mdp"}
 """Task family of each table in ``benchmarks/results/references.json``."""
 
+
+ROLES: dict[type, str] = {
+    InnerLearner: "the agent",
+    OuterLearner: "the outer learner",
+    UpdateRule: "the update rule",
+    CreditAssignment: "the credit assignment",
+    QLearner: "the learner of action values",
+}
+"""What the classes are that an algorithm consists of."""
 
 COMPARED = (
     "Comparisons. The score is the mean return of an episode over a lifetime, with a 95 % bootstrap interval over seeds and test "
@@ -196,7 +205,7 @@ def _part(kind: type) -> str:
     """Returns a paragraph on a part of an algorithm: its description if that has an equation, else its first sentence."""
     public = _public_name(kind)
     name = f":class:`{kind.__name__} <{public}>`" if public else f"``{kind.__module__}.{kind.__name__}``"
-    role = "the agent" if issubclass(kind, InnerLearner) else "the outer learner" if issubclass(kind, OuterLearner) else "a part"
+    role = next((role for base, role in ROLES.items() if issubclass(kind, base)), "the search strategy")
     description = next(iter(sections((inspect.getdoc(kind) or "").splitlines())))[1]
     if any(line.startswith("    ") for line in description):
         return "\n".join([f"{name}, {role}.", "", *literal_blocks(description)])
@@ -514,7 +523,7 @@ def _directive(full: str, thing: Any) -> str:
 
 def _first_sentence(text: str) -> str:
     first = " ".join(text.strip().split("\n\n")[0].split())
-    return re.split(r"(?<=[a-z0-9)`\]])\.(?: |$)", first)[0].rstrip(".:") + "." if first else ""
+    return re.split(r"(?<=[a-z0-9)`\]])(?<!et al)(?<!e\.g)\.(?: |$)", first)[0].rstrip(".:") + "." if first else ""
 
 
 # Notebooks and benchmarks
@@ -592,7 +601,8 @@ def literal_blocks(lines: list[str]) -> list[str]:
             before = next((each for each in reversed(lines[:i]) if each.strip()), "").rstrip()
             block = "code" if before.endswith("::") or re.match(r"[-*>.]", before) else "equation"
             if block == "equation":
-                marked += [".. code-block:: text", "   :class: equation", ""]
+                margin = " " * (len(line) - len(line.lstrip()))
+                marked += [".. code-block:: text", f"{margin}:class: equation", ""]
         elif line.strip() and not indented:
             block = ""
         if block == "equation":
