@@ -93,7 +93,9 @@ def test_every_public_name_is_on_a_page_of_the_reference(pages: ModuleType, writ
                 f"`{name} <{home}>`" in written[f"api/{module_name}.rst"]
                 or f":mod:`~{home}`" in written[f"api/{module_name}.rst"]
             )
-            assert re.search(rf":: {re.escape(home)}$", everything, re.MULTILINE), home
+            owner, _, short = home.rpartition(".")
+            described = rf":: {re.escape(home)}$|^.. py:data:: {short}\n   :module: {re.escape(owner)}$"
+            assert re.search(described, everything, re.MULTILINE), home
 
 
 def test_every_package_with_public_names_is_in_the_reference(pages: ModuleType) -> None:
@@ -159,3 +161,20 @@ def test_docstrings_become_restructured_text(pages: ModuleType) -> None:
     ]
     lines = ["First.", "", "Args:", "  x: one.", "", "Deviations from the paper:", "  None."]
     assert [title for title, _ in pages.sections(lines)] == ["", "Args", "Deviations from the paper"]
+
+
+def test_the_quick_start_is_that_of_the_readme() -> None:
+    """``tests/test_readme.py`` runs it."""
+    readme = (REPOSITORY / "README.md").read_text("utf-8")
+    for page in ("index.md", "first-steps.md"):
+        (block,) = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+        setup, _, prints = block.rpartition("print(")
+        assert re.sub(r"  +#.*", "", readme).count(setup) == 1
+        assert prints.rstrip(")\n") in readme
+
+
+def test_the_example_of_a_comparison_is_read(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", (DOCS / "how-to" / "compare.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "my.toml").write_text(text)
+    comparison = jmeta.comparison.read_spec(tmp_path / "my.toml")
+    assert {cell.algorithm for cell in comparison.cells} == {"rl2", "maml", "average", "random"}

@@ -60,8 +60,6 @@ def process_docstring(app: Sphinx, what: str, name: str, thing: Any, options: An
         if any(line.startswith(f"{thing.__name__}(") for line in lines[:1]):
             sections = []  # the signature, which dataclasses writes where there is no docstring
         sections = _with_fields(thing, sections)
-    if what == "data" and lines and any(lines[0] in (each.__doc__ or "") for each in (thing, type(thing))):
-        sections = []  # the docstring of its type
     described: list[str] = []
     for title, body in sections:
         if title in ("Example", "Examples"):

@@ -15,6 +15,7 @@ import json
 import re
 import shutil
 import sys
+import textwrap
 import tomllib
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -481,8 +482,7 @@ def _api_page(module_name: str, where: dict[str, str], apart: set[str]) -> str:
             rows.append([f":mod:`~{home}`", _first_sentence(thing.__doc__ or "")])
             continue
         role = "obj" if not _is_ours(thing) else "class" if inspect.isclass(thing) else "func"
-        text = _first_sentence(_doc_of(thing)) if _is_ours(thing) else _about_constant(home)
-        rows.append([f":{role}:`{name} <{home}>`", text])
+        rows.append([f":{role}:`{name} <{home}>`", _first_sentence(_doc_of(thing) if _is_ours(thing) else _about_constant(home))])
         if home == full and full not in apart:
             directives.append(_directive(full, thing))
     parts.append(_table(["name", "what it is"], rows))
@@ -506,7 +506,7 @@ def _about_constant(full: str) -> str:
             if name not in [each.id for each in targets if isinstance(each, ast.Name)]:
                 continue
             if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
-                return _first_sentence(after.value.value)
+                return inspect.cleandoc(after.value.value)
             value = getattr(node, "value", None)
             written = "" if value is None else ast.unparse(value)
             return f"``{written}``" if 0 < len(written) <= 100 else ""
@@ -515,7 +515,9 @@ def _about_constant(full: str) -> str:
 
 def _directive(full: str, thing: Any) -> str:
     if not _is_ours(thing):
-        return f".. autodata:: {full}\n   :no-value:"
+        module_name, _, name = full.rpartition(".")
+        text = "\n".join(literal_blocks(_about_constant(full).splitlines()))
+        return f".. py:data:: {name}\n   :module: {module_name}\n\n{textwrap.indent(text, '   ')}".rstrip()
     if inspect.isclass(thing):
         return f".. autoclass:: {full}\n   :members:\n   :show-inheritance:"
     return f".. autofunction:: {full}"
@@ -523,6 +525,8 @@ def _directive(full: str, thing: Any) -> str:
 
 def _first_sentence(text: str) -> str:
     first = " ".join(text.strip().split("\n\n")[0].split())
+    if re.fullmatch(r"``[^`]+``", first):
+        return first
     return re.split(r"(?<=[a-z0-9)`\]])(?<!et al)(?<!e\.g)\.(?: |$)", first)[0].rstrip(".:") + "." if first else ""
 
 
