@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DOCS := $(VENV)/.docs
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo test test-slow test-learning test-notebooks notebooks mutants check format bench clean
+.PHONY: demo test test-slow test-learning test-notebooks notebooks mutants docs check format bench clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jmeta needs Python 3.11 or later: make PYTHON=python3.11")'
@@ -42,6 +43,13 @@ notebooks: $(READY)  ## executes the notebooks and keeps their outputs
 mutants: $(READY)  ## changes the sources a line at a time, and the tests must notice each change; under an hour on two cores
 	$(BIN)/python tests/mutants/run.py $(MUTANTS)
 
+$(DOCS): $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+docs: $(DOCS)  ## builds the documentation into docs/_build/html, without a network; a warning fails the build
+	$(BIN)/python -m sphinx -b html -W --keep-going --fresh-env --write-all docs docs/_build/html
+
 check: $(READY)  ## format, lint, types, import contract
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -56,4 +64,4 @@ bench: $(READY)  ## throughput of both algorithms on a quiet machine
 	$(BIN)/python -m benchmarks.throughput
 
 clean:
-	rm -rf $(VENV) .cache build dist src/*.egg-info
+	rm -rf $(VENV) .cache build dist src/*.egg-info $(addprefix docs/,_build algorithms api benchmarks notebooks tasks)

@@ -71,3 +71,4 @@ ALGORITHMS: dict[str, Callable[..., OuterLearner]] = {
     "td3": td3,
     "varibad": varibad,
 }
+"""Algorithms by name, as the command line has them."""

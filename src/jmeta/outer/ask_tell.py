@@ -21,8 +21,9 @@ class AskTell(Evolution[Theta]):
     ``deploy`` returns the mean of the search distribution.
 
     Attributes:
-      strategy: ``(population_size, theta) -> `` an evosax algorithm, which minimises. ``jmeta.outer.matrix_cma.MatrixCMA`` is
-        its CMA-ES. Strategies that call LAPACK are rejected: on a CPU two concurrent batched calls of it can deadlock.
+      strategy: function of ``(population_size, theta)`` that returns an evosax algorithm, which minimises.
+        ``jmeta.outer.matrix_cma.MatrixCMA`` is its CMA-ES. Strategies that call LAPACK are rejected: on a CPU two concurrent
+        batched calls of it can deadlock.
 
     Raises:
       ValueError: for a strategy that calls LAPACK, or that has no mean to deploy.

@@ -47,6 +47,7 @@ TASKS: dict[str, type[TaskDistribution]] = {
         TwoTaskBandit,
     )
 }
+"""Task families by name, as the command line has them."""
 
 __all__ = [
     "TASKS",
