@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.axes import merge_axis
 from jmeta.inner.base import for_streams
+from jmeta.inner.encoding_agent import EncodingAgent, EncodingTheta
 from jmeta.inner.fine_tuning import Draw, FineTuningSettings, OldSteps, fine_tune, propensities
-from jmeta.inner.off_policy import EncodingAgent, EncodingTheta, ReplayStep, mean_loss
+from jmeta.inner.off_policy import ReplayStep, mean_loss
 from jmeta.inner.own_replay import OwnReplay
 from jmeta.inner.q_learner import QLearner, Step
 from jmeta.networks import Network

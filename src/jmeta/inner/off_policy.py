@@ -1,11 +1,10 @@
 """Off-policy agents: the base class, the steps that replay keeps, and the loss on them."""
 
 import abc
-from typing import ClassVar, Self, TypedDict
+from typing import ClassVar, Self
 
 import jax
 import jax.numpy as jnp
-from typing_extensions import TypeVar
 
 from jmeta import struct
 from jmeta.axes import merge_axis
@@ -80,26 +79,6 @@ class OffPolicyAgent(InnerLearner[Theta, Phi, Memory]):
     def behaviour_policy(self, remaining: jax.Array | float) -> Self:
         """Returns the behaviour policy of training; ``remaining`` falls from 1 to 0 over the exploration schedule."""
         return self.replace(q_learner=self.q_learner.behaviour_policy(remaining))  # type: ignore[attr-defined]
-
-
-class EncodingTheta(TypedDict):
-    """Meta-parameters of an ``EncodingAgent``."""
-
-    encoder: PyTree
-    q_learner: PyTree  # policy and critics
-
-
-EncodingThetaT = TypeVar("EncodingThetaT", bound=EncodingTheta)
-
-
-class EncodingAgent(OffPolicyAgent[EncodingThetaT, Phi, Memory]):
-    """An off-policy agent that encodes its experience for a policy and critics."""
-
-    def target_parameters(self, theta: EncodingThetaT) -> PyTree:
-        return self.q_learner.target_parameters(theta["q_learner"])
-
-    def parts(self, theta: EncodingThetaT) -> PyTree:
-        return {"encoder": "encoder", "q_learner": self.q_learner.parts(theta["q_learner"])}
 
 
 @struct.dataclass

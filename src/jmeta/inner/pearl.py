@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.axes import merge_axis
 from jmeta.inner.base import for_streams
-from jmeta.inner.off_policy import EncodingAgent, EncodingTheta, ReplayStep, mean_loss, observed_steps
+from jmeta.inner.encoding_agent import EncodingAgent, EncodingTheta
+from jmeta.inner.off_policy import ReplayStep, mean_loss, observed_steps
 from jmeta.inner.q_learner import QLearner
 from jmeta.networks import Network
 from jmeta.objectives import gaussian_kl
