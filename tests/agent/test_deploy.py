@@ -37,5 +37,6 @@ def test_the_documented_program_plays_a_slot_machine(
     assert described["algorithm"] == "rl2"
     assert described["outer_steps"] == 2
     assert described["score"]["num_tasks"] == 20
+    assert jmeta.load("runs/bandit").agent(num_segments=2).describe()["adaptation"]["num_segments"] == 2
     loaded = jmeta.load_agent("bandit.jmeta")
     assert loaded.describe() == described

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from safetensors import safe_open
@@ -12,6 +13,8 @@ from safetensors.numpy import load_file, save_file
 
 import jmeta
 from jmeta.agent import Agent
+from jmeta.agent.export import agent_of
+from jmeta.agent.file import _checksum
 from tests.agent.test_agent import live, make, maml, rl2
 
 
@@ -77,15 +80,49 @@ def test_what_is_damaged_is_refused(file: Path, tmp_path: Path) -> None:
     refused("its metadata can't be read")
     save_file(tensors, bad, metadata={"jmeta": json.dumps(about | {"format": 2})})
     refused("has format 2, and this version of jmeta reads up to 1: install a newer jmeta")
-    save_file(tensors, bad, metadata={"jmeta": json.dumps(about | {"platforms": ["tpu"]})})
-    refused(r"has programs for tpu, and this process runs on cpu: save the agent with platforms=\('cpu',\)")
+    for change in ({"format": "1"}, {"format": 0}):
+        save_file(tensors, bad, metadata={"jmeta": json.dumps(about | change)})
+        refused("its metadata can't be read")
+    for change in ({"actions": about["actions"] | {"num_actions": 4}}, {"about": {}}, {"platforms": []}):
+        save_file(tensors, bad, metadata={"jmeta": json.dumps(about | change)})
+        refused("its content does not match its checksum")
+    of_tpu = {name: x for name, x in about.items() if name != "checksum"} | {"platforms": ["tpu"]}
+    for content, said in (
+        (of_tpu, "has programs for tpu, and this process runs on cpu: export the agent with --platforms cpu"),
+        (of_tpu | {"platforms": ["cpu"], "layout": {}}, "its metadata can't be used"),
+    ):
+        save_file(tensors, bad, metadata={"jmeta": json.dumps(content | {"checksum": _checksum(tensors, content)})})
+        refused(said)
     with pytest.raises(FileNotFoundError, match="there is no file"):
         jmeta.load_agent(tmp_path / "none.jmeta")
 
 
 def test_a_file_that_cannot_be_written_is_named(agent: Agent, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"can't write .*nowhere"):
-        agent.save(tmp_path / "nowhere" / "a.jmeta", platforms=("cpu",))
+    for path in (tmp_path / "nowhere" / "a.jmeta", "", tmp_path):
+        with pytest.raises(OSError, match="can't write"):
+            agent.save(path, platforms=("cpu",))
+    for platforms in ("cpu", (), ("gpu",)):
+        with pytest.raises(ValueError, match="give some of 'cpu', 'cuda', 'tpu' and 'rocm', as a tuple"):
+            agent.save(tmp_path / "a.jmeta", platforms=platforms)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("normalize", [False, True])
+def test_a_file_has_parameters_of_any_shape(normalize: bool, tmp_path: Path) -> None:
+    """The temperature of SAC is a single number, and so are statistics of rewards."""
+    tasks = jmeta.tasks.PointNavigation(horizon=4)
+    outer = jmeta.algorithms.sac(tasks, widths=(8,), num_training_tasks=2, num_passes=1, normalize_observations=normalize)
+    theta = outer.deploy(jax.jit(outer.init)(jax.random.key(0)))
+    agent = agent_of(outer.inner, tasks, theta, outer.protocol)
+    agent.save(tmp_path / "a.jmeta", platforms=("cpu",))
+    loaded = jmeta.load_agent(tmp_path / "a.jmeta")
+    with pytest.raises(ValueError, match="the agent was loaded from a file, whose platforms it keeps"):
+        loaded.save(tmp_path / "b.jmeta", platforms=("cpu",))
+    loaded.save(tmp_path / "b.jmeta")
+    for each in (agent, loaded, jmeta.load_agent(tmp_path / "b.jmeta")):
+        each.begin(0)
+    np.testing.assert_array_equal(live(loaded, 6), live(agent, 6))
 
 
 PROGRAM = """

@@ -24,6 +24,14 @@ def test_actions_are_scaled_as_the_tasks_do() -> None:
 def test_another_environment_has_another_box() -> None:
     box = ActionBox(None, (2,), (-1.0, -1.0), (1.0, 1.0)).with_bounds(-2.0, (2.0, 6.0))
     np.testing.assert_allclose(box.to_environment(np.array([[0.5, 0.5]]), ()), [1.0, 4.0])
+    np.testing.assert_allclose(ActionBox(None, (), (0.0,), (2.0,)).to_environment(np.array([0.5]), ()), 1.5)
+    half = ActionBox(None, (2,), (-1.0, -np.inf), (1.0, np.inf))
+    np.testing.assert_allclose(
+        half.with_bounds((-3.0, -np.inf), (3.0, 5.0)).to_environment(np.array([[1.0, 7.0]]), ()), [3.0, 5.0]
+    )
+    for low, high in (((-np.inf, -5.0), (np.inf, 5.0)), ((-3e38, -np.inf), (3e38, np.inf))):
+        with pytest.raises(ValueError, match=r"give finite bounds for the same axes|a range of this size is none"):
+            half.with_bounds(low, high)
     with pytest.raises(ValueError, match="every lower bound must be below the upper one"):
         box.with_bounds(1.0, 1.0)
     with pytest.raises(ValueError, match="the actions of this agent are discrete"):
@@ -46,6 +54,8 @@ def test_observations_are_flattened_or_one_hot() -> None:
     np.testing.assert_array_equal(one_hot.encode(2, ()), [0, 0, 1])
     np.testing.assert_array_equal(one_hot.encode(np.array([0, 1]), (2,)), [[1, 0, 0], [0, 1, 0]])
     np.testing.assert_array_equal(one_hot.encode([0.0, 1.0, 0.0], ()), [0, 1, 0])
+    with pytest.raises(ValueError, match="observation: a tuple may hold one observation for each environment"):
+        ObservationForm(2).encode((np.zeros(2), np.ones(2)), (2,))
     with pytest.raises(ValueError, match="observation=3: it must be from 0 to 2"):
         one_hot.encode(3, ())
     with pytest.raises(ValueError, match=r"observation has shape \[\]: give 4 number\(s\)"):

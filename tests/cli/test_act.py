@@ -15,7 +15,7 @@ def agent() -> Agent:
 
 
 def ask(agent: Agent, **request: object) -> dict[str, object]:
-    return json.loads(json.dumps(answer(agent, json.dumps(request))))
+    return json.loads(json.dumps(answer(agent, json.dumps(request).encode())))
 
 
 def test_requests_are_answered(agent: Agent) -> None:
@@ -39,7 +39,12 @@ def test_mistakes_are_answered_and_change_nothing(agent: Agent) -> None:
         ('{"observation": [0.0], "reward": 1}', "'reward': beside 'observation' there can be first, greedy"),
         ('{"observation": [0.0, 1.0]}', "observation has shape [2]"),
         ('{"reward": 1.0}', "there is no action whose outcome this is"),
-        ('{"begin": "seed"}', ""),
+        ('{"begin": "seed"}', "begin='seed': give a seed"),
+        ('{"begin": true}', "begin=True: give a seed"),
+        ('{"observation": [0.0], "greedy": "false"}', "greedy='false': it must be True or False"),
+        ('{"observation": ' + "[" * 100_000, ""),
+        ('{"reward": 1' + "0" * 400 + "}", ""),
     ):
-        assert said in answer(agent, line)["error"]
+        assert said in answer(agent, line.encode())["error"]
+    assert "utf-8" in answer(agent, b"\xff{}")["error"]
     assert "action" in ask(agent, observation=[0.0])

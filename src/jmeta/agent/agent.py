@@ -10,8 +10,11 @@ import numpy as np
 
 from jmeta.agent.life import Life
 from jmeta.agent.programs import KEY_IMPLEMENTATION, Compiled, Programs
-from jmeta.agent.spaces import ActionBox, ObservationForm
+from jmeta.agent.spaces import ActionBox, ObservationForm, numbers_of
 from jmeta.keys import as_key
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+"""The platforms of a file unless others are asked for."""
 
 
 class Agent:
@@ -100,7 +103,8 @@ class Agent:
         Raises:
           ValueError: for a seed out of range, or a key of an implementation other than threefry2x32.
         """
-        key = jax.random.key(seed, impl=KEY_IMPLEMENTATION) if isinstance(seed, int) and 0 <= seed < 2**32 else as_key(seed)
+        is_number = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+        key = jax.random.key(int(seed), impl=KEY_IMPLEMENTATION) if is_number and 0 <= seed < 2**32 else as_key(seed)
         if str(jax.random.key_impl(key)) not in (KEY_IMPLEMENTATION, "fry"):
             raise ValueError(f"seed: a key of {jax.random.key_impl(key)}; give a seed, or a key of {KEY_IMPLEMENTATION}")
         keys = key[None] if self.num_tasks is None else jax.random.split(key, self.num_tasks)
@@ -121,13 +125,15 @@ class Agent:
             ``observe`` not called after the last action.
         """
         life = self._begun("act")
-        if life.acted is not None:
+        if life.pending is not None:
             raise ValueError("act: the last action has no outcome yet; call observe(reward, terminated, truncated) first")
         vector = self.observations.encode(observation, self.batch).reshape(self._rows, -1)
-        if first is not None:
-            first = self._flags("first", first)
-        action = life.act(vector, self.greedy if greedy is None else greedy, first)
-        scaled = self.actions.to_environment(np.asarray(action), self.batch)
+        if greedy not in (None, False, True):
+            raise ValueError(f"greedy={greedy!r}: it must be True or False")
+        begins = None if first is None else self._flags("first", first)
+        pending = life.act(vector, self.greedy if greedy is None else greedy, begins)
+        scaled = self.actions.to_environment(pending.action, self.batch)
+        life.pending = pending
         return scaled.item() if not scaled.shape else scaled
 
     def observe(self, reward: Any, terminated: Any = False, truncated: Any = False, next_observation: Any = None) -> Any:
@@ -150,7 +156,7 @@ class Agent:
             no action.
         """
         life = self._begun("observe")
-        if life.acted is None:
+        if life.pending is None:
             raise ValueError("observe: there is no action whose outcome this is; call act(observation) first")
         rewards = self._numbers(reward)
         ended = self._flags("terminated", terminated)
@@ -174,7 +180,7 @@ class Agent:
           ValueError: if ``begin`` was not called, or between ``act`` and ``observe``.
         """
         life = self._begun("snapshot")
-        if life.acted is not None:
+        if life.pending is not None:
             raise ValueError("snapshot: the last action has no outcome yet; call observe first")
         return life.to_arrays()
 
@@ -190,7 +196,8 @@ class Agent:
         """Returns what the agent is: algorithm, task family, protocol of adaptation, spaces, training and score."""
         layout, actions = self.programs.layout, self.actions
         discrete = {"kind": "discrete", "num_actions": actions.num_actions}
-        box = {"kind": "continuous", "shape": list(actions.shape), "low": list(actions.low), "high": list(actions.high)}
+        low, high = ([side if math.isfinite(side) else None for side in sides] for sides in (actions.low, actions.high))
+        box = {"kind": "continuous", "shape": list(actions.shape), "low": low, "high": high}
         return {
             **self.about,
             "observation": {"size": self.observations.size, "num_values": self.observations.num_values},
@@ -204,19 +211,30 @@ class Agent:
             "num_parameters": sum(x.size for x in self.theta),
         }
 
-    def save(self, path: str | PathLike[str], *, platforms: Sequence[str] = ("cpu", "cuda", "tpu")) -> None:
+    def save(self, path: str | PathLike[str], *, platforms: Sequence[str] | None = None) -> None:
         """Writes the agent to a single file, which ``jmeta.load_agent`` reads without code for training.
 
         Args:
           path: the file; its name usually ends with ``.jmeta``.
-          platforms: what the programs are compiled for. An agent that was loaded from a file keeps those of the file.
+          platforms: what the programs are compiled for, some of "cpu", "cuda", "rocm" and "tpu"; cpu, cuda and tpu by default. An
+            agent that was loaded from a file keeps those of the file.
 
         Raises:
+          ValueError: for another platform, or for platforms of an agent that was loaded from a file.
           OSError: if the file can't be written.
         """
         from jmeta.agent.file import save_agent
 
-        save_agent(self, self.programs if self._export is None else self._export(platforms), path)
+        if self._export is None:
+            if platforms is not None:
+                raise ValueError(
+                    f"platforms={platforms}: the agent was loaded from a file, whose platforms it keeps; leave it out"
+                )
+            return save_agent(self, self.programs, path)
+        wanted = PLATFORMS if platforms is None else tuple(platforms)
+        if not wanted or not set(wanted) <= {*PLATFORMS, "rocm"}:
+            raise ValueError(f"platforms={platforms!r}: give some of {', '.join(map(repr, PLATFORMS))} and 'rocm', as a tuple")
+        return save_agent(self, self._export(wanted), path)
 
     def __repr__(self) -> str:
         algorithm, family = (self.about.get(name, "?") for name in ("algorithm", "tasks"))
@@ -228,7 +246,7 @@ class Agent:
         return self._life
 
     def _numbers(self, reward: Any) -> np.ndarray:
-        rewards = np.asarray(reward, np.float32)
+        rewards = numbers_of("reward", reward)
         if rewards.shape != self.batch:
             raise ValueError(f"reward has shape {list(rewards.shape)}: it must be {list(self.batch) or 'one number'}")
         if not np.isfinite(rewards).all():

@@ -129,7 +129,7 @@ class _Functions:
         keys = TaskKeys.of(_key(key)).lifetime
         begun = self.inner.begin(self.trees[0].unflatten(theta), self.protocol.num_streams, keys.begin)
         first_key, later_keys = segment_keys(keys.live, self.protocol.num_segments)
-        beyond = jax.random.fold_in(keys.live, self.protocol.num_segments)
+        beyond = jax.random.fold_in(keys.live, 2)  # a third key, after the two of ``segment_keys``
         later = jnp.concatenate([jax.random.key_data(later_keys), jax.random.key_data(beyond)[None]])
         return (*map(jax.tree.leaves, begun), self._act_keys(first_key), later)
 

@@ -1,6 +1,7 @@
 """The compiled functions of an agent, and the sizes of their arguments."""
 
 import dataclasses
+import hashlib
 from typing import Any, NamedTuple
 
 import jax
@@ -64,6 +65,8 @@ class Compiled:
     def __init__(self, programs: Programs, theta: list[np.ndarray]) -> None:
         self.layout = programs.layout
         self._theta = jax.device_put(theta)
+        self.fingerprint = np.frombuffer(fingerprint(theta), np.uint8)
+        self._adapt_program = programs.adapt
         self._begin, self._act, self._extend = (
             jax.jit(program.call) for program in (programs.begin, programs.act, programs.extend)
         )
@@ -84,6 +87,21 @@ class Compiled:
         assert self._adapt is not None
         return self._adapt(self._theta, phi, memory_before, memory, steps, keys)
 
+    def recorded_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """Returns shape and dtype of the arrays of a step that the agent adapts to, by name."""
+        if self._adapt_program is None:
+            return {}
+        positional, _ = jax.tree.unflatten(self._adapt_program.in_tree, self._adapt_program.in_avals)
+        return {name: jax.ShapeDtypeStruct(x.shape[3:], x.dtype) for name, x in positional[4].items()}
+
     def extend(self, keys: Any, number: int) -> jax.Array:
         """Returns the act keys [N, L, B, 2] of a segment beyond the last one."""
         return self._extend(keys, np.int32(number))
+
+
+def fingerprint(theta: list[np.ndarray]) -> bytes:
+    """Returns 16 bytes that tell meta-parameters apart."""
+    digest = hashlib.sha256()
+    for array in theta:
+        digest.update(f"{array.dtype.str} {array.shape}".encode() + np.array(array, order="C").tobytes())
+    return digest.digest()[:16]

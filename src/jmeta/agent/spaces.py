@@ -37,7 +37,12 @@ class ObservationForm:
         """
         if self.num_values is not None and (found := _one_hot(observation, batch, self.num_values)) is not None:
             return found
-        leaves = [np.asarray(leaf, np.float32) for leaf in jax.tree.leaves(observation, is_leaf=_is_list)]
+        if batch and isinstance(observation, tuple) and len(observation) == batch[0]:
+            raise ValueError(
+                "observation: a tuple may hold one observation for each environment, or the parts of one; give an array, a list "
+                "or a dictionary"
+            )
+        leaves = [numbers_of("observation", leaf) for leaf in jax.tree.leaves(observation, is_leaf=_is_list)]
         if any(leaf.shape[: len(batch)] != batch for leaf in leaves) or not leaves:
             raise ValueError(self._wrong_shape(leaves, batch))
         flat = [leaf.reshape(*batch, -1) for leaf in leaves]
@@ -91,6 +96,15 @@ class ActionBox:
         sides = [np.broadcast_to(np.asarray(side, np.float32), self.shape).reshape(-1) for side in (low, high)]
         if not (sides[0] < sides[1]).all():
             raise ValueError(f"action_bounds=({low}, {high}): every lower bound must be below the upper one")
+        trained, given = (np.isfinite(lower) & np.isfinite(upper) for lower, upper in ((self.low, self.high), sides))
+        if (trained != given).any():
+            raise ValueError(
+                f"action_bounds=({low}, {high}): the agent acts in [-1, 1] where both bounds were finite in training, and in the "
+                "environment's units elsewhere; give finite bounds for the same axes"
+            )
+        with np.errstate(over="ignore"):
+            if not np.isfinite((sides[1] - sides[0])[given]).all():
+                raise ValueError(f"action_bounds=({low}, {high}): a range of this size is none; give the bounds that matter")
         return dataclasses.replace(self, low=tuple(map(float, sides[0])), high=tuple(map(float, sides[1])))
 
     def to_environment(self, action: np.ndarray, batch: tuple[int, ...]) -> np.ndarray:
@@ -100,13 +114,13 @@ class ActionBox:
         infinite bound is only clipped.
         """
         if self.num_actions is not None:
-            return action.reshape(batch)
+            return np.array(action).reshape(batch)
         low, high = np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
         bounded = np.isfinite(low) & np.isfinite(high)
         base, width = np.where(bounded, low, 0.0), np.where(bounded, high - low, 1.0)
         scaled = base + (np.clip(action, -1.0, 1.0) + 1.0) * 0.5 * width
         mapped = np.where(bounded, scaled, np.clip(action, low, high)).astype(np.float32)
-        return mapped.reshape(*batch, *self.shape)
+        return mapped.reshape((*batch, *self.shape))
 
     @property
     def size(self) -> int:
@@ -122,6 +136,22 @@ def _one_hot(observation: Any, batch: tuple[int, ...], num_values: int) -> np.nd
     if ((values < 0) | (values >= num_values)).any():
         raise ValueError(f"observation={observation}: it must be from 0 to {num_values - 1}")
     return np.eye(num_values, dtype=np.float32)[values]
+
+
+def numbers_of(name: str, values: Any) -> np.ndarray:
+    """Returns a copy of numbers in single precision: callers may reuse their arrays.
+
+    Raises:
+      ValueError: if they are no numbers, or too large for single precision.
+    """
+    try:
+        given = np.asarray(values)
+        if given.dtype.kind not in "biuf":
+            raise ValueError
+        with np.errstate(over="ignore"):
+            return np.array(given, np.float32)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(f"{name}={values!s:.80}: give numbers, in an array of one shape") from None
 
 
 def _is_list(observation: Any) -> bool:

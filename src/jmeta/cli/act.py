@@ -35,20 +35,20 @@ def act_command(
       greedy: take the most likely action at every step, instead of a sampled one.
     """
     agent = load_agent(file, num_tasks=num_tasks, num_envs=num_envs, greedy=greedy)
-    for line in sys.stdin:
+    for line in sys.stdin.buffer:
         if line.strip():
             print(json.dumps(answer(agent, line)), flush=True)
     return 0
 
 
-def answer(agent: Agent, line: str) -> dict[str, Any]:
+def answer(agent: Agent, line: bytes) -> dict[str, Any]:
     """Returns the answer to a line of input."""
     try:
         request = json.loads(line)
         if not isinstance(request, dict):
-            raise ValueError(f"{line.strip()[:80]}: give a JSON object, {REQUESTS}")
+            raise ValueError(f"{line.strip()[:80]!r}: give a JSON object, {REQUESTS}")
         return _answer(agent, request)
-    except (ValueError, TypeError) as error:  # JSON that can't be read is a ValueError
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:  # JSON that can't be read is a ValueError
         return {"error": str(error)}
 
 
@@ -61,6 +61,8 @@ def _answer(agent: Agent, request: dict[str, Any]) -> dict[str, Any]:
     if unknown := sorted(set(request) - kinds[kind]):
         raise ValueError(f"{unknown[0]!r}: beside {kind!r} there can be {', '.join(sorted(kinds[kind] - {kind})) or 'nothing'}")
     if kind == "begin":
+        if type(request["begin"]) is not int:
+            raise ValueError(f"begin={request['begin']!r}: give a seed, a whole number")
         agent.begin(request["begin"])
         return {"begun": True}
     if kind == "describe":

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from jmeta.agent.agent import PLATFORMS
 from jmeta.cli.arguments import RunArgument, TrustOption
 from jmeta.cli.command import tyro_command
 from jmeta.runs import load
@@ -15,7 +16,7 @@ def export_command(
     run: RunArgument,
     out: Path,
     step: int | None = None,
-    platforms: Annotated[tuple[str, ...], tyro.conf.arg(help="platforms that the agent can run on.")] = ("cpu", "cuda", "tpu"),
+    platforms: Annotated[tuple[str, ...], tyro.conf.arg(help="platforms that the agent can run on.")] = PLATFORMS,
     num_segments: int | None = None,
     trust: TrustOption = False,
 ) -> int:

@@ -18,7 +18,8 @@ def an_agent_driven_from_outside_does_what_live_does(case: LearnerCase) -> None:
     """``jmeta.Agent``, step by step in the same environment with the same keys, does and earns what ``live`` records."""
     _, recorded = case.lived
     protocol = case.outer.protocol
-    bounds: dict[str, Any] = {} if isinstance(case.inner.action_space, Discrete) else {"action_bounds": (-1.0, 1.0)}
+    space = case.inner.action_space
+    bounds: dict[str, Any] = {} if isinstance(space, Discrete) else {"action_bounds": (space.low, space.high)}  # not scaled
     agent = agent_of(case.inner, case.tasks, case.theta, protocol, num_envs=protocol.num_streams, **bounds)
     agent.begin(law_key())
     found = drive(agent, case.tasks, case.tasks.sample(TaskKeys.of(law_key()).task), law_key(), protocol)
