@@ -18,7 +18,7 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
     [
         (
             ["trian"],
-            "no command is called 'trian'; did you mean 'train'? There are: act, check, compare, evaluate, export, help, list, plot, resume",
+            "no command is called 'trian'; did you mean 'train'? There are: act, check, compare, evaluate",
         ),
         (["xyz"], "no command is called 'xyz'; there are: act, check, compare, evaluate"),
         (["train"], "which algorithm? usage: jmeta train ALGORITHM --task TASK"),
