@@ -96,19 +96,8 @@ def evaluate(
         lived = _live_all((inner, theta), tasks, key, batch, num_tasks, protocol=protocol, greedy=greedy, report=report)
     check_episodes(tasks, protocol, lived["completed"])
     check_decisions(inner, lived["undefined"])
-    return Evaluation(
-        lifetime_returns=lived["lifetime"],
-        episode_returns=lived["episode"],
-        segment_returns=lived["segment"],
-        trajectory_returns=lived["trajectory"],
-        episode_env_steps=lived["begins"].mean(0),
-        segment_env_steps=np.arange(protocol.num_segments) * protocol.segment_length * protocol.num_streams,
-        protocol=protocol,
-        split=tasks.split if given is None else "given",
-        tasks=lived["task"],
-        infos=lived["infos"],
-        greedy=greedy,
-    )
+    split = tasks.split if given is None else "given"
+    return Evaluation.of(lived, protocol, split=split, tasks=lived["task"], greedy=greedy)
 
 
 def _live_all(

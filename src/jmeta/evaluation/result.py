@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import jax
 import numpy as np
@@ -45,6 +45,23 @@ class Evaluation:
     tasks: Task = None
     infos: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     greedy: bool = False
+
+    @classmethod
+    def of(cls, measures: dict[str, Any], protocol: Protocol, *, split: str, tasks: Task = None, greedy: bool = False) -> Self:
+        """Returns the result of ``jmeta.evaluation.measures.measure`` in all tasks, leaves [N, ...]."""
+        return cls(
+            lifetime_returns=measures["lifetime"],
+            episode_returns=measures["episode"],
+            segment_returns=measures["segment"],
+            trajectory_returns=measures["trajectory"],
+            episode_env_steps=measures["begins"].mean(0),
+            segment_env_steps=np.arange(protocol.num_segments) * protocol.segment_length * protocol.num_streams,
+            protocol=protocol,
+            split=split,
+            tasks=tasks,
+            infos=measures["infos"],
+            greedy=greedy,
+        )
 
     @property
     def num_tasks(self) -> int:

@@ -1,0 +1,1 @@
+"""jmeta and other libraries: ``jmeta.interop.gymnasium`` scores agents in Gymnasium's environments."""

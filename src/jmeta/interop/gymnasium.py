@@ -1,0 +1,181 @@
+"""Scores agents in Gymnasium's environments: the agent acts and adapts in a simulator that was not written in JAX."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from jmeta.agent import Agent
+from jmeta.evaluation import Evaluation
+from jmeta.evaluation.measures import measure
+from jmeta.evaluation.progress import EvaluationProgress
+from jmeta.types import Protocol
+
+MakeEnv = Callable[[int], Any]
+"""Returns a new Gymnasium environment of the task of this number; called once for each environment of the task."""
+
+
+def evaluate(
+    agent: Agent,
+    make_env: MakeEnv,
+    *,
+    seed: int = 0,
+    horizon: int | None = None,
+    asynchronous: bool = False,
+    progress: bool = True,
+) -> Evaluation:
+    """Evaluates an agent over one lifetime in each of ``agent.num_tasks`` tasks of Gymnasium environments.
+
+    As in ``jmeta.evaluate``, the agent acts as in training, adapts between segments, and episodes are truncated at the horizon.
+    The result has the same fields; it has no tasks and no values of ``info``.
+
+    Args:
+      agent: the agent, such as ``jmeta.load(DIR).agent(num_tasks=100)``.
+      make_env: returns an environment of the task of a number, from 0 on.
+      seed: seed of the agent's actions, and of the environments' resets.
+      horizon: the longest episode in environment steps; as in training by default.
+      asynchronous: whether each environment steps in a process of its own (``gymnasium.vector.AsyncVectorEnv``).
+      progress: show progress on standard error, if the evaluation takes long.
+
+    Raises:
+      ImportError: if gymnasium is not installed.
+      ValueError: if observations or actions of the environments are not like those of the training tasks, or a segment is not a
+        whole number of episodes.
+
+    Example:
+      >>> import gymnasium, jmeta  # doctest: +SKIP
+      >>> agent = jmeta.load("runs/cart-pole").agent(num_tasks=100)  # doctest: +SKIP
+      >>> make_env = varied("CartPole-v1", {"length": (0.3, 1.5)}, seed=1)  # doctest: +SKIP
+      >>> jmeta.interop.gymnasium.evaluate(agent, make_env).episode_returns.mean(0)  # doctest: +SKIP
+    """
+    vector = _gymnasium().vector
+    layout = agent.programs.layout
+    protocol = Protocol(layout.num_segments, layout.segment_length, layout.num_streams)
+    horizon = _horizon(agent, protocol, horizon)
+    num_tasks, num_envs = agent.num_tasks or 1, agent.num_envs or 1
+    rows = num_tasks * num_envs
+    makers = [partial(make_env, task) for task in range(num_tasks) for _ in range(num_envs)]
+    kind = vector.AsyncVectorEnv if asynchronous else vector.SyncVectorEnv
+    envs = kind(makers, autoreset_mode=vector.AutoresetMode.DISABLED)
+    sizes = (num_tasks, protocol.num_segments, protocol.segment_length, protocol.num_streams)
+    rewards, done = np.zeros(sizes, np.float32), np.zeros(sizes, bool)
+    try:
+        check_spaces(agent, envs.single_observation_space, envs.single_action_space)
+        agent.begin(seed)
+        seeds = np.random.SeedSequence(seed).generate_state(rows)
+        observation, _ = envs.reset(seed=[int(each) for each in seeds])
+        time = np.zeros(rows, int)
+        steps = [
+            (segment, step, slice(turn * num_envs, (turn + 1) * num_envs))
+            for segment in range(protocol.num_segments)
+            for turn in range(protocol.num_streams // num_envs)
+            for step in range(protocol.segment_length)
+        ]
+        with EvaluationProgress(len(steps), enabled=progress) as report:
+            for number, (segment, step, streams) in enumerate(steps):
+                action = np.asarray(agent.act(_rows_to_batch(observation, agent.batch)))
+                action = action.reshape(rows, *action.shape[len(agent.batch) :])
+                observation, reward, terminated, truncated, _ = envs.step(action)
+                time += 1
+                truncated = (truncated | (time >= horizon)) & ~terminated
+                given = (reward, terminated, truncated)
+                outcome = (np.asarray(each).reshape(agent.batch) for each in given)
+                needed = np.asarray(agent.observe(*outcome, _rows_to_batch(observation, agent.batch))).reshape(rows)
+                rewards[:, segment, step, streams] = reward.reshape(num_tasks, num_envs)
+                done[:, segment, step, streams] = (terminated | truncated).reshape(num_tasks, num_envs)
+                if needed.any():
+                    observation, _ = envs.reset(options={"reset_mask": needed})
+                    time[needed] = 0
+                report(number + 1)
+    finally:
+        envs.close()
+    measures = jax.vmap(lambda r, d: measure(r, d, {}, protocol, horizon))(rewards, done)
+    return Evaluation.of(jax.tree.map(np.asarray, measures), protocol, split="gymnasium", greedy=agent.greedy)
+
+
+def varied(env_id: str, ranges: Mapping[str, tuple[float, float]], *, seed: int = 0, **options: Any) -> MakeEnv:
+    """Returns a ``make_env`` of an environment whose attributes are drawn uniformly from ranges, once for each task.
+
+    What CartPole computes from its masses and length is computed again.
+
+    Args:
+      env_id: a name of ``gymnasium.make``.
+      ranges: (low, high) of numbers that are attributes of the environment, by name.
+      seed: seed of the tasks.
+      **options: those of ``gymnasium.make``.
+
+    Raises:
+      ValueError: when an environment is made, if it has no such attribute or its ``low`` is not below its ``high``.
+    """
+
+    def make_env(task: int) -> Any:
+        env = _gymnasium().make(env_id, **options)
+        inside = env.unwrapped
+        random = np.random.default_rng([seed, task])
+        for name, (low, high) in ranges.items():
+            value = getattr(inside, name, None)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                numbers = sorted(key for key, x in vars(inside).items() if type(x) in (int, float))
+                raise ValueError(f"{env_id} has no number {name!r} to vary: choose among {', '.join(numbers)}")
+            if not low < high:
+                raise ValueError(f"{name}: its range ({low}, {high}) must have a low below its high")
+            setattr(inside, name, float(random.uniform(low, high)))
+        if hasattr(inside, "polemass_length"):
+            inside.total_mass = inside.masspole + inside.masscart
+            inside.polemass_length = inside.masspole * inside.length
+        return env
+
+    return make_env
+
+
+def check_spaces(agent: Agent, observation_space: Any, action_space: Any) -> None:
+    """Raises ValueError unless an agent can observe and act in Gymnasium's spaces, of one environment."""
+    spaces = _gymnasium().spaces
+    size, actions = agent.observations.size, agent.actions
+    found = spaces.flatdim(observation_space)
+    if found != size:
+        raise ValueError(f"observations are {observation_space}, {found} number(s), and those of the training tasks are {size}")
+    is_discrete = isinstance(action_space, spaces.Discrete)
+    if is_discrete and action_space.start != 0:
+        raise ValueError(f"actions are {action_space}, and the agent's begin at 0: use a wrapper that adds {action_space.start}")
+    count = int(action_space.n) if is_discrete else None
+    shape = () if is_discrete else action_space.shape
+    if (count, shape) != (actions.num_actions, actions.shape):
+        trained = f"one of {actions.num_actions}" if actions.num_actions is not None else f"of shape {actions.shape}"
+        raise ValueError(f"actions are {action_space}, and those of the training tasks are {trained}")
+    if is_discrete:
+        return
+    bounds = [np.broadcast_to(np.asarray(side, np.float32), shape).reshape(-1) for side in (action_space.low, action_space.high)]
+    if not np.allclose(bounds, [actions.low, actions.high]):
+        raise ValueError(
+            f"actions are {action_space}, and the agent acts from {list(actions.low)} to {list(actions.high)}: make the agent with "
+            "action_bounds=(low, high) of the environment"
+        )
+
+
+def _horizon(agent: Agent, protocol: Protocol, horizon: int | None) -> int:
+    horizon = agent.about.get("horizon") if horizon is None else horizon
+    if horizon is None:
+        raise ValueError("horizon: the agent does not say how long its episodes are; give the longest, in environment steps")
+    if horizon < 1 or protocol.segment_length % horizon:
+        raise ValueError(
+            f"horizon={horizon}: a segment of {protocol.segment_length} environment steps is no whole number of episodes; give a "
+            f"divisor of {protocol.segment_length}"
+        )
+    return horizon
+
+
+def _rows_to_batch(observation: Any, batch: tuple[int, ...]) -> Any:
+    """Returns observations [n, ...] with the axes of tasks and environments that the agent has."""
+    return jax.tree.map(lambda x: np.asarray(x).reshape(*batch, *np.shape(x)[1:]), observation)
+
+
+def _gymnasium() -> Any:
+    try:
+        import gymnasium
+        import gymnasium.vector
+    except ImportError as error:
+        raise ImportError("gymnasium is not installed: pip install 'jmeta[gymnasium]'") from error
+    return gymnasium

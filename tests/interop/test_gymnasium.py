@@ -1,0 +1,81 @@
+"""Agents in Gymnasium's environments: the same score as in the JAX twin, and mistakes that are named."""
+
+from typing import Any
+
+import gymnasium
+import jax
+import numpy as np
+import pytest
+
+import jmeta
+from jmeta.agent.export import agent_of
+from jmeta.interop.gymnasium import evaluate, varied
+from jmeta.tasks import CartPole, Pendulum
+
+RANGES: dict[str, tuple[float, float]] = {"length": (0.3, 1.5), "force_mag": (5.0, 15.0)}
+
+
+def rl2(tasks: Any) -> Any:
+    outer = jmeta.algorithms.rl2(tasks, hidden_size=8, num_tasks=8)
+    return outer, jax.jit(outer.inner.init)(jax.random.key(1))
+
+
+def test_cart_pole_scores_as_its_twin_in_jax() -> None:
+    """An agent that was not trained: some twenty steps before the pole falls, in both within four standard errors."""
+    tasks = CartPole(ranges=tuple(RANGES.items()), max_steps=50, lifetime_episodes=2)
+    outer, theta = rl2(tasks)
+    agent = agent_of(outer.inner, tasks, theta, outer.protocol, about={"horizon": tasks.horizon}, num_tasks=60)
+    found = evaluate(agent, varied("CartPole-v1", RANGES, seed=3), seed=5, progress=False)
+    twin = jmeta.evaluate(outer.inner, tasks, theta, 5, protocol=outer.protocol, num_tasks=2000, progress=False)
+    assert found.episode_returns.shape == (60, 2)
+    assert found.protocol == outer.protocol
+    error = np.hypot(*(result.trajectory_returns.std() / np.sqrt(result.num_tasks) for result in (found, twin)))
+    assert abs(found.trajectory_returns.mean() - twin.trajectory_returns.mean()) < 4 * error
+    np.testing.assert_allclose(found.lifetime_returns, 100.0)  # a reward of 1 at every step
+    again = evaluate(agent, varied("CartPole-v1", RANGES, seed=3), seed=5, progress=False)
+    np.testing.assert_array_equal(again.episode_returns, found.episode_returns)
+
+
+@pytest.mark.slow
+def test_an_agent_adapts_by_gradient_steps_in_a_simulator_of_gymnasium() -> None:
+    """MAML in four streams, lived two by two, on Pendulum with its own torques."""
+    tasks = Pendulum(max_steps=20)
+    outer = jmeta.algorithms.maml(tasks, widths=(8,), num_streams=4, num_tasks=4)
+    theta = jax.jit(outer.inner.init)(jax.random.key(0))
+    agent = agent_of(outer.inner, tasks, theta, outer.protocol, about={"horizon": 20}, num_tasks=3, num_envs=2)
+    found = evaluate(agent, varied("Pendulum-v1", {"l": (0.8, 1.2)}), progress=False)
+    assert found.episode_returns.shape == (3, 2)
+    assert (found.segment_returns < 0).all()
+    assert agent._life is not None
+    assert agent._life.segment == 1
+
+
+def test_tasks_differ_and_environments_of_a_task_do_not() -> None:
+    make_env = varied("CartPole-v1", RANGES, seed=3)
+    one, again, other = (make_env(task).unwrapped for task in (0, 0, 1))
+    assert one.length == again.length != other.length
+    assert 0.3 <= one.length <= 1.5
+    assert one.polemass_length == one.masspole * one.length
+    assert varied("CartPole-v1", RANGES, seed=4)(0).unwrapped.length != one.length
+    with pytest.raises(ValueError, match="CartPole-v1 has no number 'len' to vary: choose among force_mag, gravity, length"):
+        varied("CartPole-v1", {"len": (0.0, 1.0)})(0)
+    with pytest.raises(ValueError, match="must have a low below its high"):
+        varied("CartPole-v1", {"length": (1.0, 1.0)})(0)
+
+
+def test_other_spaces_are_refused() -> None:
+    tasks = CartPole(max_steps=50)
+    outer, theta = rl2(tasks)
+    agent = agent_of(outer.inner, tasks, theta, outer.protocol, num_tasks=1)
+    with pytest.raises(ValueError, match="horizon: the agent does not say how long its episodes are"):
+        evaluate(agent, varied("CartPole-v1", {}), progress=False)
+    with pytest.raises(ValueError, match="horizon=7: a segment of .* environment steps is no whole number of episodes"):
+        evaluate(agent, varied("CartPole-v1", {}), horizon=7, progress=False)
+    with pytest.raises(ValueError, match="3 number.s., and those of the training tasks are 4"):
+        evaluate(agent, varied("Pendulum-v1", {}), horizon=50, progress=False)
+
+    def reversed_actions(task: int) -> gymnasium.Env:
+        return gymnasium.wrappers.TransformAction(gymnasium.make("CartPole-v1"), lambda a: a, gymnasium.spaces.Discrete(3))
+
+    with pytest.raises(ValueError, match="actions are Discrete.3., and those of the training tasks are one of 2"):
+        evaluate(agent, reversed_actions, horizon=50, progress=False)
