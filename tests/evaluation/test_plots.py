@@ -82,7 +82,7 @@ EVALUATION = {
 def panels_of(monkeypatch: pytest.MonkeyPatch, runs: Sequence[Run], **evaluation: Any) -> dict[str, Axes]:
     """The panels that ``plot_runs`` draws, by title."""
     shown: dict[str, Axes] = {}
-    monkeypatch.setattr(plots, "_newest_evaluation", lambda run: EVALUATION | {"infos": run.infos} | evaluation)
+    monkeypatch.setattr(Run, "newest_evaluation", lambda run: EVALUATION | {"infos": run.infos} | evaluation, raising=False)
     monkeypatch.setattr(plots, "save", lambda figure, out: shown.update({axes.get_title(): axes for axes in figure.axes}))
     plots.plot_runs(runs, Path("plot.png"))  # type: ignore[arg-type]
     return shown
