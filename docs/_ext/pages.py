@@ -51,6 +51,7 @@ MODULES = (
     "jmeta.objectives",
     "jmeta.lifetime",
     "jmeta.agent",
+    "jmeta.interop.gymnasium",
     "jmeta.training",
     "jmeta.evaluation",
     "jmeta.evaluation.plots",

@@ -100,6 +100,7 @@ class LoadedRun:
             "tasks": recipe["task"],
             "task_settings": recipe.get("task_fields", {}),
             "outer_steps": self.step,
+            "horizon": self.tasks.horizon,
             "env_steps": self.step * self.outer.num_env_steps,
             "versions": self.config.get("versions", {}),
             "score": None if score is None else {name: score[name] for name in kept if name in score},

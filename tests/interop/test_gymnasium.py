@@ -1,5 +1,6 @@
 """Agents in Gymnasium's environments: the same score as in the JAX twin, and mistakes that are named."""
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -9,6 +10,7 @@ import pytest
 
 import jmeta
 from jmeta.agent.export import agent_of
+from jmeta.cli.main import main
 from jmeta.interop.gymnasium import evaluate, varied
 from jmeta.tasks import CartPole, Pendulum
 
@@ -69,13 +71,31 @@ def test_other_spaces_are_refused() -> None:
     agent = agent_of(outer.inner, tasks, theta, outer.protocol, num_tasks=1)
     with pytest.raises(ValueError, match="horizon: the agent does not say how long its episodes are"):
         evaluate(agent, varied("CartPole-v1", {}), progress=False)
-    with pytest.raises(ValueError, match="horizon=7: a segment of .* environment steps is no whole number of episodes"):
+    with pytest.raises(ValueError, match=r"horizon=7: a segment of .* environment steps is no whole number of episodes"):
         evaluate(agent, varied("CartPole-v1", {}), horizon=7, progress=False)
-    with pytest.raises(ValueError, match="3 number.s., and those of the training tasks are 4"):
+    with pytest.raises(ValueError, match=r"3 number.s., and those of the training tasks are 4"):
         evaluate(agent, varied("Pendulum-v1", {}), horizon=50, progress=False)
 
     def reversed_actions(task: int) -> gymnasium.Env:
         return gymnasium.wrappers.TransformAction(gymnasium.make("CartPole-v1"), lambda a: a, gymnasium.spaces.Discrete(3))
 
-    with pytest.raises(ValueError, match="actions are Discrete.3., and those of the training tasks are one of 2"):
+    with pytest.raises(ValueError, match=r"actions are Discrete.3., and those of the training tasks are one of 2"):
         evaluate(agent, reversed_actions, horizon=50, progress=False)
+
+
+@pytest.mark.slow
+def test_the_command_evaluates_in_gymnasium(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(tmp_path / "run")
+    train = "rl2 --task cart-pole --task.max-steps 20 --task.lifetime-episodes 2 --hidden-size 4 --num-tasks 8 --num-steps 1"
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", *train.split(), "--num-minibatches", "1", "--out", run])
+    for options, status, said in (
+        (["--gymnasium", "CartPole-v1", "--vary", "length=0.3:1.5"], 0, "episode 2: "),
+        (["--gymnasium", "CartPole-v1", "--vary", "length=0.3"], 2, "--vary length=0.3: give NAME=LOW:HIGH"),
+        (["--gymnasium", "Pendulum-v1"], 2, "observations are Box"),
+        (["--vary", "length=0.3:1.5"], 2, "it belongs to --gymnasium ENVIRONMENT"),
+    ):
+        with pytest.raises(SystemExit, match=str(status)):
+            main(["evaluate", run, "--num-tasks", "5", *options])
+        said_all = "".join(capsys.readouterr())
+        assert said in " ".join(said_all.split())

@@ -7,10 +7,13 @@ from typing import Annotated, Any
 
 import tyro
 
+from jmeta.agent import Agent
 from jmeta.cli.arguments import RunArgument, SplitOption, TrustOption, evaluation_key, given
 from jmeta.cli.command import tyro_command
 from jmeta.cli.evaluation_table import print_evaluation
 from jmeta.evaluation import Evaluation, evaluate
+from jmeta.interop.gymnasium import MakeEnv, varied
+from jmeta.interop.gymnasium import evaluate as evaluate_in_gymnasium
 from jmeta.references import Random
 from jmeta.runs import load
 from jmeta.training import RunDirectory
@@ -31,9 +34,13 @@ def evaluate_command(
     greedy: bool = False,
     step: int | None = None,
     progress: bool = True,
+    gymnasium: str | None = None,
+    vary: tuple[str, ...] = (),
     trust: TrustOption = False,
 ) -> int:
     """Evaluates a checkpoint of a run, the newest intact one by default.
+
+    With --gymnasium the agent acts and adapts in Gymnasium's own environment, which need not be written in JAX.
 
     Args:
       num_tasks: number of tasks to evaluate on, one lifetime in each.
@@ -45,8 +52,22 @@ def evaluate_command(
       greedy: take the most likely action at every step, instead of a sampled one.
       step: outer step of the checkpoint; the newest intact one by default.
       progress: show progress on standard error.
+      gymnasium: the name of a Gymnasium environment to evaluate in, such as CartPole-v1, instead of the tasks of the run.
+      vary: what differs between tasks in that environment, as NAME=LOW:HIGH, such as length=0.3:1.5.
     """
     opened = load(run, step=step, trust=trust)
+    if gymnasium is not None:
+        if given(segment_length=segment_length, num_streams=num_streams):
+            raise ValueError("--gymnasium: segments are as long, and streams as many, as in training; leave these options out")
+        return _in_gymnasium(
+            opened.agent(num_tasks=num_tasks, greedy=greedy, num_segments=num_segments),
+            varied(gymnasium, dict(map(_range, vary)), seed=seed),
+            seed,
+            opened.step,
+            progress=progress,
+        )
+    if vary:
+        raise ValueError(f"--vary {vary[0]}: it belongs to --gymnasium ENVIRONMENT; the tasks of the run vary by themselves")
     changes = given(num_segments=num_segments, segment_length=segment_length, num_streams=num_streams)
     protocol = opened.protocol._replace(**changes)
     tasks = opened.tasks.on_split(split)
@@ -73,6 +94,29 @@ def evaluate_command(
     name = f"{split}-step{opened.step}-seed{seed}-{num_tasks}tasks-{lifetime}{'-greedy' if greedy else ''}"
     _write(result, summary, directory / "evaluations", name, json_file)
     return 0
+
+
+def _in_gymnasium(agent: Agent, make_env: MakeEnv, seed: int, step: int, *, progress: bool) -> int:
+    """Evaluates an agent in Gymnasium's environments, and prints the return of each episode."""
+    result = evaluate_in_gymnasium(agent, make_env, seed=seed, progress=progress)
+    summary = result.summary()
+    print(f"outer step {step}, {result.num_tasks} tasks in Gymnasium")
+    for number, (mean, error) in enumerate(
+        zip(summary["episode_returns"], summary["episode_standard_errors"], strict=True), start=1
+    ):
+        print(f"episode {number}: {mean:.4f}" + ("" if error is None else f" ± {error:.4f} (s.e.)"))
+    print(f"mean of all episodes that end: {result.trajectory_returns.mean():.4f}")
+    return 0
+
+
+def _range(text: str) -> tuple[str, tuple[float, float]]:
+    """Returns the name and the range of NAME=LOW:HIGH."""
+    try:
+        name, between = text.split("=")
+        low, high = map(float, between.split(":"))
+    except ValueError:
+        raise ValueError(f"--vary {text}: give NAME=LOW:HIGH, such as length=0.3:1.5") from None
+    return name, (low, high)
 
 
 def _write(result: Evaluation, summary: dict[str, Any], folder: Path, name: str, json_file: Path | None) -> None:

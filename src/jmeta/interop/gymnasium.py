@@ -73,22 +73,21 @@ def evaluate(
             for turn in range(protocol.num_streams // num_envs)
             for step in range(protocol.segment_length)
         ]
-        with EvaluationProgress(len(steps), enabled=progress) as report:
+        with EvaluationProgress(len(steps), enabled=progress, what="steps") as report:
             for number, (segment, step, streams) in enumerate(steps):
                 action = np.asarray(agent.act(_rows_to_batch(observation, agent.batch)))
                 action = action.reshape(rows, *action.shape[len(agent.batch) :])
                 observation, reward, terminated, truncated, _ = envs.step(action)
                 time += 1
                 truncated = (truncated | (time >= horizon)) & ~terminated
-                given = (reward, terminated, truncated)
-                outcome = (np.asarray(each).reshape(agent.batch) for each in given)
-                needed = np.asarray(agent.observe(*outcome, _rows_to_batch(observation, agent.batch))).reshape(rows)
+                outcome = _rows_to_batch((reward, terminated, truncated, observation), agent.batch)
+                needed = np.asarray(agent.observe(*outcome)).reshape(rows)
                 rewards[:, segment, step, streams] = reward.reshape(num_tasks, num_envs)
                 done[:, segment, step, streams] = (terminated | truncated).reshape(num_tasks, num_envs)
                 if needed.any():
                     observation, _ = envs.reset(options={"reset_mask": needed})
                     time[needed] = 0
-                report(number + 1)
+                report.update(number + 1)
     finally:
         envs.close()
     measures = jax.vmap(lambda r, d: measure(r, d, {}, protocol, horizon))(rewards, done)
@@ -150,8 +149,8 @@ def check_spaces(agent: Agent, observation_space: Any, action_space: Any) -> Non
     bounds = [np.broadcast_to(np.asarray(side, np.float32), shape).reshape(-1) for side in (action_space.low, action_space.high)]
     if not np.allclose(bounds, [actions.low, actions.high]):
         raise ValueError(
-            f"actions are {action_space}, and the agent acts from {list(actions.low)} to {list(actions.high)}: make the agent with "
-            "action_bounds=(low, high) of the environment"
+            f"actions are {action_space}, and the agent acts from {list(actions.low)} to {list(actions.high)}: make the agent "
+            "with action_bounds=(low, high) of the environment"
         )
 
 
@@ -167,9 +166,9 @@ def _horizon(agent: Agent, protocol: Protocol, horizon: int | None) -> int:
     return horizon
 
 
-def _rows_to_batch(observation: Any, batch: tuple[int, ...]) -> Any:
-    """Returns observations [n, ...] with the axes of tasks and environments that the agent has."""
-    return jax.tree.map(lambda x: np.asarray(x).reshape(*batch, *np.shape(x)[1:]), observation)
+def _rows_to_batch(rows: Any, batch: tuple[int, ...]) -> Any:
+    """Returns arrays [n, ...] with the axes of tasks and environments that the agent has."""
+    return jax.tree.map(lambda x: np.asarray(x).reshape(*batch, *np.shape(x)[1:]), rows)
 
 
 def _gymnasium() -> Any:
