@@ -277,15 +277,27 @@ def test_a_snapshot_in_a_segment_continues_as_if_nothing_had_happened(maml_agent
 
 
 def test_a_snapshot_has_memory_and_what_the_agent_was_told() -> None:
+    """The probabilities of the next action are the same, and they depend on both."""
     agent = make(rl2)
     agent.begin(4)
     live(agent, 3, done_every=2)
     snapshot = agent.snapshot()
-    expected = live(agent, 20, done_every=2, seed=1)
+
+    def next_logits() -> np.ndarray:
+        agent.act([0.0])
+        assert agent._life is not None
+        assert agent._life.pending is not None
+        return np.asarray(agent._life.pending.acted.decision["decision/distribution/0"])
+
+    expected = next_logits()
     agent.begin(5)
     live(agent, 2)
+    assert np.abs(next_logits() - expected).max() > 1e-6
     agent.restore(snapshot)
-    np.testing.assert_array_equal(live(agent, 20, done_every=2, seed=1), expected)
+    np.testing.assert_array_equal(next_logits(), expected)
+    for name, changed in (("row_memory/0", snapshot["row_memory/0"] + 1), ("row_reward", snapshot["row_reward"] + 1)):
+        agent.restore(snapshot | {name: changed})
+        assert np.abs(next_logits() - expected).max() > 1e-6
 
 
 @pytest.mark.slow
