@@ -27,7 +27,9 @@ def main() -> None:
 
 def _print_trained(table: str, rows: dict[str, Any]) -> None:
     print(f"\n### {table}: trained\n")
-    print("| setting | jmeta, mean over seeds (each ± s.e. over tasks) | reference | published | env steps | minutes, fastest seed |")
+    print(
+        "| setting | jmeta, mean over seeds (each ± s.e. over tasks) | reference | published | env steps | minutes, fastest seed |"
+    )
     print("|---|---|---|---|---|---|")
     for name, row in rows.items():
         seeds = list(row["seeds"].values())
