@@ -27,9 +27,8 @@ def main() -> None:
 
 def _print_trained(table: str, rows: dict[str, Any]) -> None:
     print(f"\n### {table}: trained\n")
-    print(
-        "| setting | jmeta, mean over seeds (each ± s.e. over tasks) | reference | published | env steps | minutes, fastest seed |"
-    )
+    headings = ("jmeta, mean over seeds (each ± s.e. over tasks)", "reference", "published", "env steps", "minutes, fastest seed")
+    print(f"| setting | {' | '.join(headings)} |")
     print("|---|---|---|---|---|---|")
     for name, row in rows.items():
         seeds = list(row["seeds"].values())
