@@ -27,7 +27,7 @@ import numpy as np
 from typing_extensions import TypeVar
 
 from jmeta.algorithms import ALGORITHMS
-from jmeta.cli.help import TASK_PREFIX, by_heading, flag, headline, setting_texts
+from jmeta.cli.help import TASK_PREFIX, by_heading, default_text, flag, headline, setting_texts
 from jmeta.inner import InnerLearner, QLearner, UpdateRule
 from jmeta.outer import CreditAssignment, OuterLearner
 from jmeta.registry import settings
@@ -653,22 +653,8 @@ def _settings_table(thing: Callable[..., Any], names: Iterable[str], prefix: str
 
 
 def _default(value: Any) -> str:
-    """Returns a default as it is written on the command line."""
-    if value is inspect.Parameter.empty:
-        return "required"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if value is None:
-        return "optional"
-    return f"``{' '.join(_flat(value))}``" if list(_flat(value)) else "none"
-
-
-def _flat(value: Any) -> Iterator[str]:
-    if isinstance(value, tuple):
-        for item in value:
-            yield from _flat(item)
-    else:
-        yield str(value)
+    text = default_text(value)
+    return text if text in ("required", "optional", "on", "off", "none") else f"``{text}``"
 
 
 def _title(text: str, mark: str = "=") -> str:

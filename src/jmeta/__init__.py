@@ -57,24 +57,6 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = (
-    "agent",
-    "algorithms",
-    "comparison",
-    "diagnostics",
-    "evaluation",
-    "inner",
-    "networks",
-    "objectives",
-    "outer",
-    "recipes",
-    "references",
-    "registry",
-    "struct",
-    "tasks",
-    "testing",
-    "training",
-)
 _MEMBERS = {
     "Agent": "jmeta.agent",
     "InContextLearner": "jmeta.inner",
@@ -124,6 +106,7 @@ __all__ = [
     "train",
     "training",
 ]
+_MODULES = frozenset(__all__) - frozenset(_MEMBERS)
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import keyword
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import docstring_parser
@@ -85,6 +85,15 @@ def setting_texts(thing: Callable[..., Any], prefix: str = "--") -> dict[str, st
     }
 
 
+def default_text(value: Any) -> str:
+    """Returns a default as it is written on the command line, or "required" or "optional" where there is none."""
+    if value is inspect.Parameter.empty:
+        return "required"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "optional" if value is None else " ".join(_flat(value)) or "none"
+
+
 def undescribed(thing: Callable[..., Any]) -> dict[str, str]:
     """Returns the settings of an algorithm or a task family that have no description, each with the place to add it."""
     described = _descriptions(thing)
@@ -146,3 +155,12 @@ def _with_range(text: str, annotation: Any) -> str:
     allowed = " or ".join(dict.fromkeys(str(each).removeprefix("of ") for _, each in ranges(annotation)))
     said = allowed in ("", "finite", "at least 1") or re.search(r"\bin [\[(][0-9]", text) is not None
     return text if said else f"{text.removesuffix('.')} ({allowed})."
+
+
+def _flat(value: Any) -> Iterator[str]:
+    """Yields the words that stand for a value on the command line."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield str(value)

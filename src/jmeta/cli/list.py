@@ -3,7 +3,7 @@
 import inspect
 import shutil
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from tyro.conf import Positional
@@ -11,7 +11,7 @@ from tyro.conf import Positional
 from jmeta import recipes
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.command import tyro_command
-from jmeta.cli.help import TASK_PREFIX, about, by_heading, flag, headline, setting_texts
+from jmeta.cli.help import TASK_PREFIX, about, by_heading, default_text, flag, headline, setting_texts
 from jmeta.cli.recipes import recipe_details, recipe_table
 from jmeta.comparison import SPECS
 from jmeta.registry import find_either, nearest, settings
@@ -94,22 +94,8 @@ def _described(name: str, thing: Callable[..., Any], width: int) -> str:
 
 
 def _default(value: Any) -> str:
-    if value is inspect.Parameter.empty:
-        return "required"
-    if isinstance(value, bool):
-        return "default: on" if value else "default: off"
-    if value is None:
-        return "optional"
-    return f"default: {' '.join(_flat(value)) or 'none'}"
-
-
-def _flat(value: Any) -> Iterator[str]:
-    """Yields the words that stand for a value on the command line."""
-    if isinstance(value, tuple):
-        for item in value:
-            yield from _flat(item)
-    else:
-        yield str(value)
+    text = default_text(value)
+    return text if text in ("required", "optional") else f"default: {text}"
 
 
 def _filled(paragraph: str, width: int) -> str:
