@@ -181,6 +181,34 @@ def test_the_beginning_of_an_episode_can_be_said() -> None:
     assert np.abs(logits[True, None] - logits[False, None]).max() > 1e-6
 
 
+def test_the_agent_is_told_its_reward() -> None:
+    agent = make(rl2)
+    logits = []
+    for reward in (0.0, 1.0):
+        agent.begin()
+        agent.act([0.0])
+        agent.observe(reward)
+        agent.act([0.0])
+        assert agent._life is not None
+        assert agent._life.pending is not None
+        logits.append(np.asarray(agent._life.pending.acted.decision["decision/distribution/0"]))
+    assert np.abs(logits[0] - logits[1]).max() > 1e-6
+
+
+def test_an_episode_that_has_ended_by_itself_was_not_cut_off(maml_agents: dict[int, Agent]) -> None:
+    """Values are bootstrapped where ``truncated`` is recorded, so it is False where an environment says both."""
+    agent = maml_agents[6]
+    agent.begin()
+    agent.act(np.zeros((6, 2)))
+    agent.observe(np.zeros(6), [True, True, False, False, True, False], [True, False, True, False, True, False])
+    assert agent._life is not None
+    recorded = {name: agent._life._record[name][0, 0].tolist() for name in ("terminated", "truncated")}
+    assert recorded == {
+        "terminated": [True, True, False, False, True, False],
+        "truncated": [False, False, True, False, False, False],
+    }
+
+
 def test_several_tasks_are_as_many_agents() -> None:
     """Each task's key is split from the one that is given, as in ``jmeta.evaluate``."""
     several = make(rl2, num_tasks=3)
