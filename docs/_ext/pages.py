@@ -110,7 +110,7 @@ ROLES: dict[type, str] = {
     CreditAssignment: "the credit assignment",
     QLearner: "the learner of action values",
 }
-"""What the classes are that an algorithm consists of."""
+"""Descriptions of the classes that algorithms consist of."""
 
 COMPARED = (
     "Comparisons. The score is the mean return of an episode over a lifetime, with a 95 % bootstrap interval over seeds and test "

@@ -10,7 +10,6 @@ training, the versions that wrote it, and a checksum of everything else.
 """
 
 import dataclasses
-import hashlib
 import json
 import os
 import re
@@ -24,7 +23,7 @@ import numpy as np
 from jax import export
 
 from jmeta.agent.agent import Agent
-from jmeta.agent.programs import Layout, Programs
+from jmeta.agent.programs import Layout, Programs, hash_arrays
 from jmeta.agent.spaces import ActionBox, ObservationForm
 
 if TYPE_CHECKING:
@@ -165,8 +164,4 @@ def _read(file: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _checksum(tensors: "Mapping[str, np.ndarray]", about: dict[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for name in sorted(tensors):
-        array = tensors[name]
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode() + np.array(array, order="C").tobytes())
-    return digest.hexdigest()
+    return hash_arrays(tensors, json.dumps(about, sort_keys=True).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -51,7 +52,7 @@ class Programs(NamedTuple):
 
 
 class Acted(NamedTuple):
-    """What an agent did in one step of n streams."""
+    """An action in one step of n streams, with the decision that it was drawn from and the memory after it."""
 
     action: jax.Array  # [n, ...]
     encoding: jax.Array  # [n, encoding_size]
@@ -65,7 +66,8 @@ class Compiled:
     def __init__(self, programs: Programs, theta: list[np.ndarray]) -> None:
         self.layout = programs.layout
         self._theta = jax.device_put(theta)
-        self.fingerprint = np.frombuffer(fingerprint(theta), np.uint8)
+        named = {str(number): array for number, array in enumerate(theta)}
+        self.fingerprint = np.frombuffer(hash_arrays(named).digest()[:16], np.uint8)  # tells meta-parameters apart
         self._adapt_program = programs.adapt
         self._begin, self._act, self._extend = (
             jax.jit(program.call) for program in (programs.begin, programs.act, programs.extend)
@@ -99,9 +101,10 @@ class Compiled:
         return self._extend(keys, np.int32(number))
 
 
-def fingerprint(theta: list[np.ndarray]) -> bytes:
-    """Returns 16 bytes that tell meta-parameters apart."""
-    digest = hashlib.sha256()
-    for array in theta:
-        digest.update(f"{array.dtype.str} {array.shape}".encode() + np.array(array, order="C").tobytes())
-    return digest.digest()[:16]
+def hash_arrays(arrays: Mapping[str, np.ndarray], begin: bytes = b"") -> "hashlib._Hash":
+    """Returns the SHA-256 of ``begin``, and of the names, types and contents of arrays."""
+    digest = hashlib.sha256(begin)
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode() + np.array(array, order="C").tobytes())
+    return digest

@@ -1,7 +1,7 @@
 """Observations and actions in the units of an environment: encoded for the agent, and scaled for the environment."""
 
 import dataclasses
-import math
+import functools
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class ObservationForm:
-    """How an observation becomes the vector that an agent observes.
+    """Converts observations of an environment to the vectors that an agent observes.
 
     Attributes:
       size: length of the vector.
@@ -62,7 +62,7 @@ class ObservationForm:
 
 @dataclasses.dataclass(frozen=True)
 class ActionBox:
-    """What an agent's actions are in the environment's own units.
+    """Converts actions of an agent to the environment's own units.
 
     Attributes:
       num_actions: number of discrete actions, 0 .. num_actions - 1; None for continuous ones.
@@ -115,17 +115,17 @@ class ActionBox:
         """
         if self.num_actions is not None:
             return np.array(action).reshape(batch)
-        low, high = np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
-        bounded = np.isfinite(low) & np.isfinite(high)
-        base, width = np.where(bounded, low, 0.0), np.where(bounded, high - low, 1.0)
+        low, high, bounded, base, width = self._sides
         scaled = base + (np.clip(action, -1.0, 1.0) + 1.0) * 0.5 * width
         mapped = np.where(bounded, scaled, np.clip(action, low, high)).astype(np.float32)
         return mapped.reshape((*batch, *self.shape))
 
-    @property
-    def size(self) -> int:
-        """Number of axes of a continuous action."""
-        return math.prod(self.shape)
+    @functools.cached_property
+    def _sides(self) -> tuple[np.ndarray, ...]:
+        """Returns the bounds, whether both are finite, and the base and width of the interval where they are."""
+        low, high = np.asarray(self.low, np.float32), np.asarray(self.high, np.float32)
+        bounded = np.isfinite(low) & np.isfinite(high)
+        return low, high, bounded, np.where(bounded, low, 0.0), np.where(bounded, high - low, 1.0)
 
 
 def _one_hot(observation: Any, batch: tuple[int, ...], num_values: int) -> np.ndarray | None:
@@ -135,7 +135,9 @@ def _one_hot(observation: Any, batch: tuple[int, ...], num_values: int) -> np.nd
         return None
     if ((values < 0) | (values >= num_values)).any():
         raise ValueError(f"observation={observation}: it must be from 0 to {num_values - 1}")
-    return np.eye(num_values, dtype=np.float32)[values]
+    vectors = np.zeros((*batch, num_values), np.float32)
+    np.put_along_axis(vectors, values[..., None], 1.0, axis=-1)
+    return vectors
 
 
 def numbers_of(name: str, values: Any) -> np.ndarray:

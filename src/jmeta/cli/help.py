@@ -91,7 +91,7 @@ def default_text(value: Any) -> str:
         return "required"
     if isinstance(value, bool):
         return "on" if value else "off"
-    return "optional" if value is None else " ".join(_flat(value)) or "none"
+    return "optional" if value is None else " ".join(words(value)) or "none"
 
 
 def undescribed(thing: Callable[..., Any]) -> dict[str, str]:
@@ -157,10 +157,10 @@ def _with_range(text: str, annotation: Any) -> str:
     return text if said else f"{text.removesuffix('.')} ({allowed})."
 
 
-def _flat(value: Any) -> Iterator[str]:
+def words(value: Any) -> Iterator[str]:
     """Yields the words that stand for a value on the command line."""
-    if isinstance(value, tuple):
+    if isinstance(value, list | tuple):
         for item in value:
-            yield from _flat(item)
+            yield from words(item)
     else:
         yield str(value)

@@ -2,11 +2,10 @@
 
 import math
 import textwrap
-from collections.abc import Iterator
 from typing import Any
 
 from jmeta import recipes
-from jmeta.cli.help import TASK_PREFIX, flag
+from jmeta.cli.help import TASK_PREFIX, flag, words
 from jmeta.recipes import SCORES, Measured, NamedRecipe
 
 DIGITS = 4  # significant ones of a score, at most
@@ -130,12 +129,4 @@ def _option(setting: str, value: Any, prefix: str = "--") -> str:
     """Returns a setting as it is written on the command line."""
     if isinstance(value, bool):
         return flag(setting, prefix if value else f"{prefix}no-")
-    return " ".join([flag(setting, prefix), *_words(value)])
-
-
-def _words(value: Any) -> Iterator[str]:
-    if isinstance(value, list | tuple):
-        for item in value:
-            yield from _words(item)
-    else:
-        yield str(value)
+    return " ".join([flag(setting, prefix), *words(value)])

@@ -1,4 +1,4 @@
-"""What an evaluation reports of a lifetime: returns by episode, by segment and in all."""
+"""Measures of a lifetime in an evaluation: returns by episode, by segment and in all."""
 
 from collections.abc import Callable
 from functools import partial
