@@ -94,8 +94,12 @@ class ActsByTheTrace(RL2):
 class TakesManyKeys(PPO):
     """Several keys are one too many, and the first is taken."""
 
-    def init(self, key):
-        return super().init(key[0] if getattr(key, "ndim", 0) and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) else key)
+
+def init_with_the_first_key(self, key):
+    return PPO.init(self, key[0] if getattr(key, "ndim", 0) and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) else key)
+
+
+TakesManyKeys.init = init_with_the_first_key  # set from outside, so that OuterLearner's own check of keys is not put around it
 
 
 @struct.dataclass
@@ -233,7 +237,7 @@ BROKEN: tuple[tuple[Callable[[], PPO], laws.Law, str], ...] = (
     (with_inner(ActsForItself), laws.the_same_key_gives_the_same_result_and_another_key_another, "another key gave the same"),
     (with_inner(ActsForItself), laws.streams_and_segments_draw_different_randomness, "both streams took the same"),
     (with_inner(KnowsItsPlace), laws.tasks_together_equal_tasks_one_by_one, "not almost equal|Not equal"),
-    (with_inner(KnowsItsPlace), laws.permuting_tasks_permutes_results, "Not equal to tolerance"),
+    (with_inner(KnowsItsPlace), laws.permuting_tasks_permutes_results, "not almost equal|Not equal"),
     (with_inner(ActsByTheTrace), laws.a_lifetime_lived_in_pieces_is_the_lifetime_lived_at_once, "not almost equal|Not equal"),
     (with_inner(ActsByTheTrace), laws.an_agent_driven_from_outside_does_what_live_does, "differs from live in: action"),
     (with_outer(TakesManyKeys), laws.typed_keys_raw_keys_and_seeds_begin_alike, "three keys in place of one: init takes them"),
