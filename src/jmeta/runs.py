@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from jmeta.outer.base import OuterLearner
 from jmeta.outer.checks import check_protocol
 from jmeta.registry import build, check_fields, recipe_of
 from jmeta.tasks import TaskDistribution
-from jmeta.training import Recipe, RunDirectory, restore
-from jmeta.trust import check_trusted, is_own
+from jmeta.training import Pretrained, Recipe, RunDirectory, restore
+from jmeta.trust import check_trusted, is_own, own_names
 from jmeta.types import MetaState, Protocol, PyTree
 
 
@@ -27,7 +28,8 @@ class LoadedRun:
       step: outer step of the checkpoint.
       state: meta-state of the checkpoint.
       config: content of config.json: settings of learner and tasks, key, versions, device.
-      evaluation: the newest result of ``jmeta evaluate`` in the directory; None if there is none.
+      evaluation: the newest result of ``jmeta evaluate`` in the directory, on the tasks of the run; None if there is none.
+      path: the run directory.
     """
 
     outer: OuterLearner
@@ -36,6 +38,7 @@ class LoadedRun:
     state: MetaState
     config: dict[str, Any]
     evaluation: dict[str, Any] | None = None
+    path: Path | None = None
 
     def __repr__(self) -> str:
         recipe = self.config["recipe"]
@@ -56,6 +59,11 @@ class LoadedRun:
     def protocol(self) -> Protocol:
         """The experience of a lifetime in training."""
         return self.outer.protocol
+
+    @property
+    def pretrained(self) -> Pretrained:
+        """The meta-parameters to begin another training with: ``jmeta.train(outer, key, num_steps, theta=opened.pretrained)``."""
+        return Pretrained(self.state.theta, str(self.path), self.step, self.config)
 
     def agent(
         self,
@@ -104,6 +112,7 @@ class LoadedRun:
             "env_steps": self.step * self.outer.num_env_steps,
             "versions": self.config.get("versions", {}),
             "score": None if score is None else {name: score[name] for name in kept if name in score},
+            **{name: self.config[name] for name in ("theta_from",) if name in self.config},
         }
 
 
@@ -134,19 +143,41 @@ def load(
       ...     opened.inner, opened.tasks.held_out, opened.theta, 0, protocol=opened.protocol
       ... )
     """
+    return opened_run(run, step=step, outer=outer, trust=trust)
+
+
+def opened_run(
+    run: str | os.PathLike[str],
+    *,
+    step: int | None = None,
+    outer: OuterLearner | None = None,
+    trust: bool = False,
+    named: Collection[str] = (),
+) -> LoadedRun:
+    """Opens a run directory as ``load`` does.
+
+    Args:
+      run: the directory.
+      step: outer step of the checkpoint.
+      outer: the learner of the run.
+      trust: whether to import the module that the directory names.
+      named: code of the user's own, as ``module:name``, that the command has named itself and that is trusted for this reason.
+    """
     if outer is None:
-        outer, _ = learner_of(Path(run), trust=trust)
+        outer, _ = learner_of(Path(run), trust=trust, named=named)
     step, state = restore(outer, run, step=step)
     directory = RunDirectory(run)
-    return LoadedRun(outer, outer.deploy(state), step, state, directory.read_config(), directory.newest_evaluation())
+    config, evaluation = directory.read_config(), directory.newest_evaluation()
+    return LoadedRun(outer, outer.deploy(state), step, state, config, evaluation, directory.path)
 
 
-def learner_of(run: Path, *, trust: bool = False) -> tuple[OuterLearner, Recipe]:
+def learner_of(run: Path, *, trust: bool = False, named: Collection[str] = ()) -> tuple[OuterLearner, Recipe]:
     """Returns the learner of a run directory, and its recipe.
 
     Args:
       run: the directory.
       trust: whether to import the module that the directory names, if it is not part of jmeta.
+      named: code of the user's own that the command has named itself.
 
     Raises:
       FileNotFoundError: if it is not a run directory.
@@ -154,7 +185,7 @@ def learner_of(run: Path, *, trust: bool = False) -> tuple[OuterLearner, Recipe]
     """
     directory = RunDirectory(run)
     recipe = recipe_of(directory.read_config(), str(run))
-    check_trusted(directory, recipe, run, trust=trust)
+    check_trusted(directory, recipe, run, trust=trust or set(own_names(recipe)) <= set(named))
     own = is_own(recipe)
     try:
         check_fields(recipe)

@@ -13,7 +13,6 @@ import jmeta
 from jmeta.training import NonFiniteError, RunDirectory, restore
 from jmeta.training.diagnosis import first_cause
 from jmeta.training.notes import annealing_note, single_episode_note
-from jmeta.training.programs import beginning_with
 from tests.laws.learners import OUTER_LEARNERS
 from tests.training.walk import KEY
 
@@ -160,7 +159,7 @@ def test_every_outer_learner_begins_with_a_given_theta(name):
     """The program that makes the state hands theta through: its outputs are its inputs."""
     outer = OUTER_LEARNERS[name]()
     theta = jax.eval_shape(outer.init, KEY).theta
-    program = jax.make_jaxpr(lambda theta, key: beginning_with(outer, theta, key).theta)(theta, KEY).jaxpr
+    program = jax.make_jaxpr(lambda theta, key: outer.init_with(theta, key).theta)(theta, KEY).jaxpr
     assert program.outvars == program.invars[: len(jax.tree.leaves(theta))]
 
 

@@ -16,6 +16,13 @@ HELP = ("-h", "--help")
 
 RunArgument = Positional[Annotated[Path, tyro.conf.arg(help="the run directory.")]]
 SplitOption = Annotated[Split, tyro.conf.arg(help="split to draw the tasks from; ood is out of distribution.")]
+TaskOption = Annotated[
+    str | None,
+    tyro.conf.arg(
+        help="another task family than that of the run, with the same observations and actions; its settings are --task.FIELD, "
+        "and those that are left out have their defaults."
+    ),
+]
 TrustOption = Annotated[
     bool,
     tyro.conf.arg(
@@ -27,6 +34,16 @@ TrustOption = Annotated[
 def given(**options: Any) -> dict[str, Any]:
     """Returns the options that were given, which are those that are not None."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def take_option(args: list[str], name: str) -> tuple[str | None, list[str]]:
+    """Returns the value of ``name value`` or ``name=value``, or None without one, and the other arguments."""
+    for index, (arg, value) in enumerate(zip(args, [*args, "-"][1:], strict=True)):
+        if arg == name and not value.startswith("-"):
+            return value, args[:index] + args[index + 2 :]
+        if arg.startswith(f"{name}="):
+            return arg.partition("=")[2], args[:index] + args[index + 1 :]
+    return None, args
 
 
 def evaluation_key(seed: int) -> jax.Array:

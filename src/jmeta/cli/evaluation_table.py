@@ -10,7 +10,14 @@ from jmeta.evaluation import Evaluation, standard_error
 from jmeta.tasks import TaskDistribution
 
 
-def print_evaluation(result: Evaluation, random: Evaluation, tasks: TaskDistribution, step: int) -> None:
+def print_evaluation(
+    result: Evaluation,
+    random: Evaluation,
+    tasks: TaskDistribution,
+    step: int,
+    *,
+    trained_on: TaskDistribution | None = None,
+) -> None:
     """Prints the returns of an agent and of random actions, and the reference return of the tasks, if there is one.
 
     Args:
@@ -18,6 +25,7 @@ def print_evaluation(result: Evaluation, random: Evaluation, tasks: TaskDistribu
       random: evaluation of random actions.
       tasks: tasks of the evaluation.
       step: outer step of the agent.
+      trained_on: tasks that the agent was trained on, if these are others.
     """
     protocol = result.protocol
     say = partial(Console().print, highlight=False, soft_wrap=True)
@@ -26,6 +34,14 @@ def print_evaluation(result: Evaluation, random: Evaluation, tasks: TaskDistribu
         f"{protocol.num_segments} segment(s) x {protocol.segment_length} steps x {protocol.num_streams} stream(s)"
         f"{', most likely actions' if result.greedy else ''}"
     )
+    if trained_on is not None:
+        say(f"trained on {trained_on.train}, evaluated in {tasks}")
+        lived = protocol.num_segments * protocol.segment_length
+        if lived != tasks.lifetime_length:
+            say(
+                f"the lifetime is that of the training, {lived} steps a stream; a lifetime of {type(tasks).__name__} usually has "
+                f"{tasks.lifetime_length} (--num-segments, --segment-length)"
+            )
     table = Table("episode", "after env steps", "return", "± s.e.", *result.infos)
     means = [values.mean(0) for values in result.infos.values()]
     rows = zip(result.episode_env_steps, result.episode_returns.T, *means, strict=True)

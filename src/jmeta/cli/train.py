@@ -9,7 +9,7 @@ import tyro
 
 from jmeta import recipes
 from jmeta.algorithms import ALGORITHMS
-from jmeta.cli.arguments import HELP, begins_with_name
+from jmeta.cli.arguments import HELP, begins_with_name, take_option
 from jmeta.cli.command import command
 from jmeta.cli.help import TASK_PREFIX, about, by_heading
 from jmeta.cli.options import as_dataclass, check_known
@@ -28,7 +28,7 @@ RECIPE_USAGE = "jmeta train --recipe NAME [--task.FIELD value] [--FIELD value] -
 @command("train", "Meta-train an algorithm on a task distribution: jmeta train ALGORITHM --task TASK --out DIR.")
 def train_command(args: list[str]) -> int:
     """Parses algorithm and task first, or the recipe that names both, since they decide on the other options."""
-    recipe_name, rest = _take_option(args, "--recipe")
+    recipe_name, rest = take_option(args, "--recipe")
     if recipe_name is None and "--recipe" in args:
         raise ValueError(f"which recipe? usage: {RECIPE_USAGE}")
     if recipe_name is not None:
@@ -37,7 +37,7 @@ def train_command(args: list[str]) -> int:
         return 0
     algorithm_name, *rest = args
     algorithm = find_algorithm(algorithm_name)
-    task_name, rest = _take_option(rest, "--task")
+    task_name, rest = take_option(rest, "--task")
     if task_name is None:
         if set(HELP) & set(rest):
             print(f"tasks, each with settings of its own: {', '.join(TASKS)}\n")
@@ -71,16 +71,6 @@ def _parse_recipe(named: NamedRecipe, args: list[str]) -> "_Parsed":
             "and give an algorithm"
         )
     return _parse(algorithm_name, find_algorithm(algorithm_name), task_name, find_task(task_name), args, named)
-
-
-def _take_option(args: list[str], name: str) -> tuple[str | None, list[str]]:
-    """Returns the value of ``name value`` or ``name=value``, or None without one, and the other arguments."""
-    for index, (arg, value) in enumerate(zip(args, [*args, "-"][1:], strict=True)):
-        if arg == name and not value.startswith("-"):
-            return value, args[:index] + args[index + 2 :]
-        if arg.startswith(f"{name}="):
-            return arg.partition("=")[2], args[:index] + args[index + 1 :]
-    return None, args
 
 
 class _Parsed(NamedTuple):

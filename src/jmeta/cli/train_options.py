@@ -9,7 +9,7 @@ import tyro
 from jmeta.registry import fields_of, strict_misfit
 from jmeta.training import RunDirectory
 
-OF_ONE_CALL = ("out", "resume", "from_run", "progress")  # options that a resume does not inherit
+OF_ONE_CALL = ("out", "resume", "from_run", "from_step", "progress")  # options that a resume does not inherit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,9 @@ class TrainOptions:
     resume: bool = False
     """continue the run in --out from its newest intact checkpoint"""
     from_run: Annotated[Path | None, tyro.conf.arg(name="from")] = None
-    """directory of a run whose meta-parameters are fine-tuned, those of its newest intact checkpoint"""
+    """directory of a run whose meta-parameters are fine-tuned: the training begins with them, and with all else new"""
+    from_step: int | None = None
+    """outer step of the checkpoint in --from; the newest intact one by default"""
     num_devices: int | None = None
     """number of local devices to spread the tasks over; all by default"""
     checkpoint_every: int = 100

@@ -3,15 +3,12 @@
 import shlex
 
 from jmeta.cli.console import say
+from jmeta.cli.fine_tuning import pretrained_of
 from jmeta.cli.status import after_signal
 from jmeta.cli.train_options import TrainOptions, options_to_record
 from jmeta.keys import as_key
 from jmeta.outer.base import OuterLearner
-from jmeta.registry import recipe_of
-from jmeta.runs import load
-from jmeta.training import Recipe, RunDirectory, TrainResult, train
-from jmeta.trust import own_names
-from jmeta.types import PyTree
+from jmeta.training import Recipe, TrainResult, train
 
 
 def run_training(outer: OuterLearner, options: TrainOptions, recipe: Recipe) -> int:
@@ -22,7 +19,6 @@ def run_training(outer: OuterLearner, options: TrainOptions, recipe: Recipe) -> 
       options: options of the run.
       recipe: the recipe that the learner was built from.
     """
-    theta = _theta_to_tune(options, recipe)
     result = train(
         outer,
         as_key(options.seed),
@@ -35,20 +31,11 @@ def run_training(outer: OuterLearner, options: TrainOptions, recipe: Recipe) -> 
         continue_without_checkpoints=options.continue_without_checkpoints,
         wandb_project=options.wandb_project,
         progress=options.progress,
-        theta=theta,
+        theta=pretrained_of(options, outer, recipe),
         recipe=recipe,
         options=options_to_record(options),
     )
     return _say_what_next(result, options)
-
-
-def _theta_to_tune(options: TrainOptions, recipe: Recipe) -> PyTree | None:
-    """Returns the meta-parameters of the run that ``--from`` names, if it is given."""
-    if options.from_run is None:
-        return None
-    before = recipe_of(RunDirectory(options.from_run).read_config(), str(options.from_run))
-    named = set(own_names(before)) <= set(own_names(recipe))  # this command has named the same code
-    return load(options.from_run, trust=named).state.theta
 
 
 def _say_what_next(result: TrainResult, options: TrainOptions) -> int:

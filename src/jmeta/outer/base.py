@@ -1,6 +1,7 @@
 """Base class of outer learners, which train meta-parameters over a distribution of tasks."""
 
 import abc
+import copy
 import functools
 import inspect
 from collections.abc import Callable
@@ -54,6 +55,15 @@ class OuterLearner(abc.ABC, Generic[Theta]):
     @abc.abstractmethod
     def init(self, key: jax.Array) -> MetaState[Theta]:
         """Returns an initial meta-state."""
+
+    def init_with(self, theta: Theta, key: jax.Array) -> MetaState[Theta]:
+        """Returns an initial meta-state with given theta: what ``init`` returns if the inner learner's ``init`` makes this theta.
+
+        All else is new, such as the state of the optimiser.
+        """
+        inner = copy.copy(self.inner)
+        object.__setattr__(inner, "init", lambda key: theta)
+        return self.replace(inner=inner).init(key)  # type: ignore[attr-defined]
 
     @abc.abstractmethod
     def step(self, state: MetaState[Theta], key: jax.Array) -> tuple[MetaState[Theta], Metrics]:

@@ -89,6 +89,13 @@ class Normalising(OuterLearner[NormalisedTheta]):
         random = live_randomly(self.tasks, self.protocol.segment_length, NUM_SAMPLED, jax.random.fold_in(key, 1))
         return state._replace(theta=NormalisedTheta(state.theta, Statistics.of(random)))
 
+    def init_with(self, theta: NormalisedTheta, key: jax.Array) -> MetaState[NormalisedTheta]:
+        """Returns an initial meta-state with given parameters and statistics, so that the agent sees what it was trained on.
+
+        The statistics keep their number of steps, and later outer steps are merged into them as before.
+        """
+        return self.learner.init_with(theta.parameters, key)._replace(theta=theta)
+
     def step(self, state: MetaState[NormalisedTheta], key: jax.Array) -> tuple[MetaState[NormalisedTheta], Metrics]:
         theta, statistics = state.theta
         after, metrics = self.under(statistics).step(state._replace(theta=theta), key)

@@ -18,11 +18,12 @@ from jmeta.training.arguments import check_learner, check_numbers, check_out
 from jmeta.training.arrays import num_bytes
 from jmeta.training.checkpoints import Checkpoints
 from jmeta.training.engine import Engine
+from jmeta.training.initial_theta import Pretrained, checked_theta, described_origin
 from jmeta.training.loggers import require_wandb
 from jmeta.training.notes import annealing_note, single_episode_note
 from jmeta.training.opening import open_loggers, opened
 from jmeta.training.placement import moved_to, shardings
-from jmeta.training.programs import checked_theta, one_training
+from jmeta.training.programs import one_training
 from jmeta.training.progress import ProgressReport
 from jmeta.training.run_config import Recipe, run_config
 from jmeta.training.run_directory import RunDirectory
@@ -68,7 +69,7 @@ def train(
     wandb_project: str | None = None,
     continue_without_checkpoints: bool = False,
     progress: bool = True,
-    theta: PyTree | None = None,
+    theta: PyTree | Pretrained | None = None,
     recipe: Recipe | None = None,
     options: dict[str, Any] | None = None,
 ) -> TrainResult:
@@ -91,7 +92,8 @@ def train(
         continue instead of ending the run.
       wandb_project: also log to this Weights & Biases project.
       progress: show progress on standard error.
-      theta: initial meta-parameters, such as ``restore(...)[1].theta``; the rest of the state is initialised as usual.
+      theta: initial meta-parameters: ``load(DIR).pretrained``, those of another run, whose origin config.json then names; or any
+        tree of them, such as ``restore(...)[1].theta``. The rest of the state is initialised as usual, the optimiser's too.
       recipe: how the command line built ``outer``, recorded so that it can build it again.
       options: the command line's options of this call, recorded for its ``resume``.
 
@@ -122,8 +124,13 @@ def train(
     run = None if out is None else RunDirectory(out)
     config = run_config(outer, key, recipe, options)
     if theta is not None:
-        theta = checked_theta(outer, theta, template.theta)
-        config["theta"] = GIVEN
+        pretrained = theta if isinstance(theta, Pretrained) else None
+        if pretrained is not None:
+            theta = pretrained.theta
+        theta = checked_theta(outer.inner, theta, template.theta)
+        if pretrained is not None:
+            pretrained.check_units(config["learner"])
+        config |= {"theta": GIVEN, "theta_from": described_origin(theta, pretrained)}
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
         say = partial(console.print, highlight=False, markup=False, soft_wrap=True)

@@ -1,13 +1,11 @@
 """What the engine trains: one training, or several trainings of learners that differ in numbers, in one program."""
 
-import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import PartitionSpec
 
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner
@@ -45,7 +43,7 @@ def one_training(outer: OuterLearner, key: jax.Array, theta: PyTree | None = Non
     take = jax.jit(outer.step)  # traced once, though a chunk names it twice
 
     def init(key: jax.Array) -> MetaState:
-        return outer.init(key) if theta is None else beginning_with(outer, theta, key)
+        return outer.init(key) if theta is None else outer.init_with(theta, key)
 
     def step(state: MetaState, number: jax.Array, key: jax.Array) -> tuple[MetaState, Metrics]:
         return take(state, jax.random.fold_in(key, number))
@@ -114,27 +112,3 @@ def many_trainings(
         return new, {name: recorded[:, m] for m, name in enumerate(names)}
 
     return Program(outer, TRAININGS_LAYOUT, (keys, values), init, step)
-
-
-def beginning_with(outer: OuterLearner, theta: PyTree, key: jax.Array) -> MetaState:
-    """Returns a fresh meta-state with given theta: what ``outer.init`` makes if the inner learner's ``init`` returns it."""
-    inner = copy.copy(outer.inner)
-    object.__setattr__(inner, "init", lambda key: theta)
-    return outer.replace(inner=inner).init(key)  # type: ignore[attr-defined]
-
-
-def checked_theta(outer: OuterLearner, theta: PyTree, template: PyTree) -> PyTree:
-    """Returns theta as JAX arrays; raises ValueError unless it has this learner's shapes and is finite."""
-    if isinstance(theta, MetaState):
-        raise TypeError("theta is a meta-state: give its .theta")
-    name = f"theta belongs to another agent than this {type(outer.inner).__name__}"
-    if str(jax.tree.structure(theta)) != str(jax.tree.structure(template)):
-        raise ValueError(f"{name}: it has other parts")
-    for (path, leaf), like in zip(jax.tree_util.tree_leaves_with_path(theta), jax.tree.leaves(template), strict=True):
-        where = jax.tree_util.keystr(path, simple=True, separator=".")
-        if np.shape(leaf) != like.shape or leaf.dtype != like.dtype:
-            expected = f"{like.dtype}{list(like.shape)}"
-            raise ValueError(f"{name}: {where} is {leaf.dtype}{list(np.shape(leaf))}, but {expected} in this agent")
-        if jnp.issubdtype(leaf.dtype, jnp.inexact) and not np.isfinite(leaf).all():
-            raise ValueError(f"theta can't be trained: {where} is not finite; give the theta of an earlier checkpoint")
-    return jax.tree.map(jnp.asarray, theta)

@@ -26,6 +26,7 @@ CONFIG: dict[str, Any] = {
     "command": list[str],
     "resumed_with": list[dict[str, str]],
     "theta": str,
+    "theta_from": dict[str, Any],
     "wandb_id": str,
 }
 """Types of the entries of config.json, by key."""

@@ -9,7 +9,7 @@
     DIR/metrics.damaged.jsonl  lines of it that could not be read when the run was continued, if there were any
     DIR/damaged/         checkpoints that could not be read when the run was continued, if there were any
     DIR/evaluations/     by ``jmeta evaluate``, named by split, step, seed, number of tasks and protocol: a summary as JSON, and
-                         tasks and returns as npz
+                         tasks and returns as npz; those in other task families are in its folder transfer/
     DIR/.lock            held while a process trains here
 """
 
@@ -179,7 +179,7 @@ class RunDirectory:
         return [lines.whole[step][1] for step in sorted(lines.whole)]
 
     def newest_evaluation(self) -> dict[str, Any] | None:
-        """Returns the newest result of ``jmeta evaluate`` in this directory; None if there is none."""
+        """Returns the newest result of ``jmeta evaluate`` on the run's own tasks; None if there is none."""
         files = sorted((self.path / "evaluations").glob("*.json"), key=lambda file: file.stat().st_mtime)
         return json.loads(files[-1].read_text()) if files else None
 
