@@ -185,7 +185,7 @@ def test_a_theta_that_does_not_fit_is_refused(tmp_path):
     bad = jax.tree.map(lambda x: x * jnp.nan, state.theta)
     for outer, theta, error, message in (
         (wider, state.theta, ValueError, "theta belongs to another agent than this RL2"),
-        (rl2(), {"w": jnp.zeros(3)}, ValueError, "it has other parts"),
+        (rl2(), {"w": jnp.zeros(3)}, ValueError, r"w, float32\[3\] there, is unknown here"),
         (rl2(), state, TypeError, r"theta is a meta-state: give its \.theta"),
         (rl2(), bad, ValueError, "is not finite"),
     ):

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from jmeta.cli.console import say
-from jmeta.cli.help import TASK_PREFIX, by_heading, flag
+from jmeta.cli.help import TASK_PREFIX, by_heading, default_text, flag
 from jmeta.cli.train_options import TrainOptions
 from jmeta.inner.base import InnerLearner
 from jmeta.outer.base import OuterLearner
@@ -13,6 +13,7 @@ from jmeta.registry import find_algorithm
 from jmeta.runs import opened_run
 from jmeta.training import Pretrained, Recipe
 from jmeta.training.initial_theta import checked_theta
+from jmeta.training.provenance import describe
 from jmeta.trust import own_names
 
 
@@ -32,6 +33,7 @@ def pretrained_of(options: TrainOptions, outer: OuterLearner, recipe: Recipe) ->
             raise ValueError(f"--from-step {options.from_step}: it belongs to --from DIR, the run to fine-tune")
         return None
     opened = opened_run(options.from_run, step=options.from_step, named=own_names(recipe))
+    opened.pretrained.check_units(describe(outer))
     before = Recipe(**opened.config["recipe"])
     differences = [*_spaces(opened.inner, outer.inner), *_settings(before, recipe)]
     template = jax.eval_shape(outer.init, jax.random.key(0)).theta
@@ -47,12 +49,15 @@ def pretrained_of(options: TrainOptions, outer: OuterLearner, recipe: Recipe) ->
 
 def _remedy(before: Recipe, now: Recipe, differences: list[str]) -> str:
     """Returns what differs between the two runs, and what to do."""
-    if differences:
-        return "what differs:\n  " + "\n  ".join(differences) + "\ngive the settings of that run, or train anew without --from"
-    return (
-        f"{now.algorithm} on {now.task} has other parameters than {before.algorithm} on {before.task}: train {before.algorithm}, "
-        "or train anew without --from"
-    )
+    lines = ["what differs:", *(f"  {each}" for each in differences)] if differences else []
+    if before.algorithm == now.algorithm:
+        remedy = "give the settings of that run, or train anew without --from"
+    else:
+        remedy = (
+            f"the agents of {before.algorithm} and {now.algorithm} may have other parts whatever their settings: train "
+            f"{before.algorithm}, or train anew without --from"
+        )
+    return "\n".join([*lines, remedy])
 
 
 def _spaces(there: InnerLearner, here: InnerLearner) -> list[str]:
@@ -81,7 +86,7 @@ def _settings(there: Recipe, here: Recipe, *, tasks: bool = True) -> list[str]:
 
 def _differing(there: dict[str, Any], here: dict[str, Any], prefix: str, names: set[str]) -> list[str]:
     return [
-        f"{flag(name, prefix)}: {there[name]} there, {here[name]} here"
+        f"{flag(name, prefix)}: {default_text(there[name])} there, {default_text(here[name])} here"
         for name in here
         if name in names and name in there and there[name] != here[name]
     ]

@@ -33,19 +33,18 @@ class Pretrained:
     config: dict[str, Any]
 
     def check_units(self, learner: dict[str, Any]) -> None:
-        """Raises ValueError if the new learner normalises something else, so that the statistics have another meaning.
+        """Raises ValueError unless the new learner normalises the same, so that its agent sees what theta was trained on.
 
         Args:
           learner: description of the new learner, as config.json has it.
         """
-        before = self.config["learner"]
         for what in ("observations", "rewards"):
-            there, here = (each["type"] == "Normalising" and bool(each[what]) for each in (before, learner))
-            if there != here and before["type"] == learner["type"]:
-                option = f"normalize_{what}"
+            there, here = (each.get("type") == "Normalising" and each[what] for each in (self.config["learner"], learner))
+            if there != here:
+                name, option = f"normalize_{what}", f"--{'' if there else 'no-'}normalize-{what}"
                 raise ValueError(
-                    f"{self.run} was trained with {option}={there} and this learner has {option}={here}, so its agent would see "
-                    f"other {what} than theta was trained on: give {option}={there}"
+                    f"{self.run} was trained with {name}={there} and this learner has {name}={here}, so its agent would see "
+                    f"other {what} than theta was trained on: give {name}={there} ({option})"
                 )
 
     def origin(self) -> dict[str, Any]:

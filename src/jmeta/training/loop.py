@@ -126,10 +126,9 @@ def train(
     if theta is not None:
         pretrained = theta if isinstance(theta, Pretrained) else None
         if pretrained is not None:
+            pretrained.check_units(config["learner"])
             theta = pretrained.theta
         theta = checked_theta(outer.inner, theta, template.theta)
-        if pretrained is not None:
-            pretrained.check_units(config["learner"])
         config |= {"theta": GIVEN, "theta_from": described_origin(theta, pretrained)}
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
