@@ -12,6 +12,7 @@ import pytest
 import jmeta as library
 from jmeta.cli.help import by_heading, setting_texts
 from jmeta.registry import find_algorithm
+from jmeta.runs import opened_run
 from jmeta.tasks import BernoulliBandit
 from tests.cli.own_algorithms import Doubtful, doubtful_rl2
 from tests.cli.own_settings import Network, nested
@@ -191,6 +192,10 @@ def test_a_directory_that_names_an_algorithm_is_not_trusted_by_itself(jmeta, tmp
     assert "add --trust" in jmeta("evaluate", moved).words
     with pytest.raises(ValueError, match=r"own_algorithms|tests.*: add --trust \(in Python trust=True\)"):
         library.load(moved)
+    with pytest.raises(ValueError, match="add --trust"):
+        opened_run(moved, named=["tests.cli.own_algorithms:another"])
+    assert opened_run(moved, named=[NAME]).step == 1  # as --from opens it for a command that names the same code
+    moved = moved.rename(tmp_path / "moved-again")
     assert library.load(moved, trust=True).step == 1
     assert library.load(moved).step == 1  # remembered
 
