@@ -28,7 +28,7 @@ from jmeta.comparison.store import NOT_RUN, Outcome, Returns, Store
 from jmeta.comparison.training import Say, Trained, train_cell
 from jmeta.evaluation.evaluate import EVALUATION_FOLD, evaluate
 from jmeta.outer.base import OuterLearner
-from jmeta.outer.normalised import check_scale
+from jmeta.outer.premises import check_premises
 from jmeta.parallel import task_mesh
 from jmeta.registry import nearest
 from jmeta.training.files import replace_file
@@ -76,7 +76,7 @@ def compare(
     for cell, store in zip(comparison.cells, stores, strict=True):
         if isinstance(cell.learner, OuterLearner):
             explain(cell, partial(cell.learner.check_devices, mesh.size))
-            check_scale(cell.learner)
+            check_premises(cell.learner)
         store.check(comparison.settings(cell))
     try:
         Path(out).mkdir(parents=True, exist_ok=True)

@@ -23,9 +23,11 @@ class CreditAssignment(abc.ABC):
 
     Attributes:
       has_critic: whether there is a critic to train.
+      across_episodes: whether rewards of later episodes count towards a decision.
     """
 
     has_critic: ClassVar[bool] = False
+    across_episodes: ClassVar[bool] = False
 
     @abc.abstractmethod
     def init(self) -> PyTree:
