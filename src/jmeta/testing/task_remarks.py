@@ -89,7 +89,7 @@ def remarks_on(tasks: TaskDistribution, lived: dict[str, np.ndarray]) -> list[st
     if pays_alike(lived["reward"]) and len(lived["episode"]) and lived["episode"].min() < tasks.horizon:
         remarks.append(
             f"every step pays {lived['reward'].flat[0]:g}, and episodes end before the horizon: the return of a lifetime, a "
-            "fixed number of steps, is the same whatever an agent does; train with --credit-span episode, or with maml and its like"
+            "fixed number of steps, is the same whatever an agent does; train with --credit-span episode, or with maml"
         )
     if not np.any(lived["reward"]):
         remarks.append("a random policy is never rewarded: an agent must find the first reward by chance")
