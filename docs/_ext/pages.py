@@ -61,6 +61,7 @@ MODULES = (
     "jmeta.comparison",
     "jmeta.comparison.spec",
     "jmeta.recipes",
+    "jmeta.zoo",
     "jmeta.references",
     "jmeta.registry",
     "jmeta.runs",
