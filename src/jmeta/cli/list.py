@@ -11,7 +11,8 @@ from tyro.conf import Positional
 from jmeta import recipes, zoo
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.command import tyro_command
-from jmeta.cli.help import TASK_PREFIX, about, by_heading, default_text, flag, headline, setting_texts
+from jmeta.cli.help import about, by_heading, default_text, headline, setting_texts
+from jmeta.cli.plain import TASK_PREFIX, flag
 from jmeta.cli.recipes import recipe_details, recipe_table
 from jmeta.cli.zoo import zoo_details, zoo_table
 from jmeta.comparison import SPECS
