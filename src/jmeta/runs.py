@@ -1,4 +1,4 @@
-"""Opens run directories with ``load``: the learner that was trained, at a checkpoint."""
+"""Opens run directories, and agents of the zoo, with ``load``: the learner that was trained, at a checkpoint."""
 
 import dataclasses
 import os
@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from jmeta import zoo
 from jmeta.agent import Agent
 from jmeta.agent.export import agent_of
 from jmeta.inner.base import InnerLearner
@@ -14,8 +15,10 @@ from jmeta.outer.checks import check_protocol
 from jmeta.registry import build, check_fields, recipe_of
 from jmeta.tasks import TaskDistribution
 from jmeta.training import Pretrained, Recipe, RunDirectory, restore
+from jmeta.training.provenance import describe
 from jmeta.trust import check_trusted, is_own, own_names
 from jmeta.types import MetaState, Protocol, PyTree
+from jmeta.zoo import is_zoo_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,16 +29,16 @@ class LoadedRun:
       outer: the outer learner, with the settings of the run.
       theta: the deployed meta-parameters, ``outer.deploy(state)``.
       step: outer step of the checkpoint.
-      state: meta-state of the checkpoint.
+      state: meta-state of the checkpoint; None for an agent of the zoo.
       config: content of config.json: settings of learner and tasks, key, versions, device.
       evaluation: the newest result of ``jmeta evaluate`` in the directory, on the tasks of the run; None if there is none.
-      path: the run directory.
+      path: the run directory, or the name in the zoo.
     """
 
     outer: OuterLearner
     theta: PyTree
     step: int
-    state: MetaState
+    state: MetaState | None
     config: dict[str, Any]
     evaluation: dict[str, Any] | None = None
     path: Path | None = None
@@ -63,7 +66,9 @@ class LoadedRun:
     @property
     def pretrained(self) -> Pretrained:
         """The meta-parameters to begin another training with: ``jmeta.train(outer, key, num_steps, theta=opened.pretrained)``."""
-        return Pretrained(self.state.theta, str(self.path), self.step, self.config)
+        theta = self.theta if self.state is None else self.state.theta
+        config = {"learner": describe(self.outer)} | self.config  # which an agent of the zoo may lack
+        return Pretrained(theta, str(self.path), self.step, config)
 
     def agent(
         self,
@@ -101,7 +106,7 @@ class LoadedRun:
         """Returns what is known of the run: algorithm and tasks with their settings, steps, versions, newest score."""
         recipe = self.config["recipe"] or {"algorithm": type(self.outer).__name__, "task": type(self.tasks).__name__}
         score = self.evaluation
-        kept = ("mean_return", "standard_error", "episode_returns", "num_tasks", "split", "outer_step")
+        kept = ("mean_return", "score", "of", "standard_error", "episode_returns", "num_tasks", "split", "outer_step")
         return {
             "algorithm": recipe["algorithm"],
             "algorithm_settings": recipe.get("algorithm_fields", {}),
@@ -119,10 +124,10 @@ class LoadedRun:
 def load(
     run: str | os.PathLike[str], *, step: int | None = None, outer: OuterLearner | None = None, trust: bool = False
 ) -> LoadedRun:
-    """Opens a run directory. Nothing in it is changed, so the run may still be under way.
+    """Opens a run directory, or an agent of the zoo. Nothing in it is changed, so the run may still be under way.
 
     Args:
-      run: the directory.
+      run: the directory, or ``zoo:NAME``; see ``jmeta.zoo``.
       step: outer step of the checkpoint; the newest intact one by default.
       outer: the learner of the run, needed if it was started from Python; runs of the command line record how to build it.
       trust: whether to import a module of the user's own that the directory names. Importing it runs its code.
@@ -163,12 +168,27 @@ def opened_run(
       trust: whether to import the module that the directory names.
       named: code of the user's own, as ``module:name``, that the command has named itself and that is trusted for this reason.
     """
+    if is_zoo_name(run):
+        return _from_zoo(os.fspath(run), step, outer)
     if outer is None:
         outer, _ = learner_of(Path(run), trust=trust, named=named)
     step, state = restore(outer, run, step=step)
     directory = RunDirectory(run)
     config, evaluation = directory.read_config(), directory.newest_evaluation()
     return LoadedRun(outer, outer.deploy(state), step, state, config, evaluation, directory.path)
+
+
+def _from_zoo(name: str, step: int | None, outer: OuterLearner | None) -> LoadedRun:
+    agent = zoo.get(name)
+    card = agent.card
+    if step not in (None, card.outer_steps):
+        raise ValueError(f"step={step}: {name} has the agent after {card.outer_steps} outer steps only; leave step out")
+    if outer is None:
+        outer = build(recipe_of(agent.config, name))
+    score = {"score": card.score, "of": card.of} | {
+        each: getattr(card, each) for each in ("standard_error", "num_tasks", "split", "episode_returns")
+    }
+    return LoadedRun(outer, agent.theta_of(outer), card.outer_steps, None, agent.config, score, Path(name))
 
 
 def learner_of(run: Path, *, trust: bool = False, named: Collection[str] = ()) -> tuple[OuterLearner, Recipe]:

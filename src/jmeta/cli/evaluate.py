@@ -18,6 +18,7 @@ from jmeta.runs import load
 from jmeta.training import RunDirectory
 from jmeta.training.provenance import device, git_commit, versions
 from jmeta.types import Protocol
+from jmeta.zoo import is_zoo_name
 
 TRANSFER = "transfer"  # folder of the evaluations in other task families
 
@@ -56,12 +57,12 @@ def evaluate_command(options: EvaluateOptions, chosen: TaskFamily | None) -> int
     random = living(at_random, tasks, (), protocol=Protocol(1, tasks.horizon, protocol.num_streams))
     print_evaluation(result, random, tasks, opened.step, trained_on=opened.tasks if is_other else None)
     reference = tasks.reference_return(protocol.num_segments * protocol.segment_length)
-    directory = RunDirectory(run).path
+    directory = None if is_zoo_name(run) else RunDirectory(run).path
     summary = result.summary() | {
         "tasks": family.described,
         "trained_on": family_of(opened).described,
         "random": {"episode_return": random.mean_return, "standard_error": random.summary()["standard_error"]},
-        "run": str(directory),
+        "run": str(directory or run),
         "outer_step": opened.step,
         "seed": seed,
         "versions": versions(),
@@ -71,9 +72,9 @@ def evaluate_command(options: EvaluateOptions, chosen: TaskFamily | None) -> int
     }
     lifetime = "x".join(map(str, protocol))
     name = f"{options.split}-step{opened.step}-seed{seed}-{num_tasks}tasks-{lifetime}{'-greedy' if greedy else ''}"
-    folder = directory / "evaluations"
+    folder = directory and directory / "evaluations"
     if is_other:  # apart, since the newest one in the folder is the score of the run
-        folder, name = folder / TRANSFER, f"{family.label}-{name}"
+        folder, name = folder and folder / TRANSFER, f"{family.label}-{name}"
     _write(result, summary, folder, name, json_file)
     return 0
 
@@ -101,9 +102,12 @@ def _range(text: str) -> tuple[str, tuple[float, float]]:
     return name, (low, high)
 
 
-def _write(result: Evaluation, summary: dict[str, Any], folder: Path, name: str, json_file: Path | None) -> None:
-    """Writes the summary as JSON, also to ``json_file``, and the arrays of every task as npz."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in [folder / f"{name}.json", *([json_file] if json_file else [])]:
+def _write(result: Evaluation, summary: dict[str, Any], folder: Path | None, name: str, json_file: Path | None) -> None:
+    """Writes the summary as JSON, also to ``json_file``, and the arrays of every task as npz; an agent of the zoo has no folder."""
+    files = [json_file] if json_file else []
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        files.append(folder / f"{name}.json")
+        result.save(folder / f"{name}.npz")
+    for file in files:
         file.write_text(json.dumps(summary, indent=2) + "\n")
-    result.save(folder / f"{name}.npz")

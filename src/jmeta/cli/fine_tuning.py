@@ -5,7 +5,8 @@ from typing import Any
 import jax
 
 from jmeta.cli.console import say
-from jmeta.cli.help import TASK_PREFIX, by_heading, default_text, flag
+from jmeta.cli.help import by_heading, default_text
+from jmeta.cli.plain import TASK_PREFIX, flag
 from jmeta.cli.train_options import TrainOptions
 from jmeta.inner.base import InnerLearner
 from jmeta.outer.base import OuterLearner
@@ -38,7 +39,7 @@ def pretrained_of(options: TrainOptions, outer: OuterLearner, recipe: Recipe) ->
     differences = [*_spaces(opened.inner, outer.inner), *_settings(before, recipe)]
     template = jax.eval_shape(outer.init, jax.random.key(0)).theta
     try:
-        checked_theta(outer.inner, opened.state.theta, template, f"theta of {options.from_run}, step {opened.step},")
+        checked_theta(outer.inner, opened.pretrained.theta, template, f"theta of {options.from_run}, step {opened.step},")
     except ValueError as error:
         raise ValueError(f"{error}\n{_remedy(before, recipe, differences)}") from None
     say(f"begins with theta of {options.from_run}, step {opened.step}: {before.algorithm} on {before.task}")

@@ -11,8 +11,9 @@ import tyro
 
 from jmeta.cli.arguments import take_option
 from jmeta.cli.command import Command, command
-from jmeta.cli.help import TASK_PREFIX, about
+from jmeta.cli.help import about
 from jmeta.cli.options import as_dataclass
+from jmeta.cli.plain import TASK_PREFIX
 from jmeta.registry import fields_of, find_task, to_json
 from jmeta.runs import LoadedRun
 from jmeta.tasks import TaskDistribution

@@ -7,6 +7,7 @@ from jmeta.cli.arguments import RunArgument, SplitOption, TaskOption, TrustOptio
 from jmeta.cli.other_tasks import TaskFamily, task_command, tasks_of
 from jmeta.evaluation.watch import watch
 from jmeta.runs import load
+from jmeta.zoo import is_zoo_name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,7 +16,7 @@ class WatchOptions:
 
     run: RunArgument
     out: Path | None = None
-    """output file; watch.gif in the run directory by default."""
+    """output file; watch.gif in the run directory by default, or here for an agent of the zoo."""
     split: SplitOption = "held-out"
     task: TaskOption = None
     seed: int = 0
@@ -29,6 +30,7 @@ def watch_command(options: WatchOptions, chosen: TaskFamily | None) -> int:
     opened = load(options.run, trust=options.trust)
     family, is_other = tasks_of(opened, chosen)
     tasks = family.tasks.on_split(options.split)
-    out = options.out or options.run / (f"watch-{family.label}.gif" if is_other else "watch.gif")
+    folder = Path() if is_zoo_name(options.run) else options.run
+    out = options.out or folder / (f"watch-{family.label}.gif" if is_other else "watch.gif")
     print(watch(opened.inner, tasks, opened.theta, evaluation_key(options.seed), protocol=opened.protocol, out=out))
     return 0
