@@ -103,7 +103,7 @@ def _range(text: str) -> tuple[str, tuple[float, float]]:
 
 
 def _write(result: Evaluation, summary: dict[str, Any], folder: Path | None, name: str, json_file: Path | None) -> None:
-    """Writes the summary as JSON, also to ``json_file``, and the arrays of every task as npz; an agent of the zoo has no folder."""
+    """Writes the summary as JSON, also to ``json_file``, and the arrays as npz; an agent of the zoo has no folder."""
     files = [json_file] if json_file else []
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
