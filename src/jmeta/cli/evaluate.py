@@ -16,6 +16,7 @@ from jmeta.interop.gymnasium import evaluate as evaluate_in_gymnasium
 from jmeta.references import Random
 from jmeta.runs import load
 from jmeta.training import RunDirectory
+from jmeta.training.files import replace_file
 from jmeta.training.provenance import device, git_commit, versions
 from jmeta.types import Protocol
 from jmeta.zoo import is_zoo_name
@@ -104,10 +105,10 @@ def _range(text: str) -> tuple[str, tuple[float, float]]:
 
 def _write(result: Evaluation, summary: dict[str, Any], folder: Path | None, name: str, json_file: Path | None) -> None:
     """Writes the summary as JSON, also to ``json_file``, and the arrays as npz; an agent of the zoo has no folder."""
-    files = [json_file] if json_file else []
+    content = json.dumps(summary, indent=2) + "\n"
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        files.append(folder / f"{name}.json")
         result.save(folder / f"{name}.npz")
-    for file in files:
-        file.write_text(json.dumps(summary, indent=2) + "\n")
+        replace_file(folder / f"{name}.json", content.encode())
+    if json_file is not None:
+        json_file.write_text(content)

@@ -14,8 +14,8 @@ from jmeta.cli.command import Command, command
 from jmeta.cli.help import about
 from jmeta.cli.options import as_dataclass
 from jmeta.cli.plain import TASK_PREFIX
+from jmeta.loaded_run import LoadedRun
 from jmeta.registry import fields_of, find_task, to_json
-from jmeta.runs import LoadedRun
 from jmeta.tasks import TaskDistribution
 from jmeta.tasks.wrapped import WrappedTasks
 
