@@ -5,12 +5,12 @@ from typing import Any
 
 import jax
 import numpy as np
+from gymnasium import vector
 
 from jmeta.agent import Agent
 from jmeta.evaluation import Evaluation
 from jmeta.evaluation.measures import measure
 from jmeta.evaluation.progress import EvaluationProgress
-from jmeta.interop.gymnasium.installed import installed_gymnasium
 from jmeta.interop.gymnasium.space_checks import check_spaces
 from jmeta.interop.gymnasium.varied_tasks import MakeEnv
 from jmeta.types import Protocol
@@ -39,7 +39,6 @@ def evaluate(
       progress: show progress on standard error, if the evaluation takes long.
 
     Raises:
-      ImportError: if gymnasium is not installed.
       ValueError: if observations or actions of the environments are not like those of the training tasks, or a segment is not a
         whole number of episodes.
 
@@ -49,7 +48,6 @@ def evaluate(
       >>> make_env = varied("CartPole-v1", {"length": (0.3, 1.5)}, seed=1)  # doctest: +SKIP
       >>> jmeta.interop.gymnasium.evaluate(agent, make_env).episode_returns.mean(0)  # doctest: +SKIP
     """
-    vector = installed_gymnasium().vector
     layout = agent.programs.layout
     protocol = Protocol(layout.num_segments, layout.segment_length, layout.num_streams)
     horizon = _horizon(agent, protocol, horizon)
@@ -57,7 +55,7 @@ def evaluate(
     rows = num_tasks * num_envs
     makers = [partial(make_env, task) for task in range(num_tasks) for _ in range(num_envs)]
     kind = vector.AsyncVectorEnv if asynchronous else vector.SyncVectorEnv
-    envs = kind(makers, autoreset_mode=vector.AutoresetMode.DISABLED)
+    envs: Any = kind(makers, autoreset_mode=vector.AutoresetMode.DISABLED)
     sizes = (num_tasks, protocol.num_segments, protocol.segment_length, protocol.num_streams)
     rewards, done = np.zeros(sizes, np.float32), np.zeros(sizes, bool)
     try:

@@ -5,6 +5,8 @@ from typing import Any
 from gymnasium.envs.registration import register, registry
 
 from jmeta.interop.gymnasium.options import on_split
+from jmeta.interop.gymnasium.task_env import TaskEnv
+from jmeta.interop.gymnasium.task_vector_env import TaskVectorEnv
 from jmeta.registry import as_tuples, find_task
 from jmeta.tasks import TASKS, TaskDistribution
 
@@ -25,20 +27,18 @@ def register_families() -> None:
             )
 
 
-def make_env(family: str, **settings: Any) -> Any:
+def make_env(family: str, **settings: Any) -> TaskEnv:
     """Makes an environment of a task family, for ``gymnasium.make``.
 
     Args:
       family: name of the family, such as ``grid-navi``, or ``module:Class``.
       **settings: settings of the family, its ``split``, and those of ``TaskEnv``.
     """
-    from jmeta.interop.gymnasium.task_env import TaskEnv
-
     tasks, settings = _tasks_and_rest(family, settings)
     return TaskEnv(tasks, **settings)
 
 
-def make_vector_env(family: str, num_envs: int = 1, **settings: Any) -> Any:
+def make_vector_env(family: str, num_envs: int = 1, **settings: Any) -> TaskVectorEnv:
     """Makes a vector environment of a task family, for ``gymnasium.make_vec``.
 
     Args:
@@ -46,8 +46,6 @@ def make_vector_env(family: str, num_envs: int = 1, **settings: Any) -> Any:
       num_envs: number of sub-environments.
       **settings: settings of the family, its ``split``, and those of ``TaskVectorEnv``.
     """
-    from jmeta.interop.gymnasium.task_vector_env import TaskVectorEnv
-
     tasks, settings = _tasks_and_rest(family, settings)
     return TaskVectorEnv(tasks, num_envs, **settings)
 

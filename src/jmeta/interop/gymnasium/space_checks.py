@@ -3,14 +3,13 @@
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
 from jmeta.agent import Agent
-from jmeta.interop.gymnasium.installed import installed_gymnasium
 
 
 def check_spaces(agent: Agent, observation_space: Any, action_space: Any) -> None:
     """Raises ValueError unless an agent can observe and act in Gymnasium's spaces, of one environment."""
-    spaces = installed_gymnasium().spaces
     size, actions = agent.observations.size, agent.actions
     found = spaces.flatdim(observation_space)
     if found != size:

@@ -5,6 +5,8 @@ single precision, is infinite. An axis whose bounds are equal, as in a bandit th
 libraries divide by the width. Spaces other than ``Discrete`` and ``Box`` become a vector without bounds.
 """
 
+import copy
+import functools
 import math
 from typing import Any
 
@@ -18,29 +20,18 @@ WRONG_BOXES = ("GaussianBandit-misc", "MetaMaze-misc")
 """Environments of gymnax that observe rewards and times outside of the box that they declare (docs/workarounds.md)."""
 
 
-def action_space_of(tasks: TaskDistribution) -> gymnasium.Space[Any]:
-    """Returns the actions of the environment, in its own units."""
+def spaces_of(tasks: TaskDistribution) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
+    """Returns the spaces of observations and of actions, the latter in the environment's own units."""
+    return copy.deepcopy(_spaces_of(tasks.train))  # a space has a random state
+
+
+@functools.lru_cache(maxsize=128)
+def _spaces_of(tasks: TaskDistribution) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
     box = tasks.action_box
     if box is None:
-        return gymnasium.spaces.Discrete(tasks.action_space.encoding_size)
+        return _observation_space_of(tasks), gymnasium.spaces.Discrete(tasks.action_space.encoding_size)
     low, high = _bounds(box)
-    return gymnasium.spaces.Box(low, high, dtype=np.float32)
-
-
-def observation_space_of(tasks: TaskDistribution) -> gymnasium.Space[Any]:
-    """Returns the observations of the environment."""
-    if tasks.num_observations is not None:
-        return gymnasium.spaces.Discrete(tasks.num_observations)
-    environment = tasks.environment
-    found = read_space(environment.observation_space(tasks._example))
-    if not isinstance(found, BoxShape) or math.prod(found.shape) != tasks.observation_size:
-        return gymnasium.spaces.Box(-np.inf, np.inf, (tasks.observation_size,), np.float32)
-    if str(getattr(environment, "name", "")) in WRONG_BOXES:
-        return gymnasium.spaces.Box(-np.inf, np.inf, found.shape, np.float32)
-    low, high = _bounds(found)
-    equal = low == high
-    low, high = np.where(equal, np.minimum(low, 0.0), low), np.where(equal, np.maximum(high, 1.0), high)
-    return gymnasium.spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
+    return _observation_space_of(tasks), gymnasium.spaces.Box(low, high, dtype=np.float32)
 
 
 def read_observation(space: gymnasium.Space[Any], vector: Any, batch: tuple[int, ...] = ()) -> Any:
@@ -70,6 +61,21 @@ def check_action(space: gymnasium.Space[Any], action: Any) -> np.ndarray:
     if ((given < 0) | (given >= most)).any():
         raise ValueError(f"action={action!s:.80} is out of range: {wanted}")
     return given.astype(np.int32)
+
+
+def _observation_space_of(tasks: TaskDistribution) -> gymnasium.Space[Any]:
+    if tasks.num_observations is not None:
+        return gymnasium.spaces.Discrete(tasks.num_observations)
+    environment = tasks.environment
+    found = read_space(environment.observation_space(tasks._example))
+    if not isinstance(found, BoxShape) or math.prod(found.shape) != tasks.observation_size:
+        return gymnasium.spaces.Box(-np.inf, np.inf, (tasks.observation_size,), np.float32)
+    if str(getattr(environment, "name", "")) in WRONG_BOXES:
+        return gymnasium.spaces.Box(-np.inf, np.inf, found.shape, np.float32)
+    low, high = _bounds(found)
+    equal = low == high
+    low, high = np.where(equal, np.minimum(low, 0.0), low), np.where(equal, np.maximum(high, 1.0), high)
+    return gymnasium.spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
 
 
 def _bounds(box: BoxShape) -> tuple[np.ndarray, np.ndarray]:

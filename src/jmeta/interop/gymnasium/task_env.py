@@ -9,7 +9,7 @@ import numpy as np
 from jmeta.interop.gymnasium import episodes
 from jmeta.interop.gymnasium.options import as_dictionary, as_task, read_options
 from jmeta.interop.gymnasium.recording import Recording, has_pictures
-from jmeta.interop.gymnasium.spaces import action_space_of, check_action, observation_space_of, read_observation
+from jmeta.interop.gymnasium.spaces import check_action, read_observation, spaces_of
 from jmeta.interop.gymnasium.vector_infos import first_number
 from jmeta.tasks import TaskDistribution
 
@@ -65,7 +65,7 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         self.render_mode = render_mode
         self.tasks = tasks.train
         self.episodes_per_task = episodes_per_task
-        self.observation_space, self.action_space = observation_space_of(tasks), action_space_of(tasks)
+        self.observation_space, self.action_space = spaces_of(tasks)
         self._drawn_from = tasks
         self._fixed = None if task is None else as_task(tasks, task)
         self._running: episodes.Running | None = None

@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space
 
 from jmeta.interop.gymnasium.episodes import Running
 from jmeta.interop.gymnasium.options import as_dictionary, as_tasks, read_options
-from jmeta.interop.gymnasium.spaces import action_space_of, check_action, observation_space_of, read_observation
+from jmeta.interop.gymnasium.spaces import check_action, read_observation, spaces_of
 from jmeta.interop.gymnasium.task_env import check_episodes_per_task
 from jmeta.interop.gymnasium.vector_episodes import Renewal, advance, begin_where, choose, draw_all, enter_all
 from jmeta.interop.gymnasium.vector_infos import batched, last_ones, numbers_of_seeds
@@ -63,7 +63,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         self._mode = AutoresetMode(autoreset_mode)
         self.metadata = {"render_modes": [], "autoreset_mode": self._mode}
         self.num_envs, self.tasks, self.episodes_per_task = num_envs, tasks.train, episodes_per_task
-        self.single_observation_space, self.single_action_space = observation_space_of(tasks), action_space_of(tasks)
+        self.single_observation_space, self.single_action_space = spaces_of(tasks)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._drawn_from = tasks

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import gymnasium
 import numpy as np
-
-from jmeta.interop.gymnasium.installed import installed_gymnasium
 
 MakeEnv = Callable[[int], Any]
 """Returns a new Gymnasium environment of the task of this number; called once for each environment of the task."""
@@ -27,8 +26,8 @@ def varied(env_id: str, ranges: Mapping[str, tuple[float, float]], *, seed: int 
     """
 
     def make_env(task: int) -> Any:
-        env = installed_gymnasium().make(env_id, **options)
-        inside = env.unwrapped
+        env = gymnasium.make(env_id, **options)
+        inside: Any = env.unwrapped
         random = np.random.default_rng([seed, task])
         for name, (low, high) in ranges.items():
             value = getattr(inside, name, None)
