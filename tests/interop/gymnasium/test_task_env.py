@@ -14,7 +14,7 @@ from gymnasium.utils.env_checker import check_env
 
 import jmeta
 import jmeta.interop.gymnasium
-from jmeta.interop.gymnasium import TaskEnv
+from jmeta.interop.gymnasium import TaskEnv, TaskVectorEnv
 from jmeta.tasks import TASKS, GridNavi, Pendulum, PointNavigation, Switching, TabularMDP, TaskDistribution, ToldTasks
 
 FAST = ("grid-navi", "bernoulli-bandit", "point-navigation", "tabular-mdp")
@@ -98,6 +98,22 @@ def test_episodes_are_those_of_the_environment_in_jax(tasks: TaskDistribution) -
                 assert info[name] == pytest.approx(float(value))
     with pytest.raises(gymnasium.error.ResetNeeded, match="the episode has ended"):
         env.step(policy * scale)
+
+
+class Short(Pendulum):
+    """A family whose environment has no time limit before the horizon."""
+
+    @property
+    def horizon(self) -> int:
+        return 3
+
+
+def test_the_horizon_truncates_where_the_environment_does_not() -> None:
+    env, envs = TaskEnv(Short(max_steps=50)), TaskVectorEnv(Short(max_steps=50), 2)
+    env.reset(seed=0)
+    assert [env.step(np.zeros(1))[2:4] for _ in range(3)] == [(False, False), (False, False), (False, True)]
+    envs.reset(seed=0)
+    assert [envs.step(np.zeros((2, 1)))[3].tolist() for _ in range(3)] == [[False] * 2, [False] * 2, [True] * 2]
 
 
 def test_boxes_hold_what_the_family_allows() -> None:
