@@ -27,7 +27,8 @@ import numpy as np
 from typing_extensions import TypeVar
 
 from jmeta.algorithms import ALGORITHMS
-from jmeta.cli.help import TASK_PREFIX, by_heading, default_text, flag, headline, setting_texts
+from jmeta.cli.help import by_heading, default_text, headline, setting_texts
+from jmeta.cli.plain import TASK_PREFIX, flag
 from jmeta.inner import InnerLearner, QLearner, UpdateRule
 from jmeta.outer import CreditAssignment, OuterLearner
 from jmeta.registry import settings
@@ -62,6 +63,7 @@ MODULES = (
     "jmeta.comparison",
     "jmeta.comparison.spec",
     "jmeta.recipes",
+    "jmeta.zoo",
     "jmeta.references",
     "jmeta.registry",
     "jmeta.runs",

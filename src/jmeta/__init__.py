@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         tasks,
         testing,
         training,
+        zoo,
     )
     from jmeta.agent import Agent, load_agent
     from jmeta.evaluation.evaluate import evaluate
@@ -105,6 +106,7 @@ __all__ = [
     "testing",
     "train",
     "training",
+    "zoo",
 ]
 _MODULES = frozenset(__all__) - frozenset(_MEMBERS)
 

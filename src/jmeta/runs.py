@@ -1,10 +1,11 @@
-"""Opens run directories with ``load``: the learner that was trained, at a checkpoint."""
+"""Opens run directories, and agents of the zoo, with ``load``: the learner that was trained, at a checkpoint."""
 
 import dataclasses
 import os
 from pathlib import Path
 from typing import Any
 
+from jmeta import zoo
 from jmeta.agent import Agent
 from jmeta.agent.export import agent_of
 from jmeta.inner.base import InnerLearner
@@ -15,6 +16,7 @@ from jmeta.tasks import TaskDistribution
 from jmeta.training import Recipe, RunDirectory, restore
 from jmeta.trust import check_trusted, is_own
 from jmeta.types import MetaState, Protocol, PyTree
+from jmeta.zoo import is_zoo_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +27,7 @@ class LoadedRun:
       outer: the outer learner, with the settings of the run.
       theta: the deployed meta-parameters, ``outer.deploy(state)``.
       step: outer step of the checkpoint.
-      state: meta-state of the checkpoint.
+      state: meta-state of the checkpoint; None for an agent of the zoo.
       config: content of config.json: settings of learner and tasks, key, versions, device.
       evaluation: the newest result of ``jmeta evaluate`` in the directory; None if there is none.
     """
@@ -33,7 +35,7 @@ class LoadedRun:
     outer: OuterLearner
     theta: PyTree
     step: int
-    state: MetaState
+    state: MetaState | None
     config: dict[str, Any]
     evaluation: dict[str, Any] | None = None
 
@@ -93,7 +95,7 @@ class LoadedRun:
         """Returns what is known of the run: algorithm and tasks with their settings, steps, versions, newest score."""
         recipe = self.config["recipe"] or {"algorithm": type(self.outer).__name__, "task": type(self.tasks).__name__}
         score = self.evaluation
-        kept = ("mean_return", "standard_error", "episode_returns", "num_tasks", "split", "outer_step")
+        kept = ("mean_return", "score", "of", "standard_error", "episode_returns", "num_tasks", "split", "outer_step")
         return {
             "algorithm": recipe["algorithm"],
             "algorithm_settings": recipe.get("algorithm_fields", {}),
@@ -110,10 +112,10 @@ class LoadedRun:
 def load(
     run: str | os.PathLike[str], *, step: int | None = None, outer: OuterLearner | None = None, trust: bool = False
 ) -> LoadedRun:
-    """Opens a run directory. Nothing in it is changed, so the run may still be under way.
+    """Opens a run directory, or an agent of the zoo. Nothing in it is changed, so the run may still be under way.
 
     Args:
-      run: the directory.
+      run: the directory, or ``zoo:NAME``; see ``jmeta.zoo``.
       step: outer step of the checkpoint; the newest intact one by default.
       outer: the learner of the run, needed if it was started from Python; runs of the command line record how to build it.
       trust: whether to import a module of the user's own that the directory names. Importing it runs its code.
@@ -134,11 +136,26 @@ def load(
       ...     opened.inner, opened.tasks.held_out, opened.theta, 0, protocol=opened.protocol
       ... )
     """
+    if is_zoo_name(run):
+        return _from_zoo(os.fspath(run), step, outer)
     if outer is None:
         outer, _ = learner_of(Path(run), trust=trust)
     step, state = restore(outer, run, step=step)
     directory = RunDirectory(run)
     return LoadedRun(outer, outer.deploy(state), step, state, directory.read_config(), directory.newest_evaluation())
+
+
+def _from_zoo(name: str, step: int | None, outer: OuterLearner | None) -> LoadedRun:
+    agent = zoo.get(name)
+    card = agent.card
+    if step not in (None, card.outer_steps):
+        raise ValueError(f"step={step}: {name} has the agent after {card.outer_steps} outer steps only; leave step out")
+    if outer is None:
+        outer = build(recipe_of(agent.config, name))
+    score = {"score": card.score, "of": card.of} | {
+        each: getattr(card, each) for each in ("standard_error", "num_tasks", "split", "episode_returns")
+    }
+    return LoadedRun(outer, agent.theta_of(outer), card.outer_steps, None, agent.config, score)
 
 
 def learner_of(run: Path, *, trust: bool = False) -> tuple[OuterLearner, Recipe]:

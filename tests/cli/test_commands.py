@@ -19,7 +19,8 @@ from jmeta.algorithms import ALGORITHMS
 from jmeta.cli import evaluate as evaluate_cli
 from jmeta.cli import training
 from jmeta.cli.evaluation_table import print_evaluation
-from jmeta.cli.help import flag, headline, plain, setting_texts
+from jmeta.cli.help import headline, setting_texts
+from jmeta.cli.plain import flag, plain
 from jmeta.cli.train_options import TrainOptions
 from jmeta.evaluation import plots
 from jmeta.evaluation.evaluate import EVALUATION_FOLD

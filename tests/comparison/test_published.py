@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import jmeta
-from jmeta.comparison import Budget, Cell, Outcome, compare, markdown, run, summarise, write_report
+from jmeta.comparison import Budget, Cell, Outcome, compare, markdown, summarise, write_report
 from jmeta.comparison.pretrained import pretrained
+from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.inner.gradient_agent import Initialisation
 from jmeta.tasks import PointNavigation
 from jmeta.training.engine import Engine
@@ -150,7 +151,7 @@ def test_a_trained_policy_is_adapted_in_evaluation(tmp_path: Path) -> None:
     for s in range(2):
         theta = AVERAGE.init(jax.random.key(5 + s)).theta
         start = Initialisation({"policy": theta["policy"], "torso": theta["torso"]}, ())
-        key = jax.random.fold_in(jax.random.key(5), run.EVALUATION_FOLD)
+        key = jax.random.fold_in(jax.random.key(5), EVALUATION_FOLD)
         alone = jmeta.evaluate(MAML.inner, TASKS.held_out, start, key, protocol=MAML.protocol, num_tasks=5)
         np.testing.assert_allclose(found.returns.episode_returns[0, s], alone.episode_returns, rtol=1e-5)
     with pytest.raises(ValueError, match=r"adapted_by: was .*'MAML'.*, now None"):

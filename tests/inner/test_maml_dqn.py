@@ -11,7 +11,7 @@ import pytest
 
 import jmeta
 from jmeta.inner.maml_dqn import MAMLDQN
-from jmeta.inner.off_policy import mean_loss
+from jmeta.inner.off_policy import mean_loss, observed_steps
 from jmeta.tasks import GridNavi
 from jmeta.types import PyTree, Segment
 
@@ -87,6 +87,23 @@ def test_the_meta_gradient_is_that_of_central_differences() -> None:
     assert along(agent) == pytest.approx(slope, rel=0.02)
     first = agent.replace(first_order=True)  # type: ignore[attr-defined]
     assert abs(along(first) - slope) > 0.05 * abs(slope)
+
+
+@pytest.mark.slow
+def test_the_outer_target_comes_from_target_parameters_that_adapted_alike() -> None:
+    outer = learner(num_updates=1)
+    agent: MAMLDQN = outer.inner
+    theta, (context, batch, key) = data(outer)
+    target_parameters = jax.tree.map(lambda x: x + 0.1, theta)
+
+    @jax.jit
+    def losses() -> tuple[jax.Array, jax.Array]:
+        adapt_key, loss_key = jax.random.split(key)
+        weights, slow = (agent._adapted(start, context, adapt_key) for start in (theta, target_parameters))
+        expected, _ = mean_loss(agent.q_learner, weights, slow, observed_steps(batch, batch.worth), loss_key)
+        return agent.loss(theta, target_parameters, context, batch, key)[0], expected
+
+    np.testing.assert_allclose(*losses(), rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -79,7 +79,7 @@ def test_contexts_in_replay_are_those_of_the_life() -> None:
 
 
 def test_own_data_are_the_newest_steps_of_the_task() -> None:
-    """Ten slots, three segments of four steps: the last ten of twelve, whatever their order."""
+    """Ten slots, three segments of four steps: the last ten of twelve, whatever their order, with the contexts of the life."""
     outer = learner()
     agent: MQL = outer.inner
     theta = jax.jit(agent.init)(KEY)
@@ -89,8 +89,30 @@ def test_own_data_are_the_newest_steps_of_the_task() -> None:
         phi = take_in(theta, phi, own_steps(segments, number))
     assert int(phi.own.number) == 12
     lived_actions = np.asarray(segments.action).reshape(12, 2)
-    kept = np.asarray(phi.own.steps.a_tm1)
-    np.testing.assert_allclose(kept[[2, 3, 4, 5, 6, 7, 8, 9, 0, 1]], lived_actions[2:], atol=1e-6)
+    order = np.array([2, 3, 4, 5, 6, 7, 8, 9, 0, 1])
+    np.testing.assert_allclose(np.asarray(phi.own.steps.a_tm1)[order], lived_actions[2:], atol=1e-6)
+    life = jax.tree.map(lambda x: x[:, :, 0].reshape(12, *x.shape[3:]), segments.plain())
+    fresh = agent.encoder.apply(theta["encoder"], method="initial_memory")
+    whole = jax.jit(agent._steps)(theta, fresh, ReplayStep.of(life, life.reward, time=jnp.arange(12)))
+    np.testing.assert_allclose(np.asarray(phi.own.steps.x_tm1)[order], whole.x_tm1[2:], atol=1e-5)
+
+
+def test_the_first_steps_of_a_row_warm_up_the_context_and_have_no_loss() -> None:
+    """Two of six: what those were worth does not matter, and what each of the others was worth does."""
+    outer = learner()
+    agent: MQL = outer.inner
+    theta = jax.jit(agent.init)(KEY)
+    _, segments = lived(outer, theta)
+    row = jax.tree.map(lambda x: x[:, :, 0].reshape(12, *x.shape[3:])[None, :6], segments.plain())
+
+    @jax.jit
+    @jax.vmap
+    def loss(worth: jax.Array) -> jax.Array:
+        batch = ReplayStep.of(row, worth[None], time=jnp.arange(6)[None])
+        return agent.loss(theta, agent.target_parameters(theta), segments, batch, KEY)[0]
+
+    plain, *others = np.asarray(loss(row.reward + jnp.concatenate([jnp.zeros((1, 6)), jnp.eye(6)])))
+    assert (np.asarray(others) == plain).tolist() == [True, True, False, False, False, False]
 
 
 @pytest.mark.slow

@@ -135,6 +135,17 @@ def test_it_acts_by_the_prior_and_then_by_the_posterior() -> None:
         np.testing.assert_allclose(z.var(0), variance, rtol=0.1)
 
 
+def test_the_encoder_is_told_what_was_seen_done_and_earned() -> None:
+    """Two streams of two steps, one stream after the other. Step n observes n, takes the action n / 10 and earns 10 n."""
+    echo = Network(init=ENCODER.init, apply=lambda theta, evidence, steps, method: steps)
+    agent: PEARL = AGENT.replace(encoder=echo)  # type: ignore[attr-defined]
+    n, lived = jnp.array([[0.0, 2.0], [1.0, 3.0]]), segment((2, 2))
+    timestep = lived.timestep._replace(observation=n[..., None])
+    lived = dataclasses.replace(lived, timestep=timestep, action=0.1 * n[..., None], reward=10.0 * n)
+    told = agent._add(AGENT.init(jax.random.key(0)), (), lived)
+    np.testing.assert_allclose(told, [[0.0, 0.0, 0.0], [1.0, 0.1, 10.0], [2.0, 0.2, 20.0], [3.0, 0.3, 30.0]], rtol=1e-6)
+
+
 @struct.dataclass
 class Witness(Linear):
     """Reports its features (observation, reward, clock, z) and whether nothing follows."""

@@ -98,3 +98,11 @@ def test_critics_are_asked_about_the_action_that_is_carried_out() -> None:
     assert float(metrics["loss/critic"]) == pytest.approx(0.5 * np.square(errors).sum(), rel=1e-5)
     assert float(metrics["policy/value"]) == pytest.approx(3.0)
     np.testing.assert_allclose(of["actor"], -1.0, atol=1e-5)
+
+
+def test_training_explores_by_noise_of_its_own() -> None:
+    """The action at x = 1 is 0.2 in both; its standard deviation is 0.02 where deployed, and 0.3 in training."""
+    agent = AGENT.replace(noise=0.02, exploration_noise=0.3)  # type: ignore[attr-defined]
+    for acting, std in ((agent, 0.02), (agent.behaviour_policy(1.0), 0.3)):
+        distribution = acting.decide(PARAMETERS, jnp.array([1.0])).distribution
+        np.testing.assert_allclose([distribution.mean, distribution.variance], [[0.2], [std**2]], rtol=1e-5)

@@ -14,14 +14,13 @@ import pytest
 
 import jmeta
 from jmeta.algorithms import ALGORITHMS
-from jmeta.comparison import Budget, Cell, Comparison, compare, run
-from jmeta.comparison.store import NOT_RUN
 from jmeta.inner.normalised import MEASURED, Normalised
 from jmeta.inner.statistics import Statistics, running_returns
 from jmeta.lifetime import live_in_new_task, replay
-from jmeta.outer.normalised import Normalising, check_scale, live_randomly
+from jmeta.outer.normalised import Normalising
 from jmeta.outer.on_policy import OnPolicy
-from jmeta.tasks import TASKS, BernoulliBandit, GridNavi, PointNavigation, SparsePointNavigation
+from jmeta.outer.random_lives import live_randomly
+from jmeta.tasks import BernoulliBandit, GridNavi, PointNavigation, SparsePointNavigation
 from jmeta.types import Lifetime, PyTree, Segment, Task, Timestep
 from tests.laws.learners import FINE_TUNED
 
@@ -299,29 +298,6 @@ def test_rewards_that_are_told_apart_by_value_are_not_normalised() -> None:
         jmeta.algorithms.varibad(grid, **one_state, normalize_observations=True)
     with pytest.raises(ValueError, match="nothing to normalise"):
         Normalising(jmeta.algorithms.rl2(bandit), observations=False, rewards=False)
-
-
-def test_observations_far_from_unit_scale_are_warned_of_where_nothing_normalises() -> None:
-    far = ShiftedPoints(horizon=5)
-    with pytest.warns(UserWarning, match=r"normalize_observations=True"):
-        check_scale(jmeta.algorithms.maml(far, widths=(8,)))
-    check_scale(jmeta.algorithms.maml(far, widths=(8,), normalize_observations=True))  # warnings are errors
-
-
-def test_a_comparison_warns_of_them_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "_run", lambda *_: NOT_RUN)
-    cell = Cell("far", "maml", "maml", {"": jmeta.algorithms.maml(ShiftedPoints(horizon=5), widths=(8,))})
-    with pytest.warns(UserWarning, match=r"observations of ShiftedPoints .*normalize_observations=True"):
-        compare(Comparison("far", (cell,), 1, Budget(env_steps=1)), tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TASKS)
-def test_no_shipped_task_is_warned_of(name: str) -> None:
-    tasks = TASKS[name]()
-    check_scale(jmeta.algorithms.average(tasks, widths=(8,)))
-    if name != "gymnax":  # one task, of which there is nothing to tell
-        check_scale(jmeta.algorithms.oracle(tasks, widths=(8,)))
 
 
 class _Raw:

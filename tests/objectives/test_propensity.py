@@ -46,6 +46,17 @@ def test_separate_kinds_stay_finite() -> None:
     assert float(density_ratio(w, jnp.array([3.0, 3.0]))) > 10
 
 
+def test_the_steps_reach_the_minimum() -> None:
+    """There the gradient is 0: with p the probability of ours, the mean of (p - label) (x, 1) over both sets is -strength w."""
+    one, other = jax.random.split(jax.random.key(3))
+    ours, theirs = 2.0 + jax.random.normal(one, (40, 1)), jax.random.normal(other, (60, 1))
+    w = fit_propensity(ours, theirs, strength=0.01)
+    ours_error, theirs_error = (jax.nn.sigmoid(x @ w[:1] + w[1]) - label for x, label in ((ours, 1.0), (theirs, 0.0)))
+    by_slope = (ours_error @ ours[:, 0] / 40 + theirs_error @ theirs[:, 0] / 60) / 2
+    by_constant = (ours_error.mean() + theirs_error.mean()) / 2
+    np.testing.assert_allclose([by_slope, by_constant], -0.01 * w, atol=1e-5)
+
+
 def test_effective_sample_size() -> None:
     """All alike: all count. One of four: a quarter. (1, 1, 2): 16 / (3 * 6)."""
     assert float(effective_sample_size(jnp.full(5, 0.3))) == pytest.approx(1.0)

@@ -1,6 +1,7 @@
 """The buffer that beliefs are learned from."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import jmeta
 from jmeta import struct
 from jmeta.inner.belief import Record
 from jmeta.inner.task_inference import TaskInference
+from jmeta.outer.belief_buffer import draw
 from jmeta.outer.belief_ppo import BeliefPPO
 from jmeta.tasks import BernoulliBandit
 from jmeta.types import Metrics, Theta
@@ -47,6 +49,22 @@ def test_the_buffer_keeps_the_first_outer_steps_and_the_newest() -> None:
         kept = jax.tree.map(lambda x, place=place: x[:, place], state.by_task)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), kept, lived[s])
     assert np.abs(np.asarray(lived[6].description) - np.asarray(lived[4].description)).max() > 0.01
+
+
+class Rows(NamedTuple):
+    """A buffer that holds nothing but rewards."""
+
+    reward: jax.Array
+
+
+def test_a_belief_batch_is_drawn_from_every_task_and_step_of_each_group() -> None:
+    """Six tasks in three groups, of which three of four steps are kept; step s of task n earned 10 n + s. 300 draws see all."""
+    reward = 10 * jnp.arange(6)[:, None, None] + jnp.arange(4)[None, :, None]
+    keys = jax.random.split(KEY, (300, 3))
+    drawn, _ = jax.jit(jax.vmap(lambda keys: draw(Rows(reward), jnp.int32(3), keys)))(keys)  # type: ignore[arg-type]
+    for group in range(3):
+        expected = {10 * task + step for task in (2 * group, 2 * group + 1) for step in range(3)}
+        assert set(np.asarray(drawn.reward[:, group, 0]).tolist()) == expected
 
 
 @pytest.mark.slow

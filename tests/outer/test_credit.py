@@ -179,11 +179,12 @@ def test_the_scale_of_returns_is_right_far_from_zero() -> None:
     assert float(scale) == pytest.approx(np.sqrt(1.9314), rel=1e-3)
 
 
-def test_credit_reaches_as_far_as_memory_does() -> None:
+def test_credit_reaches_as_far_as_its_span_and_memory_do() -> None:
     tasks = BernoulliBandit(3, 2)
     build = jmeta.algorithms.rl2
     assert type(build(tasks, hidden_size=4, num_tasks=4).credit) is LifetimeCritic
     assert type(build(tasks, hidden_size=4, num_tasks=4, memory_span="episode").credit) is EpisodeCritic
+    assert type(build(tasks, hidden_size=4, num_tasks=4, credit_span="episode").credit) is EpisodeCritic
     assert type(jmeta.algorithms.hypernetwork(tasks, hidden_size=4, num_tasks=4, num_streams=2).credit) is SharedCritic
 
 

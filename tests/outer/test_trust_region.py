@@ -128,9 +128,14 @@ def test_a_step_that_is_damped_much_goes_along_the_gradient() -> None:
 
 
 @pytest.mark.slow
-def test_a_refused_step_changes_nothing() -> None:
+@pytest.mark.parametrize("damping", [-10.0, -1e8])
+def test_a_refused_step_changes_nothing(damping: float) -> None:
+    """With a negative curvature it goes against the gradient: much too far for the first; for the other within max_kl, to a loss.
+
+    x = -g / 1e8, and curvatures are at least 1e-12, so the other step is -sqrt(2 * 0.5 / 1e-12) / 1e8 g = -g / 100.
+    """
     outer = learner(max_kl=0.5).replace(max_backtracks=1)
-    object.__setattr__(outer, "damping", -10.0)  # a negative curvature, which is refused: the step is much too long
+    object.__setattr__(outer, "damping", damping)
     state = outer.init(jax.random.key(0))
     after, metrics = jax.jit(outer.step)(state, jax.random.key(1))
     assert metrics["policy/refused"] == 1

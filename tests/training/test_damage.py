@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import math
+import os
 import pickle
 import random
 import shutil
@@ -220,6 +221,51 @@ def test_a_plot_leaves_out_what_is_damaged(directory, tmp_path):
     directory.metrics_file.write_bytes(bad[2] + b"\n")
     with pytest.warns(RuntimeWarning), pytest.raises(ValueError, match="has no metrics to plot yet"):
         plot_runs([directory], tmp_path / "plot.png")
+
+
+@pytest.mark.parametrize("value", [None, "a lot", [1.0], True])
+def test_a_plot_leaves_out_a_step_whose_return_is_no_number(directory, tmp_path, value):
+    row = {"step": 1, "env_steps": 1, "return/before": 0.0, "return/after": 1.0}
+    directory.metrics_file.write_text(json.dumps(row | {"return/before": value}) + "\n")
+    with pytest.raises(ValueError, match="has no metrics to plot yet"):
+        plot_runs([directory], tmp_path / "plot.png")
+    with directory.metrics_file.open("a") as file:
+        file.write(json.dumps(row | {"step": 2}) + "\n")
+    assert plot_runs([directory], tmp_path / "plot.png").stat().st_size > 1000
+
+
+EVALUATION = {
+    "env_steps": [0.0, 5.0],
+    "episode_returns": [0.6, 0.7],
+    "episode_standard_errors": [None, None],
+    "num_tasks": 1,
+    "split": "held-out",
+}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"",
+        json.dumps(EVALUATION).encode()[:-9],
+        b"\xff",
+        b"[" * 5000,
+        b"[]",
+        json.dumps(EVALUATION | {"episode_returns": "high"}).encode(),
+        json.dumps({name: value for name, value in EVALUATION.items() if name != "env_steps"}).encode(),
+    ],
+)
+def test_a_damaged_evaluation_is_left_out_and_told_of(directory, bad):
+    """A run with one can be opened and plotted; the newest that is whole counts."""
+    folder = directory.path / "evaluations"
+    folder.mkdir()
+    (folder / "newer.json").write_bytes(bad)
+    with pytest.warns(RuntimeWarning, match=r"newer\.json is damaged \(.*evaluate again"):
+        assert directory.newest_evaluation() is None
+    (folder / "older.json").write_text(json.dumps(EVALUATION))
+    os.utime(folder / "older.json", (0, 0))
+    with pytest.warns(RuntimeWarning, match=r"newer\.json"):
+        assert directory.newest_evaluation() == EVALUATION
 
 
 def test_a_run_goes_on_over_damaged_metrics(tmp_path):

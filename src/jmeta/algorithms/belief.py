@@ -11,7 +11,7 @@ from jmeta.inner.belief import BeliefAgent, belief_encoder
 from jmeta.networks import check_core, from_nnx, make_core
 from jmeta.networks.beliefs import BeliefHyperpolicy, BeliefPolicy
 from jmeta.outer.belief_ppo import BeliefPPO, BeliefPPOSettings
-from jmeta.outer.credit import CriticSettings, LifetimeCritic
+from jmeta.outer.credit import CreditSpanSettings, critic
 from jmeta.ranges import Count, NonNegative, Share
 from jmeta.settings import CoreSettings
 from jmeta.struct import fields_for
@@ -19,7 +19,7 @@ from jmeta.tasks.base import TaskDistribution
 
 
 @struct.settings
-class BeliefSettings(CoreSettings, LifetimeSettings, CriticSettings, BeliefPPOSettings):
+class BeliefSettings(CoreSettings, LifetimeSettings, CreditSpanSettings, BeliefPPOSettings):
     """Settings of algorithms that learn a belief.
 
     Attributes:
@@ -28,7 +28,8 @@ class BeliefSettings(CoreSettings, LifetimeSettings, CriticSettings, BeliefPPOSe
       policy_widths: sizes of the hidden layers of the policy, and likewise of its critic.
       hypernetwork: whether the belief generates the policy's weights instead of being an input of the policy (Beck et al. 2022).
       num_epochs: passes of the policy over the new lifetimes.
-      discount: discount factor per environment step, in [0, 1]; discounting continues across episodes.
+      discount: discount factor per environment step, in [0, 1]; discounting continues across episodes, unless
+        credit_span is ``episode``.
     """
 
     encoder_widths: tuple[Count, ...] = (32,)
@@ -66,5 +67,4 @@ def belief_learner(
         encoder=belief_encoder(size, space, belief_size, build_core, encoder_widths=settings.encoder_widths),
         policy=from_nnx(partial(build_policy, size + 1, space, belief_size, settings.policy_widths)),  # 1 for the clock
     )
-    credit = LifetimeCritic(**fields_for(CriticSettings, settings))
-    return BeliefPPO(inner=inner, credit=credit, **lifetime, **fields_for(BeliefPPO, settings))
+    return BeliefPPO(inner=inner, credit=critic(settings), **lifetime, **fields_for(BeliefPPO, settings))

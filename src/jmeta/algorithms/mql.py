@@ -59,7 +59,8 @@ def mql(tasks: TaskDistribution, settings: MQLSettings) -> OffPolicy:
     Deviations from the paper:
       Policy and critics share one context, which the critics train and which does not adapt. The policy is updated as often as
       the critics. Training begins without random actions unless ``random_steps`` is set. By default 2,000 training steps are
-      stored, and adaptation makes 20 and 40 gradient steps on 64 steps each. See ``jmeta.inner.mql``.
+      stored, and adaptation makes 20 and 40 gradient steps on 64 steps each. The norms of gradients are clipped, at 10 by
+      default. See ``jmeta.inner.mql``.
     """
     core, hidden_size = settings.core, settings.hidden_size
     check_layers(settings.widths)

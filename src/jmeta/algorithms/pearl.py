@@ -65,7 +65,7 @@ def pearl(tasks: TaskDistribution, settings: PEARLSettings) -> OffPolicy:
     Deviations from the paper:
       The temperature is learned. There is no separate state-value network. A context comes from one lifetime, which explores by
       the prior in its first segment and by the posterior in later ones. By default the context is a random number of that
-      lifetime's first segments. One Adam optimises all parameters.
+      lifetime's first segments. One Adam optimises all parameters. The norms of gradients are clipped, at 10 by default.
     """
     check_layers(settings.widths)
     check_layers(settings.encoder_widths)

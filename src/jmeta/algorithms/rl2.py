@@ -7,7 +7,7 @@ import jax
 from jmeta import struct
 from jmeta.algorithms.base import AlgorithmSettings, algorithm
 from jmeta.inner.rl2 import RL2, RecurrentAgentSettings, RecurrentPolicySettings
-from jmeta.outer.credit import CriticSettings, EpisodeCritic, LifetimeCritic
+from jmeta.outer.credit import CreditSpanSettings, CriticSettings, EpisodeCritic, critic
 from jmeta.outer.ppo import PPO, PPOSettings
 from jmeta.ranges import Count, NonNegative, Positive
 from jmeta.struct import fields_for
@@ -27,12 +27,12 @@ class LifetimeSettings(AlgorithmSettings):
 
 
 @struct.settings
-class RecurrentSettings(LifetimeSettings, RecurrentPolicySettings, CriticSettings, PPOSettings):
+class RecurrentSettings(LifetimeSettings, RecurrentPolicySettings, CreditSpanSettings, PPOSettings):
     """Settings of recurrent policies trained by PPO.
 
     Attributes:
-      discount: discount factor per environment step, in [0, 1]; discounting continues across episodes, unless memory_span is
-        ``episode``.
+      discount: discount factor per environment step, in [0, 1]; discounting continues across episodes, unless credit_span or
+        memory_span is ``episode``.
       microbatch_size: lifetimes that one device differentiates at once, which bounds memory and changes nothing else; must
         divide the lifetimes that a device has in a minibatch; by default chosen for speed. For lifetimes of a hundred steps a
         smaller one is faster on a CPU.
@@ -60,7 +60,8 @@ def rl2(tasks: TaskDistribution, settings: RL2Settings) -> PPO:
 
         maximise  E_task E_lifetime [sum_t discount^t r_t]
 
-    by the clipped surrogate, with advantages from a critic that shares the hidden state and predicts normalised G_t.
+    by the clipped surrogate, with advantages from a critic that shares the hidden state and predicts normalised G_t. With
+    ``credit_span="episode"`` G_t is the sum of the later rewards of the *episode*, and only the memory lasts a lifetime.
 
     Raises:
       ValueError: for a lifetime that is not a whole number of episodes, a num_tasks that num_minibatches does not divide, or a
@@ -84,11 +85,11 @@ def rl2(tasks: TaskDistribution, settings: RL2Settings) -> PPO:
 
 def recurrent_learner(tasks: TaskDistribution, settings: RL2Settings) -> PPO:
     """Returns the learner of ``rl2``."""
-    critic = EpisodeCritic if settings.memory_span == "episode" else LifetimeCritic
+    forgets = settings.memory_span == "episode"
     lifetime = one_lifetime(tasks, settings)
     return PPO(
         inner=recurrent_agent(tasks, settings, lifetime["protocol"].segment_length),
-        credit=critic(**fields_for(CriticSettings, settings)),
+        credit=EpisodeCritic(**fields_for(CriticSettings, settings)) if forgets else critic(settings),
         **lifetime,
         **fields_for(PPO, settings),
     )

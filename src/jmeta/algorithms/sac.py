@@ -38,8 +38,8 @@ def sac(tasks: TaskDistribution, settings: SACSettings) -> OffPolicy:
 
     Deviations from the paper:
       Each task has its own replay buffer, and a batch has equally many steps of each. The deployed policy samples from a narrow
-      distribution instead of acting by the mean. Training begins without random actions unless ``random_steps`` is set. See
-      ``jmeta.inner.sac``.
+      distribution instead of acting by the mean. Training begins without random actions unless ``random_steps`` is set. The
+      norms of gradients are clipped, at 10 by default. See ``jmeta.inner.sac``.
     """
     check_layers(settings.widths)
     sizes = (tasks.observation_size, tasks.action_space)

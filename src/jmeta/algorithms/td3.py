@@ -36,7 +36,8 @@ def td3(tasks: TaskDistribution, settings: TD3Settings) -> OffPolicy:
 
     Deviations from the paper:
       The policy is updated at every update of the critics, not at every second one. Training begins without uniformly random
-      actions unless ``random_steps`` is set; the paper's first 1,000 or 10,000 environment steps are random.
+      actions unless ``random_steps`` is set; the paper's first 1,000 or 10,000 environment steps are random. The norms of
+      gradients are clipped, at 10 by default.
     """
     check_layers(settings.widths)
     if not isinstance(tasks.action_space, Continuous):

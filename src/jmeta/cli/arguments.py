@@ -14,7 +14,9 @@ from jmeta.tasks import Split
 
 HELP = ("-h", "--help")
 
-RunArgument = Positional[Annotated[Path, tyro.conf.arg(help="the run directory.")]]
+RunArgument = Positional[
+    Annotated[Path, tyro.conf.arg(help="the run directory, or an agent of the zoo, such as zoo:rl2/grid-navi.")]
+]
 SplitOption = Annotated[Split, tyro.conf.arg(help="split to draw the tasks from; ood is out of distribution.")]
 TrustOption = Annotated[
     bool,

@@ -6,8 +6,8 @@ import tyro
 
 from jmeta.cli.arguments import begins_with_name
 from jmeta.cli.command import command
-from jmeta.cli.help import TASK_PREFIX
 from jmeta.cli.options import as_dataclass
+from jmeta.cli.plain import TASK_PREFIX
 from jmeta.registry import fields_of, find_task
 from jmeta.tasks import TASKS
 from jmeta.testing import check_tasks

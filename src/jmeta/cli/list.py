@@ -8,27 +8,31 @@ from typing import Any
 
 from tyro.conf import Positional
 
-from jmeta import recipes
+from jmeta import recipes, zoo
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.command import tyro_command
-from jmeta.cli.help import TASK_PREFIX, about, by_heading, default_text, flag, headline, setting_texts
+from jmeta.cli.help import about, by_heading, default_text, headline, setting_texts
+from jmeta.cli.plain import TASK_PREFIX, flag
 from jmeta.cli.recipes import recipe_details, recipe_table
+from jmeta.cli.zoo import zoo_details, zoo_table
 from jmeta.comparison import SPECS
 from jmeta.registry import find_either, nearest, settings
 from jmeta.tasks import TASKS
+from jmeta.zoo import is_zoo_name
 
 KINDS: dict[str, dict[str, Any]] = {"algorithms": dict(ALGORITHMS), "tasks": dict(TASKS)}
-LISTS = ("all", *KINDS, "recipes", "specs")
+LISTS = ("all", *KINDS, "recipes", "zoo", "specs")
 PREFIXES = {"algorithms": "--", "tasks": TASK_PREFIX}
 
 
-@tyro_command("list", "List all algorithms, tasks and recipes, or the settings of one: jmeta list [NAME].")
+@tyro_command("list", "List all algorithms, tasks, recipes and trained agents, or the settings of one: jmeta list [NAME].")
 def list_command(what: Positional[str] = "all") -> int:
     """Lists algorithms and tasks, or describes one of them and lists its settings.
 
     Args:
-      what: "all", "algorithms", "tasks", "recipes" (settings that reached a score, for jmeta train --recipe), "specs"
-        (comparisons that come with jmeta), or the name of an algorithm, a task or a recipe. An algorithm or a task of your own
+      what: "all", "algorithms", "tasks", "recipes" (settings that reached a score, for jmeta train --recipe), "zoo"
+        (trained agents), "specs" (comparisons that come with jmeta), or the name of an algorithm, a task, a recipe or an agent
+        of the zoo. An algorithm or a task of your own
         is module:function or module:Class.
     """
     width = shutil.get_terminal_size((100, 24)).columns
@@ -40,6 +44,8 @@ def overview(what: str, width: int) -> str:
     """Returns a line for each algorithm and task family, and what else comes with jmeta; or one kind only."""
     if what == "recipes":
         return recipe_table(width)
+    if what == "zoo":
+        return zoo_table(width)
     lines: list[str] = []
     for kind, members in KINDS.items():
         if what in ("all", kind):
@@ -52,6 +58,7 @@ def overview(what: str, width: int) -> str:
                 lines[-1] = f"  {name:<{indent - 2}}{lines[-1]}"
     if what == "all":
         lines += ["", f"recipes, for jmeta train --recipe: {len(recipes.names())}, with scores in `jmeta list recipes`"]
+        lines += [f"trained agents: {len(zoo.names())}, with scores in `jmeta list zoo`"]
     if what in ("all", "specs"):
         names = ", ".join(sorted(file.stem for file in SPECS.glob("*.toml")))
         title = ["", "specs, for jmeta compare:"] if lines else ["specs, for jmeta compare:"]
@@ -65,6 +72,8 @@ def details(name: str, width: int) -> str:
     Raises:
       ValueError: if there is none of that name; the message names the nearest one.
     """
+    if is_zoo_name(name):
+        return zoo_details(name, width)
     if ":" in name or any(name in members for members in KINDS.values()):
         return _described(name, find_either(name), width)
     if "/" in name:

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from jmeta.cli.help import flag, setting_texts
+from jmeta.cli.help import setting_texts
+from jmeta.cli.plain import flag
 from jmeta.registry import OTHER_NAMES, settings
 
 

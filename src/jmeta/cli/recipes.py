@@ -5,7 +5,7 @@ import textwrap
 from typing import Any
 
 from jmeta import recipes
-from jmeta.cli.help import TASK_PREFIX, flag, words
+from jmeta.cli.plain import TASK_PREFIX, flag, words
 from jmeta.recipes import SCORES, Measured, NamedRecipe
 
 DIGITS = 4  # significant ones of a score, at most

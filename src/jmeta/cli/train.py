@@ -11,8 +11,9 @@ from jmeta import recipes
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.arguments import HELP, begins_with_name
 from jmeta.cli.command import command
-from jmeta.cli.help import TASK_PREFIX, about, by_heading
+from jmeta.cli.help import about, by_heading
 from jmeta.cli.options import as_dataclass, check_known
+from jmeta.cli.plain import TASK_PREFIX
 from jmeta.cli.train_options import TrainOptions
 from jmeta.cli.training import run_training
 from jmeta.recipes import NamedRecipe

@@ -48,7 +48,7 @@ def _theta_to_tune(options: TrainOptions, recipe: Recipe) -> PyTree | None:
         return None
     before = recipe_of(RunDirectory(options.from_run).read_config(), str(options.from_run))
     named = set(own_names(before)) <= set(own_names(recipe))  # this command has named the same code
-    return load(options.from_run, trust=named).state.theta
+    return load(options.from_run, trust=named).theta
 
 
 def _say_what_next(result: TrainResult, options: TrainOptions) -> int:

@@ -11,31 +11,23 @@ again. ::
     DIR/cells/TASK/ALGORITHM/result.json     failures, timings, versions; written last, so its presence means finished
 """
 
-import dataclasses
-import time
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jax
-import numpy as np
 
 from jmeta.comparison.cell import Cell, explain
 from jmeta.comparison.plan import Comparison
-from jmeta.comparison.pretrained import pretrained
-from jmeta.comparison.store import NOT_RUN, Outcome, Returns, Store
-from jmeta.comparison.training import Say, Trained, train_cell
-from jmeta.evaluation.evaluate import EVALUATION_FOLD, evaluate
+from jmeta.comparison.scoring import score
+from jmeta.comparison.store import NOT_RUN, Outcome, Store
+from jmeta.comparison.training import Say, train_cell
 from jmeta.outer.base import OuterLearner
-from jmeta.outer.normalised import check_scale
+from jmeta.outer.premises import check_premises
 from jmeta.parallel import task_mesh
 from jmeta.registry import nearest
 from jmeta.training.files import replace_file
-from jmeta.training.provenance import device, git_commit, versions
 from jmeta.training.supervision import Supervision, supervised
-
-FORMAT = 1
 
 
 def compare(
@@ -76,7 +68,7 @@ def compare(
     for cell, store in zip(comparison.cells, stores, strict=True):
         if isinstance(cell.learner, OuterLearner):
             explain(cell, partial(cell.learner.check_devices, mesh.size))
-            check_scale(cell.learner)
+            check_premises(cell.learner)
         store.check(comparison.settings(cell))
     try:
         Path(out).mkdir(parents=True, exist_ok=True)
@@ -105,57 +97,10 @@ def _run(
             return NOT_RUN
         say(f"{cell.name}: evaluating")
         supervision.doing(f"the evaluation of {cell.name}")
-        store.finish(*_evaluate(comparison, cell, trained), trained.learning)
+        store.finish(*score(comparison, cell, trained), trained.learning)
     except Exception as error:  # an error in one cell must not stop the others
         message = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
         say(f"{cell.name} failed: {message}")
         return message
     say(f"{cell.name}: done")
     return None
-
-
-def _evaluate(comparison: Comparison, cell: Cell, trained: Trained) -> tuple[Returns, dict[str, Any]]:
-    tasks, why_not_held_out = cell.test_tasks()
-    key = jax.random.fold_in(jax.random.key(comparison.seed), EVALUATION_FOLD)
-    num_seeds = len(trained.failures[0])
-    failed = [reason for variant in trained.failures for reason in variant]
-    thetas = trained.theta or [()] * len(failed)
-    agents = [(learner.inner, theta) for learner, theta in zip(trained.learners, thetas, strict=True)]
-    if cell.adapter is not None:
-        agents = [(cell.adapter.inner, pretrained(cell.adapter.inner, theta)) for theta in thetas]
-    started = time.perf_counter()
-    sound = {
-        index: evaluate(inner, tasks, theta, key, protocol=cell.protocol, num_tasks=comparison.num_test_tasks, progress=False)
-        for index, ((inner, theta), reason) in enumerate(zip(agents, failed, strict=True))
-        if reason is None
-    }
-
-    def gather(field: str) -> np.ndarray:
-        rows = {index: np.asarray(getattr(result, field), np.float32) for index, result in sound.items()}
-        unknown = np.full(next(iter(rows.values())).shape if rows else (0,), np.nan, np.float32)
-        whole = np.stack([rows.get(index, unknown) for index in range(len(failed))])
-        return whole.reshape(len(cell.variants), num_seeds, *unknown.shape)
-
-    returns = Returns(**{field.name: gather(field.name) for field in dataclasses.fields(Returns)})
-    reference = tasks.reference_return(cell.protocol.num_segments * cell.protocol.segment_length)
-    info = {
-        "format": FORMAT,
-        "task": cell.task,
-        "algorithm": cell.algorithm,
-        "kind": cell.kind,
-        "variants": [{"label": v, "failures": f} for v, f in zip(cell.variants, trained.failures, strict=True)],
-        "seeds": [comparison.seed + s for s in range(num_seeds)],
-        "num_test_tasks": comparison.num_test_tasks,
-        "split": tasks.split,
-        "why_not_held_out": why_not_held_out,
-        "protocol": cell.protocol._asdict(),
-        "adapted_by": None if cell.adapter is None else type(cell.adapter.inner).__name__,
-        "horizon": tasks.horizon,
-        "reference": None if reference is None else reference._asdict(),
-        **trained.info,
-        "evaluation_seconds": time.perf_counter() - started,
-        "versions": versions(),
-        "device": device(),
-        "git_commit": git_commit(),
-    }
-    return returns, info

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from jmeta.evaluation.plot_style import finish, save, show_all_spans
 from jmeta.training.run_directory import RunDirectory
+from jmeta.training.schema import fits
 
-CURVE = {"env_steps", "return/before", "return/after"}  # columns of metrics.jsonl that a learning curve needs
+CURVE = ("env_steps", "return/before", "return/after")  # columns of metrics.jsonl that a learning curve needs, all numbers
 COLOURS = ("#2f6fab", "#d1603d", "#4f9d69", "#8f5aa8", "#c29a2b", "#5b6770")
 
 
@@ -87,7 +88,7 @@ def plot_runs(runs: Sequence[RunDirectory], out: Path) -> Path:
     for index, (run, evaluation) in enumerate(zip(runs, evaluations, strict=True)):
         colour = COLOURS[index % len(COLOURS)]
         run.read_config()
-        metrics = [row for row in run.read_metrics() if row.keys() >= CURVE]
+        metrics = [row for row in run.read_metrics() if all(fits(row.get(name), float) for name in CURVE)]
         if not metrics:
             raise ValueError(f"{run.path} has no metrics to plot yet")
         learning_curve(panels[0], metrics, label=run.path.name, colour=colour)

@@ -27,7 +27,8 @@ class DiscreteSAC(SoftActorCritic):
       Christodoulou 2019, arXiv 1910.07207.
 
     Deviations from the paper:
-      The target entropy is 0.6 of the largest and not 0.98, with which a policy over few actions stays almost uniform.
+      The temperature's loss is linear in its logarithm. The target entropy is 0.6 of the largest and not 0.98, with which a policy
+      over few actions stays almost uniform.
     """
 
     action_space: Discrete = struct.field(pytree_node=False)

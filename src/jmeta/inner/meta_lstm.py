@@ -61,7 +61,8 @@ class LSTMRule(UpdateRule):
       coordinates: Andrychowicz et al. 2016, arXiv 1606.04474.
 
     Deviations from the paper:
-      The loss is minus the mean reward of a step, since the value of a surrogate carries no information.
+      The loss is minus the mean reward of a step, since the value of a surrogate carries no information. The meta-gradient goes
+      through the gradient that is subtracted, but not through the gradient as an input of the LSTM. The paper ignores both.
     """
 
     network: Network = struct.field(pytree_node=False)

@@ -75,6 +75,11 @@ class OuterLearner(abc.ABC, Generic[Theta]):
         """Environment steps of an outer step."""
         return self.num_tasks * self.protocol.num_env_steps
 
+    @property
+    def credits_across_episodes(self) -> bool:
+        """Whether the objective is the return of whole lifetimes, across the ends of episodes."""
+        return False
+
     def memory_remedy(self) -> str:
         """Returns advice for the case that an outer step does not fit into memory."""
         return f"use fewer than num_tasks={self.num_tasks}"

@@ -1,27 +1,16 @@
 """Running normalisation of observations and rewards for any outer learner."""
 
-import warnings
-from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from jmeta import struct
 from jmeta.inner.normalised import MEASURED, Normalised, NormalisedTheta, WithStatistics
 from jmeta.inner.statistics import Statistics
-from jmeta.lifetime import live_in_new_task
 from jmeta.outer.base import OuterLearner
-from jmeta.references.classical import Random
+from jmeta.outer.random_lives import NUM_SAMPLED, live_randomly
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import TASK_AXES, Lifetime, MetaState, Metrics, Protocol, PyTree
-
-NUM_SAMPLED = 64
-"""Number of tasks with random actions that give the initial statistics."""
-MOST_SAMPLED = 100
-"""Maximum number of steps in each task when ``check_scale`` samples observations."""
-LARGEST_UNWARNED, LEAST_UNWARNED = 100.0, 0.02
-"""Warning thresholds: of the largest observation, and of the largest standard deviation of a feature."""
+from jmeta.types import MetaState, Metrics, Protocol, PyTree
 
 
 @struct.dataclass
@@ -73,6 +62,10 @@ class Normalising(OuterLearner[NormalisedTheta]):
     def num_env_steps(self) -> int:
         return self.learner.num_env_steps
 
+    @property
+    def credits_across_episodes(self) -> bool:
+        return self.learner.credits_across_episodes
+
     def memory_remedy(self) -> str:
         return self.learner.memory_remedy()
 
@@ -105,39 +98,3 @@ class Normalising(OuterLearner[NormalisedTheta]):
     def deploy(self, state: MetaState[NormalisedTheta]) -> NormalisedTheta:
         theta, statistics = state.theta
         return NormalisedTheta(self.under(statistics).deploy(state._replace(theta=theta)), statistics)
-
-
-def live_randomly(tasks: TaskDistribution, length: int, num_tasks: int, key: jax.Array) -> Lifetime:
-    """Returns ``length`` steps of random actions in each of ``num_tasks`` tasks, [1, length, num_tasks, 1]."""
-    agent = Random(tasks.observation_size, tasks.action_space)
-
-    def live(key: jax.Array) -> Lifetime:
-        return live_in_new_task(agent, tasks, (), key, protocol=Protocol(1, length, 1))[1]
-
-    return jax.vmap(live, out_axes=TASK_AXES)(jax.random.split(key, num_tasks))
-
-
-def check_scale(outer: OuterLearner) -> None:
-    """Warns if observations under random actions are far from unit scale and are not normalised.
-
-    Networks are initialised for inputs of about unit scale: larger ones saturate hidden units, and smaller ones hardly change
-    them. A feature may be much smaller than others, as velocities beside positions, so only the largest is checked for that.
-    """
-    if isinstance(outer, Normalising) and outer.observations:
-        return
-    largest, std = (float(x) for x in _sampled_scale(outer.tasks, min(outer.protocol.segment_length, MOST_SAMPLED)))
-    if largest > LARGEST_UNWARNED or 0.0 < std < LEAST_UNWARNED:
-        found = f"reach {largest:.4g}" if largest > LARGEST_UNWARNED else f"vary by {std:.2g} at most"
-        warnings.warn(
-            f"observations of {type(outer.tasks).__name__} {found}, which is far from the unit scale that networks are made for: "
-            "use normalize_observations=True (--normalize-observations), or scale them in the environment",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-@partial(jax.jit, static_argnames=("tasks", "length"))
-def _sampled_scale(tasks: TaskDistribution, length: int) -> tuple[jax.Array, jax.Array]:
-    """Returns the largest observation, and the largest standard deviation of a feature, under random actions."""
-    observation = live_randomly(tasks, length, NUM_SAMPLED, jax.random.key(0)).segments.timestep.observation
-    return jnp.abs(observation).max(), observation.std(tuple(range(observation.ndim - 1))).max()

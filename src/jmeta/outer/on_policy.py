@@ -76,6 +76,10 @@ class OnPolicy(OuterLearner[Theta], MetaBatchSettings, RematerialiseSettings, St
             )
         self.check_devices(1)
 
+    @property
+    def credits_across_episodes(self) -> bool:
+        return self.credit.across_episodes
+
     def check_devices(self, num_devices: int) -> None:
         share = num_devices * self.num_groups
         check_divides("num_tasks", self.num_tasks, share, f"{num_devices} device(s) x {self.num_groups} minibatch(es)")

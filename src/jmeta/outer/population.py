@@ -61,6 +61,10 @@ class Evolution(OuterLearner[Theta], PopulationSettings):
         check_segment_weights(self.segment_weights, self.protocol)
         self.check_devices(1)
 
+    @property
+    def credits_across_episodes(self) -> bool:
+        return True
+
     def check_devices(self, num_devices: int) -> None:
         check_divides("population_size", self.population_size, 2 * num_devices, f"pairs on {num_devices} device(s)")
 

@@ -8,6 +8,6 @@ tasks and which table of algorithms has them, and what was measured.
 """
 
 from jmeta.recipes.index import INDEX, get, names
-from jmeta.recipes.named import SCORES, Measured, NamedRecipe
+from jmeta.recipes.named import SCORES, Measured, NamedRecipe, scores
 
-__all__ = ["INDEX", "SCORES", "Measured", "NamedRecipe", "get", "names"]
+__all__ = ["INDEX", "SCORES", "Measured", "NamedRecipe", "get", "names", "scores"]

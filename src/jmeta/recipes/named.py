@@ -4,7 +4,10 @@ import dataclasses
 import functools
 from typing import Literal
 
+import numpy as np
+
 from jmeta.comparison import SPECS, Cell, Comparison, SpecCell, read_cell
+from jmeta.evaluation import Evaluation
 from jmeta.outer.base import OuterLearner
 from jmeta.registry import build
 from jmeta.training import Recipe
@@ -16,6 +19,13 @@ SCORES: dict[Score, str] = {
     "second-segment": "return of an episode in the second segment, after the first adaptation",
 }
 """What a score can be the mean of, in words."""
+
+
+def scores(result: Evaluation, of: Score) -> np.ndarray:
+    """Returns what a score is the mean of, in each test task [N]."""
+    if of == "lifetime":
+        return result.lifetime_returns
+    return result.episode_returns.mean(1) if of == "episode" else result.trajectory_returns[:, 1]
 
 
 @dataclasses.dataclass(frozen=True)

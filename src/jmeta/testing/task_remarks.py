@@ -7,7 +7,7 @@ import numpy as np
 
 from jmeta.cli.errors import is_message
 from jmeta.cli.help import undescribed
-from jmeta.outer.normalised import LEAST_UNWARNED
+from jmeta.outer.premises import LEAST_UNWARNED, pays_alike
 from jmeta.tasks import TaskDistribution
 from jmeta.tasks.actions import like_an_action
 from jmeta.tasks.checks import check_described
@@ -86,6 +86,11 @@ def remarks_on(tasks: TaskDistribution, lived: dict[str, np.ndarray]) -> list[st
             if not is_message(error):
                 raise
             remarks.append(str(error))
+    if pays_alike(lived["reward"]) and len(lived["episode"]) and lived["episode"].min() < tasks.horizon:
+        remarks.append(
+            f"every step pays {lived['reward'].flat[0]:g}, and episodes end before the horizon: the return of a lifetime, a "
+            "fixed number of steps, is the same whatever an agent does; train with --credit-span episode, or with maml"
+        )
     if not np.any(lived["reward"]):
         remarks.append("a random policy is never rewarded: an agent must find the first reward by chance")
     if not tasks.has_held_out:

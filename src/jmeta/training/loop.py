@@ -12,7 +12,7 @@ from rich.console import Console
 
 from jmeta.keys import as_key
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner
-from jmeta.outer.normalised import check_scale
+from jmeta.outer.premises import check_premises
 from jmeta.parallel import task_mesh
 from jmeta.training.arguments import check_learner, check_numbers, check_out
 from jmeta.training.arrays import num_bytes
@@ -116,7 +116,7 @@ def train(
         require_wandb()
     mesh = task_mesh(num_devices)
     outer.check_devices(mesh.size)
-    check_scale(outer)
+    check_premises(outer)
 
     template = jax.eval_shape(outer.init, key)
     run = None if out is None else RunDirectory(out)

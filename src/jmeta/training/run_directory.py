@@ -24,6 +24,7 @@ from typing import Any
 
 import filelock
 
+from jmeta.training.evaluations import newest_evaluation
 from jmeta.training.files import replace_file, temporary_file
 from jmeta.training.metric_lines import MetricLines
 from jmeta.training.provenance import versions
@@ -179,9 +180,8 @@ class RunDirectory:
         return [lines.whole[step][1] for step in sorted(lines.whole)]
 
     def newest_evaluation(self) -> dict[str, Any] | None:
-        """Returns the newest result of ``jmeta evaluate`` in this directory; None if there is none."""
-        files = sorted((self.path / "evaluations").glob("*.json"), key=lambda file: file.stat().st_mtime)
-        return json.loads(files[-1].read_text()) if files else None
+        """Returns the newest result of ``jmeta evaluate`` in this directory that can be read; None if there is none."""
+        return newest_evaluation(self.path / "evaluations")
 
     def forget_metrics_after(self, step: int) -> None:
         """Drops the lines of the steps after ``step``, and moves damaged lines to metrics.damaged.jsonl."""

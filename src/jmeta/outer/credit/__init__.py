@@ -8,13 +8,14 @@ a linear baseline to each task's data and assigns credit within the episode. It 
 
 from jmeta.outer.credit.base import Credit, CreditAssignment
 from jmeta.outer.credit.baselines import EpisodeBaseline
-from jmeta.outer.credit.critics import CriticSettings, EpisodeCritic, LifetimeCritic, SharedCritic
+from jmeta.outer.credit.critics import CreditSpanSettings, CriticSettings, EpisodeCritic, LifetimeCritic, SharedCritic, critic
 from jmeta.outer.credit.exploration import Exploration
 from jmeta.outer.credit.return_scale import ReturnScale
 
 __all__ = [
     "Credit",
     "CreditAssignment",
+    "CreditSpanSettings",
     "CriticSettings",
     "EpisodeBaseline",
     "EpisodeCritic",
@@ -22,4 +23,5 @@ __all__ = [
     "LifetimeCritic",
     "ReturnScale",
     "SharedCritic",
+    "critic",
 ]

@@ -12,7 +12,8 @@ class Credit(NamedTuple):
     """Advantage, weight and value target of every decision, [K, T, N, B] each."""
 
     # Critics: mean 0, variance 1 over all decisions that count. ``EpisodeBaseline``: over each segment of each task.
-    # ``Exploration``: scaled by a spread but not centred before the last segment. A variance that is almost 0 stays small.
+    # ``Exploration``: scaled by a spread but not centred before the last segment. A variance that is almost 0 stays small,
+    # but ``EpisodeBaseline`` scales it to 1 as well.
     advantage: jax.Array
     weight: jax.Array  # 0 where a decision does not count
     value_target: jax.Array  # target of Decision.value, in the critic's units
@@ -23,9 +24,11 @@ class CreditAssignment(abc.ABC):
 
     Attributes:
       has_critic: whether there is a critic to train.
+      across_episodes: whether rewards of later episodes count towards a decision.
     """
 
     has_critic: ClassVar[bool] = False
+    across_episodes: ClassVar[bool] = False
 
     @abc.abstractmethod
     def init(self) -> PyTree:

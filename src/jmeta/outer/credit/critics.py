@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,19 @@ class CriticSettings(DiscountSettings):
 
     gae_lambda: jax.Array | Share = 0.95
     value_coefficient: jax.Array | NonNegative = 0.5
+
+
+@struct.settings
+class CreditSpanSettings(CriticSettings):
+    """Settings of credit from a learned critic, over the lifetime or within each episode.
+
+    Attributes:
+      credit_span: which later rewards a decision is credited with. ``lifetime``: all of them, so that exploration pays.
+        ``episode``: those of its own episode, for tasks that pay the same at every step until an episode fails, such as CartPole.
+        There a lifetime of a fixed number of steps has the same return whatever the agent does.
+    """
+
+    credit_span: Literal["lifetime", "episode"] = struct.field(pytree_node=False, default="lifetime")
 
 
 @struct.dataclass
@@ -88,6 +101,8 @@ class Critic(CreditAssignment, CriticSettings):
 class LifetimeCritic(Critic):
     """Advantages from a learned critic over the whole lifetime; credit crosses the ends of episodes, but not of the lifetime."""
 
+    across_episodes: ClassVar[bool] = True
+
     def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
         ones = jnp.ones_like(segments.reward)
         return segments.reward, ones, ones
@@ -100,6 +115,8 @@ class SharedCritic(Critic):
     Exploration in one stream helps every stream after the next adaptation, so the stream's own later reward is only a part of
     its value. With one stream this is ``LifetimeCritic``.
     """
+
+    across_episodes: ClassVar[bool] = True
 
     def _account(self, segments: Segment) -> tuple[jax.Array, jax.Array, jax.Array]:
         ones = jnp.ones_like(segments.reward)
@@ -119,3 +136,9 @@ class EpisodeCritic(Critic):
         last = (jnp.arange(done.shape[1]) == done.shape[1] - 1)[None, :, None, None]
         as_number = lambda x: x.astype(segments.reward.dtype)  # noqa: E731
         return segments.reward, as_number(~(done | last)), as_number(done | ~last)
+
+
+def critic(settings: CreditSpanSettings) -> Critic:
+    """Returns the critic of a credit span."""
+    kind = EpisodeCritic if settings.credit_span == "episode" else LifetimeCritic
+    return kind(**struct.fields_for(CriticSettings, settings))

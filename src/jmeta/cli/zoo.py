@@ -1,0 +1,72 @@
+"""Agents of the zoo as text: the list with their scores, and the card of one."""
+
+import textwrap
+
+from jmeta import zoo
+from jmeta.recipes import SCORES
+from jmeta.zoo import PREFIX, ZooAgent
+
+WORDS: dict[str, str] = dict(SCORES)  # type: ignore[arg-type]
+BELOW = (
+    "Scores are means over held-out tasks, ± the standard error over tasks. The optimum is the Bayes optimum, or the return of "
+    "an agent that knows the goal. `jmeta list zoo:NAME` shows the card of an agent. `jmeta evaluate zoo:NAME`, `watch` and "
+    "`export` take it as they take a run."
+)
+
+
+def zoo_table(width: int) -> str:
+    """Returns a line for each agent of the zoo, by what its score is the mean of."""
+    agents = {name: zoo.get(name) for name in zoo.names()}
+    rows = {name: _row(name, agent) for name, agent in agents.items()}
+    titles = ("agent", "score", "optimum", "random", "kB")
+    widths = [max(map(len, column)) for column in zip(titles, *rows.values(), strict=True)]
+    blocks = []
+    for of, says in WORDS.items():
+        lines = [_aligned(rows[name], widths) for name, agent in agents.items() if agent.card.of == of]
+        if lines:
+            blocks.append("\n".join([*textwrap.wrap(f"Score: {says}", width), _aligned(titles, widths), *lines]))
+    return "\n\n".join([*blocks, textwrap.fill(BELOW, width, break_on_hyphens=False)])
+
+
+def zoo_details(name: str, width: int) -> str:
+    """Returns the card of an agent of the zoo.
+
+    Raises:
+      ValueError: if there is none of that name; the message names the nearest.
+    """
+    agent = zoo.get(name)
+    card = agent.card
+    name = PREFIX + name.removeprefix(PREFIX)
+    lives = "{} segment(s) of {} environment steps in {} stream(s)".format(*card.protocol)
+    episodes = " ".join(f"{each:.4g}" for each in card.episode_returns)
+    says = [
+        f"score: {card.score:.5g} ± {card.standard_error:.2g} (standard error), {WORDS[card.of]}; {card.num_tasks:,} "
+        f"{card.split} tasks, a lifetime of {lives}",
+        *([] if card.optimum is None else [f"optimum: {card.optimum:#.4g} ({card.optimum_label})"]),
+        f"random actions: {card.random:.4g}",
+        f"return of each episode: {episodes}",
+        f"trained by: {card.command}; {card.outer_steps:,} outer steps, {card.env_steps:,} environment steps, seed {card.seed}",
+        f"versions: {', '.join(f'{what} {version}' for what, version in card.versions.items())}",
+        f"limits: {card.limits}",
+    ]
+    commands = [f"jmeta evaluate {name}", f"jmeta watch {name} --out FILE.gif", f"jmeta export {name} --out FILE.jmeta"]
+    return "\n\n".join(
+        [
+            f"{name}, a trained agent of {agent.num_bytes / 1024:.0f} kB",
+            "\n".join(textwrap.fill(line, width, subsequent_indent="  ", break_on_hyphens=False) for line in says),
+            "\n".join(["use:", *(f"  {each}" for each in commands), f'  jmeta.load("{name}").agent() in Python']),
+        ]
+    )
+
+
+def _row(name: str, agent: ZooAgent) -> tuple[str, ...]:
+    card = agent.card
+    optimum = "" if card.optimum is None else f"{card.optimum:#.4g}"
+    score = f"{card.score:#.4g} ± {card.standard_error:.1g}"
+    return name, score, optimum, f"{card.random:.3g}", f"{agent.num_bytes / 1024:.0f}"
+
+
+def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
+    """Returns a line of a table: names and scores to the left, numbers to the right."""
+    padded = [f"{cell:{'<' if i < 2 else '>'}{width}}" for i, (cell, width) in enumerate(zip(cells, widths, strict=True))]
+    return " ".join(padded).rstrip()
