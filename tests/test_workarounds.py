@@ -9,8 +9,10 @@ from pathlib import Path
 
 import flashbax
 import flax.struct
+import gymnax
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro.distributions as dist
 import pytest
 
@@ -102,3 +104,10 @@ def test_a_fresh_buffer_is_weakly_typed() -> None:
 def test_a_distribution_keeps_the_batch_shape_it_was_made_with() -> None:
     stacked = jax.vmap(lambda mean: dist.Normal(mean, 1.0))(jnp.zeros(3))
     is_there(stacked.batch_shape == (), "numpyro", "distributions of single decisions")
+
+
+def test_boxes_of_gymnax_leave_rewards_out() -> None:
+    bandit, maze = (gymnax.make(name) for name in ("GaussianBandit-misc", "MetaMaze-misc"))
+    low = np.asarray(bandit[0].observation_space(bandit[1]).low)
+    high = np.asarray(maze[0].observation_space(maze[1]).high)
+    is_there((low >= 0).all() and high[:-1].max() < maze[1].reward, "gymnax", "jmeta.interop.gymnasium.spaces")

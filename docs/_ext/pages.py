@@ -53,6 +53,7 @@ MODULES = (
     "jmeta.lifetime",
     "jmeta.agent",
     "jmeta.interop.gymnasium",
+    "jmeta.interop.gymnasium.episodes",
     "jmeta.training",
     "jmeta.evaluation",
     "jmeta.evaluation.plots",

@@ -1,1 +1,1 @@
-"""jmeta and other libraries: ``jmeta.interop.gymnasium`` scores agents in Gymnasium's environments."""
+"""jmeta and other libraries: ``jmeta.interop.gymnasium`` scores agents in Gymnasium's environments and makes some of tasks."""

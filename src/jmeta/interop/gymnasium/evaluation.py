@@ -1,20 +1,19 @@
 """Scores agents in Gymnasium's environments: the agent acts and adapts in a simulator that was not written in JAX."""
 
-from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
+from gymnasium import vector
 
 from jmeta.agent import Agent
 from jmeta.evaluation import Evaluation
 from jmeta.evaluation.measures import measure
 from jmeta.evaluation.progress import EvaluationProgress
+from jmeta.interop.gymnasium.space_checks import check_spaces
+from jmeta.interop.gymnasium.varied_tasks import MakeEnv
 from jmeta.types import Protocol
-
-MakeEnv = Callable[[int], Any]
-"""Returns a new Gymnasium environment of the task of this number; called once for each environment of the task."""
 
 
 def evaluate(
@@ -40,7 +39,6 @@ def evaluate(
       progress: show progress on standard error, if the evaluation takes long.
 
     Raises:
-      ImportError: if gymnasium is not installed.
       ValueError: if observations or actions of the environments are not like those of the training tasks, or a segment is not a
         whole number of episodes.
 
@@ -50,7 +48,6 @@ def evaluate(
       >>> make_env = varied("CartPole-v1", {"length": (0.3, 1.5)}, seed=1)  # doctest: +SKIP
       >>> jmeta.interop.gymnasium.evaluate(agent, make_env).episode_returns.mean(0)  # doctest: +SKIP
     """
-    vector = _gymnasium().vector
     layout = agent.programs.layout
     protocol = Protocol(layout.num_segments, layout.segment_length, layout.num_streams)
     horizon = _horizon(agent, protocol, horizon)
@@ -58,7 +55,7 @@ def evaluate(
     rows = num_tasks * num_envs
     makers = [partial(make_env, task) for task in range(num_tasks) for _ in range(num_envs)]
     kind = vector.AsyncVectorEnv if asynchronous else vector.SyncVectorEnv
-    envs = kind(makers, autoreset_mode=vector.AutoresetMode.DISABLED)
+    envs: Any = kind(makers, autoreset_mode=vector.AutoresetMode.DISABLED)
     sizes = (num_tasks, protocol.num_segments, protocol.segment_length, protocol.num_streams)
     rewards, done = np.zeros(sizes, np.float32), np.zeros(sizes, bool)
     try:
@@ -94,66 +91,6 @@ def evaluate(
     return Evaluation.of(jax.tree.map(np.asarray, measures), protocol, split="gymnasium", greedy=agent.greedy)
 
 
-def varied(env_id: str, ranges: Mapping[str, tuple[float, float]], *, seed: int = 0, **options: Any) -> MakeEnv:
-    """Returns a ``make_env`` of an environment whose attributes are drawn uniformly from ranges, once for each task.
-
-    What CartPole computes from its masses and length is computed again.
-
-    Args:
-      env_id: a name of ``gymnasium.make``.
-      ranges: (low, high) of numbers that are attributes of the environment, by name.
-      seed: seed of the tasks.
-      **options: those of ``gymnasium.make``.
-
-    Raises:
-      ValueError: when an environment is made, if it has no such attribute or its ``low`` is not below its ``high``.
-    """
-
-    def make_env(task: int) -> Any:
-        env = _gymnasium().make(env_id, **options)
-        inside = env.unwrapped
-        random = np.random.default_rng([seed, task])
-        for name, (low, high) in ranges.items():
-            value = getattr(inside, name, None)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                numbers = sorted(key for key, x in vars(inside).items() if type(x) in (int, float))
-                raise ValueError(f"{env_id} has no number {name!r} to vary: choose among {', '.join(numbers)}")
-            if not low < high:
-                raise ValueError(f"{name}: its range ({low}, {high}) must have a low below its high")
-            setattr(inside, name, float(random.uniform(low, high)))
-        if hasattr(inside, "polemass_length"):
-            inside.total_mass = inside.masspole + inside.masscart
-            inside.polemass_length = inside.masspole * inside.length
-        return env
-
-    return make_env
-
-
-def check_spaces(agent: Agent, observation_space: Any, action_space: Any) -> None:
-    """Raises ValueError unless an agent can observe and act in Gymnasium's spaces, of one environment."""
-    spaces = _gymnasium().spaces
-    size, actions = agent.observations.size, agent.actions
-    found = spaces.flatdim(observation_space)
-    if found != size:
-        raise ValueError(f"observations are {observation_space}, {found} number(s), and those of the training tasks are {size}")
-    is_discrete = isinstance(action_space, spaces.Discrete)
-    if is_discrete and action_space.start != 0:
-        raise ValueError(f"actions are {action_space}, and the agent's begin at 0: use a wrapper that adds {action_space.start}")
-    count = int(action_space.n) if is_discrete else None
-    shape = () if is_discrete else action_space.shape
-    if (count, shape) != (actions.num_actions, actions.shape):
-        trained = f"one of {actions.num_actions}" if actions.num_actions is not None else f"of shape {actions.shape}"
-        raise ValueError(f"actions are {action_space}, and those of the training tasks are {trained}")
-    if is_discrete:
-        return
-    bounds = [np.broadcast_to(np.asarray(side, np.float32), shape).reshape(-1) for side in (action_space.low, action_space.high)]
-    if not np.allclose(bounds, [actions.low, actions.high]):
-        raise ValueError(
-            f"actions are {action_space}, and the agent acts from {list(actions.low)} to {list(actions.high)}: make the agent "
-            "with action_bounds=(low, high) of the environment"
-        )
-
-
 def _horizon(agent: Agent, protocol: Protocol, horizon: int | None) -> int:
     horizon = agent.about.get("horizon") if horizon is None else horizon
     if horizon is None:
@@ -169,12 +106,3 @@ def _horizon(agent: Agent, protocol: Protocol, horizon: int | None) -> int:
 def _rows_to_batch(rows: Any, batch: tuple[int, ...]) -> Any:
     """Returns arrays [n, ...] with the axes of tasks and environments that the agent has."""
     return jax.tree.map(lambda x: np.asarray(x).reshape(*batch, *np.shape(x)[1:]), rows)
-
-
-def _gymnasium() -> Any:
-    try:
-        import gymnasium
-        import gymnasium.vector
-    except ImportError as error:
-        raise ImportError("gymnasium is not installed: pip install 'jmeta[gymnasium]'") from error
-    return gymnasium
