@@ -507,7 +507,7 @@ BROKEN: dict[type[TaskDistribution], tuple[str, str]] = {  # (cause, remedy)
     NumpyRandom: ("reset_env of NumpyCorridor gives different results for the same arguments", "draw from its key"),
     ListSetting: ("the field 'prizes' of ListSetting is a list, which can't be hashed", "a tuple"),
     OwnInit: ("OwnInit has an __init__ of its own", r"@dataclasses.dataclass\(frozen=True\)"),
-    WrongObservationSize: (r"WideCorridor observes 1 numbers, but its observation_space has shape \(6,\)", "let it say"),
+    WrongObservationSize: (r"WideCorridor observes 1 numbers, but its observation_space has 6", "let it say"),
     TwoRewards: (r"step_env of TeamCorridor returns reward of shape \(2,\)", "return a single number"),
     Leaky: ("LeakyCorridor.last_position is set while reset_env or step_env is compiled", "keep what changes in the state"),
     UpsideDownBox: ("UpsideDownCorridor has actions from 5 to 0 at position 1", "a low below its high"),
