@@ -115,8 +115,8 @@ class Agent:
         """Returns an action, in the environment's own units.
 
         Args:
-          observation: what the environment shows, [*batch, ...]: numbers of any shape, which are flattened, or what the observation
-            space of the training tasks says: integers, an image, or a dictionary or tuple of those.
+          observation: what the environment shows, [*batch, ...]: numbers of any shape, which are flattened, or what the
+            observation space of the training tasks says: integers, an image, or a dictionary or tuple of those.
           greedy: as in the constructor, for this action only.
           first: whether an episode begins with this observation, a boolean or [*batch]. By default one does if ``begin`` was
             just called, or if ``observe`` has said that a new one is needed.

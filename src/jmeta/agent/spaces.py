@@ -20,8 +20,8 @@ class ObservationForm:
     """Converts observations of an environment to the vectors that an agent observes.
 
     Attributes:
-      space: the space of the observations. Where it is plain numbers, a dictionary or tuple of arrays is flattened in the order
-        of ``jax.tree.leaves``; a list is an array.
+      space: the space of the observations. Where it is plain numbers, a dictionary or tuple of arrays is flattened in
+        the order of ``jax.tree.leaves``; a list is an array.
     """
 
     space: ObservationSpace
@@ -55,7 +55,7 @@ class ObservationForm:
             raise ValueError("observation: a number of it is NaN or infinite; the agent's state is unchanged")
         if isinstance(self.space, Pixels) and ((vector < 0) | (vector > 1)).any():
             raise ValueError(
-                f"observation: give bytes from {self.space.low:g} to {self.space.high:g}; a vector of other numbers is from 0 to 1"
+                f"observation: give bytes from {self.space.low:g} to {self.space.high:g}; a vector of other numbers is in [0, 1]"
             )
         return vector
 

@@ -18,7 +18,7 @@ from jmeta.tasks.description import Bounds, as_vector, integer_ranges, is_float
 from jmeta.tasks.environment import check_environment, check_outcome, name_of, numbers_in
 from jmeta.tasks.render import draw_rewards
 from jmeta.tasks.sampled_tasks import sampled_tasks
-from jmeta.tasks.spaces import BoxShape, read_observation_space, read_space
+from jmeta.tasks.spaces import BoxShape, check_parts, read_observation_space, read_space
 from jmeta.tasks.splits import Splits
 from jmeta.tasks.states import settle, shapes_of, state_template
 from jmeta.tasks.time_limits import read_horizon
@@ -277,10 +277,15 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
 
     @constant
     def _observation_space(self) -> ObservationSpace:
+        environment, name = self._environment_checked, self._environment_name
         try:
-            return read_observation_space(self._environment_checked.observation_space(self._example))
+            space = read_observation_space(environment.observation_space(self._example))
         except ValueError as error:
-            raise ValueError(f"observation_space of {self._environment_name}: {error}") from None
+            raise ValueError(f"observation_space of {name}: {error}") from None
+        if not isinstance(space, Numbers):  # before it is encoded; of plain numbers any array is
+            observation, *_ = jax.eval_shape(environment.reset_env, jax.random.key(0), self._example)
+            check_parts(space, observation, f"reset_env of {name}")
+        return space
 
     @constant
     def _integer_ranges(self) -> list[Bounds | None]:

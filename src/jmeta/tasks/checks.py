@@ -12,6 +12,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.tasks.constant import outside_of_traces
 from jmeta.tasks.environment import check_outcome
 from jmeta.tasks.sampled_tasks import distinct, rows_of, sampled_tasks
+from jmeta.tasks.spaces import check_parts
 from jmeta.tasks.time_limits import check_lifetime_length, check_time_limits
 from jmeta.tasks.wrapped import WrappedTasks
 from jmeta.types import PyTree
@@ -60,7 +61,7 @@ def check_environment_is_kept(tasks: TaskDistribution) -> None:
 def check_step(tasks: TaskDistribution) -> None:
     """Raises ValueError unless reset_env and step_env return values of the right structure and shapes."""
     environment, name, actions = tasks._environment_checked, tasks._environment_name, tasks.action_space
-    example, space = tasks._example, tasks._observation_space
+    example = tasks._example
     action = like_an_action(environment, actions, example)
 
     def both(key: jax.Array, params: PyTree, action: jax.Array) -> PyTree:
@@ -85,18 +86,7 @@ def check_step(tasks: TaskDistribution) -> None:
     if not sizes[0]:
         raise ValueError(f"{name} observes nothing at all: return a constant, jnp.zeros(1), and give spaces.Box(0.0, 1.0, (1,))")
     for method, seen in (("reset_env", before), ("step_env", after)):
-        try:
-            parts = space.split(seen)
-        except ValueError as error:
-            raise ValueError(f"{method} of {name}: {error}") from None
-        for part in parts:
-            found, expected = sum(leaf.size for leaf in jax.tree.leaves(part.values)), part.space.raw_size
-            if found != expected:
-                where = "" if part.name == "observation" else f" as {part.name}"
-                raise ValueError(
-                    f"{name} observes {found} numbers{where}, but its observation_space has {expected}: let it say what is "
-                    "observed"
-                )
+        check_parts(tasks._observation_space, seen, f"{method} of {name}")
 
 
 def check_splits(tasks: TaskDistribution) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from gymnax.environments import spaces
 
@@ -98,6 +99,26 @@ def read_observation_space(space: Any) -> ObservationSpace:
     if min(counts) < 1:
         raise ValueError(f"the space {space} has no value: one that observes nothing gives Discrete(1) and 0")
     return Categories(counts)
+
+
+def check_parts(space: ObservationSpace, observation: Any, where: str) -> None:
+    """Raises ValueError unless an observation has the parts of its space, each with as many numbers as it says.
+
+    Args:
+      space: the observation space.
+      observation: arrays, or their shapes.
+      where: what returned the observation, for the error.
+    """
+    try:
+        parts = space.split(observation)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    for part in parts:
+        found, expected = sum(leaf.size for leaf in jax.tree.leaves(part.values)), part.space.raw_size
+        if found != expected:
+            raise ValueError(
+                f"{where}: {part.name} has {found} numbers, but its observation_space has {expected}: let it say what is observed"
+            )
 
 
 def _pixels(space: Any, box: BoxShape) -> Pixels:
