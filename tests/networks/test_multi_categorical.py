@@ -35,6 +35,20 @@ def test_divergences_add_up() -> None:
     np.testing.assert_allclose(dist.kl_divergence(UNIFORM, P), 0.143841 + 0.095894, rtol=1e-4)
 
 
+def test_the_hessian_of_the_divergence_is_the_fisher_information() -> None:
+    """Of each choice diag(p) - p p', and 0 between the choices: a trust region reads it off the recorded logits."""
+
+    def divergence(logits: jax.Array) -> jax.Array:
+        leaves, tree = jax.tree.flatten(P)
+        del leaves
+        return dist.kl_divergence(P, jax.tree.unflatten(tree, [logits]))
+
+    probabilities = np.array([1 / 4, 3 / 4, 1 / 2, 1 / 3, 1 / 6])
+    choice = np.array([0, 0, 1, 1, 1])
+    expected = np.diag(probabilities) - np.outer(probabilities, probabilities) * (choice[:, None] == choice)
+    np.testing.assert_allclose(jax.hessian(divergence)(P.logits), expected, atol=1e-6)
+
+
 def test_one_choice_is_the_categorical() -> None:
     logits = jax.nn.log_softmax(jnp.array([0.3, -1.0, 2.0]))
     one, plain = MultiCategorical(logits, (3,)), Categorical(logits)

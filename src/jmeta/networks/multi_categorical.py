@@ -25,7 +25,7 @@ class MultiCategorical(dist.Distribution):
 
     def __init__(self, outputs: jax.Array, counts: tuple[int, ...]):
         self.counts = counts
-        self.logits = jnp.concatenate([jax.nn.log_softmax(block, axis=-1) for block in self._blocks(outputs)], axis=-1)
+        self.logits = self._normalised(outputs)
         super().__init__(batch_shape=(), event_shape=(len(counts),))
 
     def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
@@ -45,6 +45,17 @@ class MultiCategorical(dist.Distribution):
     def entropy(self) -> jax.Array:
         return -jnp.sum(jnp.exp(self.logits) * self.logits, axis=-1)
 
+    def divergence_to(self, other: "MultiCategorical") -> jax.Array:
+        """Returns the KL divergence to a distribution of the same choices.
+
+        The other's logits are normalised again, which changes no number, so that its Hessian in them is the Fisher information
+        that a trust region needs, and not 0.
+        """
+        return jnp.sum(jnp.exp(self.logits) * (self.logits - other._normalised(other.logits)), axis=-1)
+
+    def _normalised(self, outputs: jax.Array) -> jax.Array:
+        return jnp.concatenate([jax.nn.log_softmax(block, axis=-1) for block in self._blocks(outputs)], axis=-1)
+
     def _largest(self, scores: jax.Array) -> jax.Array:
         return jnp.stack([jnp.argmax(block, axis=-1) for block in self._blocks(scores)], axis=-1)
 
@@ -56,4 +67,4 @@ class MultiCategorical(dist.Distribution):
 
 @dist.kl_divergence.register(MultiCategorical, MultiCategorical)
 def _(p: MultiCategorical, q: MultiCategorical) -> jax.Array:
-    return jnp.sum(jnp.exp(p.logits) * (p.logits - q.logits), axis=-1)
+    return p.divergence_to(q)
