@@ -97,7 +97,7 @@ LEARNERS: dict[str, dict[str, Case]] = {
                 "encoder_widths": (6,),
                 "head_widths": (5,),
             },
-        )
+        ),
     },
     "rl2-cma-es": {
         covariance: (ARMS, {"hidden_size": 2, "num_tasks": 8, "population_size": 8, "covariance": covariance})
