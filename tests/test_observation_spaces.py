@@ -43,10 +43,11 @@ def test_jax_numpy_and_gymnasium_give_the_same_vector(name: str) -> None:
 
 
 def test_the_order_is_that_of_the_sorted_names_whatever_the_dictionary_s() -> None:
-    parts = [("b", gymnasium.spaces.Discrete(2)), ("a", gymnasium.spaces.Box(0.0, 9.0, (1,)))]
+    number = gymnasium.spaces.Box(0.0, 9.0, (1,))
+    parts = [("b", gymnasium.spaces.Discrete(2)), ("c", number), ("a", number)]
     form = read_observation_space(gymnasium.spaces.Dict(collections.OrderedDict(parts)))
-    assert form == Named((Numbers(1), Categories((2,))), ("a", "b"))
-    np.testing.assert_array_equal(form.encode({"b": 1, "a": [7.0]}, xp=np), [7, 0, 1])
+    assert form == Named((Numbers(1), Categories((2,)), Numbers(1)), ("a", "b", "c"))
+    np.testing.assert_array_equal(form.encode({"b": 1, "c": [5.0], "a": [7.0]}, xp=np), [7, 0, 1, 5])
 
 
 def test_pixels_are_scaled_by_the_bounds_of_the_whole_image() -> None:

@@ -81,13 +81,14 @@ def test_an_agent_driven_from_outside_does_what_live_does(build: Any, action: st
 def test_one_hot_parts_are_looked_at_by_the_check() -> None:
     """A part that is out of its range is found, also behind parts of numbers."""
 
-    class Overflowing(type(Shown(observation="dict").environment)):  # type: ignore[misc]
+    class Overflowing(type(Shown(observation="nested").environment)):  # type: ignore[misc]
         def step_env(self, *arguments: Any) -> tuple:
             observation, *rest = super().step_env(*arguments)
-            return {**observation, "door": observation["door"] + 1}, *rest
+            image, door = observation["view"]
+            return {**observation, "view": (image, door + 1)}, *rest
 
     class Family(Shown):
-        environment = Overflowing(OBSERVATIONS["dict"], ACTIONS["multi-discrete"])
+        environment = Overflowing(OBSERVATIONS["nested"], ACTIONS["multi-discrete"])
 
-    with pytest.raises(ValueError, match=r"observes a number outside of its observation space, Discrete\(3\): only 0 to 2"):
+    with pytest.raises(ValueError, match=r"observes a number outside of its observation space, Discrete\(2\): only 0 to 1"):
         jmeta.testing.check_tasks(Family)

@@ -39,7 +39,7 @@ def draw(space: Any, key: jax.Array) -> Any:
 
 
 class Showing(Corridor):
-    """Observes an element of its space, and pays the task's prize times the sum of the action, squashed."""
+    """Observes an element of its space, and pays the task's prize times a weighted sum of the action, squashed."""
 
     def __init__(self, observation: Any, action: Any) -> None:
         self.observation, self.action = observation, action
@@ -49,7 +49,8 @@ class Showing(Corridor):
 
     def step_env(self, key: jax.Array, state: State, action: Any, params: Params) -> tuple:
         assert jnp.shape(action) == tuple(getattr(self.action, "shape", ())), action  # the environment's own shape
-        total = jnp.tanh(jnp.sum(jnp.asarray(action, jnp.float32)))
+        flat = jnp.asarray(action, jnp.float32).reshape(-1)
+        total = jnp.tanh(0.2 * jnp.sum(flat / (1.0 + jnp.arange(flat.size))))
         state = State(position=total, time=state.time + 1)
         return draw(self.observation, key), state, params.prize * total, jnp.array(False), {}
 
