@@ -43,6 +43,7 @@ def test_another_environment_has_another_box() -> None:
 def test_boxes_and_forms_are_those_of_the_environment() -> None:
     assert ActionBox.of(BernoulliBandit(num_arms=4)) == ActionBox(4)
     pendulum = GymnaxTasks("Pendulum-v1")
+    assert (pendulum.num_observations, Shown(observation="discrete").num_observations) == (None, 4)
     assert ActionBox.of(pendulum) == ActionBox(None, (1,), (-2.0,), (2.0,))
     assert ObservationForm.of(pendulum) == ObservationForm(Numbers(3))
     assert ObservationForm.of(DarkRoom(size=3)).size == DarkRoom(size=3).observation_size

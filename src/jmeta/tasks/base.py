@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from gymnax.environments.environment import Environment
 
-from jmeta.observation_spaces import Numbers, ObservationSpace
+from jmeta.observation_spaces import Categories, Numbers, ObservationSpace
 from jmeta.tasks.actions import like_an_action, read_action_space, to_environment
 from jmeta.tasks.constant import constant, outside_of_traces
 from jmeta.tasks.definition import CheckedDefinition
@@ -144,6 +144,12 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
         """How an observation of the environment becomes the vector; plain numbers where the vector has more than that."""
         space = self._observation_space
         return space if space.size == self.observation_size else Numbers(self.observation_size)
+
+    @property
+    def num_observations(self) -> int | None:
+        """Number of values of an observation that is one integer and observed one-hot; None for other observations."""
+        counts = self.observation_space.counts if isinstance(self.observation_space, Categories) else ()
+        return counts[0] if len(counts) == 1 else None
 
     @property
     def action_shape(self) -> tuple[int, ...]:
