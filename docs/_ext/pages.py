@@ -71,6 +71,7 @@ MODULES = (
     "jmeta.testing.laws",
     "jmeta.types",
     "jmeta.action_spaces",
+    "jmeta.observation_spaces",
     "jmeta.struct",
     "jmeta.ranges",
     "jmeta.settings",

@@ -12,12 +12,39 @@ class Discrete(NamedTuple):
     num_actions: int
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return ()
+
+    @property
     def encoding_size(self) -> int:
         return self.num_actions
 
     def encode(self, action: jax.Array) -> jax.Array:
         """Returns an action [] as the agent observes it at the next step: one-hot [num_actions]."""
         return jax.nn.one_hot(action, self.num_actions, dtype=jnp.float32)
+
+
+class MultiDiscrete(NamedTuple):
+    """The action is a vector [K] of integers, each of which is chosen by itself.
+
+    Attributes:
+      counts: number of choices for each; number k is in ``0 .. counts[k] - 1``.
+    """
+
+    counts: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.counts),)
+
+    @property
+    def encoding_size(self) -> int:
+        return sum(self.counts)
+
+    def encode(self, action: jax.Array) -> jax.Array:
+        """Returns an action [K] as the agent observes it at the next step: a one-hot vector for each number, [sum of counts]."""
+        each = [jax.nn.one_hot(action[place], count, dtype=jnp.float32) for place, count in enumerate(self.counts)]
+        return jnp.concatenate(each)
 
 
 class Continuous(NamedTuple):
@@ -37,6 +64,10 @@ class Continuous(NamedTuple):
     high: float | tuple[float, ...] = 1.0
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.size,)
+
+    @property
     def encoding_size(self) -> int:
         return self.size
 
@@ -49,4 +80,4 @@ class Continuous(NamedTuple):
         return f"Continuous(size={self.size})" if scaled else f"Continuous(size={self.size}, low={self.low}, high={self.high})"
 
 
-ActionSpace: TypeAlias = Discrete | Continuous
+ActionSpace: TypeAlias = Discrete | MultiDiscrete | Continuous

@@ -17,6 +17,7 @@ from jmeta import struct
 from jmeta.action_spaces import ActionSpace as ActionSpace
 from jmeta.action_spaces import Continuous as Continuous
 from jmeta.action_spaces import Discrete as Discrete
+from jmeta.action_spaces import MultiDiscrete as MultiDiscrete
 
 PyTree: TypeAlias = Any
 Theta = TypeVar("Theta", default=Any)  # meta-parameters: one per agent, change every outer step

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,6 +16,7 @@ import jmeta
 from jmeta.agent import Agent
 from jmeta.agent.export import agent_of
 from jmeta.agent.file import _checksum
+from jmeta.observation_spaces import Categories, Numbers
 from tests.agent.test_agent import live, make, maml, rl2
 
 
@@ -78,8 +80,8 @@ def test_what_is_damaged_is_refused(file: Path, tmp_path: Path) -> None:
     refused("is a safetensors file, but no agent")
     save_file(tensors, bad, metadata={"jmeta": "{"})
     refused("its metadata can't be read")
-    save_file(tensors, bad, metadata={"jmeta": json.dumps(about | {"format": 2})})
-    refused("has format 2, and this version of jmeta reads up to 1: install a newer jmeta")
+    save_file(tensors, bad, metadata={"jmeta": json.dumps(about | {"format": 3})})
+    refused("has format 3, and this version of jmeta reads up to 2: install a newer jmeta")
     for change in ({"format": "1"}, {"format": 0}):
         save_file(tensors, bad, metadata={"jmeta": json.dumps(about | change)})
         refused("its metadata can't be read")
@@ -95,6 +97,20 @@ def test_what_is_damaged_is_refused(file: Path, tmp_path: Path) -> None:
         refused(said)
     with pytest.raises(FileNotFoundError, match="there is no file"):
         jmeta.load_agent(tmp_path / "none.jmeta")
+
+
+@pytest.mark.parametrize(("num_values", "space"), [(None, Numbers(1)), (1, Categories((1,)))], ids=["numbers", "integer"])
+def test_a_file_of_format_1_is_read(file: Path, tmp_path: Path, num_values: int | None, space: Any) -> None:
+    with safe_open(file, framework="numpy") as opened:
+        about = json.loads(opened.metadata()["jmeta"])
+    del about["checksum"], about["actions"]["counts"]
+    about |= {"format": 1, "observations": {"size": 1, "num_values": num_values}}
+    tensors, old = load_file(file), tmp_path / "old.jmeta"
+    save_file(tensors, old, metadata={"jmeta": json.dumps(about | {"checksum": _checksum(tensors, about)})})
+    loaded = jmeta.load_agent(old)
+    assert loaded.observations.space == space
+    loaded.begin(0)
+    assert loaded.act([0.0]) in range(3)
 
 
 def test_a_file_that_cannot_be_written_is_named(agent: Agent, tmp_path: Path) -> None:

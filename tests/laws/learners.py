@@ -12,12 +12,14 @@ from jmeta.networks import CoreName, EncoderName
 from jmeta.outer.base import OuterLearner
 from jmeta.outer.off_policy import OffPolicy
 from jmeta.tasks import BernoulliBandit, GridNavi, PointNavigation, SparsePointNavigation
+from tests.tasks.spaced_families import Shown
 
 ARMS = BernoulliBandit(num_arms=3, num_pulls=6)
 POINT = PointNavigation(horizon=6)
 CIRCLE = SparsePointNavigation(horizon=4, episodes=2)
 ONE_EPISODE = SparsePointNavigation(horizon=4)
 GRID = GridNavi(size=3, horizon=4)
+CHOICES = Shown(observation="dict", action="multi-discrete")
 
 SMALL: dict[str, Any] = {"widths": (8,), "num_streams": 6, "num_tasks": 4}
 RECURRENT: dict[str, Any] = {"hidden_size": 8, "num_tasks": 8}
@@ -54,6 +56,7 @@ LEARNERS: dict[str, dict[str, Case]] = {
     "maml": {
         "continuous": (POINT, SMALL | {"widths": (8, 8), "num_inner_steps": 2}),
         "discrete": (ARMS, SMALL),
+        "several-choices": (CHOICES, SMALL),
         "first-order": (POINT, SMALL | {"first_order": True}),
         "critic": (POINT, SMALL | {"baseline": "critic"}),
     },
@@ -83,6 +86,7 @@ LEARNERS: dict[str, dict[str, Case]] = {
     "rl2": {"discrete": (ARMS, {"hidden_size": 8} | BATCHED), "continuous": (CIRCLE, {"hidden_size": 8} | BATCHED)}
     | {core: (CIRCLE, RECURRENT | {"core": core}) for core in get_args(CoreName) if core != "gru"}
     | {
+        "several-choices": (CHOICES, RECURRENT),
         "forgets-episodes": (
             CIRCLE,
             RECURRENT
@@ -93,7 +97,7 @@ LEARNERS: dict[str, dict[str, Case]] = {
                 "encoder_widths": (6,),
                 "head_widths": (5,),
             },
-        )
+        ),
     },
     "rl2-cma-es": {
         covariance: (ARMS, {"hidden_size": 2, "num_tasks": 8, "population_size": 8, "covariance": covariance})

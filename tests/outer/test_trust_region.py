@@ -15,20 +15,23 @@ from jmeta.networks.heads import Categorical
 from jmeta.outer.credit import LifetimeCritic
 from jmeta.outer.terms import Divergence, Record
 from jmeta.outer.trust_region import TrustRegion
-from jmeta.tasks import PointNavigation
+from jmeta.tasks import PointNavigation, TabularMDP, TaskDistribution
 from jmeta.types import Decision, PyTree
 
 POINTS = PointNavigation(horizon=5)
 
 
-def learner(**fields: object) -> TrustRegion:
-    return jmeta.algorithms.maml_trpo(POINTS, **({"widths": (4,), "num_streams": 4, "num_tasks": 4} | fields))
+def learner(tasks: TaskDistribution = POINTS, **fields: object) -> TrustRegion:
+    return jmeta.algorithms.maml_trpo(tasks, **({"widths": (4,), "num_streams": 4, "num_tasks": 4} | fields))
 
 
 @pytest.fixture(scope="module")
 def lived() -> tuple[PyTree, PyTree]:
-    """A theta, and what it lived."""
-    outer = learner()
+    return live_in(learner())
+
+
+def live_in(outer: TrustRegion) -> tuple[PyTree, PyTree]:
+    """Returns a theta, and what it lived."""
     state = outer.init(jax.random.key(0))
     theta = jax.tree.map(lambda x: x + 0.2 * jnp.sin(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape), state.theta)
     group, _ = jax.jit(outer.gather)(state._replace(theta=theta), jax.random.split(jax.random.key(1), 4))
@@ -46,14 +49,22 @@ def test_divergence_of_categoricals_by_hand() -> None:
     np.testing.assert_allclose(divergence, 0.5 * np.log(4 / 3), rtol=1e-6)
 
 
+def test_the_hessian_of_the_divergence_of_categoricals_is_the_fisher_information() -> None:
+    """In the logits diag(p) - p p'. Without it a trust region over discrete actions is a damped gradient step."""
+    p = np.array([0.5, 0.3, 0.2], np.float32)
+    of_logits = jax.hessian(lambda logits: dist.kl_divergence(Categorical(jnp.log(p)), Categorical(logits)))
+    np.testing.assert_allclose(of_logits(jnp.log(p)), np.diag(p) - np.outer(p, p), atol=1e-6)
+
+
 @pytest.mark.slow
-def test_products_with_the_hessian_are_those_of_the_divergence_itself(lived: tuple[PyTree, PyTree]) -> None:
+@pytest.mark.parametrize("tasks", [POINTS, TabularMDP(num_states=3, num_actions=3, horizon=5)])
+def test_products_with_the_hessian_are_those_of_the_divergence_itself(tasks: TaskDistribution) -> None:
     """J^T M J v by transposition, against forward mode through plain inner gradients, and against the whole Hessian.
 
     The latter also has a term that vanishes with KL's first derivative, which float32 leaves at 1e-6: one percent here.
     """
-    theta, group = lived
-    outer = learner()
+    outer = learner(tasks)
+    theta, group = live_in(outer)
     plain = dataclasses.replace(outer, inner=outer.inner.replace(mixed_mode=False))
     flat, unravel = ravel_pytree(theta)
 

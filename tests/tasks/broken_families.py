@@ -129,13 +129,13 @@ class NoObservationSpace(Corridors):
 # 6. Actions that policies can't take.
 
 
-class MatrixCorridor(Corridor):
+class TupleCorridor(Corridor):
     def action_space(self, params):
-        return spaces.Box(-1.0, 1.0, (2, 2))
+        return spaces.Tuple((spaces.Discrete(2), spaces.Box(-1.0, 1.0, (1,))))
 
 
-class MatrixActions(Corridors):
-    environment = MatrixCorridor()
+class TupleActions(Corridors):
+    environment = TupleCorridor()
 
 
 # 7. Parameters that inherit gymnax's limit of 1.
@@ -498,7 +498,7 @@ BROKEN: dict[type[TaskDistribution], tuple[str, str]] = {  # (cause, remedy)
     ComplexReward: ("step_env of ComplexCorridor returns a reward of type complex64", "return a real number"),
     SixValues: ("step_env of SixValuesCorridor returns 6 values", r"return \(observation, state, reward, terminated, info\)"),
     NoObservationSpace: ("BlindCorridor does not define observation_space", r"write observation_space\(self, params\)"),
-    MatrixActions: (r"MatrixCorridor has action space Box.*shape=\(2, 2\)", "flatten it"),
+    TupleActions: (r"TupleCorridor has action space Tuple", "give one of them, and take the action apart in step_env"),
     InheritedLimit: ("inherits max_steps_in_episode=1 from gymnax", "declare it as a field"),
     LongTasks: ("tasks with max_steps_in_episode=16, but its horizon.* is 8", "set max_steps_in_episode=16"),
     NoTime: (r"the state of TimelessCorridor \(Timeless\) has no `time`", "add the field `time"),
@@ -507,7 +507,7 @@ BROKEN: dict[type[TaskDistribution], tuple[str, str]] = {  # (cause, remedy)
     NumpyRandom: ("reset_env of NumpyCorridor gives different results for the same arguments", "draw from its key"),
     ListSetting: ("the field 'prizes' of ListSetting is a list, which can't be hashed", "a tuple"),
     OwnInit: ("OwnInit has an __init__ of its own", r"@dataclasses.dataclass\(frozen=True\)"),
-    WrongObservationSize: (r"WideCorridor observes 1 numbers, but its observation_space has shape \(6,\)", "let it say"),
+    WrongObservationSize: ("of WideCorridor: observation has 1 numbers, but its observation_space has 6", "let it say"),
     TwoRewards: (r"step_env of TeamCorridor returns reward of shape \(2,\)", "return a single number"),
     Leaky: ("LeakyCorridor.last_position is set while reset_env or step_env is compiled", "keep what changes in the state"),
     UpsideDownBox: ("UpsideDownCorridor has actions from 5 to 0 at position 1", "a low below its high"),

@@ -21,8 +21,9 @@ from jmeta.inner.td3 import TD3
 from jmeta.lifetime import rollout, start
 from jmeta.references import Random
 from jmeta.tasks import TASKS, GymnaxTasks, MinAtar, TaskDistribution, ToldTasks
-from jmeta.types import Continuous, Discrete
+from jmeta.types import Continuous, Discrete, MultiDiscrete
 from tests.tasks.broken_families import Corridor, Corridors, Params, State
+from tests.tasks.spaced_families import Shown
 
 KEY = jax.random.key(0)
 
@@ -153,7 +154,7 @@ def test_a_space_that_begins_elsewhere_than_at_0_is_refused() -> None:
         _ = with_spaces(gymnasium.spaces.Discrete(2, start=1), spaces.Box(-3.0, 3.0, (1,))).action_space
 
 
-@pytest.mark.parametrize("space", [spaces.Tuple([spaces.Discrete(2)]), gymnasium.spaces.MultiDiscrete([2, 3])])
+@pytest.mark.parametrize("space", [spaces.Tuple([spaces.Discrete(2)]), gymnasium.spaces.Text(3)])
 def test_other_action_spaces_are_refused_wherever_they_are_met(space: Any) -> None:
     tasks = with_spaces(space, spaces.Box(-3.0, 3.0, (1,)))
     for use in (lambda: tasks.action_space, lambda: tasks.observation_size, lambda: tasks.reset(tasks.sample(KEY), KEY)):
@@ -435,3 +436,60 @@ def test_tasks_out_of_distribution_are_written_as_the_readme_says() -> None:
     assert jmeta.testing.check_tasks(Stretched).num_distinct["ood"] > 500
     with pytest.raises(ValueError, match="Corridors has no out-of-distribution tasks"):
         _ = Corridors().out_of_distribution
+
+
+# Spaces with parts, and several choices.
+
+
+def test_an_observation_unlike_its_space_is_refused_before_anything_compiles() -> None:
+    for space, said in (
+        (spaces.Dict({"speed": spaces.Box(-1.0, 1.0, (2,))}), "reset_env of Corridor: observation has no part 'speed'"),
+        (spaces.Tuple((spaces.Discrete(2),)), "reset_env of Corridor: observation: give a tuple of the 1 parts"),
+        (
+            gymnasium.spaces.MultiDiscrete([2, 3]),
+            "reset_env of Corridor: observation has 1 numbers, but its observation_space has 2: let it say",
+        ),
+    ):
+        with pytest.raises(ValueError, match=said.replace("Corridor", "WithSpaces")):
+            jmeta.algorithms.rl2(with_spaces(spaces.Discrete(2), space), hidden_size=4, num_tasks=4)
+
+    class Short(WithSpaces):
+        def reset_env(self, key: jax.Array, params: Params) -> tuple:
+            return {"speed": jnp.zeros(3)}, State(position=jnp.zeros(()), time=jnp.zeros((), jnp.int32))
+
+        def step_env(self, key: jax.Array, state: State, action: Any, params: Params) -> tuple:
+            _, *rest = super().step_env(key, state, action, params)
+            return {"speed": jnp.zeros(3)}, *rest
+
+    class Family(Corridors):
+        environment = Short(spaces.Discrete(2), spaces.Dict({"speed": spaces.Box(-1.0, 1.0, (2,))}))
+
+    with pytest.raises(ValueError, match=r"observation\['speed'\] has 3 numbers, but its observation_space has 2"):
+        jmeta.algorithms.rl2(Family(), hidden_size=4, num_tasks=4)
+
+
+def test_several_choices_are_drawn_uniformly_and_given_in_the_environment_s_shape() -> None:
+    tasks = Shown(action="multi-discrete-matrix")
+    assert tasks.action_space == MultiDiscrete((2, 3, 4, 2))
+    _, segment = live(tasks, 200)  # the environment asserts the shape
+    assert segment.action.shape == (200, 2, 4)
+    for place, count in enumerate((2, 3, 4, 2)):
+        counts = np.bincount(np.asarray(segment.action[..., place]).reshape(-1), minlength=count)
+        assert len(counts) == count
+        assert (abs(counts / 400 - 1 / count) < 4 * np.sqrt((1 - 1 / count) / count / 400)).all()
+    expected = jax.vmap(jax.vmap(tasks.action_space.encode))(segment.action)
+    np.testing.assert_array_equal(segment.timestep.previous_action[1:], expected[:-1])
+
+
+def test_each_number_of_a_box_of_several_axes_is_scaled_to_its_own_bounds() -> None:
+    low, high = jnp.array([[0.0, -INF], [-2.0, 1.0]]), jnp.array([[10.0, 3.0], [2.0, 5.0]])
+    tasks = with_spaces(spaces.Box(low, high, (2, 2)), spaces.Box(-3.0, 3.0, (1,)))
+    assert tasks.action_space == Continuous(4, (-1.0, -INF, -1.0, -1.0), (1.0, 3.0, 1.0, 1.0))
+    # Half of the way up is three quarters of 10; the half-bounded number is clipped at 3; 0 is the middle; -9 is clipped to 1.
+    np.testing.assert_allclose(tasks._scale(None, jnp.array([0.5, 7.0, 0.0, -9.0])), [[7.5, 3.0], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize("space", [gymnasium.spaces.MultiDiscrete([2, 3], start=[1, 0]), gymnasium.spaces.Discrete(3, start=2)])
+def test_choices_that_begin_elsewhere_than_at_0_are_refused(space: Any) -> None:
+    with pytest.raises(ValueError, match=r"begins at .*: use .*Discrete.*, and add .* in step_env"):
+        _ = with_spaces(space, spaces.Box(-3.0, 3.0, (1,))).action_space

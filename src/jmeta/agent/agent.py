@@ -12,6 +12,7 @@ from jmeta.agent.life import Life
 from jmeta.agent.programs import KEY_IMPLEMENTATION, Compiled, Programs
 from jmeta.agent.spaces import ActionBox, ObservationForm, numbers_of
 from jmeta.keys import as_key
+from jmeta.observation_spaces import to_json
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 """The platforms of a file unless others are asked for."""
@@ -114,8 +115,8 @@ class Agent:
         """Returns an action, in the environment's own units.
 
         Args:
-          observation: what the environment shows, [*batch, ...]: numbers of any shape, which are flattened, or an integer where
-            the training tasks' observations are integers.
+          observation: what the environment shows, [*batch, ...]: numbers of any shape, which are flattened, or what the
+            observation space of the training tasks says: integers, an image, or a dictionary or tuple of those.
           greedy: as in the constructor, for this action only.
           first: whether an episode begins with this observation, a boolean or [*batch]. By default one does if ``begin`` was
             just called, or if ``observe`` has said that a new one is needed.
@@ -196,12 +197,13 @@ class Agent:
         """Returns what the agent is: algorithm, task family, protocol of adaptation, spaces, training and score."""
         layout, actions = self.programs.layout, self.actions
         discrete = {"kind": "discrete", "num_actions": actions.num_actions}
+        choices = {"kind": "multi-discrete", "shape": list(actions.shape), "counts": list(actions.counts)}
         low, high = ([side if math.isfinite(side) else None for side in sides] for sides in (actions.low, actions.high))
         box = {"kind": "continuous", "shape": list(actions.shape), "low": low, "high": high}
         return {
             **self.about,
-            "observation": {"size": self.observations.size, "num_values": self.observations.num_values},
-            "action": box if actions.num_actions is None else discrete,
+            "observation": {"size": self.observations.size, "space": to_json(self.observations.space)},
+            "action": choices if actions.counts else discrete if actions.is_discrete else box,
             "adaptation": {
                 "num_segments": layout.num_segments,
                 "segment_length": layout.segment_length,

@@ -25,11 +25,13 @@ from jax import export
 from jmeta.agent.agent import Agent
 from jmeta.agent.programs import Layout, Programs, hash_arrays
 from jmeta.agent.spaces import ActionBox, ObservationForm
+from jmeta.observation_spaces import Categories, Numbers, ObservationSpace, from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1 had no spaces of observations but plain numbers and one integer."""
 PROGRAMS = ("begin", "act", "adapt", "extend")
 
 
@@ -49,7 +51,7 @@ def save_agent(agent: Agent, programs: Programs, path: str | PathLike[str]) -> N
     about = {
         "format": FORMAT,
         "layout": dataclasses.asdict(programs.layout),
-        "observations": dataclasses.asdict(agent.observations),
+        "observations": to_json(agent.observations.space),
         "actions": dataclasses.asdict(agent.actions),
         "about": agent.about,
         "platforms": list(programs.act.platforms),
@@ -95,7 +97,10 @@ def load_agent(path: str | PathLike[str], **options: Any) -> Agent:
     try:
         platforms = [str(platform) for platform in about["platforms"]]
         layout = Layout(**{**about["layout"], "recorded": tuple(about["layout"]["recorded"])})
-        forms = ObservationForm(**about["observations"]), ActionBox(**{k: _as_tuple(v) for k, v in about["actions"].items()})
+        forms = (
+            ObservationForm(_space(about["observations"])),
+            ActionBox(**{k: _as_tuple(v) for k, v in about["actions"].items()}),
+        )
         written_by, description = about["versions"]["jax"], dict(about["about"])
         serialized = {name: tensors.get(f"programs/{name}") for name in PROGRAMS}
         theta = [tensors[f"theta/{number}"] for number in range(sum(name.startswith("theta/") for name in tensors))]
@@ -129,6 +134,13 @@ def _program(file: Path, content: np.ndarray, written_by: str) -> export.Exporte
             f"{file} has a program that calls back into Python ({calls[0]}), which no agent does: don't use the file"
         )
     return program
+
+
+def _space(written: dict[str, Any]) -> ObservationSpace:
+    if "num_values" not in written:
+        return from_json(written)
+    count = written["num_values"]  # format 1
+    return Numbers(written["size"]) if count is None else Categories((count,))
 
 
 def _as_tuple(value: Any) -> Any:

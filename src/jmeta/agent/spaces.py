@@ -2,10 +2,14 @@
 
 import dataclasses
 import functools
+import math
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
+
+from jmeta.action_spaces import MultiDiscrete
+from jmeta.observation_spaces import Composite, Leaf, Numbers, ObservationSpace, Part, Pixels, join
 
 if TYPE_CHECKING:
     from jmeta.tasks.base import TaskDistribution
@@ -16,48 +20,54 @@ class ObservationForm:
     """Converts observations of an environment to the vectors that an agent observes.
 
     Attributes:
-      size: length of the vector.
-      num_values: number of values of an observation that is an integer, which becomes one-hot; None for arrays, which are
-        flattened. A dictionary or tuple of arrays is flattened in the order of ``jax.tree.leaves``; a list is an array.
+      space: the space of the observations. Where it is plain numbers, a dictionary or tuple of arrays is flattened in
+        the order of ``jax.tree.leaves``; a list is an array.
     """
 
-    size: int
-    num_values: int | None = None
+    space: ObservationSpace
+
+    @property
+    def size(self) -> int:
+        """Length of the vector."""
+        return self.space.size
 
     @classmethod
     def of(cls, tasks: "TaskDistribution") -> "ObservationForm":
         """Returns the form of a task family's observations."""
-        return cls(tasks.observation_size, tasks.num_observations)
+        return cls(tasks.observation_space)
 
     def encode(self, observation: Any, batch: tuple[int, ...]) -> np.ndarray:
         """Returns observations of ``batch`` streams as vectors [*batch, size].
 
+        An array [*batch, size] is taken to be the vectors themselves, unless it is one of integers that the space has itself.
+
         Raises:
           ValueError: for another shape, an integer out of range, or a number that is not finite.
         """
-        if self.num_values is not None and (found := _one_hot(observation, batch, self.num_values)) is not None:
-            return found
-        if batch and isinstance(observation, tuple) and len(observation) == batch[0]:
+        space = Numbers(self.size) if self._is_encoded(observation, batch) else self.space
+        if isinstance(space, Numbers) and batch and isinstance(observation, tuple) and len(observation) == batch[0]:
             raise ValueError(
                 "observation: a tuple may hold one observation for each environment, or the parts of one; give an array, a list "
                 "or a dictionary"
             )
-        leaves = [numbers_of("observation", leaf) for leaf in jax.tree.leaves(observation, is_leaf=_is_list)]
-        if any(leaf.shape[: len(batch)] != batch for leaf in leaves) or not leaves:
-            raise ValueError(self._wrong_shape(leaves, batch))
-        flat = [leaf.reshape(*batch, -1) for leaf in leaves]
-        vector = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=-1)
-        if vector.shape != (*batch, self.size):
-            raise ValueError(self._wrong_shape(leaves, batch))
+        vector = join([part._replace(values=checked(part, batch)) for part in space.split(observation)], batch, np)
         if not np.isfinite(vector).all():
             raise ValueError("observation: a number of it is NaN or infinite; the agent's state is unchanged")
+        if isinstance(self.space, Pixels) and ((vector < 0) | (vector > 1)).any():
+            raise ValueError(
+                f"observation: give bytes from {self.space.low:g} to {self.space.high:g}; a vector of other numbers is in [0, 1]"
+            )
         return vector
 
-    def _wrong_shape(self, leaves: list[np.ndarray], batch: tuple[int, ...]) -> str:
-        shapes = ", ".join(str(list(leaf.shape)) for leaf in leaves) or "nothing"
-        what = "an integer, or " if self.num_values is not None else ""
-        lead = f", after the axes {list(batch)} of tasks and environments" if batch else ""
-        return f"observation has shape {shapes}: give {what}{self.size} number(s){lead}"
+    def _is_encoded(self, observation: Any, batch: tuple[int, ...]) -> bool:
+        if isinstance(self.space, Numbers) or (isinstance(self.space, Composite) and not hasattr(observation, "dtype")):
+            return False
+        try:
+            array = np.asarray(observation)
+        except ValueError:  # lists of different lengths
+            return False
+        may_be_raw = isinstance(self.space, Leaf) and array.shape == (*batch, self.space.raw_size)
+        return array.shape == (*batch, self.size) and not (may_be_raw and array.dtype.kind in "iu")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,23 +75,32 @@ class ActionBox:
     """Converts actions of an agent to the environment's own units.
 
     Attributes:
-      num_actions: number of discrete actions, 0 .. num_actions - 1; None for continuous ones.
-      shape: shape of a continuous action.
+      num_actions: number of discrete actions, 0 .. num_actions - 1; None for continuous actions and for several choices.
+      shape: shape of a continuous action, or of several choices.
       low: lowest action [*shape] of the environment, for continuous actions.
       high: highest action [*shape].
+      counts: number of values of each of several choices, in C order; empty for other actions.
     """
 
     num_actions: int | None
     shape: tuple[int, ...] = ()
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether actions are integers, one or several."""
+        return self.num_actions is not None or bool(self.counts)
 
     @classmethod
     def of(cls, tasks: "TaskDistribution") -> "ActionBox":
         """Returns the action space of a task family's environment with its default parameters."""
-        box = tasks.action_box
+        box, actions = tasks.action_box, tasks.action_space
+        if isinstance(actions, MultiDiscrete):
+            return cls(None, tasks.action_shape, counts=actions.counts)
         if box is None:
-            return cls(tasks.action_space.encoding_size)
+            return cls(actions.encoding_size)
         low, high = (tuple(map(float, side.reshape(-1))) for side in box)
         return cls(None, box.shape, low, high)
 
@@ -91,7 +110,7 @@ class ActionBox:
         Raises:
           ValueError: for discrete actions, or bounds of another shape or order.
         """
-        if self.num_actions is not None:
+        if self.is_discrete:
             raise ValueError("action_bounds: the actions of this agent are discrete; leave it out")
         sides = [np.broadcast_to(np.asarray(side, np.float32), self.shape).reshape(-1) for side in (low, high)]
         if not (sides[0] < sides[1]).all():
@@ -108,13 +127,13 @@ class ActionBox:
         return dataclasses.replace(self, low=tuple(map(float, sides[0])), high=tuple(map(float, sides[1])))
 
     def to_environment(self, action: np.ndarray, batch: tuple[int, ...]) -> np.ndarray:
-        """Returns the agent's actions [n] or [n, size] in the environment's units, [*batch, *shape].
+        """Returns the agent's actions [n], [n, K] or [n, size] in the environment's units, [*batch, *shape].
 
         As ``TaskDistribution.step`` does: -1 and 1 become the bounds of an axis where both are finite, and an axis with an
         infinite bound is only clipped.
         """
-        if self.num_actions is not None:
-            return np.array(action).reshape(batch)
+        if self.is_discrete:
+            return np.array(action).reshape((*batch, *self.shape))
         low, high, bounded, base, width = self._sides
         scaled = base + (np.clip(action, -1.0, 1.0) + 1.0) * 0.5 * width
         mapped = np.where(bounded, scaled, np.clip(action, low, high)).astype(np.float32)
@@ -128,16 +147,29 @@ class ActionBox:
         return low, high, bounded, np.where(bounded, low, 0.0), np.where(bounded, high - low, 1.0)
 
 
-def _one_hot(observation: Any, batch: tuple[int, ...], num_values: int) -> np.ndarray | None:
-    """Returns integers [*batch] as one-hot vectors; None if the observation is something else."""
-    values = np.asarray(observation)
-    if values.shape != batch or not np.issubdtype(values.dtype, np.integer):
-        return None
-    if ((values < 0) | (values >= num_values)).any():
-        raise ValueError(f"observation={observation}: it must be from 0 to {num_values - 1}")
-    vectors = np.zeros((*batch, num_values), np.float32)
-    np.put_along_axis(vectors, values[..., None], 1.0, axis=-1)
-    return vectors
+def checked(part: Part, batch: tuple[int, ...]) -> Any:
+    """Returns the values of a part as arrays; raises ValueError for another shape, or an integer that is out of range."""
+    space = part.space
+    leaves = [numbers_of(part.name, leaf) for leaf in jax.tree.leaves(part.values, is_leaf=_is_list)]
+    fits = all(leaf.shape[: len(batch)] == batch for leaf in leaves)
+    if not fits or not leaves or sum(leaf.size for leaf in leaves) != math.prod(batch) * space.raw_size:
+        shapes = ", ".join(str(list(leaf.shape)) for leaf in leaves) or "nothing"
+        lead = f", after the axes {list(batch)} of tasks and environments" if batch else ""
+        raise ValueError(f"{part.name} has shape {shapes}: give {_expected(space)}{lead}")
+    if not space.counts:
+        return leaves
+    integers = Numbers(space.raw_size).vector(leaves, batch, np)
+    if ((integers < 0) | (integers >= np.asarray(space.counts)) | (integers != np.round(integers))).any():
+        highest = [count - 1 for count in space.counts]
+        raise ValueError(f"{part.name}={part.values}: it must be from 0 to {highest if highest[1:] else highest[0]}")
+    return integers.astype(np.int32)
+
+
+def _expected(space: Leaf) -> str:
+    """Returns what an observation consists of, in words."""
+    if not space.counts:
+        return f"{space.size} number(s)"
+    return f"{'an integer' if space.raw_size == 1 else f'{space.raw_size} integers'}, or {space.size} number(s)"
 
 
 def numbers_of(name: str, values: Any) -> np.ndarray:

@@ -4,7 +4,7 @@ import jax
 
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
-from jmeta.algorithms.off_policy import OffPolicySettings, check_layers, off_policy_learner
+from jmeta.algorithms.off_policy import OffPolicySettings, check_layers, check_one_choice, off_policy_learner
 from jmeta.inner.dqn import DQN, EpsilonSettings
 from jmeta.inner.off_policy import Reactive
 from jmeta.outer.off_policy import ExploreSettings, OffPolicy
@@ -57,6 +57,7 @@ def dqn(tasks: TaskDistribution, settings: DQNSettings) -> OffPolicy:
       Double Q-learning; the target network is a moving average instead of a periodic copy; Adam.
     """
     check_layers(settings.widths)
+    check_one_choice(tasks)
     if not isinstance(tasks.action_space, Discrete):
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: DQN needs a few actions; use td3 or sac")
     sizes = (tasks.observation_size, tasks.action_space)

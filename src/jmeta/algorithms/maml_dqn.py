@@ -5,7 +5,7 @@ import jax
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
 from jmeta.algorithms.dqn import QNetworkSettings
-from jmeta.algorithms.off_policy import SegmentSettings, check_layers, off_policy_learner, protocol_of
+from jmeta.algorithms.off_policy import SegmentSettings, check_layers, check_one_choice, off_policy_learner, protocol_of
 from jmeta.inner.dqn import DQN
 from jmeta.inner.maml_dqn import MAMLDQN, InnerUpdateSettings
 from jmeta.outer.off_policy import OffPolicy
@@ -52,6 +52,7 @@ def maml_dqn(tasks: TaskDistribution, settings: MAMLDQNSettings) -> OffPolicy:
       ``jmeta.inner.maml_dqn``.
     """
     check_layers(settings.widths)
+    check_one_choice(tasks)
     if not isinstance(tasks.action_space, Discrete):
         raise ValueError(f"{type(tasks).__name__} takes {tasks.action_space}: DQN needs a few actions; use pearl or mql")
     sizes = (tasks.observation_size, tasks.action_space)

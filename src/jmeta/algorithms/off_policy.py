@@ -8,7 +8,7 @@ from jmeta.outer.replay import ReplaySettings
 from jmeta.ranges import Count
 from jmeta.struct import fields_for
 from jmeta.tasks.base import TaskDistribution
-from jmeta.types import Protocol
+from jmeta.types import MultiDiscrete, Protocol
 
 
 @struct.settings
@@ -74,3 +74,12 @@ def check_layers(widths: tuple[int, ...]) -> None:
     """Raises ValueError for a network without a hidden layer."""
     if not widths:
         raise ValueError("widths=(): give at least one hidden layer")
+
+
+def check_one_choice(tasks: TaskDistribution) -> None:
+    """Raises ValueError for actions of several choices, since there is a value, or a logit, for each action."""
+    if isinstance(tasks.action_space, MultiDiscrete):
+        raise ValueError(
+            f"{type(tasks).__name__} takes {tasks.action_space}, several choices at a time, and this algorithm needs one: use "
+            "jmeta.tasks.EnumeratedActions(tasks), which numbers the combinations, or an on-policy algorithm such as rl2"
+        )

@@ -6,7 +6,14 @@ from flax import nnx
 
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
-from jmeta.algorithms.off_policy import ActorCriticSettings, SegmentSettings, check_layers, off_policy_learner, protocol_of
+from jmeta.algorithms.off_policy import (
+    ActorCriticSettings,
+    SegmentSettings,
+    check_layers,
+    check_one_choice,
+    off_policy_learner,
+    protocol_of,
+)
 from jmeta.inner.discrete_sac import DiscreteSAC
 from jmeta.inner.pearl import PEARL, LatentSettings
 from jmeta.inner.sac import SAC, TemperatureSettings
@@ -68,6 +75,7 @@ def pearl(tasks: TaskDistribution, settings: PEARLSettings) -> OffPolicy:
       lifetime's first segments. One Adam optimises all parameters. The norms of gradients are clipped, at 10 by default.
     """
     check_layers(settings.widths)
+    check_one_choice(tasks)
     check_layers(settings.encoder_widths)
     protocol = protocol_of(tasks, settings.num_segments, settings.segment_length, PEARL.least_segments)
     length, context_size, latent_size = protocol.num_env_steps, settings.context_size, settings.latent_size

@@ -2,7 +2,7 @@
 
 from jmeta import struct
 from jmeta.algorithms.base import algorithm
-from jmeta.algorithms.off_policy import ActorCriticSettings, OffPolicySettings, check_layers, off_policy_learner
+from jmeta.algorithms.off_policy import ActorCriticSettings, OffPolicySettings, check_layers, check_one_choice, off_policy_learner
 from jmeta.inner.discrete_sac import DiscreteSAC
 from jmeta.inner.off_policy import Reactive
 from jmeta.inner.sac import SAC, TemperatureSettings
@@ -42,6 +42,7 @@ def sac(tasks: TaskDistribution, settings: SACSettings) -> OffPolicy:
       norms of gradients are clipped, at 10 by default. See ``jmeta.inner.sac``.
     """
     check_layers(settings.widths)
+    check_one_choice(tasks)
     sizes = (tasks.observation_size, tasks.action_space)
     kind = DiscreteSAC if isinstance(tasks.action_space, Discrete) else SAC
     learner = kind.create(*sizes, settings.widths, **fields_for(SAC, settings))

@@ -8,7 +8,7 @@ import numpyro.distributions as dist
 
 from jmeta import struct
 from jmeta.inner.base import InnerLearner
-from jmeta.types import ActionSpace, Decision, Discrete, Memory, Phi, Segment, Theta, Timestep
+from jmeta.types import ActionSpace, Continuous, Decision, Memory, MultiDiscrete, Phi, Segment, Theta, Timestep
 
 
 class RandomOr(dist.Distribution):
@@ -27,16 +27,24 @@ class RandomOr(dist.Distribution):
 
     def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> jax.Array:
         random_key, policy_key = jax.random.split(key)
-        if isinstance(self.action_space, Discrete):
-            action = jax.random.randint(random_key, sample_shape, 0, self.action_space.num_actions)
+        shape = (*sample_shape, *self.action_space.shape)
+        if isinstance(self.action_space, Continuous):
+            action = jax.random.uniform(random_key, shape, jnp.float32, minval=-1.0, maxval=1.0)
         else:
-            action = jax.random.uniform(random_key, (*sample_shape, self.action_space.size), jnp.float32, minval=-1.0, maxval=1.0)
+            action = jax.random.randint(random_key, shape, 0, self._num_values)
         return jnp.where(self.is_random, action, self.policy.sample(policy_key, sample_shape))
 
     def log_prob(self, value: jax.Array) -> jax.Array:
         space = self.action_space
-        uniform = jnp.log(space.num_actions) if isinstance(space, Discrete) else space.size * jnp.log(2.0)
+        uniform = space.size * jnp.log(2.0) if isinstance(space, Continuous) else jnp.log(self._num_values).sum()
         return jnp.where(self.is_random, -uniform, self.policy.log_prob(value))
+
+    @property
+    def _num_values(self) -> jax.Array:
+        """How many values an integer action has, or each of several, [] or [K]."""
+        space = self.action_space
+        assert not isinstance(space, Continuous)
+        return jnp.asarray(space.counts if isinstance(space, MultiDiscrete) else space.num_actions)
 
 
 @struct.dataclass

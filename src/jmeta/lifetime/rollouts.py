@@ -9,6 +9,7 @@ from numpyro.distributions import Distribution
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime.keys import StepKeys, step_keys
 from jmeta.lifetime.streams import over_streams
+from jmeta.networks import MultiCategorical
 from jmeta.tasks.base import TaskDistribution
 from jmeta.types import AS_IN_TRAINING, Life, Memory, Phi, PyTree, RolloutOptions, Segment, Task, Theta, Timestep
 
@@ -114,6 +115,8 @@ def rollout(
 
 def most_likely(distribution: Distribution) -> jax.Array:
     """Returns the most likely action of a discrete distribution, or the mean of a continuous one in the units of its samples."""
+    if isinstance(distribution, MultiCategorical):
+        return distribution.mode
     if distribution.support.is_discrete:
         return jnp.argmax(distribution.logits, axis=-1)
     return distribution.mean

@@ -11,6 +11,7 @@ from jmeta.networks.initializers import orthogonal
 from jmeta.networks.linear import Linear
 from jmeta.networks.linear_recurrence import LRU
 from jmeta.networks.mann import MANN
+from jmeta.networks.multi_categorical import MultiCategorical
 from jmeta.networks.network import Network, from_nnx
 from jmeta.networks.recurrent import GRU, LSTM
 from jmeta.networks.snail import SNAIL
@@ -35,6 +36,7 @@ __all__ = [
     "Hypernetwork",
     "Linear",
     "MeanEmbedding",
+    "MultiCategorical",
     "Network",
     "PolicyHead",
     "ProductOfGaussians",

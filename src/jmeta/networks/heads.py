@@ -9,8 +9,9 @@ from flax import nnx
 
 from jmeta.networks.initializers import orthogonal
 from jmeta.networks.linear import Linear
+from jmeta.networks.multi_categorical import MultiCategorical
 from jmeta.networks.soft_clip import inverse_soft_clip, soft_clip
-from jmeta.types import ActionSpace, Discrete
+from jmeta.types import ActionSpace, Continuous, Discrete, MultiDiscrete
 
 LOG_STD_RANGE = (-5.0, 2.0)
 """Range to which log standard deviations are softly clipped: see ``soft_clip``."""
@@ -29,11 +30,16 @@ class Categorical(dist.CategoricalLogits):
 
 @dist.kl_divergence.register(Categorical, Categorical)
 def _(p: Categorical, q: Categorical) -> jax.Array:
-    return jnp.sum(jnp.exp(p.logits) * (p.logits - q.logits), axis=-1)
+    # The other's logits are normalised again, which changes no number, so that the Hessian in them is the Fisher information that
+    # a trust region needs, and not 0.
+    return jnp.sum(jnp.exp(p.logits) * (p.logits - jax.nn.log_softmax(q.logits)), axis=-1)
 
 
 class PolicyHead(nnx.Module):
-    """Maps features [F] to a categorical, or to a diagonal Gaussian whose standard deviation does not depend on the features.
+    """Maps features [F] to a distribution over actions.
+
+    It is a categorical for one choice, a ``MultiCategorical`` for several, or else a diagonal Gaussian whose standard deviation
+    does not depend on the features.
 
     Call it on one feature vector and ``vmap``: NumPyro distributions store their batch shape when they are created, and unbatched
     distributions stay correct under any number of ``vmap`` and ``scan``.
@@ -48,17 +54,19 @@ class PolicyHead(nnx.Module):
     def __init__(
         self, num_features: int, action_space: ActionSpace, *, gain: float = 0.01, initial_std: float = 1.0, rngs: nnx.Rngs
     ):
-        self.is_discrete = isinstance(action_space, Discrete)
+        self.action_space = action_space
         size = action_space.encoding_size
         self.linear = Linear(num_features, size, kernel_init=orthogonal(gain), rngs=rngs)
-        if not self.is_discrete:
+        if isinstance(action_space, Continuous):
             initial = inverse_soft_clip(jnp.log(initial_std), *LOG_STD_RANGE)
             self.log_std = nnx.Param(jnp.full(size, initial, jnp.float32))
 
     def __call__(self, features: jax.Array) -> dist.Distribution:
         outputs = self.linear(features.astype(jnp.float32))
-        if self.is_discrete:
+        if isinstance(self.action_space, Discrete):
             return Categorical(jax.nn.log_softmax(outputs))
+        if isinstance(self.action_space, MultiDiscrete):
+            return MultiCategorical(outputs, self.action_space.counts)
         std = jnp.exp(soft_clip(self.log_std[...], *LOG_STD_RANGE))
         return dist.Normal(outputs, jnp.broadcast_to(std, outputs.shape)).to_event(1)
 

@@ -10,7 +10,8 @@ import numpyro.distributions as dist
 
 from jmeta import struct
 from jmeta.inner.base import InContextLearner
-from jmeta.types import ActionSpace, Decision, Discrete, Empty, Memory, Timestep
+from jmeta.networks import MultiCategorical
+from jmeta.types import ActionSpace, Decision, Discrete, Empty, Memory, MultiDiscrete, Timestep
 
 NEVER = -1e9  # the logit of an action that is not chosen: finite, so that entropies and divergences stay numbers
 
@@ -39,6 +40,8 @@ class Random(HandWritten[Empty]):
         size = self.action_space.encoding_size
         if isinstance(self.action_space, Discrete):
             distribution: dist.Distribution = uniform_over_best(jnp.zeros(size, jnp.float32))
+        elif isinstance(self.action_space, MultiDiscrete):
+            distribution = MultiCategorical(jnp.zeros(size, jnp.float32), self.action_space.counts)
         else:
             box = jnp.ones(size, jnp.float32)
             distribution = dist.Uniform(-box, box).to_event(1)

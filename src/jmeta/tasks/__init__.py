@@ -7,6 +7,7 @@ from jmeta.tasks.base import Reference, TaskDistribution, Transition
 from jmeta.tasks.bernoulli_bandit import BernoulliBandit
 from jmeta.tasks.dark_room import DarkKeyToDoor, DarkRoom
 from jmeta.tasks.dependent_bandit import DependentBandit, TwoTaskBandit
+from jmeta.tasks.enumerated_actions import EnumeratedActions
 from jmeta.tasks.gaussian_bandit import GaussianBandit
 from jmeta.tasks.grid_navi import GridNavi
 from jmeta.tasks.gymnax import GymnaxTasks
@@ -57,6 +58,7 @@ __all__ = [
     "DarkKeyToDoor",
     "DarkRoom",
     "DependentBandit",
+    "EnumeratedActions",
     "GaussianBandit",
     "GridNavi",
     "GymnaxBernoulliBandit",

@@ -8,27 +8,28 @@ import numpy as np
 from gymnax.environments.environment import Environment
 
 from jmeta.tasks.environment import name_of
-from jmeta.tasks.spaces import BoxShape, Count, read_space
-from jmeta.types import ActionSpace, Continuous, Discrete, PyTree
+from jmeta.tasks.spaces import BoxShape, Count, Counts, read_space
+from jmeta.types import ActionSpace, Continuous, Discrete, MultiDiscrete, PyTree
 
 
 def read_action_space(environment: Environment, params: PyTree) -> ActionSpace:
     """Returns the action space of a policy in an environment; raises ValueError if no policy can act in it."""
     found = environment.action_space(params)
     space = read_space(found)
-    if isinstance(space, Count):
-        if space.n < 1:
-            raise ValueError(f"{name_of(environment)} has action space {found}: there must be an action to take")
-        return Discrete(space.n)
-    if not isinstance(space, BoxShape) or len(space.shape) > 1:
+    if space is None:
         raise ValueError(
-            f"{name_of(environment)} has action space {found}: policies act in Discrete(n) and in Box with one axis; "
-            "flatten it, and take the action apart in step_env"
+            f"{name_of(environment)} has action space {found}: policies act in Discrete(n), gymnasium's MultiDiscrete or "
+            "MultiBinary, and Box; give one of them, and take the action apart in step_env"
         )
-    size = space.shape[0] if space.shape else 1
-    low, high = (side.reshape(-1).astype(float) for side in (space.low, space.high))
-    if not size:
+    least = space.low.size if isinstance(space, BoxShape) else space.n if isinstance(space, Count) else min(space.flat, default=0)
+    if least < 1:
         raise ValueError(f"{name_of(environment)} has action space {found}: there must be an action to take")
+    if isinstance(space, Count):
+        return Discrete(space.n)
+    if isinstance(space, Counts):
+        return MultiDiscrete(space.flat)
+    size = space.low.size
+    low, high = (side.reshape(-1).astype(float) for side in (space.low, space.high))
     for axis in np.flatnonzero(~(low < high)):  # NaN too
         raise ValueError(
             f"{name_of(environment)} has actions from {low[axis]:g} to {high[axis]:g} at position {axis}: its action_space "
@@ -42,9 +43,16 @@ def read_action_space(environment: Environment, params: PyTree) -> ActionSpace:
 
 def like_an_action(environment: Environment, actions: ActionSpace, params: PyTree) -> jax.ShapeDtypeStruct:
     """Returns the shape and dtype of the actions that ``step_env`` is given."""
+    dtype = jnp.float32 if isinstance(actions, Continuous) else jnp.int32
+    return jax.ShapeDtypeStruct(tuple(environment.action_space(params).shape), dtype)
+
+
+def to_environment(action: jax.Array, actions: ActionSpace, environment: Environment, params: PyTree) -> jax.Array:
+    """Returns a policy's action as ``step_env`` is given it: in the environment's own shape and units."""
     if isinstance(actions, Discrete):
-        return jax.ShapeDtypeStruct((), jnp.int32)
-    return jax.ShapeDtypeStruct(tuple(environment.action_space(params).shape), jnp.float32)
+        return action
+    space = environment.action_space(params)
+    return action.reshape(space.shape) if isinstance(actions, MultiDiscrete) else scale(action, space)
 
 
 def scale(action: jax.Array, box: Any) -> jax.Array:

@@ -10,18 +10,19 @@ import jax
 import jax.numpy as jnp
 from gymnax.environments.environment import Environment
 
-from jmeta.tasks.actions import read_action_space, scale
+from jmeta.observation_spaces import Categories, Numbers, ObservationSpace
+from jmeta.tasks.actions import like_an_action, read_action_space, to_environment
 from jmeta.tasks.constant import constant, outside_of_traces
 from jmeta.tasks.definition import CheckedDefinition
 from jmeta.tasks.description import Bounds, as_vector, integer_ranges, is_float
 from jmeta.tasks.environment import check_environment, check_outcome, name_of, numbers_in
 from jmeta.tasks.render import draw_rewards
 from jmeta.tasks.sampled_tasks import sampled_tasks
-from jmeta.tasks.spaces import BoxShape, Count, read_space
+from jmeta.tasks.spaces import BoxShape, check_parts, read_observation_space, read_space
 from jmeta.tasks.splits import Splits
 from jmeta.tasks.states import settle, shapes_of, state_template
 from jmeta.tasks.time_limits import read_horizon
-from jmeta.types import ActionSpace, Discrete, Experience, PyTree, Task
+from jmeta.types import ActionSpace, Experience, PyTree, Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -139,10 +140,21 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
         return int(observation.shape[0])
 
     @property
-    def num_observations(self) -> int | None:
-        """Number of values of an observation that is an integer and observed one-hot; None for other observations."""
+    def observation_space(self) -> ObservationSpace:
+        """How an observation of the environment becomes the vector; plain numbers where the vector has more than that."""
         space = self._observation_space
-        return space.n if isinstance(space, Count) and space.n == self.observation_size else None
+        return space if space.size == self.observation_size else Numbers(self.observation_size)
+
+    @property
+    def num_observations(self) -> int | None:
+        """Number of values of an observation that is one integer and observed one-hot; None for other observations."""
+        counts = self.observation_space.counts if isinstance(self.observation_space, Categories) else ()
+        return counts[0] if len(counts) == 1 else None
+
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        """Shape of the actions that the environment takes."""
+        return like_an_action(self._environment_checked, self.action_space, self._example).shape
 
     @property
     def action_box(self) -> BoxShape | None:
@@ -153,7 +165,7 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
     @constant
     def image_shape(self) -> tuple[int, int, int] | None:
         """(height, width, channels) of image observations, which are flattened; None for other observations."""
-        space = self._observation_space
+        space = read_space(self._environment_checked.observation_space(self._example))
         shape = space.shape if isinstance(space, BoxShape) else ()
         shape = (*shape, 1) if len(shape) == 2 else shape
         return shape if len(shape) == 3 and math.prod(shape) == self.observation_size else None
@@ -231,16 +243,10 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
         draw_rewards(axes, lived)
 
     def _scale(self, params: PyTree, action: jax.Array) -> jax.Array:
-        if isinstance(self.action_space, Discrete):
-            return action
-        return scale(action, self._environment_checked.action_space(params))
+        return to_environment(action, self.action_space, self._environment_checked, params)
 
     def _vector(self, observation: Any) -> jax.Array:
-        space = self._observation_space
-        if isinstance(space, Count):
-            return jax.nn.one_hot(observation, space.n, dtype=jnp.float32).reshape(space.n)
-        leaves = [jnp.asarray(leaf, jnp.float32).reshape(-1) for leaf in jax.tree.leaves(observation)]
-        return jnp.concatenate(leaves)
+        return self._observation_space.encode(observation)
 
     # Cached and checked properties of the environment.
 
@@ -276,8 +282,16 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
         return self.sample(jax.random.key(0))
 
     @constant
-    def _observation_space(self) -> BoxShape | Count | None:
-        return read_space(self._environment_checked.observation_space(self._example))
+    def _observation_space(self) -> ObservationSpace:
+        environment, name = self._environment_checked, self._environment_name
+        try:
+            space = read_observation_space(environment.observation_space(self._example))
+        except ValueError as error:
+            raise ValueError(f"observation_space of {name}: {error}") from None
+        if not isinstance(space, Numbers):  # before it is encoded; of plain numbers any array is
+            observation, *_ = jax.eval_shape(environment.reset_env, jax.random.key(0), self._example)
+            check_parts(space, observation, f"reset_env of {name}")
+        return space
 
     @constant
     def _integer_ranges(self) -> list[Bounds | None]:

@@ -12,7 +12,7 @@ from jmeta.tasks.base import TaskDistribution
 from jmeta.tasks.constant import outside_of_traces
 from jmeta.tasks.environment import check_outcome
 from jmeta.tasks.sampled_tasks import distinct, rows_of, sampled_tasks
-from jmeta.tasks.spaces import BoxShape, Count
+from jmeta.tasks.spaces import check_parts
 from jmeta.tasks.time_limits import check_lifetime_length, check_time_limits
 from jmeta.tasks.wrapped import WrappedTasks
 from jmeta.types import PyTree
@@ -40,12 +40,7 @@ def _is_known(kind: type) -> bool:
 
 def check_spaces(tasks: TaskDistribution) -> None:
     """Raises ValueError unless the action space and the observation space are supported."""
-    _ = tasks.action_space
-    if tasks._observation_space is None:
-        raise ValueError(
-            f"{tasks._environment_name} has observation space {tasks._environment_checked.observation_space(tasks._example)}: "
-            "give a Box, spaces.Box(-jnp.inf, jnp.inf, (n,)), or a Discrete(n)"
-        )
+    _ = tasks.action_space, tasks._observation_space
 
 
 def check_tasks_are_data(tasks: TaskDistribution) -> None:
@@ -66,7 +61,7 @@ def check_environment_is_kept(tasks: TaskDistribution) -> None:
 def check_step(tasks: TaskDistribution) -> None:
     """Raises ValueError unless reset_env and step_env return values of the right structure and shapes."""
     environment, name, actions = tasks._environment_checked, tasks._environment_name, tasks.action_space
-    example, space = tasks._example, tasks._observation_space
+    example = tasks._example
     action = like_an_action(environment, actions, example)
 
     def both(key: jax.Array, params: PyTree, action: jax.Array) -> PyTree:
@@ -83,12 +78,6 @@ def check_step(tasks: TaskDistribution) -> None:
             raise ValueError(f"step_env of {name} returns {what} of shape {value.shape}: return a single number")
     if jnp.issubdtype(reward.dtype, jnp.complexfloating):
         raise ValueError(f"step_env of {name} returns a reward of type {reward.dtype}: return a real number")
-    if isinstance(space, Count):
-        if space.n < 1:
-            raise ValueError(
-                f"{name} has observation space Discrete({space.n}): one that observes nothing gives Discrete(1) and 0"
-            )
-        return
     sizes = [sum(leaf.size for leaf in jax.tree.leaves(seen)) for seen in (before, after)]
     if sizes[0] != sizes[1]:
         raise ValueError(
@@ -96,10 +85,8 @@ def check_step(tasks: TaskDistribution) -> None:
         )
     if not sizes[0]:
         raise ValueError(f"{name} observes nothing at all: return a constant, jnp.zeros(1), and give spaces.Box(0.0, 1.0, (1,))")
-    if isinstance(space, BoxShape) and space.low.size != sizes[0]:
-        raise ValueError(
-            f"{name} observes {sizes[0]} numbers, but its observation_space has shape {space.shape}: let it say what is observed"
-        )
+    for method, seen in (("reset_env", before), ("step_env", after)):
+        check_parts(tasks._observation_space, seen, f"{method} of {name}")
 
 
 def check_splits(tasks: TaskDistribution) -> None:

@@ -8,7 +8,6 @@ from gymnax.environments.environment import Environment
 from jmeta.lifetime import live_in_new_task
 from jmeta.references import Random
 from jmeta.tasks import TaskDistribution
-from jmeta.tasks.spaces import Count
 from jmeta.types import Protocol, PyTree
 
 LIVED_TASKS = 8  # lived in by a random policy
@@ -56,12 +55,16 @@ def check_lives(tasks: TaskDistribution) -> dict[str, np.ndarray]:
                 "zero, a logarithm or a root, and for a state that grows without bound"
             )
     observed = np.concatenate([observation, following])
-    space = tasks._observation_space
-    if isinstance(space, Count) and not observed.any(-1).all():
-        raise ValueError(
-            f"{tasks._environment_name} observes a number outside of its observation space, Discrete({space.n}): only 0 to "
-            f"{space.n - 1} can be told apart"
-        )
+    start = 0
+    for leaf in tasks._observation_space.leaves():
+        for count in leaf.counts:
+            if not observed[..., start : start + count].any(-1).all():
+                raise ValueError(
+                    f"{tasks._environment_name} observes a number outside of its observation space, Discrete({count}): only 0 to "
+                    f"{count - 1} can be told apart"
+                )
+            start += count
+        start += 0 if leaf.counts else leaf.size
     return {
         "observation": observed,
         "reward": reward,

@@ -7,13 +7,14 @@ import numpy as np
 
 from jmeta.cli.errors import is_message
 from jmeta.cli.help import undescribed
+from jmeta.observation_spaces import Numbers
 from jmeta.outer.premises import LEAST_UNWARNED, pays_alike
 from jmeta.tasks import TaskDistribution
 from jmeta.tasks.actions import like_an_action
 from jmeta.tasks.checks import check_described
 from jmeta.tasks.environment import arrays_in
 from jmeta.tasks.sampled_tasks import distinct, sampled_tasks
-from jmeta.tasks.spaces import BoxShape
+from jmeta.tasks.spaces import BoxShape, read_space
 from jmeta.types import Discrete, PyTree
 
 
@@ -47,8 +48,8 @@ def remarks_on(tasks: TaskDistribution, lived: dict[str, np.ndarray]) -> list[st
             f"observations are {size}: networks learn best from numbers of about 1; scale them, or train with "
             "--normalize-observations"
         )
-    space = tasks._observation_space
-    if isinstance(space, BoxShape) and space.low.size == tasks.observation_size:
+    space = read_space(tasks._environment_checked.observation_space(tasks._example))
+    if isinstance(space, BoxShape) and tasks.observation_space == Numbers(space.low.size):
         outside = (lived["observation"] < space.low.reshape(-1)) | (lived["observation"] > space.high.reshape(-1))
         if outside.any():
             value, place = lived["observation"][outside][0], np.argwhere(outside)[0][-1]

@@ -51,7 +51,7 @@ def _check_agent_of(run: RunDirectory, outer: OuterLearner) -> None:
         inner = inner if isinstance(inner, dict) else {}
         action = inner.get("action_space")
         action = action if isinstance(action, dict) else {}
-        space = f"{action.get('type')}({action.get('num_actions', action.get('size'))})"
+        space = f"{action.get('type')}({action.get('num_actions', action.get('size', action.get('counts')))})"
         return f"{inner.get('type')} for {inner.get('observation_size')} observations and {space} actions on {tasks.get('type')}"
 
     needs_inner = dataclasses.is_dataclass(outer.inner)

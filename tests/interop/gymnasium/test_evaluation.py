@@ -1,5 +1,6 @@
 """Agents in Gymnasium's environments: the same score as in the JAX twin, and mistakes that are named."""
 
+import collections
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 import jmeta
 from jmeta.agent.export import agent_of
 from jmeta.cli.main import main
-from jmeta.interop.gymnasium import evaluate, varied
+from jmeta.interop.gymnasium import check_spaces, evaluate, varied
 from jmeta.tasks import CartPole, Pendulum
+from tests.tasks.spaced_families import Shown
 
 RANGES: dict[str, tuple[float, float]] = {"length": (0.3, 1.5), "force_mag": (5.0, 15.0)}
 
@@ -99,3 +101,46 @@ def test_the_command_evaluates_in_gymnasium(tmp_path: Path, capsys: pytest.Captu
             main(["evaluate", run, "--num-tasks", "5", *options])
         said_all = "".join(capsys.readouterr())
         assert said in " ".join(said_all.split())
+
+
+class Room(gymnasium.Env):
+    """Observes a dictionary, whose names are in another order than the JAX twin's, and pays for both choices together."""
+
+    observation_space = gymnasium.spaces.Dict(
+        collections.OrderedDict(speed=gymnasium.spaces.Box(-1.0, 1.0, (2,)), door=gymnasium.spaces.Discrete(3))
+    )
+    action_space = gymnasium.spaces.MultiDiscrete([2, 3])
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        assert self.action_space.contains(action.astype(np.int64))
+        return self.observation_space.sample(), float(action.sum()), False, False, {}
+
+
+def test_an_agent_of_dictionaries_and_several_choices_acts_in_gymnasium() -> None:
+    tasks = Shown(observation="dict", action="multi-discrete")
+    outer, theta = rl2(tasks)
+    agent = agent_of(outer.inner, tasks, theta, outer.protocol, about={"horizon": tasks.horizon}, num_tasks=50)
+    found = evaluate(agent, lambda task: Room(), progress=False)
+    # An untrained agent chooses nearly uniformly: 0.5 + 1 a step, of variance 1/4 + 2/3, over 50 tasks of so many steps.
+    steps = outer.protocol.num_env_steps
+    assert abs(found.lifetime_returns.mean() / steps - 1.5) < 0.05 + 4 * np.sqrt((1 / 4 + 2 / 3) / 50 / steps)
+    check_spaces(agent, Room.observation_space, Room.action_space)
+    flat = gymnasium.spaces.Box(-1.0, 1.0, (5,))
+    check_spaces(agent, flat, Room.action_space)  # as gymnasium's FlattenObservation makes it
+    box, several = gymnasium.spaces.Box, gymnasium.spaces.MultiDiscrete
+    other = gymnasium.spaces.Dict(speed=box(-1.0, 1.0, (1,)), door=gymnasium.spaces.Discrete(4))
+    for observation, action, said in (
+        (other, Room.action_space, "observations are Dict.*, and those of the training tasks are Named"),
+        (gymnasium.spaces.Text(3), Room.action_space, "none that networks can observe"),
+        (Room.observation_space, several([2, 3], start=[0, 1]), r"begin at 0: use a wrapper that adds \[0, 1\]"),
+        (Room.observation_space, several([3, 2]), r"those of the training tasks are \(2, 3\) values, of shape \(2,\)"),
+        (Room.observation_space, several([[2], [3]]), r"those of the training tasks are \(2, 3\) values, of shape \(2,\)"),
+        (Room.observation_space, gymnasium.spaces.Tuple((several([2, 3]),)), "actions are Tuple"),
+        (Room.observation_space, box(0.0, 1.0, (2,)), "actions are Box"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            check_spaces(agent, observation, action)

@@ -16,6 +16,7 @@ import jmeta
 import jmeta.interop.gymnasium
 from jmeta.interop.gymnasium import TaskEnv, TaskVectorEnv
 from jmeta.tasks import TASKS, GridNavi, Pendulum, PointNavigation, Switching, TabularMDP, TaskDistribution, ToldTasks
+from tests.tasks.spaced_families import Shown
 
 FAST = ("grid-navi", "bernoulli-bandit", "point-navigation", "tabular-mdp")
 FAMILIES = [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in TASKS]
@@ -46,6 +47,28 @@ def test_a_family_passes_gymnasium_s_check(name: str) -> None:
         if terminated or truncated:
             assert env.reset()[0] in env.observation_space
     env.close()
+
+
+@pytest.mark.parametrize(
+    ("family", "low", "high"),
+    [
+        (Shown("image", "multi-discrete-matrix"), 0.0, 1.0),
+        (Shown("multi-discrete", "multi-binary"), 0.0, 1.0),
+        (Shown("nested", "one-sided"), -np.inf, np.inf),
+    ],
+)
+def test_families_of_richer_spaces_pass_it_too(family: Shown, low: float, high: float) -> None:
+    """Images of bytes, dictionaries and several integers are the vector that networks see."""
+    env = TaskEnv(family)
+    with warnings.catch_warnings():
+        for message in HONEST:
+            warnings.filterwarnings("ignore", f".*{message}")
+        check_env(env, skip_render_check=True)
+    assert env.observation_space == gymnasium.spaces.Box(low, high, (family.observation_size,), np.float32)
+    assert env.action_space.shape == family.action_shape
+    env.reset(seed=0)
+    vector, _, _, _, _ = env.step(env.action_space.sample())
+    assert vector.max() <= 1.0
 
 
 @pytest.mark.slow

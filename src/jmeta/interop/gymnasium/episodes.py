@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jmeta.tasks import TaskDistribution
 from jmeta.tasks.constant import outside_of_traces
 from jmeta.tasks.spaces import BoxShape
-from jmeta.types import PyTree, Task
+from jmeta.types import MultiDiscrete, PyTree, Task
 
 
 class Running(NamedTuple):
@@ -85,7 +85,9 @@ def as_policy_acts(tasks: TaskDistribution, action: jax.Array) -> jax.Array:
     """Returns an action in the environment's units as ``tasks.step`` takes it: -1 and 1 are the bounds of a finite axis."""
     with outside_of_traces():
         box = tasks.action_box
-    return action if box is None else _from_box(action.reshape(-1), box)
+    if box is None:
+        return action.reshape(-1) if isinstance(tasks.action_space, MultiDiscrete) else action
+    return _from_box(action.reshape(-1), box)
 
 
 def _from_box(action: jax.Array, box: BoxShape) -> jax.Array:

@@ -2,7 +2,8 @@
 
 Observations have the shape of the environment's own space, and integers are integers. A bound of 3.4e38, the largest number in
 single precision, is infinite. An axis whose bounds are equal, as in a bandit that shows nothing, spans 0 and 1 too, since many
-libraries divide by the width. Spaces other than ``Discrete`` and ``Box`` become a vector without bounds.
+libraries divide by the width. Other observations, such as images of bytes, dictionaries and several integers, are the vector that
+networks see (``jmeta.observation_spaces``): from 0 to 1 where all of it is one-hot or pixels, and else without bounds.
 """
 
 import copy
@@ -13,8 +14,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from jmeta.observation_spaces import Categories, Numbers, Pixels
 from jmeta.tasks import TaskDistribution
 from jmeta.tasks.spaces import BoxShape, read_space
+from jmeta.types import MultiDiscrete
 
 WRONG_BOXES = ("GaussianBandit-misc", "MetaMaze-misc")
 """Environments of gymnax that observe rewards and times outside of the box that they declare (docs/workarounds.md)."""
@@ -27,11 +30,17 @@ def spaces_of(tasks: TaskDistribution) -> tuple[gymnasium.Space[Any], gymnasium.
 
 @functools.lru_cache(maxsize=128)
 def _spaces_of(tasks: TaskDistribution) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
-    box = tasks.action_box
-    if box is None:
-        return _observation_space_of(tasks), gymnasium.spaces.Discrete(tasks.action_space.encoding_size)
-    low, high = _bounds(box)
-    return _observation_space_of(tasks), gymnasium.spaces.Box(low, high, dtype=np.float32)
+    return _observation_space_of(tasks), _action_space_of(tasks)
+
+
+def _action_space_of(tasks: TaskDistribution) -> gymnasium.Space[Any]:
+    actions, box = tasks.action_space, tasks.action_box
+    if box is not None:
+        low, high = _bounds(box)
+        return gymnasium.spaces.Box(low, high, dtype=np.float32)
+    if isinstance(actions, MultiDiscrete):
+        return gymnasium.spaces.MultiDiscrete(np.reshape(actions.counts, tasks.action_shape))
+    return gymnasium.spaces.Discrete(actions.encoding_size)
 
 
 def read_observation(space: gymnasium.Space[Any], vector: Any, batch: tuple[int, ...] = ()) -> Any:
@@ -68,8 +77,11 @@ def _observation_space_of(tasks: TaskDistribution) -> gymnasium.Space[Any]:
         return gymnasium.spaces.Discrete(tasks.num_observations)
     environment = tasks.environment
     found = read_space(environment.observation_space(tasks._example))
-    if not isinstance(found, BoxShape) or math.prod(found.shape) != tasks.observation_size:
-        return gymnasium.spaces.Box(-np.inf, np.inf, (tasks.observation_size,), np.float32)
+    leaves = list(tasks.observation_space.leaves())
+    if not isinstance(found, BoxShape) or math.prod(found.shape) != tasks.observation_size or not isinstance(leaves[0], Numbers):
+        is_unit = all(isinstance(leaf, Categories | Pixels) for leaf in leaves)
+        least, most = (0.0, 1.0) if is_unit else (-np.inf, np.inf)
+        return gymnasium.spaces.Box(least, most, (tasks.observation_size,), np.float32)
     if str(getattr(environment, "name", "")) in WRONG_BOXES:
         return gymnasium.spaces.Box(-np.inf, np.inf, found.shape, np.float32)
     low, high = _bounds(found)

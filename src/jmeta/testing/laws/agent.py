@@ -11,7 +11,7 @@ from jmeta.agent.export import agent_of
 from jmeta.lifetime import TaskKeys
 from jmeta.lifetime.keys import BetweenSegments, StepKeys, segment_keys, step_keys
 from jmeta.testing.cases import LearnerCase, law_key
-from jmeta.types import Discrete, Protocol, Task
+from jmeta.types import Continuous, Protocol, Task
 
 
 def an_agent_driven_from_outside_does_what_live_does(case: LearnerCase) -> None:
@@ -19,7 +19,15 @@ def an_agent_driven_from_outside_does_what_live_does(case: LearnerCase) -> None:
     _, recorded = case.lived
     protocol = case.outer.protocol
     space = case.inner.action_space
-    bounds: dict[str, Any] = {} if isinstance(space, Discrete) else {"action_bounds": (space.low, space.high)}  # not scaled
+    bounds: dict[str, Any] = (
+        {
+            "action_bounds": tuple(
+                np.broadcast_to(side, space.size).reshape(case.tasks.action_shape) for side in (space.low, space.high)
+            )
+        }
+        if isinstance(space, Continuous)
+        else {}
+    )  # not scaled
     agent = agent_of(case.inner, case.tasks, case.theta, protocol, num_envs=protocol.num_streams, **bounds)
     agent.begin(law_key())
     found = drive(agent, case.tasks, case.tasks.sample(TaskKeys.of(law_key()).task), law_key(), protocol)
@@ -65,9 +73,9 @@ def drive(agent: Any, tasks: Any, task: Task, key: jax.Array, protocol: Protocol
             observation, state = restart(task, state, jax.random.split(between.episode, num_streams))
         time = jnp.zeros(num_streams, jnp.int32)
         for step_key in step_keys(rollout_key, length, num_streams):
-            action = agent.act(observation)
+            action = np.asarray(agent.act(observation)).reshape(num_streams, *tasks.action_space.shape)
             rows["observation"].append(np.asarray(observation))
-            rows["action"].append(np.asarray(encode(jnp.asarray(action))))
+            rows["action"].append(np.asarray(encode(action)))
             after = step(task, state, action, time, step_key)
             observation, state, time, outcome = after
             rows["reward"].append(np.asarray(outcome["reward"]))
