@@ -72,7 +72,7 @@ def test_a_check_finds_no_mistake(observation: str, action: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("build", "action"), [(rl2, "multi-discrete"), pytest.param(maml, "matrix", marks=pytest.mark.slow)], ids=str
+    ("build", "action"), [(rl2, "multi-discrete"), pytest.param(maml, "matrix", marks=pytest.mark.slow)], ids=["rl2", "maml"]
 )
 def test_an_agent_driven_from_outside_does_what_live_does(build: Any, action: str) -> None:
     an_agent_driven_from_outside_does_what_live_does(LearnerCase(lambda: build(Shown(observation="dict", action=action))))
