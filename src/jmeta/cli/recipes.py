@@ -55,7 +55,7 @@ def recipe_details(name: str, width: int) -> str:
     out = f"runs/{name.replace('/', '-')}"
     commands = {
         "train": f"jmeta train --recipe {name} --out {out}",
-        "evaluate as measured": f"jmeta evaluate {out}{_evaluation(named)}",
+        "evaluate as measured": f"jmeta evaluate {out}{evaluation_options(named)}",
         "measure again": f"jmeta compare {named.spec} --only {named.algorithm} --out runs/{named.spec}",
     }
     return "\n\n".join(
@@ -116,7 +116,7 @@ def _decimals(measured: Measured) -> int:
     return max(0, min(of_score, of_error))
 
 
-def _evaluation(named: NamedRecipe) -> str:
+def evaluation_options(named: NamedRecipe) -> str:
     """Returns the options of ``jmeta evaluate`` that evaluate a run of the recipe as it was measured."""
     usual, asked = named.build().protocol._asdict(), named.cell.protocol._asdict()
     options: dict[str, Any] = {} if named.cell.split == "held-out" else {"split": named.cell.split}

@@ -2,13 +2,14 @@
 
 import textwrap
 
-from jmeta import zoo
+from jmeta import recipes, zoo
+from jmeta.cli.recipes import evaluation_options
 from jmeta.recipes import SCORES
 from jmeta.zoo import PREFIX, ZooAgent
 
 WORDS: dict[str, str] = dict(SCORES)  # type: ignore[arg-type]
 BELOW = (
-    "Scores are means over held-out tasks, ± the standard error over tasks. The optimum is the Bayes optimum, or the return of "
+    "Scores are means over test tasks, ± the standard error over tasks. The optimum is the Bayes optimum, or the return of "
     "an agent that knows the goal. `jmeta list zoo:NAME` shows the card of an agent. `jmeta evaluate zoo:NAME`, `watch` and "
     "`export` take it as they take a run."
 )
@@ -37,7 +38,8 @@ def zoo_details(name: str, width: int) -> str:
     agent = zoo.get(name)
     card = agent.card
     name = PREFIX + name.removeprefix(PREFIX)
-    lives = "{} segment(s) of {} environment steps in {} stream(s)".format(*card.protocol)
+    segments, length, streams = card.protocol
+    lives = f"{segments} x {length} environment steps" + (f" in {streams} streams" if streams > 1 else "")
     episodes = " ".join(f"{each:.4g}" for each in card.episode_returns)
     says = [
         f"score: {card.score:.5g} ± {card.standard_error:.2g} (standard error), {WORDS[card.of]}; {card.num_tasks:,} "
@@ -49,7 +51,12 @@ def zoo_details(name: str, width: int) -> str:
         f"versions: {', '.join(f'{what} {version}' for what, version in card.versions.items())}",
         f"limits: {card.limits}",
     ]
-    commands = [f"jmeta evaluate {name}", f"jmeta watch {name} --out FILE.gif", f"jmeta export {name} --out FILE.jmeta"]
+    split = "" if card.split == "held-out" else f" --split {card.split}"
+    commands = [
+        f"jmeta evaluate {name}{evaluation_options(recipes.get(card.recipe))}",
+        f"jmeta watch {name}{split} --out FILE.gif",
+        f"jmeta export {name} --out FILE.jmeta",
+    ]
     return "\n\n".join(
         [
             f"{name}, a trained agent of {agent.num_bytes / 1024:.0f} kB",

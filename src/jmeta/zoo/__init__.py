@@ -3,7 +3,7 @@
     agent = jmeta.load("zoo:rl2/grid-navi").agent()
 
 Each is a file of at most 300 kB with the agent's meta-parameters, the settings of its training, and a card: the score on
-held-out tasks, the optimum, the command that trained it, its seed, versions and limits. ``jmeta list zoo`` lists them.
+test tasks, the optimum, the command that trained it, its seed, versions and limits. ``jmeta list zoo`` lists them.
 """
 
 from jmeta.zoo.card import Card
