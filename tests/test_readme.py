@@ -22,12 +22,18 @@ def test_the_quick_start_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "(1000, 10)" in capsys.readouterr().out
 
 
+def test_an_agent_of_the_zoo_acts() -> None:
+    names: dict[str, Any] = {"jmeta": jmeta}
+    exec(BLOCKS[1], names)
+    assert names["action"] in range(5)
+
+
 @pytest.mark.slow
 def test_a_task_of_ones_own_in_forty_lines_is_learned() -> None:
-    assert len([line for line in BLOCKS[1].splitlines() if line.strip()]) <= 40
+    assert len([line for line in BLOCKS[2].splitlines() if line.strip()]) <= 40
     names: dict[str, Any] = {"__name__": "readme"}
-    exec(BLOCKS[1], names)
     exec(BLOCKS[2], names)
+    exec(BLOCKS[3], names)
     later = names["later"]
     assert abs(names["first_episode"]) < 0.15  # an end picked blind pays nothing on average
     assert len(later) == 3
@@ -39,7 +45,7 @@ def test_a_task_of_ones_own_in_forty_lines_is_learned() -> None:
 def test_the_same_task_in_other_units_is_learned_with_normalised_observations(factor: float, offset: float) -> None:
     """Without it later episodes earn 0.005 and 0.007, chance, where the task in units of one earns 0.495."""
     names: dict[str, Any] = {"__name__": "readme"}
-    exec(BLOCKS[1], names)
+    exec(BLOCKS[2], names)
 
     class Far(names["Corridors"]):  # type: ignore[misc]
         def reset(self, task: Any, key: jax.Array) -> Any:
@@ -51,23 +57,23 @@ def test_the_same_task_in_other_units_is_learned_with_normalised_observations(fa
             return after._replace(observation=after.observation * factor + offset)
 
     names["Corridors"] = Far
-    block = BLOCKS[2].replace("lifetime_length=32,", "lifetime_length=32, normalize_observations=True,")
-    assert block != BLOCKS[2]
+    block = BLOCKS[3].replace("lifetime_length=32,", "lifetime_length=32, normalize_observations=True,")
+    assert block != BLOCKS[3]
     exec(block, names)
     assert min(names["later"]) > 0.45
 
 
 def test_an_algorithm_of_ones_own_is_built() -> None:
     names: dict[str, Any] = {}
-    exec(BLOCKS[3], names)
+    exec(BLOCKS[4], names)
     outer = names["small_rl2"](jmeta.tasks.BernoulliBandit(num_pulls=2), units=4)
     assert isinstance(outer, jmeta.OuterLearner)
-    assert "small_rl2" in README.split(BLOCKS[3])[1]  # by the name that the text has
+    assert "small_rl2" in README.split(BLOCKS[4])[1]  # by the name that the text has
 
 
 def test_an_algorithm_with_the_settings_of_another_is_built() -> None:
     names: dict[str, Any] = {"__name__": "readme"}
-    exec(BLOCKS[4], names)
+    exec(BLOCKS[5], names)
     outer = names["curious_rl2"](jmeta.tasks.BernoulliBandit(num_pulls=2), bonus=0.25, hidden_size=4)
     assert (outer.entropy_coefficient, outer.num_tasks) == (0.25, 256)
     with pytest.raises(ValueError, match=r"bonus=-1: give a number of at least 0, such as 0\.05"):
@@ -77,11 +83,11 @@ def test_an_algorithm_with_the_settings_of_another_is_built() -> None:
 
 @pytest.mark.slow
 def test_its_laws_are_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_module.py").write_text(BLOCKS[3])
+    (tmp_path / "my_module.py").write_text(BLOCKS[4])
     monkeypatch.syspath_prepend(tmp_path)
     tested: list[str] = []
     monkeypatch.setattr(laws, "LAWS", [lambda case: tested.append(type(case.outer).__name__), laws.unroll_equals_a_scan_of_act])
     names: dict[str, Any] = {}
-    exec(BLOCKS[5], names)
+    exec(BLOCKS[6], names)
     names["test_small_rl2"]()
     assert tested == ["PPO"]
