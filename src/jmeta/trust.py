@@ -43,9 +43,14 @@ def check_trusted(directory: RunDirectory, recipe: Recipe, run: Path, *, trust: 
     if trust:
         remember(directory, recipe)
     elif is_own(recipe) and not _is_remembered(directory, recipe):
+        if lost := [top for top in map(_top_module, own_names(recipe)) if _origin_of(top) is None]:
+            raise ValueError(
+                f"{run} names {' and '.join(map(repr, own_names(recipe)))}, and Python does not find the module {lost[0]!r}: run "
+                "this from the directory of that module, or add its directory to PYTHONPATH"
+            )
         raise ValueError(
             f"{run} names {' and '.join(map(repr, own_names(recipe)))}, so this would run the code of {_source_of(recipe)}: "
-            "add --trust (in Python trust=True) if you trust that code, and its directory to PYTHONPATH if it is not this one"
+            "add --trust (in Python trust=True) if you trust that code"
         )
 
 
@@ -83,12 +88,18 @@ def _top_module(name: str) -> str:
 
 
 def _file_of(module: str) -> str:
+    origin = _origin_of(module)
+    return f"module {module!r} (which Python does not find)" if origin is None else origin
+
+
+def _origin_of(module: str) -> str | None:
+    """Returns the file that importing a module would run first; None if Python does not find the module."""
     try:
         found = importlib.util.find_spec(module)
     except (ImportError, ValueError):
-        found = None
+        return None
     if found is None:
-        return f"module {module!r} (which Python does not find)"
+        return None
     return str(Path(found.origin or next(iter(found.submodule_search_locations or []), module)).resolve())
 
 

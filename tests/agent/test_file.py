@@ -95,6 +95,8 @@ def test_what_is_damaged_is_refused(file: Path, tmp_path: Path) -> None:
     ):
         save_file(tensors, bad, metadata={"jmeta": json.dumps(content | {"checksum": _checksum(tensors, content)})})
         refused(said)
+    with pytest.raises(FileNotFoundError, match=r"is a directory: jmeta\.load\('.*'\)\.agent\(\) is the agent of a run"):
+        jmeta.load_agent(tmp_path)
     with pytest.raises(FileNotFoundError, match="there is no file"):
         jmeta.load_agent(tmp_path / "none.jmeta")
 

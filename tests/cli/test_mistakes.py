@@ -209,7 +209,7 @@ def test_a_run_started_from_python(jmeta, tmp_path, command):
     said = jmeta(command, tmp_path / "run")
     assert said.status == USAGE
     assert "was started from Python, so only Python knows how to build its learner" in said.words
-    assert "jmeta.restore" in said.words
+    assert "use jmeta.load(DIR, outer=outer) in Python" in said.words
 
 
 def test_a_missing_task_module_of_a_run(jmeta, rl2_run):
@@ -219,7 +219,7 @@ def test_a_missing_task_module_of_a_run(jmeta, rl2_run):
     (rl2_run / "config.json").write_text(json.dumps(config))
     said = jmeta("evaluate", rl2_run)
     assert said.status == USAGE
-    assert "would run the code of module 'night_club' (which Python does not find): add --trust" in said.words
+    assert "Python does not find the module 'night_club': run this from the directory of that module" in said.words
     said = jmeta("evaluate", rl2_run, "--trust")
     assert said.status == USAGE
     assert "can't find the task 'night_club:Slots'" in said.words

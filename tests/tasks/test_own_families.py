@@ -438,6 +438,22 @@ def test_tasks_out_of_distribution_are_written_as_the_readme_says() -> None:
         _ = Corridors().out_of_distribution
 
 
+def test_tasks_out_of_distribution_that_are_training_tasks_are_refused() -> None:
+    """``sample`` does not look at the split, so a score out of distribution would be one in training."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Told(Corridors):
+        @property
+        def has_out_of_distribution(self) -> bool:
+            return True
+
+        def sample(self, key: jax.Array) -> Params:
+            return Params(prize=jax.random.uniform(key))
+
+    with pytest.raises(ValueError, match="512 of 512 sampled out-of-distribution tasks of Told are also drawn for training"):
+        jmeta.testing.check_tasks(Told)
+
+
 # Spaces with parts, and several choices.
 
 

@@ -91,6 +91,11 @@ def load_agent(path: str | PathLike[str], **options: Any) -> Agent:
       ValueError: if it is damaged, no file of an agent, of a newer version, or has no programs for this machine's platform.
     """
     file = Path(path)
+    if file.is_dir():
+        raise FileNotFoundError(
+            f"{file} is a directory: jmeta.load({str(file)!r}).agent() is the agent of a run, and `jmeta export {file} --out "
+            "FILE` writes its file"
+        )
     if not file.is_file():
         raise FileNotFoundError(f"there is no file {file}; `jmeta export RUN --out FILE` writes one")
     tensors, about = _read(file)

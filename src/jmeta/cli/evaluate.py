@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gymnasium
+
 from jmeta.agent import Agent
 from jmeta.cli.arguments import evaluation_key, given
 from jmeta.cli.evaluate_options import EvaluateOptions
@@ -35,13 +37,10 @@ def evaluate_command(options: EvaluateOptions, chosen: TaskFamily | None) -> int
     if options.gymnasium is not None:
         if lengths:
             raise ValueError("--gymnasium: segments are as long, and streams as many, as in training; leave these options out")
-        return _in_gymnasium(
-            opened.agent(num_tasks=num_tasks, greedy=greedy, num_segments=options.num_segments),
-            varied(options.gymnasium, dict(map(_range, options.vary)), seed=seed),
-            seed,
-            opened.step,
-            progress=options.progress,
-        )
+        make_env = varied(options.gymnasium, dict(map(_range, options.vary)), seed=seed)
+        agent = opened.agent(num_tasks=num_tasks, greedy=greedy, num_segments=options.num_segments)
+        print(f"outer step {opened.step}, {num_tasks} tasks in Gymnasium{_truncation(agent, options.gymnasium)}")
+        return _in_gymnasium(agent, make_env, seed, progress=options.progress)
     if options.vary:
         raise ValueError(
             f"--vary {options.vary[0]}: it belongs to --gymnasium ENVIRONMENT; the tasks of the run vary by themselves"
@@ -80,11 +79,18 @@ def evaluate_command(options: EvaluateOptions, chosen: TaskFamily | None) -> int
     return 0
 
 
-def _in_gymnasium(agent: Agent, make_env: MakeEnv, seed: int, step: int, *, progress: bool) -> int:
+def _truncation(agent: Agent, env_id: str) -> str:
+    """Returns a remark if the agent's episodes are shorter than an environment of Gymnasium allows."""
+    limit, horizon = gymnasium.spec(env_id).max_episode_steps, agent.about["horizon"]
+    if limit is None or limit <= horizon:
+        return ""
+    return f"; episodes are truncated after {horizon} steps, as in training, and {env_id} allows {limit}"
+
+
+def _in_gymnasium(agent: Agent, make_env: MakeEnv, seed: int, *, progress: bool) -> int:
     """Evaluates an agent in Gymnasium's environments, and prints the return of each episode."""
     result = evaluate_in_gymnasium(agent, make_env, seed=seed, progress=progress)
     summary = result.summary()
-    print(f"outer step {step}, {result.num_tasks} tasks in Gymnasium")
     for number, (mean, error) in enumerate(
         zip(summary["episode_returns"], summary["episode_standard_errors"], strict=True), start=1
     ):

@@ -78,7 +78,7 @@ def recipe_of(config: dict[str, Any], where: str) -> Recipe:
     if recipe is None:
         raise ValueError(
             f"{where} was started from Python, so only Python knows how to build its learner: "
-            "use jmeta.restore(outer, DIR) and jmeta.evaluate(...)"
+            "use jmeta.load(DIR, outer=outer) in Python"
         )
     if wrong := strict_misfit(recipe, RECIPE, set(RECIPE), "recipe"):
         raise ValueError(f"the config.json of {where} is damaged ({wrong}): restore it from a copy")

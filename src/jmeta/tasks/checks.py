@@ -92,8 +92,17 @@ def check_step(tasks: TaskDistribution) -> None:
 def check_splits(tasks: TaskDistribution) -> None:
     """Raises ValueError on the held-out split if its tasks are also training tasks; on other splits it only warns.
 
-    A distribution with a single task is not checked.
+    Raises ValueError too if ``sample`` draws the training tasks on the out-of-distribution split. A distribution with a single
+    task is not checked.
     """
+    if tasks.has_out_of_distribution:
+        known = set(rows_of(sampled_tasks(tasks.train)))
+        seen = sum(row in known for row in rows_of(sampled_tasks(tasks.out_of_distribution)))
+        if seen:
+            raise ValueError(
+                f"{seen} of {len(known)} sampled out-of-distribution tasks of {type(tasks).__name__} are also drawn for "
+                'training: let sample draw others where self.split == "ood", or leave out has_out_of_distribution'
+            )
     if not tasks.has_held_out or distinct(sampled_tasks(tasks.train)) == 1:
         return
     rows = [rows_of(sampled_tasks(split)) for split in (tasks.train, tasks.held_out)]

@@ -93,6 +93,8 @@ def test_the_command_evaluates_in_gymnasium(tmp_path: Path, capsys: pytest.Captu
         main(["train", *train.split(), "--num-minibatches", "1", "--out", run])
     for options, status, said in (
         (["--gymnasium", "CartPole-v1", "--vary", "length=0.3:1.5"], 0, "episode 2: "),
+        (["--gymnasium", "CartPole-v1"], 0, "truncated after 20 steps, as in training, and CartPole-v1 allows 500"),
+        (["--gymnasium", "CartPol-v1"], 2, "CartPol-v1: Environment `CartPol` doesn't exist"),
         (["--gymnasium", "CartPole-v1", "--vary", "length=0.3"], 2, "--vary length=0.3: give NAME=LOW:HIGH"),
         (["--gymnasium", "Pendulum-v1"], 2, "observations are Box"),
         (["--vary", "length=0.3:1.5"], 2, "it belongs to --gymnasium ENVIRONMENT"),
@@ -101,6 +103,17 @@ def test_the_command_evaluates_in_gymnasium(tmp_path: Path, capsys: pytest.Captu
             main(["evaluate", run, "--num-tasks", "5", *options])
         said_all = "".join(capsys.readouterr())
         assert said in " ".join(said_all.split())
+
+
+def test_an_agent_for_one_environment_is_scored_too() -> None:
+    tasks = jmeta.tasks.CartPole(max_steps=20)
+    outer = jmeta.algorithms.rl2(tasks, hidden_size=4, num_tasks=4)
+    theta = outer.inner.init(jax.random.key(0))
+    agent = agent_of(outer.inner, tasks, theta, outer.protocol, about={"horizon": 20})
+    result = evaluate(agent, varied("CartPole-v1", {"length": (0.3, 1.5)}), progress=False)
+    assert result.episode_returns.shape == (1, 1)
+    with pytest.raises(ValueError, match="CartPol-v1: Environment `CartPol` doesn't exist"):
+        varied("CartPol-v1", {})
 
 
 class Room(gymnasium.Env):

@@ -82,6 +82,12 @@ def test_a_family_passes_the_check_of_stable_baselines(name: str) -> None:
         checker.check_env(make(name).unwrapped)
 
 
+def test_a_class_in_place_of_tasks_is_named() -> None:
+    for kind in (TaskEnv, TaskVectorEnv):
+        with pytest.raises(TypeError, match="tasks is the class GridNavi: give an instance of it"):
+            kind(GridNavi)  # type: ignore[call-arg,arg-type]
+
+
 # Episodes
 
 

@@ -105,4 +105,4 @@ def _horizon(agent: Agent, protocol: Protocol, horizon: int | None) -> int:
 
 def _rows_to_batch(rows: Any, batch: tuple[int, ...]) -> Any:
     """Returns arrays [n, ...] with the axes of tasks and environments that the agent has."""
-    return jax.tree.map(lambda x: np.asarray(x).reshape(*batch, *np.shape(x)[1:]), rows)
+    return jax.tree.map(lambda x: np.reshape(x, (*batch, *np.shape(x)[1:])), rows)

@@ -11,6 +11,7 @@ from jmeta.interop.gymnasium.options import as_dictionary, as_task, read_options
 from jmeta.interop.gymnasium.recording import Recording, has_pictures
 from jmeta.interop.gymnasium.spaces import check_action, read_observation, spaces_of
 from jmeta.interop.gymnasium.vector_infos import first_number
+from jmeta.outer.checks import check_tasks
 from jmeta.tasks import TaskDistribution
 
 
@@ -42,6 +43,7 @@ class TaskEnv(gymnasium.Env[Any, Any]):
       render_mode: ``rgb_array`` draws all episodes in the task so far, for families that define ``render``; None draws nothing.
 
     Raises:
+      TypeError: if ``tasks`` is no task distribution.
       ValueError: if a setting, an option or an action is not one of these environments.
       gymnasium.error.ResetNeeded: if an episode has ended, or none has begun, and ``step`` is called.
     """
@@ -56,6 +58,7 @@ class TaskEnv(gymnasium.Env[Any, Any]):
         episodes_per_task: int | None = None,
         render_mode: str | None = None,
     ) -> None:
+        check_tasks(tasks)
         check_episodes_per_task(episodes_per_task)
         modes = ["rgb_array"] if has_pictures(tasks) else []
         if render_mode not in (None, *modes):

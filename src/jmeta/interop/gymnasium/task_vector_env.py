@@ -15,6 +15,7 @@ from jmeta.interop.gymnasium.spaces import check_action, read_observation, space
 from jmeta.interop.gymnasium.task_env import check_episodes_per_task
 from jmeta.interop.gymnasium.vector_episodes import Renewal, advance, begin_where, choose, draw_all, enter_all
 from jmeta.interop.gymnasium.vector_infos import batched, last_ones, numbers_of_seeds
+from jmeta.outer.checks import check_tasks
 from jmeta.tasks import TaskDistribution
 
 
@@ -38,6 +39,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
       render_mode: None; single environments draw pictures.
 
     Raises:
+      TypeError: if ``tasks`` is no task distribution.
       ValueError: if a setting, an option or an action is not one of these environments.
       gymnasium.error.ResetNeeded: if ``step`` is called before ``reset``, or after the end of an episode without autoresets.
     """
@@ -52,6 +54,7 @@ class TaskVectorEnv(VectorEnv[Any, Any, Any]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
+        check_tasks(tasks)
         check_episodes_per_task(episodes_per_task)
         if num_envs < 1:
             raise ValueError(f"num_envs={num_envs}: give at least 1")

@@ -22,8 +22,13 @@ def varied(env_id: str, ranges: Mapping[str, tuple[float, float]], *, seed: int 
       **options: those of ``gymnasium.make``.
 
     Raises:
-      ValueError: when an environment is made, if it has no such attribute or its ``low`` is not below its ``high``.
+      ValueError: if there is no environment of that name; when an environment is made, if it has no such attribute or its
+        ``low`` is not below its ``high``.
     """
+    try:
+        gymnasium.spec(env_id)
+    except gymnasium.error.Error as error:
+        raise ValueError(f"{env_id}: {error}") from error
 
     def make_env(task: int) -> Any:
         env = gymnasium.make(env_id, **options)
