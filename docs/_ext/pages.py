@@ -52,6 +52,7 @@ MODULES = (
     "jmeta.objectives",
     "jmeta.lifetime",
     "jmeta.agent",
+    "jmeta.interop",
     "jmeta.interop.gymnasium",
     "jmeta.interop.gymnasium.episodes",
     "jmeta.training",

@@ -43,7 +43,7 @@ class ObservationSpace(abc.ABC):
         """
 
     def encode(self, observation: Any, batch: tuple[int, ...] = (), xp: ModuleType = jnp) -> Any:
-        """Returns observations of ``batch`` streams as vectors [*batch, size], by JAX or, with ``xp=numpy``, by NumPy.
+        """Returns observations of ``batch`` streams as vectors ``[*batch, size]``, by JAX or, with ``xp=numpy``, by NumPy.
 
         Raises:
           ValueError: if the observation does not have the parts of the space.
@@ -52,7 +52,7 @@ class ObservationSpace(abc.ABC):
 
 
 def join(parts: list[Part], batch: tuple[int, ...], xp: ModuleType) -> Any:
-    """Returns the vectors [*batch, size] of the parts of an observation."""
+    """Returns the vectors ``[*batch, size]`` of the parts of an observation."""
     vectors = [part.space.vector(part.values, batch, xp) for part in parts]
     return vectors[0] if len(vectors) == 1 else xp.concatenate(vectors, axis=-1)
 
@@ -76,7 +76,7 @@ class Leaf(ObservationSpace):
 
     @abc.abstractmethod
     def vector(self, values: Any, batch: tuple[int, ...], xp: ModuleType) -> Any:
-        """Returns values of ``batch`` streams as vectors [*batch, size]."""
+        """Returns values of ``batch`` streams as vectors ``[*batch, size]``."""
 
 
 @dataclasses.dataclass(frozen=True)

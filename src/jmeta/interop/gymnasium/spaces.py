@@ -44,7 +44,7 @@ def _action_space_of(tasks: TaskDistribution) -> gymnasium.Space[Any]:
 
 
 def read_observation(space: gymnasium.Space[Any], vector: Any, batch: tuple[int, ...] = ()) -> Any:
-    """Returns observations [*batch, observation_size] of jmeta as observations of a space, in arrays that can be written to."""
+    """Returns observations ``[*batch, observation_size]`` of jmeta as observations of a space, in arrays one can write to."""
     if isinstance(space, gymnasium.spaces.Discrete):
         return np.argmax(np.asarray(vector), axis=-1)
     return np.array(vector, np.float32).reshape(*batch, *(space.shape or ()))
