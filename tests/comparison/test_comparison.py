@@ -33,6 +33,7 @@ from jmeta.comparison import (
     write_report,
 )
 from jmeta.comparison.learning import LearningCurves, LearningLog
+from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.evaluation.plots import show_all_spans
 from jmeta.inner.base import InnerLearner
 from jmeta.outer.base import OuterLearner
@@ -741,7 +742,7 @@ def test_a_bandit(tmp_path):
     assert outcome.results[0].info["outer_steps"] == 25
     outer = build(1e-1)
     theta = jmeta.train(outer, jax.random.key(1), 25, progress=False).theta
-    key = jax.random.fold_in(jax.random.key(0), run.EVALUATION_FOLD)
+    key = jax.random.fold_in(jax.random.key(0), EVALUATION_FOLD)
     alone = jmeta.evaluate(outer.inner, tasks.held_out, theta, key, protocol=outer.protocol, num_tasks=200)
     # The same up to rounding, which may turn a coin here and there.
     assert np.mean(alone.episode_returns == returns.episode_returns[1, 1]) > 0.98

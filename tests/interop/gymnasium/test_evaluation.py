@@ -90,7 +90,7 @@ def test_the_command_evaluates_in_gymnasium(tmp_path: Path, capsys: pytest.Captu
     run = str(tmp_path / "run")
     train = "rl2 --task cart-pole --task.max-steps 20 --task.lifetime-episodes 2 --hidden-size 4 --num-tasks 8 --num-steps 1"
     with pytest.raises(SystemExit, match="0"):
-        main(["train", *train.split(), "--num-minibatches", "1", "--out", run])
+        main(["train", *train.split(), "--num-minibatches", "1", "--credit-span", "episode", "--out", run])
     for options, status, said in (
         (["--gymnasium", "CartPole-v1", "--vary", "length=0.3:1.5"], 0, "episode 2: "),
         (["--gymnasium", "CartPole-v1"], 0, "truncated after 20 steps, as in training, and CartPole-v1 allows 500"),
