@@ -61,7 +61,10 @@ def evaluate_command(options: EvaluateOptions, chosen: TaskFamily | None) -> int
     summary = result.summary() | {
         "tasks": family.described,
         "trained_on": family_of(opened).described,
-        "random": {"episode_return": random.mean_return, "standard_error": random.summary()["standard_error"]},
+        "random": {
+            "episode_return": random.summary()["episode_returns"][0],  # not of all episodes within the horizon
+            "standard_error": random.summary()["episode_standard_errors"][0],
+        },
         "run": str(directory or run),
         "outer_step": opened.step,
         "seed": seed,

@@ -58,7 +58,7 @@ def print_evaluation(
             "the lifetime includes all episodes)"
         )
     first = result.episode_returns[:, 0].mean()
-    say(f"first episode: {first:.4f}, acting at random: {random.mean_return:.4f} per episode")
+    say(f"first episode: {first:.4f}, acting at random: {random.episode_returns[:, 0].mean():.4f} per episode")
     reference = tasks.reference_return(protocol.num_segments * protocol.segment_length)
     if reference is not None:
         say(f"{reference.label}: {reference.value:.4f} per {reference.per}")

@@ -103,6 +103,11 @@ def test_the_command_evaluates_in_gymnasium(tmp_path: Path, capsys: pytest.Captu
             main(["evaluate", run, "--num-tasks", "5", *options])
         said_all = "".join(capsys.readouterr())
         assert said in " ".join(said_all.split())
+    with pytest.raises(SystemExit, match="0"):
+        main(["evaluate", run, "--num-tasks", "100", "--seed", "1"])
+    said_all = capsys.readouterr().out
+    at_random = float(said_all.split("acting at random: ")[1].split()[0])
+    assert at_random < 20.0  # one episode, which may fall early, and not all of those within its time limit
 
 
 def test_an_agent_for_one_environment_is_scored_too() -> None:
