@@ -26,7 +26,7 @@ def recipe_table(width: int) -> str:
     blocks = []
     for of, says in SCORES.items():
         chosen = sorted((named for named in every if named.measured.of == of), key=_family_first)
-        lines = [_aligned(cells, widths) for cells in (titles, *(rows[named.name] for named in chosen))]
+        lines = [aligned(cells, widths) for cells in (titles, *(rows[named.name] for named in chosen))]
         blocks.append("\n".join([*textwrap.wrap(f"Score: {says}", width), *lines]))
     return "\n\n".join([*blocks, textwrap.fill(BELOW, width, break_on_hyphens=False)])
 
@@ -87,7 +87,7 @@ def _row(named: NamedRecipe) -> tuple[str, ...]:
     )
 
 
-def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
+def aligned(cells: tuple[str, ...], widths: list[int]) -> str:
     """Returns a line of a table: names and scores to the left, numbers to the right."""
     padded = [f"{cell:{'<' if i < 2 else '>'}{width}}" for i, (cell, width) in enumerate(zip(cells, widths, strict=True))]
     return " ".join(padded).rstrip()

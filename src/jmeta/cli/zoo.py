@@ -3,7 +3,7 @@
 import textwrap
 
 from jmeta import recipes, zoo
-from jmeta.cli.recipes import evaluation_options
+from jmeta.cli.recipes import aligned, evaluation_options
 from jmeta.recipes import SCORES
 from jmeta.zoo import PREFIX, ZooAgent
 
@@ -23,9 +23,9 @@ def zoo_table(width: int) -> str:
     widths = [max(map(len, column)) for column in zip(titles, *rows.values(), strict=True)]
     blocks = []
     for of, says in WORDS.items():
-        lines = [_aligned(rows[name], widths) for name, agent in agents.items() if agent.card.of == of]
+        lines = [aligned(rows[name], widths) for name, agent in agents.items() if agent.card.of == of]
         if lines:
-            blocks.append("\n".join([*textwrap.wrap(f"Score: {says}", width), _aligned(titles, widths), *lines]))
+            blocks.append("\n".join([*textwrap.wrap(f"Score: {says}", width), aligned(titles, widths), *lines]))
     return "\n\n".join([*blocks, textwrap.fill(BELOW, width, break_on_hyphens=False)])
 
 
@@ -71,9 +71,3 @@ def _row(name: str, agent: ZooAgent) -> tuple[str, ...]:
     optimum = "" if card.optimum is None else f"{card.optimum:#.4g}"
     score = f"{card.score:#.4g} ± {card.standard_error:.1g}"
     return name, score, optimum, f"{card.random:.3g}", f"{agent.num_bytes / 1024:.0f}"
-
-
-def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
-    """Returns a line of a table: names and scores to the left, numbers to the right."""
-    padded = [f"{cell:{'<' if i < 2 else '>'}{width}}" for i, (cell, width) in enumerate(zip(cells, widths, strict=True))]
-    return " ".join(padded).rstrip()

@@ -41,7 +41,7 @@ class RandomOr(dist.Distribution):
 
     @property
     def _num_values(self) -> jax.Array:
-        """How many values an integer action has, or each of several, [] or [K]."""
+        """Number of values of an integer action, [], or of each integer of several, [K]."""
         space = self.action_space
         assert not isinstance(space, Continuous)
         return jnp.asarray(space.counts if isinstance(space, MultiDiscrete) else space.num_actions)

@@ -33,7 +33,7 @@ def check_premises(outer: OuterLearner) -> None:
     bad, as in CartPole, all lifetimes have the same return, and a learner that credits across episodes learns nothing.
     """
     tasks, name = outer.tasks, type(outer.tasks).__name__
-    largest, std, reward, failed = _sampled(tasks, min(outer.protocol.segment_length, MOST_SAMPLED))
+    largest, std, reward, failed = jax.device_get(_sampled(tasks, min(outer.protocol.segment_length, MOST_SAMPLED)))
     is_far = largest > LARGEST_UNWARNED or 0.0 < std < LEAST_UNWARNED
     if is_far and not (isinstance(outer, Normalising) and outer.observations):
         found = f"reach {largest:.4g}" if largest > LARGEST_UNWARNED else f"vary by {std:.2g} at most"
@@ -53,14 +53,9 @@ def check_premises(outer: OuterLearner) -> None:
         )
 
 
-def _sampled(tasks: TaskDistribution, length: int) -> tuple[float, float, np.ndarray, bool]:
-    """Returns the largest observation, the largest standard deviation of a feature, rewards, and whether an episode failed."""
-    largest, std, reward, failed = _live_and_measure(tasks, length)
-    return float(largest), float(std), np.asarray(reward), bool(failed)
-
-
 @partial(jax.jit, static_argnames=("tasks", "length"))
-def _live_and_measure(tasks: TaskDistribution, length: int) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+def _sampled(tasks: TaskDistribution, length: int) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Returns the largest observation, the largest standard deviation of a feature, rewards, and whether an episode failed."""
     segments = live_randomly(tasks, length, NUM_SAMPLED, jax.random.key(0)).segments
     observation = segments.timestep.observation
     std = observation.std(tuple(range(observation.ndim - 1))).max()

@@ -141,7 +141,7 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
 
     @property
     def observation_space(self) -> ObservationSpace:
-        """How an observation of the environment becomes the vector; plain numbers where the vector has more than that."""
+        """Space that encodes the environment's observations as vectors; plain numbers if a family adds to the vector."""
         space = self._observation_space
         return space if space.size == self.observation_size else Numbers(self.observation_size)
 

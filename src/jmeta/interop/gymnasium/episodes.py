@@ -33,7 +33,7 @@ class Running(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a step brought."""
+    """The outcome of a step."""
 
     observation: jax.Array  # [observation_size], before a reset
     reward: jax.Array  # []

@@ -18,7 +18,7 @@ MOST = 2**32  # task numbers are seeds of JAX
 
 
 class Asked(NamedTuple):
-    """What the options of a reset ask for."""
+    """The options of a reset, after they are checked."""
 
     drawn_from: TaskDistribution  # the tasks to draw from, on their split
     new: bool  # whether to draw a new task
