@@ -78,8 +78,9 @@ class Normalising(OuterLearner[NormalisedTheta]):
         return self.learner.replace(inner=inner)
 
     def init(self, key: jax.Array) -> MetaState[NormalisedTheta]:
-        state = self.learner.init(key)
-        random = live_randomly(self.tasks, self.protocol.segment_length, NUM_SAMPLED, jax.random.fold_in(key, 1))
+        learner_key, random_key = jax.random.split(key)
+        state = self.learner.init(learner_key)
+        random = live_randomly(self.tasks, self.protocol.segment_length, NUM_SAMPLED, random_key)
         return state._replace(theta=NormalisedTheta(state.theta, Statistics.of(random)))
 
     def init_with(self, theta: NormalisedTheta, key: jax.Array) -> MetaState[NormalisedTheta]:

@@ -15,6 +15,9 @@ from jmeta.types import MetaState, Metrics, PyTree
 State = TypeVar("State")
 Values = TypeVar("Values")
 
+INIT_STREAM = 2**32 - 1
+"""The first state draws from ``fold_in(key, INIT_STREAM)``. No outer step has this number, and ``split(key, n)`` gives no such key."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Program(Generic[State]):
@@ -38,11 +41,15 @@ class Program(Generic[State]):
 def one_training(outer: OuterLearner, key: jax.Array, theta: PyTree | None = None) -> Program[MetaState]:
     """Returns a training whose step i draws from ``fold_in(key, i)``, and which begins with ``theta`` if that is given.
 
+    The first state draws from ``fold_in(key, INIT_STREAM)``: learners split their key, and ``split(key, n)[i]`` is ``fold_in(key, i)``,
+    so weights from ``key`` itself would share keys with the first steps.
+
     It has no axis of trainings, so it compiles to the same program as a loop over ``outer.step``.
     """
     take = jax.jit(outer.step)  # traced once, though a chunk names it twice
 
     def init(key: jax.Array) -> MetaState:
+        key = jax.random.fold_in(key, INIT_STREAM)
         return outer.init(key) if theta is None else outer.init_with(theta, key)
 
     def step(state: MetaState, number: jax.Array, key: jax.Array) -> tuple[MetaState, Metrics]:
@@ -70,7 +77,7 @@ TRAININGS_LAYOUT = Trainings(
 def many_trainings(
     outer: OuterLearner, learner: Callable[[Values], OuterLearner], values: Values, keys: jax.Array
 ) -> Program[Trainings]:
-    """Returns R trainings. Step i of each draws from ``fold_in`` of its key, as in ``one_training``.
+    """Returns R trainings. Each draws from its key as ``one_training`` does.
 
     A training whose metrics become non-finite keeps the state before that step, and its metrics [R] have no meaning from then on.
     The others continue.
@@ -84,7 +91,8 @@ def many_trainings(
 
     @jax.jit
     def init(keys: jax.Array, values: Values) -> Trainings:
-        state = jax.vmap(lambda key, values: learner(values).init(key))(keys, values)
+        init_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, jnp.uint32(INIT_STREAM))
+        state = jax.vmap(lambda key, values: learner(values).init(key))(init_keys, values)
         zeros = jnp.zeros(keys.shape, jnp.int32)
         return Trainings(state, zeros, zeros)
 
