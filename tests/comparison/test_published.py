@@ -15,6 +15,7 @@ from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.inner.gradient_agent import Initialisation
 from jmeta.tasks import PointNavigation
 from jmeta.training.engine import Engine
+from jmeta.training.programs import INIT_FOLD
 from jmeta.types import Protocol
 from tests.comparison.test_comparison import Climb, cell, comparison, expected, fixed, levels, result
 from tests.evaluation.test_evaluate import Counting
@@ -149,7 +150,7 @@ def test_a_trained_policy_is_adapted_in_evaluation(tmp_path: Path) -> None:
     (found,) = compare(comparison(made, num_seeds=2, budget=None), tmp_path).results
     assert found.info["adapted_by"] == "MAML"
     for s in range(2):
-        theta = AVERAGE.init(jax.random.key(5 + s)).theta
+        theta = AVERAGE.init(jax.random.fold_in(jax.random.key(5 + s), INIT_FOLD)).theta
         start = Initialisation({"policy": theta["policy"], "torso": theta["torso"]}, ())
         key = jax.random.fold_in(jax.random.key(5), EVALUATION_FOLD)
         alone = jmeta.evaluate(MAML.inner, TASKS.held_out, start, key, protocol=MAML.protocol, num_tasks=5)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import jmeta
+from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.parallel import task_mesh
 from jmeta.tasks import BernoulliBandit, PointNavigation
 from jmeta.training import NonFiniteError, RunDirectory, engine, restore
+from jmeta.training.programs import INIT_FOLD
 from jmeta.training.progress import ProgressReport
 from tests.training.walk import KEY, Walk, assert_same_run, steps, walk
 
@@ -46,7 +48,7 @@ def at_step(monkeypatch):
 def test_step_i_draws_from_fold_in_i():
     """The loop is this one, and no more."""
     outer = Walk()
-    state, rows = outer.init(KEY), []
+    state, rows = outer.init(jax.random.fold_in(KEY, INIT_FOLD)), []
     for i in range(7):
         state, metrics = jax.jit(outer.step)(state, jax.random.fold_in(KEY, i))
         rows.append(metrics)
@@ -286,6 +288,18 @@ def test_trainings_vmap_over_seeds_and_learning_rates(name):
     slow, _ = train(one_step, init, rates[0], keys[2])
     distance = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), slow, alone[2][0])
     assert max(jax.tree.leaves(distance)) > 1e-3
+
+
+def test_initial_states_and_outer_steps_share_no_key():
+    """Learners split their keys, and ``split(key, n)[i]`` is ``fold_in(key, i)``: none of these begins a stream of another."""
+    steps = jax.vmap(jax.random.fold_in, (None, 0))(KEY, jnp.arange(1000))
+    inits = jax.random.split(jax.random.fold_in(KEY, INIT_FOLD), 1000)
+    evaluations = jax.random.split(jax.random.fold_in(KEY, EVALUATION_FOLD), 1000)
+    words = [tuple(key) for key in jax.random.key_data(jnp.concatenate([steps, inits, evaluations])).tolist()]
+    assert len(set(words)) == len(words)
+    assert [tuple(key) for key in jax.random.key_data(jax.random.split(KEY, 9)).tolist()] == words[
+        :9
+    ]  # why init may not split KEY
 
 
 def test_the_mesh_is_gone_after_training():

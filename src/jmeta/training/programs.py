@@ -15,8 +15,7 @@ from jmeta.types import MetaState, Metrics, PyTree
 State = TypeVar("State")
 Values = TypeVar("Values")
 
-INIT_STREAM = 2**32 - 1
-"""The first state draws from ``fold_in(key, INIT_STREAM)``. No outer step has this number, and ``split(key, n)`` gives no such key."""
+INIT_FOLD = 2**31 - 2  # draw initial states from fold_in(key, this), which no outer step and no evaluation does
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Program(Generic[State]):
 def one_training(outer: OuterLearner, key: jax.Array, theta: PyTree | None = None) -> Program[MetaState]:
     """Returns a training whose step i draws from ``fold_in(key, i)``, and which begins with ``theta`` if that is given.
 
-    The first state draws from ``fold_in(key, INIT_STREAM)``: learners split their key, and ``split(key, n)[i]`` is ``fold_in(key, i)``,
+    The first state draws from ``fold_in(key, INIT_FOLD)``: learners split their key, and ``split(key, n)[i]`` is ``fold_in(key, i)``,
     so weights from ``key`` itself would share keys with the first steps.
 
     It has no axis of trainings, so it compiles to the same program as a loop over ``outer.step``.
@@ -49,7 +48,7 @@ def one_training(outer: OuterLearner, key: jax.Array, theta: PyTree | None = Non
     take = jax.jit(outer.step)  # traced once, though a chunk names it twice
 
     def init(key: jax.Array) -> MetaState:
-        key = jax.random.fold_in(key, INIT_STREAM)
+        key = jax.random.fold_in(key, INIT_FOLD)
         return outer.init(key) if theta is None else outer.init_with(theta, key)
 
     def step(state: MetaState, number: jax.Array, key: jax.Array) -> tuple[MetaState, Metrics]:
@@ -91,7 +90,7 @@ def many_trainings(
 
     @jax.jit
     def init(keys: jax.Array, values: Values) -> Trainings:
-        init_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, jnp.uint32(INIT_STREAM))
+        init_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, INIT_FOLD)
         state = jax.vmap(lambda key, values: learner(values).init(key))(init_keys, values)
         zeros = jnp.zeros(keys.shape, jnp.int32)
         return Trainings(state, zeros, zeros)
