@@ -40,8 +40,8 @@ class Program(Generic[State]):
 def one_training(outer: OuterLearner, key: jax.Array, theta: PyTree | None = None) -> Program[MetaState]:
     """Returns a training whose step i draws from ``fold_in(key, i)``, and which begins with ``theta`` if that is given.
 
-    The first state draws from ``fold_in(key, INIT_FOLD)``: learners split their key, and ``split(key, n)[i]`` is ``fold_in(key, i)``,
-    so weights from ``key`` itself would share keys with the first steps.
+    The first state draws from ``fold_in(key, INIT_FOLD)``. Learners split the key of ``init``, and ``split(key, n)[i]`` is
+    ``fold_in(key, i)``: from ``key`` itself, the first state and the first steps would share keys.
 
     It has no axis of trainings, so it compiles to the same program as a loop over ``outer.step``.
     """
