@@ -14,7 +14,21 @@ import pytest
 import jmeta
 from jmeta import struct
 from jmeta.algorithms import ALGORITHMS
-from jmeta.ranges import Count, Finite, Limit, NonNegative, Positive, PositiveShare, Range, Share, checked, plain, ranges
+from jmeta.ranges import (
+    Count,
+    Finite,
+    Limit,
+    NonNegative,
+    Positive,
+    PositiveShare,
+    Range,
+    Share,
+    check_type,
+    checked,
+    plain,
+    ranges,
+)
+from jmeta.tasks import BernoulliBandit
 from tests.laws.learners import FIRST, LEARNERS, OUTER_LEARNERS
 
 SETTINGS = [
@@ -173,6 +187,38 @@ def test_what_is_traced_or_made_by_jax_is_not_checked() -> None:
     assert jax.tree.map(lambda x: -x, Rates(0.5)).rate == -0.5
     assert jax.tree.map(lambda x: None, More(0.5, size=3)).size == 3
     assert jax.vmap(lambda rates: rates.rate * 2)(Rates(jnp.arange(1.0, 4.0))).shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_arms": "5"}, "num_arms='5': give a whole number"),
+        ({"num_pulls": 10.0}, "num_pulls=10.0: give a whole number"),
+        ({"num_arms": True}, "num_arms=True: give a whole number"),
+        ({"split": 1}, "split=1"),
+    ],
+)
+def test_settings_of_tasks_have_their_types(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BernoulliBandit(**settings)
+
+
+def test_types_by_hand() -> None:
+    for name, value, annotation in (
+        ("a", 1, float),
+        ("b", np.float32(1.0), float),
+        ("c", np.int64(3), int),
+        ("d", None, int | None),
+    ):
+        check_type(name, value, annotation)
+    for value, annotation, noun in (
+        (1, bool, "True or False"),
+        (1, str, "a text"),
+        ("1", float, "a number"),
+        (None, int, "whole"),
+    ):
+        with pytest.raises(ValueError, match=f"x={value!r}: give .*{noun}"):
+            check_type("x", value, annotation)
 
 
 def test_a_function_is_checked_when_it_is_called() -> None:

@@ -17,7 +17,7 @@ from jmeta.testing import check_tasks
 from jmeta.types import Discrete
 from tests.cli.conftest import Said
 from tests.cli.conftest import jmeta as jmeta
-from tests.tasks.broken_families import BROKEN, Corridor, Corridors, FourTasks, Raising, SameTasksHeldOut
+from tests.tasks.broken_families import BROKEN, Corridor, Corridors, FourTasks, Params, Raising, SameTasksHeldOut
 
 # As in tests/tasks/test_every_task.py: where the default takes long to compile or cannot be split, other settings.
 OTHERWISE = {
@@ -75,6 +75,13 @@ def test_an_error_of_the_family_s_own_keeps_its_traceback_and_is_named_as_such(j
     assert re.search(r"error in your own code, .*broken_families.py, line \d+, in step_env: ValueError: no such cell", said.words)
 
 
+def test_an_if_on_an_array_is_told_what_to_write_instead(jmeta: Callable[..., Said]) -> None:
+    said = jmeta("check", "tests.tasks.broken_families:Branching")
+    last = said.err.splitlines()[-1]
+    assert re.match(r"error in your own code, .*broken_families.py, line \d+, in step_env: TracerBoolConversionError: ", last)
+    assert "write jnp.where(condition, a, b) or jax.lax.cond" in last
+
+
 class Remarkable(Corridor):
     """Allowed, and worth a word: the last step at once, one action, tiny observations that leave the announced box."""
 
@@ -109,12 +116,37 @@ def test_what_is_allowed_is_remarked_on() -> None:
     assert "a lifetime is one episode" in usual.remarks[0]
 
 
+class Boundless(Corridor):
+    """Episodes of any length, actions of any size."""
+
+    default_params = Params(max_steps_in_episode=20_000)
+
+    def step_env(self, key, state, action, params):
+        return super().step_env(key, state, action[0], params)
+
+    def action_space(self, params):
+        return spaces.Box(jnp.array([-1.0, 0.0]), jnp.array([1.0, jnp.inf]), (2,))
+
+
+class BoundlessTasks(Corridors):
+    environment = Boundless()
+
+    def sample(self, key):
+        return super().sample(key).replace(max_steps_in_episode=20_000)
+
+
+def test_what_has_no_bounds_is_remarked_on() -> None:
+    remarks = " ".join(check_tasks(BoundlessTasks).remarks)
+    assert "the action space has no bounds on some axis" in remarks
+    assert "a lifetime has 20000 steps" in remarks
+
+
 class Talkative(Corridor):
-    """Its info has two numbers under one name, and one in a vector of its own."""
+    """Its info has two numbers under one name, one in a vector of its own, and a word."""
 
     def step_env(self, key, state, action, params):
         *outcome, info = super().step_env(key, state, action, params)
-        return *outcome, info | {"moves": jnp.ones(2), "nested": {"fuel": jnp.ones(1)}}
+        return *outcome, info | {"moves": jnp.ones(2), "nested": {"fuel": jnp.ones(1)}, "why": "moved"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +165,7 @@ class TalkativeTasks(Corridors):
 def test_what_evaluation_leaves_out_and_help_does_not_say_is_remarked_on() -> None:
     remarks = " ".join(check_tasks(TalkativeTasks).remarks)
     assert "info['moves'] of Talkative has shape (2,): evaluation reports single numbers and leaves it out" in remarks
+    assert "info['why'] of Talkative is a str: evaluation" in remarks
     assert "no description of bonus: add it under Attributes in the docstring of TalkativeTasks" in remarks
     assert "fuel" not in remarks
     assert "scale" not in remarks

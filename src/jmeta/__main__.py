@@ -11,9 +11,11 @@ def main() -> None:
         print(f"jmeta {__version__}")
         return
     try:
+        from jmeta.cli.console import show_warnings_plainly
         from jmeta.cli.main import main as run
     except KeyboardInterrupt:
         sys.exit(130)  # 128 + SIGINT
+    show_warnings_plainly()
     run()
 
 

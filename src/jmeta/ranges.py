@@ -117,6 +117,24 @@ def check_setting(name: str, value: Any, annotation: Any, default: Any = None) -
             raise ValueError(f"{name}={value!r}: give a {noun} {allowed}{f', such as {default!r}' if usual else ''}")
 
 
+def check_type(name: str, value: Any, annotation: Any) -> None:
+    """Raises ValueError unless a value has its annotation's type, where that is ``int``, ``float``, ``bool`` or ``str``.
+
+    A ``float`` may be given as a whole number, and numbers as arrays.
+    """
+    kinds: dict[Any, tuple[Any, str]] = {
+        int: ((int, np.integer), "a whole number"),
+        float: ((int, float, np.number), "a number"),
+        bool: ((bool, np.bool_), "True or False"),
+        str: (str, "a text"),
+    }
+    if annotation not in kinds or (annotation is not str and isinstance(value, jax.Array | np.ndarray)):
+        return
+    expected, noun = kinds[annotation]
+    if not isinstance(value, expected) or (isinstance(value, bool) and annotation is not bool):
+        raise ValueError(f"{name}={value!r}: give {noun}")
+
+
 def ranges(annotation: Any) -> Iterator[tuple[Any, Range]]:
     """Yields (type, range) for each range in an annotation, including those inside unions and tuples."""
     if get_origin(annotation) is Annotated:

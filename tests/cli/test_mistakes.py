@@ -117,6 +117,13 @@ def test_what_is_no_run(jmeta, tmp_path, command):
     assert list((tmp_path / "empty").iterdir()) == []
 
 
+def test_the_directory_above_or_below_a_run(jmeta, rl2_run):
+    said = jmeta("evaluate", rl2_run / "checkpoints")
+    assert f"has no config.json; {rl2_run} is one" in said.words
+    said = jmeta("evaluate", rl2_run.parent)
+    assert f"has no config.json; there are runs in it, such as {rl2_run}" in said.words
+
+
 @pytest.mark.parametrize("command", ["resume", "evaluate", "plot"])
 def test_a_damaged_or_newer_config(jmeta, rl2_run, command):
     config = (rl2_run / "config.json").read_text()

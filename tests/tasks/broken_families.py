@@ -478,6 +478,14 @@ class UnevenLifetime(Corridors):
         return 20
 
 
+# 34. A sample of a number.
+
+
+class SampleNumber(Corridors):
+    def sample(self, key):
+        return self.uniform(key)
+
+
 # An error of the family's own, which is not a mistake that jmeta can name.
 
 
@@ -488,6 +496,15 @@ class RaisingCorridor(Corridor):
 
 class Raising(Corridors):
     environment = RaisingCorridor()
+
+
+class BranchingCorridor(Corridor):
+    def step_env(self, key, state, action, params):
+        return super().step_env(key, state, 1 if action > 0 else 0, params)
+
+
+class Branching(Corridors):
+    environment = BranchingCorridor()
 
 
 BROKEN: dict[type[TaskDistribution], tuple[str, str]] = {  # (cause, remedy)
@@ -525,5 +542,6 @@ BROKEN: dict[type[TaskDistribution], tuple[str, str]] = {  # (cause, remedy)
     NanObservation: ("the observation of step_env of NanObservationCorridor is (nan|-?inf)", "look for a division by zero"),
     NewEnvironments: ("environment of NewEnvironments makes a new Corridor at each access", "functools.cached_property"),
     UnevenLifetime: ("lifetime_length of UnevenLifetime is 20, .* no whole number of episodes of 8 steps", "self.horizon times"),
+    SampleNumber: (r"sample of SampleNumber returns an array of shape \(\)", r"return the environment's parameters, Params\("),
     ObjectSetting: ("the setting 'schedule' of ObjectSetting is a Schedule, which JSON can't hold", "make it a number"),
 }

@@ -95,6 +95,15 @@ def test_tensorboard_gets_the_mean_of_a_chunk_at_its_last_step(tmp_path):
     assert scalars(tmp_path) == {"loss": [(4, 0.375), (5, 1.0)]}  # (0.5 + 0.25) / 2
 
 
+def test_tensorboard_has_no_point_for_what_is_no_number(tmp_path, caplog):
+    """Such as the return of an episode in a chunk in which none ended."""
+    logger = TensorBoard(tmp_path, purge_step=1)
+    logger.write(0, 1, {"return": np.array([np.nan, 1.0]), "loss": np.array([1.0, 3.0])})
+    logger.close()
+    assert not caplog.records
+    assert scalars(tmp_path) == {"loss": [(2, 2.0)]}
+
+
 @pytest.mark.parametrize("newest", [5, 3])
 def test_tensorboard_after_a_resume(tmp_path, newest):
     """One curve: every step once, in two files, also where the steps after the newest checkpoint are taken again."""

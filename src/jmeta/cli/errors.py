@@ -6,12 +6,21 @@ import traceback
 from pathlib import Path
 from types import FrameType, TracebackType
 
-import jmeta
-from jmeta.cli.console import say_error
+import jax
+
+from jmeta.cli.console import PACKAGE, say_error
 from jmeta.cli.status import FAILURE, USAGE_ERROR
 
-PACKAGE = Path(jmeta.__file__).resolve().parent
 LIBRARIES = tuple(Path(path).resolve() for path in sysconfig.get_paths().values())
+REMEDIES = {
+    jax.errors.TracerBoolConversionError: "This function is compiled, so an `if`, `while` or `and` can't depend on an array: "
+    "write jnp.where(condition, a, b) or jax.lax.cond, and & and | for `and` and `or`",
+    jax.errors.TracerIntegerConversionError: "This function is compiled, so a list or a range can't be indexed by an array: "
+    "write jnp.asarray(values)[index]",
+    jax.errors.TracerArrayConversionError: "This function is compiled, so NumPy can't read its arrays: use jax.numpy",
+    jax.errors.ConcretizationTypeError: "This function is compiled, so int(), float() and shapes can't depend on an array: use "
+    "x.astype(dtype), and fixed shapes",
+}
 USER_ERRORS = (ValueError, OSError, ModuleNotFoundError, FloatingPointError)
 
 
@@ -28,8 +37,15 @@ def report(error: Exception) -> int:
 def _whose_it_is(error: Exception) -> str:
     """Returns where in the user's own code the error comes from, or that it is a fault of jmeta's."""
     if frame := own_frame(error) or (error.__cause__ and own_frame(error.__cause__)):
-        return f"in your own code, {frame.filename}, line {frame.lineno}, in {frame.name}: {type(error).__name__}: {error}"
+        remedy = next((f" {text}" for kind, text in REMEDIES.items() if isinstance(error, kind)), "")
+        return f"in your own code, {frame.filename}, line {frame.lineno}, in {frame.name}: {_short(error)}{remedy}"
     return f"{type(error).__name__} inside jmeta, not in your code: please report it with the lines above"
+
+
+def _short(error: BaseException) -> str:
+    """Returns an error's type and message; of JAX's errors of tracing, whose messages say where jmeta traces, the first line."""
+    message = str(error).splitlines()[0].rstrip(".") + "." if isinstance(error, tuple(REMEDIES)) else str(error)
+    return f"{type(error).__name__}: {message}"
 
 
 def is_message(error: BaseException) -> bool:

@@ -63,7 +63,7 @@ def close_names(name: str, names: Iterable[str]) -> list[str]:
     asked = _spelled(name)
     if other := [spelled[each] for each in OTHER_NAMES.get(asked, ()) if each in spelled]:
         return other
-    near = difflib.get_close_matches(asked, spelled, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(asked, spelled, n=1, cutoff=0.6)
     parts = sorted(whole for whole in spelled if asked in whole.split("-"))
     nearer = difflib.get_close_matches(asked, near, cutoff=0.8)
     return [spelled[each] for each in (nearer or parts or near)]

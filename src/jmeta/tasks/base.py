@@ -269,6 +269,11 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
                 f"sample of {type(self).__name__} returns {task!r:.60}, in which there is no number: return the environment's "
                 "parameters, a flax.struct.dataclass or a NamedTuple of arrays"
             )
+        if hasattr(task, "dtype") and not hasattr(default, "dtype"):
+            raise ValueError(
+                f"sample of {type(self).__name__} returns an array of shape {task.shape}: return the environment's parameters, "
+                f"{type(default).__name__}(...), with the array as one of its fields"
+            )
         kind = type(self._environment_checked)
         if getattr(kind, "default_params", None) is Environment.default_params and type(task) is not type(default):
             raise ValueError(

@@ -5,6 +5,7 @@ import dataclasses
 import inspect
 from typing import Any
 
+from jmeta.ranges import check_type
 from jmeta.struct import check_names
 from jmeta.tasks.environment import can_be_called
 
@@ -41,6 +42,13 @@ class CheckedDefinition(abc.ABCMeta):
             )
         if kwargs:
             check_names(cls.__name__, "setting", kwargs, [field.name for field in dataclasses.fields(cls) if field.init])  # type: ignore[arg-type]
+        signature = cls.__signature__
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError:  # which __init__ says better
+            given = {}
+        for name, value in given.items():
+            check_type(name, value, signature.parameters[name].annotation)
         made = super().__call__(*args, **kwargs)
         if not can_be_called(made.sample, ("key",)):
             raise ValueError(

@@ -15,7 +15,9 @@ from jmeta.tasks.checks import check_described
 from jmeta.tasks.environment import arrays_in
 from jmeta.tasks.sampled_tasks import distinct, sampled_tasks
 from jmeta.tasks.spaces import BoxShape, read_space
-from jmeta.types import Discrete, PyTree
+from jmeta.types import Continuous, Discrete, PyTree
+
+LONG_LIFETIME = 10_000  # environment steps; no family of the literature lives longer
 
 
 def _plainly_annotated(kind: type) -> list[str]:
@@ -24,17 +26,23 @@ def _plainly_annotated(kind: type) -> list[str]:
     return [name for name, annotation in annotations.items() if "ClassVar" not in str(annotation)]
 
 
-def _left_out(tasks: TaskDistribution) -> dict[str, tuple[int, ...]]:
-    """Returns the shapes of the arrays in the environment's info that evaluation does not report, by name."""
+def _left_out(tasks: TaskDistribution) -> dict[str, str]:
+    """Returns what there is in the environment's info that evaluation does not report, by name."""
     environment = tasks._environment_checked
+    left_out = {}
 
     def info_of(key: jax.Array, task: PyTree, action: jax.Array) -> dict[str, jax.Array]:
         _, state = environment.reset_env(key, task)
-        return arrays_in(environment.step_env(key, state, action, task)[-1])
+        info = environment.step_env(key, state, action, task)[-1]
+        arrays = arrays_in(info)
+        for path, leaf in jax.tree.leaves_with_path(info):
+            if (name := jax.tree_util.keystr(path, simple=True, separator="/")) not in arrays:
+                left_out[name] = f"is a {type(leaf).__name__}"
+        return arrays
 
     action = like_an_action(environment, tasks.action_space, tasks._example)
     arrays = jax.eval_shape(info_of, jax.random.key(0), tasks._example, action)
-    return {name: array.shape for name, array in arrays.items() if array.size != 1}
+    return left_out | {name: f"has shape {array.shape}" for name, array in arrays.items() if array.size != 1}
 
 
 def remarks_on(tasks: TaskDistribution, lived: dict[str, np.ndarray]) -> list[str]:
@@ -60,6 +68,16 @@ def remarks_on(tasks: TaskDistribution, lived: dict[str, np.ndarray]) -> list[st
             )
     if tasks.action_space == Discrete(1):
         remarks.append("there is only one action, so there is nothing to decide")
+    if isinstance(tasks.action_space, Continuous) and np.isinf(np.hstack(tasks.action_space[1:])).any():
+        remarks.append(
+            "the action space has no bounds on some axis: there, actions are neither scaled nor clipped, and a new policy's are "
+            "of about 1; give the Box the limits that the environment has"
+        )
+    if tasks.lifetime_length > LONG_LIFETIME:
+        remarks.append(
+            f"a lifetime has {tasks.lifetime_length} steps, and training records each of them for every task: give "
+            "--lifetime-length, or a smaller max_steps_in_episode"
+        )
     if tasks.horizon > 1 and len(lived["episode"]) and (lived["episode"] == 1).all():
         remarks.append(
             f"every episode ended with its first step, and the horizon is {tasks.horizon}: if that is as it should be, set "
@@ -71,9 +89,9 @@ def remarks_on(tasks: TaskDistribution, lived: dict[str, np.ndarray]) -> list[st
             f"{', '.join(forgotten)}: annotated, but no setting, since {type(tasks).__name__} is not decorated with "
             "@dataclasses.dataclass(frozen=True)"
         )
-    for name, shape in _left_out(tasks).items():
+    for name, what in _left_out(tasks).items():
         remarks.append(
-            f"info[{name!r}] of {tasks._environment_name} has shape {shape}: evaluation reports single numbers and leaves it "
+            f"info[{name!r}] of {tasks._environment_name} {what}: evaluation reports single numbers and leaves it "
             "out; put the numbers that it shall report under a name each"
         )
     if places := undescribed(type(tasks)):

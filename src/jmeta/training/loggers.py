@@ -81,7 +81,8 @@ class TensorBoard(Logger):
             problem, self._problem = self._problem, ""
             raise OSError(f"curves could not be written to {self._path} ({problem})")
         for name, values in metrics.items():
-            self._writer.add_scalar(name, float(values.mean()), first_step + len(values))
+            if np.isfinite(mean := float(values.mean())):  # tensorboardX warns of others, such as a return where no episode ended
+                self._writer.add_scalar(name, mean, first_step + len(values))
 
     def close(self) -> None:
         self._writer.close()

@@ -59,6 +59,14 @@ def run_config(outer: OuterLearner, key: jax.Array, recipe: Recipe | None, optio
     }
 
 
+def _runs_near(file: Path) -> str:
+    """Returns where runs are, if they are in the directory above or in those below."""
+    parent, *below = file.parent.parent / file.name, *sorted(file.parent.glob(f"*/{file.name}"))
+    if parent.is_file():
+        return f"; {parent.parent} is one"
+    return f"; there are runs in it, such as {below[0].parent}" if below else ""
+
+
 def read_config(file: Path) -> dict[str, Any]:
     """Returns the configuration in ``file``, in the present format.
 
@@ -67,7 +75,7 @@ def read_config(file: Path) -> dict[str, Any]:
       ValueError: if it is damaged, or of a newer jmeta.
     """
     if not file.is_file():
-        raise FileNotFoundError(f"{file.parent} is not a run directory: it has no config.json")
+        raise FileNotFoundError(f"{file.parent} is not a run directory: it has no {file.name}{_runs_near(file)}")
     try:
         config = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or nested thousands deep
