@@ -48,7 +48,8 @@ def test_the_command_names_it_on_one_line(family: type[TaskDistribution], jmeta:
 def test_a_sound_family_gets_a_short_report(jmeta: Callable[..., Said]) -> None:
     report = check_tasks(Corridors)
     assert (report.observation_size, report.action_space, report.horizon) == (1, Discrete(2), 8)
-    assert report.num_distinct == {"train": 512, "held-out": 512}
+    assert list(report.num_distinct) == ["train", "validation", "held-out"]
+    assert min(report.num_distinct.values()) > 500  # 512 are drawn from 2^18 numbers or more
     said = jmeta("check", "tests.tasks.broken_families:Corridors")
     assert said.status == 0
     assert said.out.strip() == str(report)
@@ -201,6 +202,28 @@ def test_training_starts_with_the_same_checks(family: Any) -> None:
     )
     with expected:
         library.algorithms.rl2(family(), lifetime_length=16, hidden_size=4, num_tasks=4)
+
+
+class HeldOutForValidation(Corridors):
+    def sample(self, key):
+        return Params(prize=jax.random.uniform(key) + (self.split != "train"))
+
+
+class TrainedForValidation(Corridors):
+    def sample(self, key):
+        return Params(prize=jax.random.uniform(key) + (self.split == "held-out"))
+
+
+@pytest.mark.parametrize(
+    ("family", "drawn"), [(HeldOutForValidation, "as held-out tasks"), (TrainedForValidation, "for training")]
+)
+def test_validation_tasks_of_another_split_are_refused(family: Any, drawn: str) -> None:
+    message = f"512 of 512 sampled validation tasks of {family.__name__} are also drawn {drawn}: .*`has_validation`"
+    with pytest.raises(ValueError, match=message):
+        check_tasks(family)
+    agent = library.references.Random(1, Discrete(2))
+    with pytest.raises(ValueError, match=message):
+        library.evaluate(agent, family().validation, (), jax.random.key(0), protocol=library.Protocol(1, 8, 1), num_tasks=2)
 
 
 def test_evaluation_on_held_out_tasks_that_are_none_is_refused() -> None:

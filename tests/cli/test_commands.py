@@ -221,7 +221,7 @@ def test_from_training_to_a_plot(jmeta, rl2_run, maml_run, tmp_path):
 def test_splits_and_longer_lifetimes(jmeta, maml_run, tmp_path):
     """Each split has tasks of its own; more segments than in training are more adaptations."""
     results = {}
-    for split in ("train", "held-out", "ood"):
+    for split in ("train", "validation", "held-out", "ood"):
         file = tmp_path / f"{split}.json"
         assert jmeta("evaluate", maml_run, "--num-tasks", 7, "--split", split, "--json", file).status == 0
         results[split] = json.loads(file.read_text())

@@ -68,7 +68,7 @@ BANDIT = ("rl2", "--task", "bernoulli-bandit", "--num-tasks", "16")
         (["resume", "somewhere", "--num-step", "3"], "Perhaps you meant: --num-steps"),
         (["evaluate"], "Missing from jmeta evaluate"),
         (["evaluate", "somewhere", "--num-task", "3"], "Perhaps you meant: --num-tasks"),
-        (["evaluate", "somewhere", "--split", "test"], "Expected one of ('train', 'held-out', 'ood')"),
+        (["evaluate", "somewhere", "--split", "test"], "Expected one of ('train', 'validation', 'held-out', 'ood')"),
         (["plot"], "which runs? usage: jmeta plot DIR"),
         (["list", "task"], "nothing is called 'task'; did you mean 'tasks'?"),
         (["list", "RL2"], "nothing is called 'RL2'; did you mean 'rl2'?"),

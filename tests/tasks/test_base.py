@@ -1,6 +1,7 @@
 """What every task distribution gets from its base class."""
 
 import dataclasses
+import itertools
 from typing import Any, ClassVar
 
 import gymnax
@@ -14,7 +15,7 @@ from jmeta import struct
 from jmeta.tasks.base import TaskDistribution
 from jmeta.tasks.bernoulli_bandit import BernoulliBandit
 from jmeta.tasks.point_navigation import PointNavigation
-from jmeta.tasks.splits import GRID
+from jmeta.tasks.splits import GRID, SPLITS
 from jmeta.types import Continuous, Discrete
 
 
@@ -58,22 +59,23 @@ def cells(numbers):
 # Splits.
 
 
-def test_training_and_held_out_numbers_come_from_cells_of_different_parity():
+def test_numbers_of_different_splits_come_from_different_cells():
     tasks = PointNavigation()
-    splits = [dataclasses.replace(tasks, split=split) for split in ("train", "held-out", "ood")]
+    splits = [dataclasses.replace(tasks, split=split) for split in SPLITS]
     draws = {tasks.split: cells(tasks.uniform(jax.random.key(0), (100_000,))) for tasks in splits}
     assert np.all(draws["train"] % 2 == 0)
-    assert np.all(draws["held-out"] % 2 == 1)
-    assert not np.intersect1d(draws["train"], draws["held-out"]).size
+    assert np.all(draws["held-out"] % 4 == 1)
+    assert np.all(draws["validation"] % 4 == 3)
     for drawn in draws.values():
         assert drawn.min() >= 0
         assert drawn.max() < GRID
 
 
 def test_every_cell_of_a_split_can_be_drawn():
-    # 100,000 draws from 2^19 cells: about 2^19 (1 - exp(-1e5 / 2^19)) = 91,024 different ones, standard deviation below 100.
-    for tasks in (PointNavigation().train, PointNavigation().held_out):
-        assert abs(len(np.unique(cells(tasks.uniform(jax.random.key(1), (100_000,))))) - 91_024) < 500
+    # 100,000 draws from m cells: about m (1 - exp(-1e5 / m)) different ones, standard deviation below 130.
+    tasks = PointNavigation()
+    for part, expected in ((tasks, 91_024), (tasks.held_out, 83_127), (tasks.validation, 83_127)):
+        assert abs(len(np.unique(cells(part.uniform(jax.random.key(1), (100_000,))))) - expected) < 600
 
 
 def test_the_two_ends_of_the_grid_are_inside_the_unit_interval():
@@ -83,7 +85,7 @@ def test_the_two_ends_of_the_grid_are_inside_the_unit_interval():
     assert float(np.float32((GRID - 0.5) / GRID)) == (GRID - 0.5) / GRID
 
 
-@pytest.mark.parametrize("split", ["train", "held-out", "ood"])
+@pytest.mark.parametrize("split", SPLITS)
 def test_numbers_are_uniform(split):
     tasks = dataclasses.replace(PointNavigation(), split=split)
     x = np.asarray(tasks.uniform(jax.random.key(2), (200_000,)), np.float64)
@@ -98,11 +100,11 @@ def test_numbers_are_uniform(split):
 
 def test_one_key_gives_each_split_unrelated_numbers():
     keys = jax.random.split(jax.random.key(3), 10_000)
-    x, y, z = (
+    drawn = [
         np.asarray(jax.jit(jax.vmap(dataclasses.replace(PointNavigation(), split=split).uniform))(keys), np.float64)
-        for split in ("train", "held-out", "ood")
-    )
-    for a, b in ((x, y), (x, z), (y, z)):
+        for split in SPLITS
+    ]
+    for a, b in itertools.combinations(drawn, 2):
         # Independent uniforms have correlation 0 with standard error 1 / sqrt(n), and |a - b| has mean 1/3, variance 1/18.
         assert abs(np.corrcoef(a, b)[0, 1]) * np.sqrt(a.size) < 4
         assert abs(np.abs(a - b).mean() - 1 / 3) / np.sqrt(1 / 18 / a.size) < 4
@@ -112,6 +114,7 @@ def test_splits_are_copies_that_differ_in_the_split_alone():
     tasks = PointNavigation(horizon=7)
     assert tasks.split == "train"
     assert tasks.held_out == PointNavigation(horizon=7, split="held-out")
+    assert tasks.validation == PointNavigation(horizon=7, split="validation") == tasks.on_split("validation")
     assert tasks.out_of_distribution == PointNavigation(horizon=7, split="ood")
     assert tasks.held_out.train == tasks
     assert hash(tasks.held_out.train) == hash(tasks)
@@ -119,7 +122,7 @@ def test_splits_are_copies_that_differ_in_the_split_alone():
 
 
 def test_an_unknown_split_names_the_known_ones():
-    with pytest.raises(ValueError, match="split='test' is not one of train, held-out, ood"):
+    with pytest.raises(ValueError, match="split='test' is not one of train, validation, held-out, ood"):
         PointNavigation(split="test")
 
 

@@ -108,6 +108,14 @@ def test_no_held_out_task_is_a_training_task(tasks):
     assert not train & held_out
 
 
+@pytest.mark.parametrize("tasks", [tasks for tasks in ALL if tasks.has_validation], ids=lambda tasks: tasks.name)
+def test_no_validation_task_is_one_of_another_split(tasks):
+    validation = bytes_of(tasks.validation, 4000)
+    assert len(validation) > 2
+    for other in (tasks, tasks.held_out):
+        assert not validation & bytes_of(other, 4000)
+
+
 @pytest.mark.parametrize("tasks", [tasks for tasks in ALL if not tasks.has_held_out], ids=lambda tasks: tasks.name)
 def test_where_none_is_held_out_asking_for_some_says_what_to_do(tasks):
     with pytest.raises(ValueError, match=f"{type(tasks).__name__} .*evaluate on the training split"):

@@ -134,6 +134,35 @@ def test_dark_rooms_hold_out_a_fifth(tasks, total, held_out):
     assert len(cells_of(tasks.train) | cells_of(tasks.held_out)) == len(tasks.train.targets) + held_out == total
 
 
+@pytest.mark.parametrize(
+    ("tasks", "held_out", "validation"),
+    [
+        (GridNavi(held_out_goals=5, validation_goals=4), 5, 4),
+        (GridNavi(validation_goals=3), 0, 3),
+        (DarkRoom(with_validation=True), 16, 17),
+        (DarkKeyToDoor(with_validation=True), 1312, 1312),
+    ],
+)
+def test_validation_tasks_are_set_aside(tasks, held_out, validation):
+    splits = [cells_of(each) for each in tasks._splits]
+    assert tasks.has_validation
+    assert len(tasks.validation.targets) == validation
+    assert not held_out or len(tasks.held_out.targets) == held_out
+    assert len(set().union(*splits)) == sum(map(len, splits)) == len(tasks.all_targets()[0])
+
+
+def test_without_being_told_to_no_room_sets_validation_tasks_aside():
+    for tasks, remedy in ((GridNavi(), "give validation_goals"), (DarkRoom(), "see its settings"), (DarkKeyToDoor(), "see its")):
+        assert not tasks.has_validation
+        with pytest.raises(ValueError, match=f"for validation: .*{remedy}"):
+            _ = tasks.validation
+
+
+def test_goals_for_validation_come_from_those_that_are_left():
+    with pytest.raises(ValueError, match="validation_goals=16: of 16 goals left, set aside 0 to 15"):
+        GridNavi(held_out_goals=5, validation_goals=16)
+
+
 def test_what_is_held_out_is_spread():
     held_out = {cell for (cell,) in cells_of(DarkRoom().held_out)}
     for x, y in held_out:

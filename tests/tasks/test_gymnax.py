@@ -17,7 +17,7 @@ from jmeta import lifetime, struct
 from jmeta.inner.base import InnerLearner
 from jmeta.tasks import gymnax_ranges
 from jmeta.tasks.gymnax import GymnaxTasks
-from jmeta.tasks.gymnax_held_fields import is_held_out, words_of
+from jmeta.tasks.gymnax_held_fields import fold_of, words_of
 from jmeta.tasks.splits import GRID
 from jmeta.types import ActionSpace, Decision, Discrete
 
@@ -346,19 +346,17 @@ def as_set(held):
 
 def test_no_held_out_value_is_a_training_value():
     # The maze has few enough goals for every one to be drawn; each belongs to one split, and together they are all goals.
-    train, held_out = (as_set(samples(tasks).held) for tasks in (MAZE, MAZE.held_out))
-    assert not train & held_out
-    assert len(train | held_out) == len(np.unique(np.asarray(MAZE.environment.available_goals), axis=0))
-    assert min(len(train), len(held_out)) >= 4
+    splits = [as_set(samples(tasks).held) for tasks in MAZE._splits]
+    goals = np.unique(np.asarray(MAZE.environment.available_goals), axis=0)
+    assert len(set().union(*splits)) == sum(map(len, splits)) == len(goals)
+    assert min(map(len, splits)) >= 4
     # A continuous field's values share no cell of 12 bits either.
-    train, held_out = (
-        as_set(np.asarray(samples(t).held["goal"]).view(np.uint32) >> 11) for t in (POINT_ROBOT, POINT_ROBOT.held_out)
-    )
-    assert not train & held_out
+    splits = [as_set(np.asarray(samples(tasks).held["goal"]).view(np.uint32) >> 11) for tasks in POINT_ROBOT._splits]
+    assert len(set().union(*splits)) == sum(map(len, splits))
 
 
 def test_minus_zero_is_zero():
-    held = [is_held_out(words_of({"goal": jnp.array([zero, 0.3])})) for zero in (0.0, -0.0)]
+    held = [fold_of(words_of({"goal": jnp.array([zero, 0.3])})) for zero in (0.0, -0.0)]
     assert held[0] == held[1]
     np.testing.assert_array_equal(words_of(jnp.array([-0.0, 0.0])), [0, 0])
 
@@ -371,7 +369,7 @@ def test_one_key_gives_one_task_in_every_program():
         np.testing.assert_allclose(POINT_ROBOT.held_out.sample(keys[i]).held["goal"], batch.held["goal"][i], rtol=1e-5, atol=1e-6)
 
 
-def held_out_by_hand(values):
+def fold_by_hand(values):
     """MurmurHash3's finaliser over the words of values [n, W], in NumPy: floats without the last 11 of their 23 bits."""
 
     def mix(x):
@@ -382,20 +380,21 @@ def held_out_by_hand(values):
     words = np.ascontiguousarray(values).view(np.uint32)
     words = words >> np.uint32(11) if values.dtype == np.float32 else words
     position = mix(np.arange(words.shape[1], dtype=np.uint32))
-    return mix(mix(words ^ position).sum(1, dtype=np.uint32)) % 4 == 0
+    return mix(mix(words ^ position).sum(1, dtype=np.uint32)) % 8
 
 
-def test_one_value_in_four_is_held_out():
+@pytest.mark.parametrize("fold", [0, 4])
+def test_one_value_in_eight_is_held_out_and_one_for_validation(fold):
     free = GymnaxTasks("PointRobot-misc", max_steps=4)
     reset = jit(jax.vmap(lambda key: free.reset(free.sample(key), key)[1].goal))
-    share = np.mean(held_out_by_hand(np.asarray(reset(jax.random.split(jax.random.key(7), 20_000)))))
-    assert abs(share - 1 / 4) / math.sqrt(3 / 16 / 20_000) < 4
+    share = np.mean(fold_by_hand(np.asarray(reset(jax.random.split(jax.random.key(7), 20_000)))) == fold)
+    assert abs(share - 1 / 8) / math.sqrt(7 / 64 / 20_000) < 4
 
 
 @pytest.mark.parametrize("tasks", [POINT_ROBOT, MAZE], ids=["point-robot", "maze"])
 def test_the_split_is_that_of_an_independent_hash(tasks):
-    for part, held_out in ((tasks, False), (tasks.held_out, True)):
-        assert np.all(held_out_by_hand(np.asarray(samples(part).held["goal"])) == held_out)
+    for part, folds in ((tasks, [1, 2, 3, 5, 6, 7]), (tasks.held_out, [0]), (tasks.validation, [4])):
+        assert np.all(np.isin(fold_by_hand(np.asarray(samples(part).held["goal"])), folds))
 
 
 def test_one_key_gives_unrelated_held_values_in_each_split():
@@ -558,7 +557,7 @@ def test_it_can_be_built_while_something_else_is_traced():
         ({"env_id": "UmbrellaChain-bsuite", "held_fields": ("need_umbrella",)}, "took 2 different values.*or give ranges too"),
         ({"lifetime_episodes": 0}, "lifetime_episodes=0: a lifetime has at least one episode"),
         ({"max_steps": 0}, "max_steps=0: an episode has at least 1 environment step"),
-        ({"split": "test"}, "split='test' is not one of train, held-out, ood"),
+        ({"split": "test"}, "split='test' is not one of train, validation, held-out, ood"),
         ({"split": "held-out"}, "CartPole-v1 has one task and none to hold out: give ranges"),
         ({"split": "ood"}, "no out-of-distribution tasks"),
     ],

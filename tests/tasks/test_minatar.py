@@ -75,6 +75,15 @@ def test_training_and_held_out_games_are_drawn_uniformly_and_are_different():
     np.testing.assert_array_equal(MinAtar().describe(game(3)), [0, 0, 0, 1])
 
 
+def test_validation_games_are_drawn_by_the_validation_split_alone():
+    tasks = MinAtar(("asterix",), ("breakout",), validation_games=("freeway", "space-invaders"))
+    keys = jax.random.split(KEY, 100)
+    games = [set(np.asarray(jax.jit(jax.vmap(split.sample))(keys).game).tolist()) for split in tasks._splits]
+    assert games == [{0}, {2, 3}, {1}]
+    np.testing.assert_array_equal(tasks.describe(game(3)), [0, 0, 0, 1])
+    assert not MinAtar().has_validation
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -59,9 +59,10 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
     ends from time limits.
 
     A subclass is a frozen dataclass of its settings. Each setting must be hashable, since compiled programs are cached by them.
-    Drawing through ``self.uniform`` makes training and held-out tasks disjoint by construction. A family without held-out tasks
-    defines a property ``has_held_out`` that returns False. One with tasks out of distribution defines a property
-    ``has_out_of_distribution`` that returns True, and draws them where ``self.split == "ood"``.
+    Drawing through ``self.uniform`` makes training, validation and held-out tasks disjoint by construction. A family without
+    held-out tasks defines a property ``has_held_out`` that returns False, and one without validation tasks ``has_validation``.
+    One with tasks out of distribution defines a property ``has_out_of_distribution`` that returns True, and draws them where
+    ``self.split == "ood"``.
     ``jmeta.testing.check_tasks`` looks for mistakes.
 
     ``environment`` must return the same object every time. If it does not depend on a setting, make it a class attribute,
@@ -74,7 +75,8 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
     Cached properties of a subclass are computed outside of any trace, and are not pickled.
 
     Attributes:
-      split: the split that ``sample`` draws tasks from. Change it with ``train``, ``held_out`` and ``out_of_distribution``.
+      split: the split that ``sample`` draws tasks from. Change it with ``train``, ``validation``, ``held_out`` and
+        ``out_of_distribution``.
 
     Raises:
       ValueError: if ``environment`` or ``sample`` is missing, if a field can't be hashed, or if the class has an ``__init__`` of

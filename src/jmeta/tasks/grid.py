@@ -31,8 +31,8 @@ class GridTasks(TaskDistribution):
         if self.sight not in ("coordinates", "one-hot"):
             raise ValueError(f"sight={self.sight!r} is not coordinates or one-hot")
         object.__setattr__(self, "_environment", self._make())
-        targets, is_held_out = self.all_targets()
-        object.__setattr__(self, "_targets", targets[is_held_out == (self.split == "held-out")])
+        targets, splits = self.all_targets()
+        object.__setattr__(self, "_targets", targets[splits == self.split])
 
     @abc.abstractmethod
     def _make(self) -> GridEnvironment:
@@ -40,7 +40,7 @@ class GridTasks(TaskDistribution):
 
     @abc.abstractmethod
     def all_targets(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the targets of all tasks [M, G, 2], and whether each task is held out [M]."""
+        """Returns the targets of all tasks [M, G, 2], and the split of each [M]."""
 
     @property
     def environment(self) -> GridEnvironment:

@@ -17,13 +17,14 @@ class GridNavi(GridTasks):
 
     Episodes begin at (0, 0) and last ``horizon`` steps. The goal is any cell outside the 2 by 2 block at the start. The paper
     trains and tests on the same 21 goals, and so does the default: the held-out split is an error unless ``held_out_goals`` is
-    set.
+    set, and so is the validation split without ``validation_goals``.
 
     Args:
       size: cells per side of the room, at least 3.
       horizon: environment steps of an episode.
       num_episodes: episodes of a lifetime.
       held_out_goals: number of goals that training never draws, evenly spaced in the list of all goals, column by column.
+      validation_goals: number of goals to choose settings on, evenly spaced in the list of what is left.
       sight: how the position is observed: as ``coordinates`` in [-1, 1], or ``one-hot``.
 
     References:
@@ -36,6 +37,7 @@ class GridNavi(GridTasks):
     horizon: int = 15
     num_episodes: int = 4
     held_out_goals: int = 0
+    validation_goals: int = 0
     sight: Sight = "coordinates"
 
     name: ClassVar[str] = "grid-navi"
@@ -48,6 +50,14 @@ class GridNavi(GridTasks):
     def _why_none_is_held_out(self) -> str:
         return "trains on all its goals, as published: evaluate on the training split, or set some aside with held_out_goals"
 
+    @property
+    def has_validation(self) -> bool:
+        return self.validation_goals > 0
+
+    @property
+    def _why_none_is_for_validation(self) -> str:
+        return "sets no goals aside for validation: give validation_goals, or choose settings on the training split"
+
     def _make(self) -> GridEnvironment:
         return GridEnvironment(self.size, self.horizon, start=(0, 0), pays_again=True, miss=-0.1, sight=self.sight)
 
@@ -56,14 +66,23 @@ class GridNavi(GridTasks):
         goals = cells[cells.max(axis=1) >= 2]
         if not 0 <= self.held_out_goals < len(goals):
             raise ValueError(f"held_out_goals={self.held_out_goals}: of {len(goals)} goals, hold out 0 to {len(goals) - 1}")
-        is_held_out = np.zeros(len(goals), bool)
-        is_held_out[(2 * np.arange(self.held_out_goals) + 1) * len(goals) // (2 * max(self.held_out_goals, 1))] = True
-        return goals[:, None], is_held_out
+        left = len(goals) - self.held_out_goals
+        if not 0 <= self.validation_goals < left:
+            raise ValueError(f"validation_goals={self.validation_goals}: of {left} goals left, set aside 0 to {left - 1}")
+        splits = np.full(len(goals), "train", object)
+        splits[_evenly(self.held_out_goals, len(goals))] = "held-out"
+        splits[np.flatnonzero(splits == "train")[_evenly(self.validation_goals, left)]] = "validation"
+        return goals[:, None], splits
 
     def reference_return(self, num_steps: int) -> Reference:
         """Returns the Bayes-optimal return of a lifetime of whole episodes if known, else the return with the goal known."""
         episodes, rest = divmod(num_steps, self.horizon)
         returns = None
-        if not (rest or self.held_out_goals):
+        if not (rest or self.held_out_goals or self.validation_goals):
             returns = bayes_optimal_episode_returns(episodes, size=self.size, horizon=self.horizon)
         return super().reference_return(num_steps) if returns is None else Reference("Bayes optimum", sum(returns), "lifetime")
+
+
+def _evenly(number: int, of: int) -> np.ndarray:
+    """Returns ``number`` evenly spaced indices below ``of``."""
+    return (2 * np.arange(number) + 1) * of // (2 * max(number, 1))

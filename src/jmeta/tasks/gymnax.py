@@ -6,7 +6,7 @@ from typing import ClassVar
 import jax
 
 from jmeta.tasks.gymnax_family import GymnaxFamily, GymnaxTask
-from jmeta.tasks.gymnax_held_fields import check_can_be_split, is_held_out, words_of
+from jmeta.tasks.gymnax_held_fields import check_can_be_split, is_of, words_of
 from jmeta.tasks.gymnax_ranges import Ranges
 from jmeta.types import PyTree
 
@@ -21,8 +21,9 @@ class GymnaxTasks(GymnaxFamily):
     ``polemass_length``, are recomputed. ``held_fields`` is for environments that draw their task at every reset, such as the goal
     of PointRobot. These state fields are drawn once for a lifetime, and every later reset restores them.
 
-    Training and held-out tasks are disjoint. With ranges, ``uniform`` ensures it. With held fields alone, a hash of their values
-    (floats to 12 bits) assigns a quarter of the tasks to the held-out split, and ``sample`` draws until it hits its own split.
+    Training, validation and held-out tasks are disjoint. With ranges, ``uniform`` ensures it. With held fields alone, a hash of
+    their values (floats to 12 bits) assigns an eighth of the tasks each to the held-out and the validation split, and ``sample``
+    draws until it hits its own split.
 
     Out of distribution, which needs ranges, every ranged parameter lies in one of the two intervals beside its range. Each is
     half as wide as the range, but extends at most half way to zero, so positive parameters stay positive.
@@ -83,7 +84,7 @@ class GymnaxTasks(GymnaxFamily):
             return next_key, self._draw_held(params, draw_key)
 
         def is_of_other_split(carry: tuple[jax.Array, PyTree]) -> jax.Array:
-            return is_held_out(words_of(carry[1])) != (self.split == "held-out")
+            return ~is_of(self.split, words_of(carry[1]))
 
         _, held = jax.lax.while_loop(is_of_other_split, next_candidate, next_candidate((held_key, None)))
         return GymnaxTask(params, held)

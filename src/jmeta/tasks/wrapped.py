@@ -43,6 +43,10 @@ class WrappedTasks(TaskDistribution):
         return self.tasks.has_held_out
 
     @property
+    def has_validation(self) -> bool:
+        return self.tasks.has_validation
+
+    @property
     def has_out_of_distribution(self) -> bool:
         return self.tasks.has_out_of_distribution
 

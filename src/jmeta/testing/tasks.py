@@ -86,3 +86,5 @@ def _note(mistakes: list[str], check: Callable[[TaskDistribution], Any], tasks: 
 def _check_splits(tasks: TaskDistribution) -> None:
     if tasks.has_held_out:
         check_splits(tasks.held_out)
+    if tasks.has_validation:
+        check_splits(tasks.validation)

@@ -204,7 +204,8 @@ def test_a_task_is_kept_until_another_is_asked_for() -> None:
 def test_tasks_come_from_the_split_that_was_asked_for() -> None:
     env = TaskEnv(SOME)
     goals = {split: {goal(env.reset(options={"split": split})[1]) for _ in range(60)} for split in ("train", "held-out")}
-    held_out = {tuple(cell.reshape(-1).tolist()) for cell in np.asarray(SOME.all_targets()[0][SOME.all_targets()[1]])}
+    targets, splits = SOME.all_targets()
+    held_out = {tuple(cell.reshape(-1).tolist()) for cell in np.asarray(targets[splits == "held-out"])}
     assert goals["held-out"] == held_out
     assert not goals["train"] & held_out
     assert {goal(env.reset(options={"task": "new"})[1]) for _ in range(20)} <= held_out  # the last split
@@ -246,7 +247,7 @@ def test_episodes_per_task() -> None:
         ({"task": -1}, "task=-1: the number of a task is from 0 to 4294967295"),
         ({"task": {"cell": 3}}, "task has cell: a task of GridNavi has "),
         ({"task": 1.5}, "the given tasks are not like those of GridNavi"),
-        ({"split": "test"}, "split='test' is not one of train, held-out, ood"),
+        ({"split": "test"}, "split='test' is not one of train, validation, held-out, ood"),
         ({"split": "ood"}, "GridNavi has no out-of-distribution tasks"),
         (["new"], "is a list: give a dictionary"),
     ],
