@@ -64,6 +64,7 @@ MODULES = (
     "jmeta.comparison",
     "jmeta.comparison.spec",
     "jmeta.recipes",
+    "jmeta.tuning",
     "jmeta.zoo",
     "jmeta.references",
     "jmeta.registry",

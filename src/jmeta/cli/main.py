@@ -24,6 +24,7 @@ from jmeta.cli.plot import plot_command
 from jmeta.cli.resume import resume_command
 from jmeta.cli.status import INTERRUPTED, USAGE_ERROR
 from jmeta.cli.train import train_command
+from jmeta.cli.tune import tune_command
 from jmeta.cli.watch import watch_command
 from jmeta.registry import nearest
 from jmeta.tasks import TASKS
@@ -76,6 +77,7 @@ COMMANDS = {
         export_command,
         act_command,
         compare_command,
+        tune_command,
         check_command,
         list_command,
         help_command,

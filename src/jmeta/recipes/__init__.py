@@ -8,6 +8,6 @@ tasks and which table of algorithms has them, and what was measured.
 """
 
 from jmeta.recipes.index import INDEX, get, names
-from jmeta.recipes.named import SCORES, Measured, NamedRecipe, scores
+from jmeta.recipes.named import SCORES, Measured, NamedRecipe, Score, scores
 
-__all__ = ["INDEX", "SCORES", "Measured", "NamedRecipe", "get", "names", "scores"]
+__all__ = ["INDEX", "SCORES", "Measured", "NamedRecipe", "Score", "get", "names", "scores"]

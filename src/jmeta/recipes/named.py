@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from jmeta.comparison import SPECS, Cell, Comparison, SpecCell, read_cell
+from jmeta.comparison import SPECS, Cell, Comparison, Returns, SpecCell, read_cell
 from jmeta.evaluation import Evaluation
 from jmeta.outer.base import OuterLearner
 from jmeta.registry import build
@@ -21,11 +21,15 @@ SCORES: dict[Score, str] = {
 """What a score can be the mean of, in words."""
 
 
-def scores(result: Evaluation, of: Score) -> np.ndarray:
-    """Returns what a score is the mean of, in each test task [N]."""
+def scores(result: Evaluation | Returns, of: Score) -> np.ndarray:
+    """Returns what a score is the mean of, in each test task [..., N]."""
     if of == "lifetime":
         return result.lifetime_returns
-    return result.episode_returns.mean(1) if of == "episode" else result.trajectory_returns[:, 1]
+    if of == "episode":
+        return result.episode_returns.mean(-1)
+    if result.trajectory_returns is None or result.trajectory_returns.shape[-1] < 2:
+        raise ValueError(f"the score is the {SCORES[of]}, and there is no second segment")
+    return result.trajectory_returns[..., 1]
 
 
 @dataclasses.dataclass(frozen=True)

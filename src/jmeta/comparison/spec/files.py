@@ -39,7 +39,7 @@ def read_spec(file: Path) -> Comparison:
       FileNotFoundError: if there is no such file.
       ValueError: if it is not TOML, or anything in it is wrong or missing.
     """
-    return _parsed(file, parse_spec)
+    return parsed(file, parse_spec)
 
 
 def read_cell(file: Path, task: str, algorithm: str) -> SpecCell:
@@ -54,10 +54,10 @@ def read_cell(file: Path, task: str, algorithm: str) -> SpecCell:
       FileNotFoundError: if there is no such file.
       ValueError: if it is not TOML, has no such tables, or anything in them is wrong.
     """
-    return _parsed(file, lambda spec: parse_cell(spec, task, algorithm))
+    return parsed(file, lambda spec: parse_cell(spec, task, algorithm))
 
 
-def _parsed(file: Path, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed:
+def parsed(file: Path, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed:
     """Reads a TOML file and parses its content; a ValueError names the file."""
     try:
         spec = tomllib.loads(file.read_text("utf-8"))

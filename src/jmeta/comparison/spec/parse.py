@@ -21,17 +21,9 @@ def parse_spec(spec: dict[str, Any]) -> Comparison:
       ValueError: as ``read_spec``.
     """
     top = check_structure(spec)
-    for kind, tables in (("tasks", top.tasks), ("algorithms", top.algorithms)):
-        if not tables:
-            raise ValueError(f"there are no {kind}: give at least one table, as in {EXAMPLES[kind]}")
-        for name in tables:
-            if not NAME.fullmatch(name):
-                raise ValueError(
-                    f"[{kind}.{name}]: {name!r} becomes a file name: use letters, digits and _ . + -, with a letter, a "
-                    "digit or _ first"
-                )
-    families = {name: _explained(f"[tasks.{name}]", family, table) for name, table in top.tasks.items()}
-    entries = [_explained(f"[algorithms.{name}]", entry_of, name, table, families) for name, table in top.algorithms.items()]
+    check_names(top)
+    families = {name: explained(f"[tasks.{name}]", family, table) for name, table in top.tasks.items()}
+    entries = [explained(f"[algorithms.{name}]", entry_of, name, table, families) for name, table in top.algorithms.items()]
     if not any(entry.table.algorithm == "random" for entry in entries):
         if "random" in top.algorithms:
             raise ValueError(
@@ -47,6 +39,19 @@ def parse_spec(spec: dict[str, Any]) -> Comparison:
         if entry.table.tasks is None or name in entry.table.tasks
     )
     return Comparison(top.name, cells, top.seeds, _budget(top), top.num_test_tasks, top.seed, top.reference)
+
+
+def check_names(top: Spec) -> None:
+    """Raises ValueError if there are no tasks or no algorithms, or one has a name that can't be that of a file."""
+    for kind, tables in (("tasks", top.tasks), ("algorithms", top.algorithms)):
+        if not tables:
+            raise ValueError(f"there are no {kind}: give at least one table, as in {EXAMPLES[kind]}")
+        for name in tables:
+            if not NAME.fullmatch(name):
+                raise ValueError(
+                    f"[{kind}.{name}]: {name!r} becomes a file name: use letters, digits and _ . + -, with a letter, a "
+                    "digit or _ first"
+                )
 
 
 class SpecCell(NamedTuple):
@@ -76,10 +81,10 @@ def parse_cell(spec: dict[str, Any], task: str, algorithm: str) -> SpecCell:
     for kind, name, tables in (("tasks", task, top.tasks), ("algorithms", algorithm, top.algorithms)):
         if name not in tables:
             raise ValueError(f"there is no [{kind}.{name}]; {nearest(name, tables)}")
-    tasks = _explained(f"[tasks.{task}]", family, top.tasks[task])
+    tasks = explained(f"[tasks.{task}]", family, top.tasks[task])
     named = dict.fromkeys(top.tasks, tasks)  # the tables that the algorithm's key `tasks` may name
-    entry = _explained(f"[algorithms.{algorithm}]", entry_of, algorithm, top.algorithms[algorithm], named)
-    written = _explained(f"[algorithms.{algorithm}]", recipe, entry, top.tasks[task])
+    entry = explained(f"[algorithms.{algorithm}]", entry_of, algorithm, top.algorithms[algorithm], named)
+    written = explained(f"[algorithms.{algorithm}]", recipe, entry, top.tasks[task])
     made = cell(entry, task, tasks, top.tasks[task])
     return SpecCell(Comparison(top.name, (made,), top.seeds, _budget(top), top.num_test_tasks, top.seed), written)
 
@@ -90,8 +95,8 @@ def _budget(top: Spec) -> Budget | None:
     return Budget(top.env_steps, top.wall_clock_seconds) if given else None
 
 
-def _explained(where: str, read: Callable[..., Any], *args: Any) -> Any:
-    """Reads a table, and adds its name to a ValueError."""
+def explained(where: str, read: Callable[..., Any], *args: Any) -> Any:
+    """Calls a function that reads a table, and adds the name of the table to its ValueError."""
     try:
         return read(*args)
     except ValueError as error:

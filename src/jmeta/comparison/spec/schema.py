@@ -60,6 +60,22 @@ class AlgorithmTable(pydantic.BaseModel):
     published: dict[str, str] = {}
 
 
+class TuningTable(pydantic.BaseModel):
+    """The table ``tuning``: which settings ``jmeta tune`` tries, and what it may spend on them."""
+
+    model_config = pydantic.ConfigDict(strict=True, extra="forbid")
+
+    env_steps: int
+    num_settings: int = 16
+    seeds: int = 2
+    num_rungs: int = 2
+    reduction: int = 4
+    num_tasks: int = 1000
+    score: str = "lifetime"
+    seed: int = 1000
+    space: dict[str, dict[str, Any]] = {}
+
+
 class Spec(pydantic.BaseModel):
     """A specification."""
 
@@ -74,6 +90,7 @@ class Spec(pydantic.BaseModel):
     reference: str | None = None
     tasks: dict[str, TaskTable]
     algorithms: dict[str, AlgorithmTable]
+    tuning: TuningTable | None = None
 
 
 def check_structure(spec: dict[str, Any]) -> Spec:
