@@ -327,7 +327,8 @@ def facts_of(kind: type[TaskDistribution]) -> list[tuple[str, str]]:
     """Returns what describes a task family at its default settings: spaces, lengths, splits and the known optimum."""
     tasks = kind()
     known = tasks.reference_return(tasks.lifetime_length)
-    splits = ["training"] + ["held-out"] * tasks.has_held_out + ["out of distribution"] * tasks.has_out_of_distribution
+    splits = ["training"] + ["validation"] * tasks.has_validation + ["held-out"] * tasks.has_held_out
+    splits += ["out of distribution"] * tasks.has_out_of_distribution
     optimum = "not known" if known is None else f"{known.value:.5g} per {known.per} ({known.label})"
     return [
         ("episode", f"at most {tasks.horizon:,} environment steps" if tasks.horizon > 1 else "1 environment step"),

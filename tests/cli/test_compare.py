@@ -197,7 +197,10 @@ def test_variants_of_baselines():
         (["algorithms.rl2.outer_steps = -1"], "[algorithms.rl2]: outer_steps=-1: give a whole number of at least 0"),
         (["algorithms.rl2.outer_steps = 1.5"], "[algorithms.rl2]: outer_steps=1.5 is not a whole number"),
         (['algorithms.random = {algorithm = "random", outer_steps = 3}'], "[algorithms.random]: random is written by hand"),
-        (['tasks.bandit.split = "test"'], "[tasks.bandit]: split='test': choose from train, held-out, ood"),
+        (['tasks.bandit.split = "test"'], "[tasks.bandit]: split='test': choose from train, validation, held-out, ood"),
+        (["experience = [10, 0]"], "experience=[10, 0]: give numbers of environment steps in growing order"),
+        (["experience = [-1, 10]"], "experience=[-1, 10]: give at least 0 environment steps"),
+        (["experience = 10"], "experience=10 is not a list of"),
         (['tasks.bandit.split = "ood"'], "BernoulliBandit has no out-of-distribution tasks: evaluate on the held-out split"),
         (
             ["algorithms.rl2.published = {Duan = 6.7}"],

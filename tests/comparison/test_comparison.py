@@ -693,7 +693,7 @@ def test_reports(tmp_path):
     assert json.loads((tmp_path / "results.json").read_text()) == json.loads(json.dumps(summarise(outcome)))
     lines = table.read_text().splitlines()
     assert "Ended early by SIGINT." in lines[2]
-    row, _ = [line for line in lines if line.startswith("| a\\|b</script>")]
+    row, *_ = [line for line in lines if line.startswith("| a\\|b</script>")]
     columns = dict(zip(*(re.split(r" (?<!\\)\| ", line.strip("| ")) for line in (lines[8], row)), strict=True))
     assert columns["mean"].startswith("3 [")
     assert columns["normalised"].startswith("0.5 [")

@@ -19,11 +19,37 @@ def test_interquartile_mean():
     assert scores.mean() > 15
 
 
-def test_task_percentile():
-    """Over seeds the tasks score 1, 2, 3, 4, 5; a fifth of the way along 4 gaps is 0.8 of one, so 1.8; a twentieth is 1.2."""
+def test_worst_tasks():
+    """Over seeds the tasks score 1, 2, 3, 4, 5; the worst 20 % are the first alone, the worst half two and a half tasks."""
     scores = np.asarray([[0.0, 4.0, 3.0, 2.0, 5.0], [2.0, 0.0, 3.0, 6.0, 5.0]])
-    assert st.task_percentile(scores, 20) == pytest.approx(1.8)
-    assert st.task_percentile(scores, 5) == pytest.approx(1.2)
+    assert st.worst_tasks(scores, 20) == pytest.approx(1.0)
+    assert st.worst_tasks(scores, 5) == pytest.approx(1.0)
+    assert st.worst_tasks(scores, 50) == pytest.approx((1 + 2 + 3 / 2) / 2.5)
+    assert st.worst_tasks(scores, 100) == pytest.approx(scores.mean())
+
+
+def test_worst_tasks_is_the_mean_below_the_quantile():
+    """With whole numbers of tasks it is the mean of so many of the lowest, here of a normal distribution: -phi(z) / p."""
+    scores = RNG.normal(size=(1, 100_000))
+    for percent in (5, 20):
+        share = percent / 100
+        expected = -scipy.stats.norm.pdf(scipy.stats.norm.ppf(share)) / share
+        assert st.worst_tasks(scores, percent) == pytest.approx(expected, abs=0.03)
+        assert st.worst_tasks(scores, percent) == pytest.approx(np.sort(scores[0])[: int(share * 100_000)].mean())
+
+
+def test_regressions():
+    """By task and over both seeds: 1 to 0 is a loss, 2 to 2 a tie, 0 to 1 a gain, 3 to 4 a gain although one seed lost."""
+    before = np.asarray([[1.0, 2.0, 0.0, 2.0], [1.0, 2.0, 0.0, 4.0]])
+    after = np.asarray([[0.0, 1.0, 1.0, 5.0], [0.0, 3.0, 1.0, 3.0]])
+    assert st.regressions(before, after) == pytest.approx((1 + 0.5) / 4)
+    with pytest.raises(ValueError, match="tasks"):
+        st.regressions(before, after[:, :3])
+
+
+def test_who_does_not_adapt_regresses_on_half_of_the_tasks():
+    before, after = RNG.normal(size=(2, 3, 20_000))
+    assert abs(st.regressions(before, after) - 0.5) / np.sqrt(0.25 / 20_000) < 4
 
 
 def test_probability_of_improvement():

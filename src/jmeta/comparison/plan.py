@@ -29,6 +29,8 @@ class Comparison:
       num_test_tasks: tasks to score on, the same for every cell.
       seed: seed of the first training, and of the test tasks.
       reference: name of the algorithm whose mean score serves as the optimum in task families without a known one, or None.
+      experience: environment steps in a new task, all streams together, after which agents are compared; None for 0 and the
+        powers of ten.
     """
 
     name: str
@@ -38,11 +40,16 @@ class Comparison:
     num_test_tasks: int = 1000
     seed: int = 0
     reference: str | None = None
+    experience: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         for field, value in (("seeds", self.num_seeds), ("num_test_tasks", self.num_test_tasks)):
             if value < 1:
                 raise ValueError(f"{field}={value}: it must be at least 1")
+        if self.experience is not None and (not self.experience or sorted({*self.experience}) != [*self.experience]):
+            raise ValueError(f"experience={list(self.experience)}: give numbers of environment steps in growing order")
+        if self.experience is not None and self.experience[0] < 0:
+            raise ValueError(f"experience={list(self.experience)}: give at least 0 environment steps")
         for seed in (self.seed, self.seed + self.num_seeds - 1):
             as_key(seed)
         if not self.cells:

@@ -9,7 +9,7 @@ from jmeta.comparison.store import Returns
 from jmeta.evaluation import statistics
 from jmeta.evaluation.statistics import Estimate
 
-WORST = (5, 20)  # percentiles over tasks
+WORST = (5, 20)  # per cent of the tasks
 
 
 def scores(returns: Returns, variant: int, info: dict[str, Any]) -> np.ndarray:
@@ -75,7 +75,8 @@ def row_of(
         "zero_shot": as_json(zero_shot),
         "final": as_json(final),
         "adaptation_length": None if math.isnan(length) else length,
-        "worst": {str(p): statistics.task_percentile(ours, p) for p in WORST},
+        "cvar": {str(percent): statistics.worst_tasks(ours, percent) for percent in WORST},
+        "regressions": statistics.regressions(statistics.zero_shot(episodes), statistics.final_performance(episodes)),
         "optimum": optimum,
         "normalised": None,
         "regret": None,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jmeta.comparison.experience import by_budget
 from jmeta.comparison.learning import learning_curve
 from jmeta.comparison.optima import experience_of, mean_of, optimum_of, own_optimum
 from jmeta.comparison.plan import Comparison
@@ -90,6 +91,7 @@ def _family(comparison: Comparison, name: str, results: Sequence[CellResult]) ->
             row["learning"] = None if result.learning is None else learning_curve(result.learning, v)
         rows.append(row)
     infos = [result.info for result in results if result.info]
+    lived = [row for row in rows if row["failed"] is None]
     return {
         "task": name,
         "num_test_tasks": comparison.num_test_tasks,
@@ -100,6 +102,7 @@ def _family(comparison: Comparison, name: str, results: Sequence[CellResult]) ->
         "best": None
         if best is None
         else next(row["label"] for row, (r, v) in zip(rows, found, strict=True) if (r.cell.algorithm, v) == best),
+        "by_budget": by_budget(lived, told, comparison.experience),
         "profile_thresholds": None if profile_thresholds is None else profile_thresholds.tolist(),
         "rows": rows,
     }

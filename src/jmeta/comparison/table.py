@@ -22,8 +22,14 @@ DEFINITIONS = """\
   settles at its final value. From then on the return stays within a tolerance of that value: 5 % of optimum - random where both
   are known, else 5 % of the final value, plus half the width of the interval. A dash means that the return has not settled.
 - **Zero-shot** is the mean return of the first episode. **Final** is the mean return of the last quarter of the episodes.
-- **Worst 5 %** and **worst 20 %** are percentiles over test tasks of the score averaged over seeds. They reflect chance within
-  a lifetime as well as the difficulty of the tasks.
+- **CVaR 5 %** and **CVaR 20 %** are the mean score of the worst 5 % and 20 % of the test tasks, averaged over seeds first. They
+  reflect chance within a lifetime as well as the difficulty of the tasks.
+- **Regressions** is the share of test tasks on which the final return is below the zero-shot return, averaged over seeds; a tie
+  counts half. By chance alone, an agent that does not adapt has about one half.
+- **At equal experience**: the return of the next episode after so many environment steps in the task, all streams together. An
+  agent is the one that began its last episode by then, so one that adapts after 400 steps is at 100 steps what it was at 0. The
+  best agent at each number of steps is bold; oracles, which are told the task, are never the best. A dash means that the lifetime
+  is over. **Earned until then** is the mean return of the episodes that began before the last of these: what adapting has cost.
 - **Learning curves** show the return of the last episode of a lifetime on training tasks: the mean and the range over seeds.
 - **Env steps** are the environment steps of meta-training, for each seed. **Wall-clock** is the time of training + compilation in
   seconds, for all seeds and variants together.
@@ -41,6 +47,8 @@ def markdown(summary: dict[str, Any]) -> str:
         lived = [row for row in task["rows"] if not row["failed"]]
         if lived:
             parts.append(f"Mean return of each episode of a lifetime:\n\n{_by_episode(lived)}")
+        if lived and task["by_budget"]["budgets"]:
+            parts.append(f"At equal experience, the return of the next episode:\n\n{_by_budget(task['by_budget'])}")
         segmented = [row for row in lived if row["trajectories"] and several_segments(row)]
         if segmented:
             parts.append(f"Mean return of all episodes that end within each segment:\n\n{_by_segment(segmented)}")
@@ -56,7 +64,7 @@ def markdown(summary: dict[str, Any]) -> str:
 
 HEADINGS = [
     *("algorithm", "IQM", "mean", "normalised", "regret", "to the best", "P(beats the best)", "adaptation length", "zero-shot"),
-    *("final", "worst 5 %", "worst 20 %", "lifetime", "env steps", "wall-clock"),
+    *("final", "CVaR 5 %", "CVaR 20 %", "regressions", "lifetime", "env steps", "wall-clock"),
 ]
 
 
@@ -80,7 +88,8 @@ def _cells(row: dict[str, Any]) -> list[str]:
         "—" if better is None else f"{better:.2f}",
         number(row["adaptation_length"]),
         *(interval(row[name]) for name in ("zero_shot", "final")),
-        *(number(row["worst"][percent]) for percent in ("5", "20")),
+        *(number(row["cvar"][percent]) for percent in ("5", "20")),
+        number(row["regressions"]),
         interval(row["lifetime"]),
         f"{row['env_steps']:,}" if trained else "—",
         f"{row['train_seconds']:.1f} + {row['compile_seconds']:.1f}" if trained else "—",
@@ -95,6 +104,19 @@ def _by_episode(rows: list[dict[str, Any]]) -> str:
     returns = [dict(enumerate(row["curve"]["value"], start=1)) for row in rows]
     cells = [[row["label"], *(number(known.get(n)) for n in shown)] for row, known in zip(rows, returns, strict=True)]
     return table_of(["episode", *map(str, shown)], cells)
+
+
+def _by_budget(found: dict[str, Any]) -> str:
+    """Returns a table of the return of the next episode after each budget, and of what was earned until then."""
+    cells = []
+    for row in found["rows"]:
+        shown = []
+        for index, best in enumerate(found["best"]):
+            text = interval({name: row["next"][name][index] for name in ("value", "low", "high")})
+            shown.append(f"**{text}**" if best == row["label"] else text)
+        earned = next((each for each in reversed(row["earned"]) if each is not None), None)
+        cells.append([row["label"], *shown, number(earned)])
+    return table_of(["after steps", *(f"{budget:,}" for budget in found["budgets"]), "earned until then"], cells)
 
 
 def several_segments(row: dict[str, Any]) -> bool:

@@ -14,8 +14,8 @@ class DarkRoom(GridTasks):
     """A room with a hidden goal cell: reward 1 at every step on it, else 0; actions are stay, up, right, down, left.
 
     Episodes begin in the middle and last ``horizon`` steps. The goal is any cell. Goals with (x + 2 y) mod 5 = 0 are held out:
-    a fifth of the room, spread so that the four neighbours of each are training goals. Settings are
-    chosen on those with (x + 2 y) mod 5 = 2 where ``with_validation`` is set; training draws them where it is not.
+    a fifth of the room, spread so that no two of them are neighbours. Where ``with_validation`` is set, those with
+    (x + 2 y) mod 5 = 2 are for validation; where it is not, training draws them.
 
     The paper's Dark Room Hard is ``DarkRoom(size=17, pays_again=False)``.
 

@@ -4,7 +4,8 @@ const COLUMNS = [
   ["IQM", row => row.iqm], ["mean", row => row.mean], ["normalised", row => row.normalised], ["regret", row => row.regret],
   ["to the best", row => row.difference_to_best], ["P(beats the best)", row => row.probability_of_beating_best],
   ["adaptation length", row => row.adaptation_length], ["zero-shot", row => row.zero_shot], ["final", row => row.final],
-  ["worst 5 %", row => row.worst["5"]], ["worst 20 %", row => row.worst["20"]], ["lifetime", row => row.lifetime],
+  ["CVaR 5 %", row => row.cvar["5"]], ["CVaR 20 %", row => row.cvar["20"]], ["regressions", row => row.regressions],
+  ["lifetime", row => row.lifetime],
   ["env steps", row => row.outer_steps ? row.env_steps : null],
   ["wall-clock", row => row.outer_steps ? row.train_seconds : null, row => `+ ${row.compile_seconds.toFixed(1)} s compiling`],
 ];
@@ -27,9 +28,26 @@ function table() {
     return element("tr", {}, name, ...columns.map(([, value, note]) => cell(value(row), note && note(row))));
   });
   byId("numbers").replaceChildren(element("thead", {}, head), element("tbody", {}, ...body));
+  experience();
   segments();
   byId("failures").replaceChildren(...current.rows.filter(row => row.failed && row.ran)
     .map(row => element("li", {}, element("b", {}, row.label), ` failed: ${row.failed}`)));
+}
+
+/** The return of the next episode after each number of environment steps. */
+function experience() {
+  const {budgets, rows, best} = current.by_budget;
+  const lines = rows.filter(row => !hidden.has(row.label));
+  byId("experience-section").hidden = !lines.length;
+  const head = element("tr", {}, element("th", {scope: "col"}, "after steps"),
+    ...budgets.map(budget => element("th", {scope: "col"}, budget.toLocaleString("en"))));
+  const body = lines.map(({label, next: {value, low, high}}) => element("tr", {}, element("td", {}, swatch(label), ` ${label}`),
+    ...budgets.map((_, index) => {
+      const made = cell({value: value[index], low: low[index], high: high[index]});
+      if (best[index] === label) made.style.fontWeight = "bold";
+      return made;
+    })));
+  byId("experience").replaceChildren(element("thead", {}, head), element("tbody", {}, ...body));
 }
 
 /** Returns of all episodes that end within each segment, where lifetimes have several segments or streams. */

@@ -38,7 +38,8 @@ def parse_spec(spec: dict[str, Any]) -> Comparison:
         for entry in entries
         if entry.table.tasks is None or name in entry.table.tasks
     )
-    return Comparison(top.name, cells, top.seeds, _budget(top), top.num_test_tasks, top.seed, top.reference)
+    experience = None if top.experience is None else tuple(top.experience)
+    return Comparison(top.name, cells, top.seeds, _budget(top), top.num_test_tasks, top.seed, top.reference, experience)
 
 
 def check_names(top: Spec) -> None:

@@ -88,6 +88,7 @@ class Spec(pydantic.BaseModel):
     num_test_tasks: int = 1000
     seed: int = 0
     reference: str | None = None
+    experience: list[int] | None = None
     tasks: dict[str, TaskTable]
     algorithms: dict[str, AlgorithmTable]
     tuning: TuningTable | None = None

@@ -26,8 +26,9 @@ from jmeta.evaluation.statistics.point_estimates import (
     normalised,
     performance_profile,
     probability_of_improvement,
+    regressions,
     regret,
-    task_percentile,
+    worst_tasks,
 )
 
 __all__ = [
@@ -42,8 +43,9 @@ __all__ = [
     "paired_difference",
     "performance_profile",
     "probability_of_improvement",
+    "regressions",
     "regret",
     "stratified_interval",
-    "task_percentile",
+    "worst_tasks",
     "zero_shot",
 ]

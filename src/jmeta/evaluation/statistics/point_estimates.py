@@ -14,17 +14,41 @@ def interquartile_mean(scores: np.ndarray) -> float:
     return float(scipy.stats.trim_mean(scores, 0.25, axis=None))
 
 
-def task_percentile(scores: np.ndarray, percent: float) -> float:
-    """Returns the percentile over tasks of the scores, which are averaged over seeds first.
+def worst_tasks(scores: np.ndarray, percent: float) -> float:
+    """Returns the mean score of the worst tasks, the conditional value at risk (CVaR). Scores are averaged over seeds first.
 
-    A score of a single lifetime depends on chance as well as on the task's difficulty. So with few seeds a low percentile is
-    lower than that of the tasks' expected scores.
+    A score of a single lifetime depends on chance as well as on the task's difficulty. So with few seeds it is lower than the
+    mean of the tasks with the lowest expected scores.
 
     Args:
       scores: [S, N].
-      percent: in [0, 100]; 5 for the upper end of the worst twentieth.
+      percent: how many of the tasks, in (0, 100]; the last of them counts in part if it is no whole number.
+
+    Example:
+      >>> worst_tasks(np.array([[4.0, 1.0, 3.0, 2.0, 5.0]]), 30)  # task 1 whole and task 2 by half, (1 + 2 / 2) / 1.5
+      1.3333333333333333
     """
-    return float(np.percentile(scores.mean(0), percent))
+    by_task = np.sort(scores.mean(0))
+    share = np.clip(percent / 100 * len(by_task) - np.arange(len(by_task)), 0.0, 1.0)
+    return float((share * by_task).sum() / share.sum())
+
+
+def regressions(before: np.ndarray, after: np.ndarray) -> float:
+    """Returns the share of tasks on which adapting hurt: the mean over seeds is lower after it than before; a tie counts half.
+
+    Returns of single episodes depend on chance, so an agent that does not adapt has about one half.
+
+    Args:
+      before: scores before adapting [S, N].
+      after: scores after adapting [S, N], on the same tasks.
+
+    Example:
+      >>> regressions(np.array([[1.0, 1.0, 1.0, 1.0]]), np.array([[0.0, 1.0, 2.0, 2.0]]))  # a loss, a tie, two gains
+      0.375
+    """
+    check_tasks(before, after)
+    difference = after.mean(0) - before.mean(0)
+    return float(((difference < 0).mean() + (difference <= 0).mean()) / 2)
 
 
 def probability_of_improvement(ours: np.ndarray, theirs: np.ndarray) -> float:
