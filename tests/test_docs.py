@@ -66,7 +66,7 @@ def test_every_task_family_has_a_page_with_all_its_settings(written: dict[str, s
 def test_a_task_family_is_described_by_its_optimum(pages: ModuleType) -> None:
     facts = dict(pages.facts_of(TASKS["bernoulli-bandit"]))
     assert facts["optimum"] == "6.66 per lifetime (Bayes optimum)"
-    assert facts["splits"] == "training, held-out"
+    assert facts["splits"] == "training, validation, held-out"
 
 
 def test_an_algorithm_is_described_by_its_parts(pages: ModuleType) -> None:
