@@ -15,8 +15,8 @@ from jmeta.comparison import parse_spec
 from jmeta.recipes import scores
 from jmeta.tasks.splits import Splits
 from jmeta.tuning import Tried, tune, write_tuning
-from jmeta.tuning.halving import _grouped
-from jmeta.tuning.plan import parse_tuning
+from jmeta.tuning.grouping import grouped
+from jmeta.tuning.read import parse_tuning
 from tests.tuning.specs import SPEC, changed
 
 TUNING = parse_tuning(SPEC)
@@ -33,7 +33,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 
 def test_settings_that_differ_in_numbers_share_a_program() -> None:
     (search,) = TUNING.searches
-    cells, groups = _grouped(search, range(5))
+    cells, groups = grouped(search, range(5))
     sizes = [settings.get("hidden_size", 4) for settings in search.settings]
     assert sorted(map(sorted, groups)) == sorted([trial for trial in range(5) if sizes[trial] == size] for size in (4, 6))
     assert [list(cell.variants) for cell in cells] == [[f"trial {trial}" for trial in group] for group in groups]
@@ -43,7 +43,7 @@ def test_equal_learners_run_in_turn() -> None:
     """Two settings that make no number of the learner differ are no variants of each other."""
     (search,) = TUNING.searches
     twice = dataclasses.replace(search, cells=(search.cells[0], search.cells[0]), settings=({}, {}), refusals=(None, None))
-    assert _grouped(twice, range(2))[1] == [[0], [1]]
+    assert grouped(twice, range(2))[1] == [[0], [1]]
 
 
 def test_the_best_half_goes_on_and_so_do_the_table_s_own_settings(tuned: tuple[Path, Any]) -> None:

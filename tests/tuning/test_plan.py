@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from jmeta.tasks import DarkRoom, GridNavi
-from jmeta.tuning.plan import Rung, Search, parse_tuning
+from jmeta.tuning.plan import Rung, Search
+from jmeta.tuning.read import parse_tuning
 from tests.tuning.specs import SPEC, changed
 
 

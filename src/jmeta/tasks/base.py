@@ -15,7 +15,7 @@ from jmeta.tasks.actions import like_an_action, read_action_space, to_environmen
 from jmeta.tasks.constant import constant, outside_of_traces
 from jmeta.tasks.definition import CheckedDefinition
 from jmeta.tasks.description import Bounds, as_vector, integer_ranges, is_float
-from jmeta.tasks.environment import check_environment, check_outcome, name_of, numbers_in
+from jmeta.tasks.environment import check_environment, check_outcome, check_sampled, name_of, numbers_in
 from jmeta.tasks.render import draw_rewards
 from jmeta.tasks.sampled_tasks import sampled_tasks
 from jmeta.tasks.spaces import BoxShape, check_parts, read_observation_space, read_space
@@ -62,8 +62,7 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
     Drawing through ``self.uniform`` makes training, validation and held-out tasks disjoint by construction. A family without
     held-out tasks defines a property ``has_held_out`` that returns False, and one without validation tasks ``has_validation``.
     One with tasks out of distribution defines a property ``has_out_of_distribution`` that returns True, and draws them where
-    ``self.split == "ood"``.
-    ``jmeta.testing.check_tasks`` looks for mistakes.
+    ``self.split == "ood"``. ``jmeta.testing.check_tasks`` looks for mistakes.
 
     ``environment`` must return the same object every time. If it does not depend on a setting, make it a class attribute,
     ``environment = Corridor()``, without an annotation, which would make it a setting. Otherwise make it a cached property::
@@ -75,8 +74,7 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
     Cached properties of a subclass are computed outside of any trace, and are not pickled.
 
     Attributes:
-      split: the split that ``sample`` draws tasks from. Change it with ``train``, ``validation``, ``held_out`` and
-        ``out_of_distribution``.
+      split: the split that ``sample`` draws from; see ``train``, ``validation``, ``held_out`` and ``out_of_distribution``.
 
     Raises:
       ValueError: if ``environment`` or ``sample`` is missing, if a field can't be hashed, or if the class has an ``__init__`` of
@@ -266,22 +264,7 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
         default = self._environment_checked.default_params
         vars(self)["_example"] = default  # in case ``sample`` resets the environment, which reads _example
         task = jax.eval_shape(self.sample, jax.random.key(0))
-        if not jax.tree.leaves(task):
-            raise ValueError(
-                f"sample of {type(self).__name__} returns {task!r:.60}, in which there is no number: return the environment's "
-                "parameters, a flax.struct.dataclass or a NamedTuple of arrays"
-            )
-        if hasattr(task, "dtype") and not hasattr(default, "dtype"):
-            raise ValueError(
-                f"sample of {type(self).__name__} returns an array of shape {task.shape}: return the environment's parameters, "
-                f"{type(default).__name__}(...), with the array as one of its fields"
-            )
-        kind = type(self._environment_checked)
-        if getattr(kind, "default_params", None) is Environment.default_params and type(task) is not type(default):
-            raise ValueError(
-                f"{kind.__name__} does not define default_params, so it has gymnax's, which are no {type(task).__name__}: write "
-                f"default_params = {type(task).__name__}()"
-            )
+        check_sampled(task, default, self._environment_checked, type(self).__name__)
         if type(task) is not type(default) or shapes_of(task) == shapes_of(default):
             return default
         for name in ("_observation_space", "action_space"):

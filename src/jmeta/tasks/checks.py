@@ -1,7 +1,6 @@
 """Checks of a task distribution that run before training or evaluation compiles."""
 
 import functools
-import warnings
 
 import jax
 import jax.numpy as jnp
@@ -11,13 +10,12 @@ from jmeta.tasks.actions import like_an_action
 from jmeta.tasks.base import TaskDistribution
 from jmeta.tasks.constant import outside_of_traces
 from jmeta.tasks.environment import check_outcome
-from jmeta.tasks.sampled_tasks import SAMPLED_TASKS, distinct, rows_of, sampled_tasks
+from jmeta.tasks.sampled_tasks import sampled_tasks
 from jmeta.tasks.spaces import check_parts
+from jmeta.tasks.split_checks import check_splits
 from jmeta.tasks.time_limits import check_lifetime_length, check_time_limits
 from jmeta.tasks.wrapped import WrappedTasks
 from jmeta.types import PyTree
-
-FEW = 100  # with at most so many distinct tasks among 512 samples, tasks are taken to be a small discrete set
 
 
 @functools.lru_cache(maxsize=256)
@@ -87,50 +85,6 @@ def check_step(tasks: TaskDistribution) -> None:
         raise ValueError(f"{name} observes nothing at all: return a constant, jnp.zeros(1), and give spaces.Box(0.0, 1.0, (1,))")
     for method, seen in (("reset_env", before), ("step_env", after)):
         check_parts(tasks._observation_space, seen, f"{method} of {name}")
-
-
-def check_splits(tasks: TaskDistribution) -> None:
-    """Raises ValueError on the held-out split if its tasks are also training tasks; on other splits it only warns.
-
-    Raises ValueError too if ``sample`` draws the training tasks on the out-of-distribution split; and, on the validation split,
-    if its tasks are those of another. A distribution with a single task is not checked.
-    """
-    if tasks.has_out_of_distribution and (seen := _num_shared(tasks.out_of_distribution, tasks.train)):
-        raise ValueError(
-            f"{seen} of {SAMPLED_TASKS} sampled out-of-distribution tasks of {type(tasks).__name__} are also drawn for "
-            'training: let sample draw others where self.split == "ood", or leave out has_out_of_distribution'
-        )
-    if not tasks.has_held_out or (different := distinct(sampled_tasks(tasks.train))) == 1:
-        return
-    by_uniform = "draw whatever differs between tasks through self.uniform(key, shape), not through jax.random"
-    if tasks.split == "validation":
-        for other, what in ((tasks.train, "for training"), (tasks.held_out, "as held-out tasks")):
-            if seen := _num_shared(tasks, other):
-                raise ValueError(
-                    f"{seen} of {SAMPLED_TASKS} sampled validation tasks of {type(tasks).__name__} are also drawn {what}: "
-                    f'{by_uniform}, or draw others where self.split == "validation", or say that there are none, by a property '
-                    "`has_validation` that returns False"
-                )
-    if not (seen := _num_shared(tasks.held_out, tasks.train)):
-        return
-    drawn = f"{seen} of {SAMPLED_TASKS} sampled held-out tasks of {type(tasks).__name__} are also drawn for training"
-    none_out = "by a property `has_held_out` that returns False, and evaluate on the training split"
-    if different <= FEW:
-        message = (
-            f"{drawn}, since there are only {different} different ones: say that there are too few to hold any out, {none_out}. "
-            f"If there are more, {by_uniform}"
-        )
-    else:
-        message = f"{drawn}: {by_uniform}. If there are no tasks to hold out, say so {none_out}"
-    if tasks.split == "held-out":
-        raise ValueError(message)
-    warnings.warn(message, stacklevel=2)
-
-
-def _num_shared(tasks: TaskDistribution, others: TaskDistribution) -> int:
-    """Returns how many sampled tasks of a distribution are also among those of another."""
-    known = set(rows_of(sampled_tasks(others)))
-    return sum(row in known for row in rows_of(sampled_tasks(tasks)))
 
 
 def check_described(tasks: TaskDistribution) -> None:

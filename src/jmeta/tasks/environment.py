@@ -67,6 +67,33 @@ def check_outcome(outcome: Any, environment: Environment) -> tuple[Any, ...]:
     return outcome
 
 
+def check_sampled(task: Any, default: PyTree, environment: Environment, family: str) -> None:
+    """Raises ValueError unless what ``sample`` of a family returns can be parameters of its environment.
+
+    Args:
+      task: what it returns, as shapes.
+      default: the environment's default parameters.
+      environment: the environment.
+      family: name of the family.
+    """
+    if not jax.tree.leaves(task):
+        raise ValueError(
+            f"sample of {family} returns {task!r:.60}, in which there is no number: return the environment's parameters, a "
+            "flax.struct.dataclass or a NamedTuple of arrays"
+        )
+    if hasattr(task, "dtype") and not hasattr(default, "dtype"):
+        raise ValueError(
+            f"sample of {family} returns an array of shape {task.shape}: return the environment's parameters, "
+            f"{type(default).__name__}(...), with the array as one of its fields"
+        )
+    kind = type(environment)
+    if getattr(kind, "default_params", None) is Environment.default_params and type(task) is not type(default):
+        raise ValueError(
+            f"{kind.__name__} does not define default_params, so it has gymnax's, which are no {type(task).__name__}: write "
+            f"default_params = {type(task).__name__}()"
+        )
+
+
 def can_be_called(function: Any, arguments: tuple[str, ...]) -> bool:
     """Returns whether a function takes these positional arguments; True if its signature is unknown."""
     try:

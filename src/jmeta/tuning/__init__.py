@@ -7,8 +7,10 @@ with a search space is tuned in every task family that it runs in. Held-out task
 specification, and ``jmeta compare`` scores them.
 """
 
-from jmeta.tuning.halving import Found, Tried, tune
-from jmeta.tuning.plan import Rung, Search, Tuning, read_tuning
+from jmeta.tuning.found import Found, Tried
+from jmeta.tuning.halving import tune
+from jmeta.tuning.plan import Rung, Search, Tuning
+from jmeta.tuning.read import parse_tuning, read_tuning
 from jmeta.tuning.report import summary, winners, write_tuning
 from jmeta.tuning.space import Choices, Interval, read_space, sample
 
@@ -20,6 +22,7 @@ __all__ = [
     "Search",
     "Tried",
     "Tuning",
+    "parse_tuning",
     "read_space",
     "read_tuning",
     "sample",

@@ -1,56 +1,16 @@
 """Successive halving: many settings are trained for a short time, the best of them for longer, and so on."""
 
-import dataclasses
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from jmeta.comparison import Budget, Cell, CellResult, Comparison, Outcome, Variants, compare
+from jmeta.comparison import Budget, CellResult, Comparison, Outcome, compare
 from jmeta.recipes import scores
 from jmeta.registry import nearest
-from jmeta.tuning.plan import Rung, Search, Tuning
-
-
-@dataclasses.dataclass(frozen=True)
-class Tried:
-    """What one setting scored in one round.
-
-    Attributes:
-      trial: number of the setting in ``Search.settings``.
-      by_seed: score of each training on the validation tasks [S]; NaN where it failed.
-      failures: reasons why trainings failed.
-    """
-
-    trial: int
-    by_seed: tuple[float, ...]
-    failures: tuple[str, ...]
-
-    @property
-    def score(self) -> float:
-        """The mean over the trainings; minus infinity if one of them failed."""
-        return -np.inf if self.failures or not self.by_seed else float(np.mean(self.by_seed))
-
-
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """What a search found.
-
-    Attributes:
-      search: the search.
-      rungs: the rounds that are finished.
-      tried: the settings of each of them, best first.
-    """
-
-    search: Search
-    rungs: tuple[Rung, ...]
-    tried: tuple[tuple[Tried, ...], ...]
-
-    @property
-    def best(self) -> Tried | None:
-        """The best setting of the last round; None if none was sound, or none has been tried."""
-        return next((tried for tried in (self.tried[-1] if self.tried else ()) if np.isfinite(tried.score)), None)
+from jmeta.tuning.found import Found, Tried
+from jmeta.tuning.grouping import grouped
+from jmeta.tuning.plan import Search, Tuning
 
 
 def tune(
@@ -101,7 +61,7 @@ def _search(
     left = [trial for trial, cell in enumerate(search.cells) if cell is not None]
     for number, rung in enumerate(tuning.rungs, start=1):
         say(f"{search.name}, round {number} of {tuning.num_rungs}: {len(left)} settings of {rung.env_steps:,} environment steps")
-        cells, members = _grouped(search, left)
+        cells, members = grouped(search, left)
         comparison = Comparison(
             f"{tuning.name}, round {number}",
             cells,
@@ -123,38 +83,6 @@ def _search(
                 say(f"{search.name}: every training failed")
                 break
     return found, None
-
-
-def _grouped(search: Search, trials: Iterable[int]) -> tuple[tuple[Cell, ...], list[list[int]]]:
-    """Returns cells, each of trials that differ in numbers only, and the trials of each cell."""
-    groups: list[dict[int, Cell]] = []
-    for trial in trials:
-        cell = search.cells[trial]
-        if cell is None:
-            continue
-        group = next((group for group in groups if _fits(cell, group)), None)
-        if group is None:
-            groups.append({trial: cell})
-        else:
-            group[trial] = cell
-    cells = [
-        dataclasses.replace(next(iter(group.values())), algorithm=f"{search.algorithm}-{min(group)}", variants=_variants(group))
-        for group in groups
-    ]
-    return tuple(cells), [list(group) for group in groups]
-
-
-def _variants(group: dict[int, Cell]) -> dict[str, Any]:
-    return {f"trial {trial}": cell.learner for trial, cell in group.items()}
-
-
-def _fits(cell: Cell, group: dict[int, Cell]) -> bool:
-    """Returns whether a cell's learner can share a program with those of a group."""
-    try:
-        Variants.of(_variants({-1: cell, **group}))
-    except ValueError:
-        return False
-    return True
 
 
 def _tried(tuning: Tuning, outcome: Outcome, members: list[list[int]]) -> Iterable[Tried]:

@@ -10,7 +10,7 @@ import tomli_w
 
 from jmeta.recipes import SCORES
 from jmeta.training.files import replace_file
-from jmeta.tuning.halving import Found, Tried
+from jmeta.tuning.found import Found, Tried
 from jmeta.tuning.plan import Tuning
 
 FORMAT = 1
