@@ -227,7 +227,7 @@ def test_splits_and_longer_lifetimes(jmeta, maml_run, tmp_path):
         results[split] = json.loads(file.read_text())
         assert results[split]["split"] == split
     returns = [result["mean_return"] for result in results.values()]
-    assert len(set(returns)) == 3
+    assert len(set(returns)) == 4
     assert results["ood"]["reference"] is None or results["ood"]["reference"]["per"] == "episode"
 
     longer = ("--num-segments", 3, "--segment-length", 10, "--num-streams", 4)

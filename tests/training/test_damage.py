@@ -373,11 +373,11 @@ def fill_the_disk(monkeypatch, at_step):
 
 
 def test_a_full_disk_is_told_of_in_a_sentence(tmp_path, monkeypatch):
-    """Walk's state is 3 + 4 floats, a counter and two keys of 8 bytes: 48 bytes, 0.0 MiB."""
+    """Walk's state is 3 + 4 floats, a counter and two keys of 8 bytes: 48 bytes."""
     fill_the_disk(monkeypatch, at_step=15)
     message = (
         r"the checkpoint of step 15 could not be saved in .* \(no space left on the device\): the newest checkpoint is step 10"
-        r"\. It needs 0\.0 MiB: free some space, and continue with `jmeta resume`"
+        r"\. It needs 0\.0 KiB: free some space, and continue with `jmeta resume`"
     )
     with pytest.raises(OSError, match=message) as caught:
         walk(tmp_path / "run", 20)

@@ -234,9 +234,17 @@ def test_a_failed_start_leaves_nothing(tmp_path):
 
 def test_what_was_trained_before_an_error_stays(tmp_path):
     with pytest.raises(FloatingPointError):
-        walk(tmp_path / "run", outer=Walk(nan_at=1))
+        walk(tmp_path / "run", outer=Walk(nan_at=2))
     with pytest.raises(FileExistsError, match="is never overwritten"):
         walk(tmp_path / "run")
+
+
+def test_a_first_step_that_is_not_finite_leaves_nothing(tmp_path):
+    """There is no checkpoint and no finite number, so the corrected command may have the same directory."""
+    with pytest.raises(FloatingPointError, match="at outer step 1; no checkpoint was written"):
+        walk(tmp_path / "run", outer=Walk(nan_at=1))
+    assert not list(tmp_path.iterdir())
+    walk(tmp_path / "run", 3)
 
 
 def test_a_start_that_was_stopped_before_its_first_step_gives_way(tmp_path, monkeypatch):

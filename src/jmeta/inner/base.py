@@ -6,7 +6,20 @@ from typing import Generic, Self, TypeVar
 import jax
 import jax.numpy as jnp
 
-from jmeta.types import ActionSpace, Decision, Empty, Experience, Lifetime, Memory, Metrics, Phi, Segment, Theta, Timestep
+from jmeta.types import (
+    ActionSpace,
+    Decision,
+    Empty,
+    Experience,
+    Lifetime,
+    Memory,
+    Metrics,
+    Phi,
+    Protocol,
+    Segment,
+    Theta,
+    Timestep,
+)
 
 Seen = TypeVar("Seen", bound=Timestep | Experience | Lifetime)
 
@@ -86,6 +99,10 @@ class InnerLearner(abc.ABC, Generic[Theta, Phi, Memory]):
     def measure(self, lifetimes: Lifetime) -> Metrics:
         """Returns additional metrics of lifetimes [K, T, N, B], which are means over all steps; none by default."""
         return {}
+
+    def memory_remedy(self, protocol: Protocol) -> str:
+        """Returns a setting of the agent and a value of it with which training needs less memory, or nothing."""
+        return ""
 
     def check_normalisable(self, observations: bool, rewards: bool) -> None:
         """Raises ValueError if the learner can't be used with normalised observations, or rewards."""

@@ -6,7 +6,7 @@ from jmeta import struct
 from jmeta.axes import split_axis
 from jmeta.inner.gradient_agent import GradientAgent, Initialisation, TaskWeights
 from jmeta.objectives import mixed_mode_grad
-from jmeta.types import Empty, Segment
+from jmeta.types import Empty, Protocol, Segment
 
 
 @struct.dataclass
@@ -20,6 +20,10 @@ class MAML(GradientAgent):
     References:
       Finn et al. 2017, arXiv 1703.03400.
     """
+
+    def memory_remedy(self, protocol: Protocol) -> str:
+        several = protocol.num_streams > 1 and self.stream_chunks == 1
+        return f"stream_chunks={protocol.num_streams}" if several and self.mixed_mode and not self.first_order else ""
 
     def adapt(
         self, theta: Initialisation, phi: TaskWeights, memory: Empty, segment: Segment, key: jax.Array

@@ -14,7 +14,20 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.inner.base import InnerLearner, Seen
 from jmeta.inner.statistics import Statistics, running_returns
-from jmeta.types import ActionSpace, Decision, Experience, Lifetime, Memory, Metrics, Phi, PyTree, Segment, Theta, Timestep
+from jmeta.types import (
+    ActionSpace,
+    Decision,
+    Experience,
+    Lifetime,
+    Memory,
+    Metrics,
+    Phi,
+    Protocol,
+    PyTree,
+    Segment,
+    Theta,
+    Timestep,
+)
 
 MEASURED = ("observation", "observation_square", "return_square")
 
@@ -42,6 +55,9 @@ class _Around(InnerLearner[Theta, Phi, Memory]):
     @property
     def unwrapped(self) -> Any:
         return self.inner.unwrapped
+
+    def memory_remedy(self, protocol: Protocol) -> str:
+        return str(self.inner.memory_remedy(protocol))
 
     def around(self, agent: InnerLearner[Theta, Phi, Memory]) -> InnerLearner[Theta, Phi, Memory]:
         return self.replace(inner=agent)  # type: ignore[attr-defined]

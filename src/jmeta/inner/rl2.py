@@ -1,5 +1,6 @@
 """RL²: a recurrent network that learns while it acts (Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016, 1611.05763)."""
 
+import math
 from functools import partial
 from typing import Literal
 
@@ -12,7 +13,7 @@ from jmeta.networks import Network, check_core, in_chunks, make_core
 from jmeta.networks.recurrent_network import recurrent_network
 from jmeta.ranges import Count
 from jmeta.settings import CoreSettings, HiddenSizeSettings
-from jmeta.types import ActionSpace, Decision, Empty, PyTree, Timestep
+from jmeta.types import ActionSpace, Decision, Empty, Protocol, PyTree, Timestep
 
 
 @struct.settings
@@ -127,6 +128,11 @@ class RL2(InContextLearner[PyTree, PyTree], ChunkSettings):
             dtype=dtype,
         )
         return cls(observation_size, action_space, network, **struct.fields_for(ChunkSettings, settings))
+
+    def memory_remedy(self, protocol: Protocol) -> str:
+        length = protocol.num_segments * protocol.segment_length
+        chunk = next(n for n in range(math.isqrt(length), 0, -1) if length % n == 0)
+        return f"chunk_length={chunk}" if self.chunk_length is None and 1 < chunk < length else ""
 
     def init(self, key: jax.Array) -> PyTree:
         return self.network.init(key)

@@ -102,7 +102,9 @@ class OnPolicy(OuterLearner[Theta], MetaBatchSettings, RematerialiseSettings, St
 
     def memory_remedy(self) -> str:
         size = self.microbatch_size or tasks_at_once(self.num_tasks // self.num_groups, self.protocol.num_streams)
-        return f"{use_smaller('microbatch_size', size)}rematerialise=True; or fewer than num_tasks={self.num_tasks}"
+        advice = self.inner.memory_remedy(self.protocol)
+        less = use_smaller("microbatch_size", size)
+        return f"{f'use {advice}, or ' if advice else ''}{less}fewer than num_tasks={self.num_tasks}"
 
     def step(self, state: MetaState[Theta], key: jax.Array) -> tuple[MetaState[Theta], Metrics]:
         self.check_devices(num_task_devices())

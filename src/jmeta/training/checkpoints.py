@@ -11,6 +11,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jmeta.training.arrays import Packed, from_arrays
+from jmeta.training.files import say_bytes
 from jmeta.training.formats import upgrade_arrays, upgrade_path
 from jmeta.types import PyTree
 
@@ -30,7 +31,7 @@ class Checkpoints:
     def __init__(self, directory: Path, keep: int | None):
         if keep is not None and keep < 1:
             raise ValueError(f"keep={keep}: keep at least 1 checkpoint")
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs every save at length
+        logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs every save at length, and the traceback of every error
         self.directory = directory.resolve()  # Orbax takes no relative path
         self._damaged = self.directory.parent / "damaged"
         self._keep = keep
@@ -60,7 +61,11 @@ class Checkpoints:
         try:
             packed = Packed.of(state)
         except FloatingPointError as error:
-            raise FloatingPointError(f"{error} after step {step}, so it was not saved") from None
+            good = "no checkpoint was written" if self.last_step is None else f"the last good checkpoint is step {self.last_step}"
+            raise FloatingPointError(
+                f"{error} after step {step}, so it was not saved; {good} in {self.directory}. Try a lower learning rate or a "
+                "smaller gradient norm"
+            ) from None
         args = ocp.args.Composite(
             state=ocp.args.PyTreeSave({"bytes": np.frombuffer(packed.content, np.uint8)}),
             layout=ocp.args.JsonSave({"arrays": packed.layout, "checksum": packed.checksum}),
@@ -92,7 +97,7 @@ class Checkpoints:
             kept = f"the newest checkpoint is step {good}" if good is not None else "there is no checkpoint yet"
             raise OSError(
                 f"the checkpoint of step {step} could not be saved in {self.directory} ({_reason(error)}): {kept}. It needs "
-                f"{size / 2**20:.1f} MiB: free some space, and continue with `jmeta resume`"
+                f"{say_bytes(size)}: free some space, and continue with `jmeta resume`"
             ) from error
 
     def close(self) -> None:

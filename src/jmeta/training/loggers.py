@@ -35,13 +35,14 @@ class JsonLines(Logger):
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, first_step: int, env_steps_per_step: int, metrics: dict[str, np.ndarray]) -> None:
-        count = len(next(iter(metrics.values())))
-        for index in range(count):
+        lines = []
+        for index in range(len(next(iter(metrics.values())))):
             step = first_step + index + 1
             row: dict[str, float] = {"step": step, "env_steps": step * env_steps_per_step}
             row |= {name: float(values[index]) for name, values in metrics.items()}
-            self._file.write(json.dumps(row) + "\n")
+            lines.append(json.dumps(row) + "\n")
         try:
+            self._file.write("".join(lines))
             self._file.flush()
         except OSError as error:
             raise OSError(f"metrics up to outer step {step} could not be written to {self._path} ({error.strerror})") from error

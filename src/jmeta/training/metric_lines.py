@@ -2,10 +2,12 @@
 
 import itertools
 import json
+import math
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jmeta.training.saving import MAX_STEPS
 from jmeta.training.schema import fits
 
 
@@ -50,4 +52,14 @@ def _row(line: bytes) -> dict[str, Any] | None:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) and fits(row.get("step"), int) and row["step"] > 0 else None
+    return row if isinstance(row, dict) and fits(row.get("step"), int) and 0 < row["step"] <= MAX_STEPS else None
+
+
+def first_is_finite(file: Path) -> bool:
+    """Returns whether a file of metrics has a first line, and no number in it that is NaN or infinite."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as lines:
+        first = lines.readline()
+    row = _row(first)
+    return bool(first) if row is None else all(math.isfinite(value) for value in row.values() if fits(value, float))

@@ -25,8 +25,8 @@ from typing import Any
 import filelock
 
 from jmeta.training.evaluations import newest_evaluation
-from jmeta.training.files import replace_file, temporary_file
-from jmeta.training.metric_lines import MetricLines
+from jmeta.training.files import replace_file, say_bytes, temporary_file
+from jmeta.training.metric_lines import MetricLines, first_is_finite
 from jmeta.training.provenance import versions
 from jmeta.training.run_config import Recipe as Recipe
 from jmeta.training.run_config import damaged_config, read_config
@@ -88,9 +88,10 @@ class RunDirectory:
 
     @property
     def has_trained(self) -> bool:
-        """Returns whether an outer step has written anything to the directory."""
-        wrote_metrics = self.metrics_file.is_file() and self.metrics_file.stat().st_size > 0
-        return wrote_metrics or any(path.is_dir() and any(path.iterdir()) for path in (self.checkpoints, self.damaged))
+        """Returns whether there is anything to keep: a checkpoint, or metrics of a first outer step that were finite."""
+        return first_is_finite(self.metrics_file) or any(
+            path.is_dir() and any(path.iterdir()) for path in (self.checkpoints, self.damaged)
+        )
 
     @property
     def _leavings(self) -> list[Path]:
@@ -134,7 +135,7 @@ class RunDirectory:
         free = shutil.disk_usage(self.path).free
         if free < bytes_needed:
             raise OSError(
-                f"checkpoints of this run need {bytes_needed / 2**20:.1f} MiB but {self.path} has {free / 2**20:.1f} MiB free: "
+                f"checkpoints of this run need {say_bytes(bytes_needed)} but {self.path} has {say_bytes(free)} free: "
                 "free some space, keep fewer checkpoints or choose another directory"
             )
 
