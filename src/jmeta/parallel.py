@@ -42,7 +42,7 @@ def task_mesh(num_devices: int | None = None) -> Mesh:
         )
     devices = jax.local_devices()
     count = len(devices) if num_devices is None else num_devices
-    if count < 1:
+    if not isinstance(count, int) or count < 1:
         raise ValueError(f"num_devices={count}: give a whole number from 1 to {len(devices)}")
     if count > len(devices):
         raise ValueError(

@@ -22,6 +22,20 @@ class Side(enum.Enum):
     RIGHT = "right"
 
 
+class Doors(enum.Flag):
+    OPEN = 1
+    LOCKED = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Room:
+    width: int = 2
+    area: int = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "area", self.width**2)
+
+
 @dataclasses.dataclass(frozen=True)
 class Rich(TaskDistribution):
     """Corridors with settings of every kind."""

@@ -295,6 +295,20 @@ def test_mistakes_on_the_command_line(jmeta, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["spec.toml"]
 
 
+def test_a_comparison_of_which_a_cell_fails_says_so(jmeta, tmp_path, monkeypatch):
+    """The others are reported; the exit status is that of a failure."""
+
+    def fail(*args):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("jmeta.comparison.run.train_cell", fail)
+    (tmp_path / "spec.toml").write_text(SPEC)
+    said = jmeta("compare", tmp_path / "spec.toml", "--out", tmp_path / "out")
+    assert said.status == FAILURE
+    assert "error: no training of these was finished, see the report: rl2 on bandit" in said.words
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
 # From end to end
 
 

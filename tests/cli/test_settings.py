@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import jmeta as library
 from jmeta.registry import build, check_round_trip, fields_of, from_json, recipe, recipe_of, to_json
 from jmeta.training import RunDirectory
 from tests.cli.conftest import Said
-from tests.cli.settings_families import Limits, Loose, Rich, Side
+from tests.cli.settings_families import Doors, Limits, Loose, Rich, Room, Side
 
 TINY = ["--lifetime-length", 16, "--hidden-size", 4, "--num-tasks", 4, "--num-minibatches", 1, "--num-epochs", 1]
 
@@ -64,6 +66,11 @@ def test_what_would_be_read_as_something_else_is_refused_before_training(jmeta: 
         (Limits | None, None),
         (Side | float, Side.LEFT),
         (Side | float, 0.5),
+        (Doors, Doors.OPEN | Doors.LOCKED),
+        (Doors | float, Doors.LOCKED),
+        (Room, Room(3)),
+        (Room | None, Room(3)),
+        (frozenset[int | str], frozenset({1, "a", 2})),
         (Any, ((1, 2), ("a", None))),
     ],
 )
@@ -71,6 +78,13 @@ def test_a_setting_survives_json(annotation: Any, value: Any) -> None:
     again = from_json(annotation, json.loads(json.dumps(to_json(value, "--setting"))))
     assert again == value
     assert type(again) is type(value)
+
+
+def test_a_number_of_numpy_is_kept_as_a_number(tmp_path: Path) -> None:
+    assert type(to_json(np.int64(4), "--setting")) is int
+    outer = library.algorithms.rl2(library.tasks.BernoulliBandit(2, 3), hidden_size=4, num_tasks=np.int64(8), num_minibatches=1)
+    library.train(outer, 0, 1, out=tmp_path / "run", progress=False)
+    assert RunDirectory(tmp_path / "run").read_config()["learner"]
 
 
 def test_a_setting_that_json_cannot_hold_is_named() -> None:

@@ -9,9 +9,10 @@ from tyro.conf import Positional
 
 from jmeta.cli.arguments import given
 from jmeta.cli.command import tyro_command
-from jmeta.cli.console import say
-from jmeta.cli.status import after_signal
+from jmeta.cli.console import say, say_error
+from jmeta.cli.status import FAILURE, after_signal
 from jmeta.comparison import compare, find_spec, read_spec, write_report
+from jmeta.comparison.store import NOT_RUN
 
 
 @tyro_command("compare", "Train and score algorithms x tasks x seeds, and report: jmeta compare SPEC --out DIR.")
@@ -46,4 +47,8 @@ def compare_command(
         report(f"stopped by {outcome.interrupted_by}; the same command goes on from here")
         return after_signal(outcome.interrupted_by)
     report(f"report: {out / 'report.html'}")
+    failed = [result.cell.name for result in outcome.results if result.error not in (None, NOT_RUN)]
+    if failed:
+        say_error("error:", f"no training of these was finished, see the report: {', '.join(failed)}")
+        return FAILURE
     return 0

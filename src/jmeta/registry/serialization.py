@@ -9,18 +9,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jmeta.registry.signatures import fields_of, settings
 from jmeta.training.schema import misfit
 
 
 def to_json(value: Any, name: str) -> Any:
-    """Returns a setting as JSON: dataclasses as objects, enums by name, paths as strings, sets as sorted lists.
+    """Returns a setting as JSON: dataclasses as objects, enums by name, flags as numbers, paths as strings, sets as sorted lists.
 
     Raises:
       ValueError: for any other type, except numbers, strings, None, tuples, lists and dictionaries.
     """
     if isinstance(value, enum.Enum):
-        return value.name
+        return value.value if isinstance(value, enum.Flag) else value.name
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, str | bool | int | float) or value is None:
         return value
     if isinstance(value, Path):
@@ -30,7 +34,7 @@ def to_json(value: Any, name: str) -> Any:
     if isinstance(value, tuple | list):
         return [to_json(item, name) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted(to_json(item, name) for item in value)
+        return sorted((to_json(item, name) for item in value), key=lambda item: (type(item).__name__, item))
     if isinstance(value, dict):
         return {str(key): to_json(item, name) for key, item in value.items()}
     raise ValueError(
@@ -51,7 +55,7 @@ def from_json(annotation: Any, value: Any) -> Any:
     kind = origin or annotation
     if isinstance(kind, type):
         if issubclass(kind, enum.Enum):
-            return kind[value]
+            return kind(value) if issubclass(kind, enum.Flag) else kind[value]
         if issubclass(kind, Path):
             return kind(value)
         if issubclass(kind, set | frozenset):
@@ -75,10 +79,12 @@ def _takes(annotation: Any, value: Any) -> bool:
     kind = typing.get_origin(annotation) or annotation
     if not isinstance(kind, type):
         return False
+    if issubclass(kind, enum.Flag):
+        return isinstance(value, int)
     if issubclass(kind, enum.Enum):
         return isinstance(value, str) and value in kind.__members__
     if dataclasses.is_dataclass(kind):
-        return isinstance(value, dict) and value.keys() == {field.name for field in dataclasses.fields(kind)}
+        return isinstance(value, dict) and value.keys() == {field.name for field in dataclasses.fields(kind) if field.init}
     return isinstance(value, str) if issubclass(kind, Path) else isinstance(value, kind)
 
 

@@ -74,6 +74,9 @@ def checked_theta(inner: InnerLearner, theta: PyTree, template: PyTree, name: st
     """
     if isinstance(theta, MetaState):
         raise TypeError("theta is a meta-state: give its .theta")
+    wrong = next((leaf for leaf in jax.tree.leaves(theta) if not hasattr(leaf, "dtype")), None)
+    if wrong is not None:
+        raise TypeError(f"theta has a {type(wrong).__name__}, {wrong!r:.60}, beside arrays: give the theta of a result or a run")
     if lines := misfits(theta, template):
         parts = "\n  ".join(lines)
         raise ValueError(f"{name} belongs to another agent than this {type(inner).__name__}, and does not fit it:\n  {parts}")

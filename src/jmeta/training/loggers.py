@@ -38,7 +38,7 @@ class JsonLines(Logger):
         lines = []
         for index in range(len(next(iter(metrics.values())))):
             step = first_step + index + 1
-            row: dict[str, float] = {"step": step, "env_steps": step * env_steps_per_step}
+            row: dict[str, float] = {"step": step, "env_steps": int(step * env_steps_per_step)}
             row |= {name: float(values[index]) for name, values in metrics.items()}
             lines.append(json.dumps(row) + "\n")
         try:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+import numpy as np
 
 from jmeta.training.evaluations import newest_evaluation
 from jmeta.training.files import replace_file, say_bytes, temporary_file
@@ -141,7 +142,7 @@ class RunDirectory:
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Replaces config.json atomically, so that it is never half-written."""
-        replace_file(self.config_file, (json.dumps(config, indent=2) + "\n").encode())
+        replace_file(self.config_file, (json.dumps(config, indent=2, default=np.generic.item) + "\n").encode())
 
     def read_config(self) -> dict[str, Any]:
         """Returns the configuration.
