@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmeta.lifetime import over_streams
+from jmeta.lifetime import over_streams, start
+from jmeta.lifetime.rollouts import new_episodes
+from jmeta.tasks import DarkKeyToDoor
 
 
 @pytest.mark.parametrize(("num_streams", "seen"), [(3, ((), (2,))), (1, ((), (2,)))])
@@ -37,3 +39,14 @@ def test_streams_lie_on_the_axes_that_are_given(num_streams: int) -> None:
     sums, last = over_streams(unroll, in_axes=(0, 1), out_axes=(1, 0))(jnp.asarray(start), jnp.asarray(record))
     np.testing.assert_array_equal(sums, start + np.cumsum(record, axis=0))
     np.testing.assert_array_equal(last, start + record.sum(0))
+
+
+def test_each_stream_begins_an_episode_in_a_state_of_its_own():
+    """Where a reset draws the state: at the start of a lifetime, and again at each segment that begins a new episode."""
+    tasks = DarkKeyToDoor(size=9, horizon=3)  # episodes begin in any of 81 cells
+    life = start(tasks, tasks.sample(jax.random.key(0)), ((), ()), num_streams=20, key=jax.random.key(1))
+    later = new_episodes(tasks, life, key=jax.random.key(2))
+    first, second = (np.unique(np.asarray(each.timestep.observation), axis=0) for each in (life, later))
+    assert len(first) > 10
+    assert len(second) > 10
+    assert not np.array_equal(life.timestep.observation, later.timestep.observation)
