@@ -14,7 +14,7 @@ import jmeta.comparison.scoring
 from jmeta.comparison import parse_spec
 from jmeta.recipes import scores
 from jmeta.tasks.splits import Splits
-from jmeta.tuning import Tried, tune, write_tuning
+from jmeta.tuning import Found, Tried, summary, tune, write_tuning
 from jmeta.tuning.grouping import grouped
 from jmeta.tuning.read import parse_tuning
 from tests.tuning.specs import SPEC, changed
@@ -151,6 +151,11 @@ def test_the_summary_has_the_best_and_the_median(tuned: tuple[Path, Any]) -> Non
     assert f"best {max(first):.4g}, median {np.median(first):.4g}, worst {min(first):.4g}" in text
     assert f"best: trial {found.best.trial}, {found.best.score:.4g}" in text
     assert max(map(len, text.splitlines())) < 130
+
+
+def test_a_search_that_was_stopped_is_not_finished() -> None:
+    (search,) = TUNING.searches
+    assert "rl2 on bandit\n  not finished\n" in summary(TUNING, [Found(search, (), ())])
 
 
 def test_scores_need_a_second_segment_where_they_are_of_one(tuned: tuple[Path, Any]) -> None:

@@ -38,7 +38,7 @@ def summary(tuning: Tuning, founds: list[Found]) -> str:
         for number, (rung, tried) in enumerate(zip(found.rungs, found.tried, strict=True), start=1):
             lines.append(f"  round {number}: {len(tried):>3} settings, {rung.env_steps:>12,} steps  {_spread(tried)}")
         if (best := found.best) is None:
-            lines.append("  no sound training")
+            lines.append("  no sound training" if found.tried else "  not finished")
             continue
         named = ", ".join(f"{name} = {value}" for name, value in search.settings[best.trial].items())
         lines.append(f"  best: trial {best.trial}, {_score(best)}: {named or 'the settings of the table itself'}")
