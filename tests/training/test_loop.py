@@ -178,14 +178,12 @@ def test_a_state_that_is_not_finite_is_not_saved(tmp_path):
 
 
 def test_a_learning_rate_out_of_this_world(tmp_path):
+    """The first step is not finite, so there is nothing to keep; ``Walk(nan_at=...)`` above fails at later ones."""
     outer = OUTER_LEARNERS["rl2"]().replace(learning_rate=1e30)
-    with pytest.raises(NonFiniteError) as caught:
+    with pytest.raises(NonFiniteError, match="no checkpoint was written") as caught:
         jmeta.train(outer, KEY, 50, out=tmp_path / "run", checkpoint_every=1, progress=False)
-    rows = RunDirectory(tmp_path / "run").read_metrics()
-    bad = [row["step"] for row in rows if not np.isfinite(list(row.values())).all()]
-    assert caught.value.step == bad[0]
-    assert not np.isfinite(rows[bad[0] - 1][caught.value.metric])
-    assert steps(tmp_path / "run") == list(range(max(1, bad[0] - 3), bad[0]))
+    assert caught.value.step == 1
+    assert not (tmp_path / "run").exists()
 
 
 # Stopped from outside

@@ -37,7 +37,7 @@ def test_settings_are_those_of_family_and_environment() -> None:
         gymnasium.make("jmeta/GridNavi-v0", horizn=9)
     with pytest.raises(ValueError, match="trains on all its goals, as published"):
         gymnasium.make("jmeta/GridNavi-v0", split="held-out")
-    with pytest.raises(ValueError, match="split='test' is not one of train, held-out, ood"):
+    with pytest.raises(ValueError, match="split='test' is not one of train, validation, held-out, ood"):
         gymnasium.make("jmeta/GridNavi-v0", split="test")
     listed: Any = gymnasium.make("jmeta/GridNavi-v0", render_mode="rgb_array_list")
     listed.reset(seed=0)
