@@ -47,7 +47,6 @@ def markdown(summary: dict[str, Any]) -> str:
         lived = [row for row in task["rows"] if not row["failed"]]
         if lived:
             parts.append(f"Mean return of each episode of a lifetime:\n\n{_by_episode(lived)}")
-        if lived and task["by_budget"]["budgets"]:
             parts.append(f"At equal experience, the return of the next episode:\n\n{_by_budget(task['by_budget'])}")
         segmented = [row for row in lived if row["trajectories"] and several_segments(row)]
         if segmented:

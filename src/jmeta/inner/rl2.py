@@ -132,7 +132,7 @@ class RL2(InContextLearner[PyTree, PyTree], ChunkSettings):
     def memory_remedy(self, protocol: Protocol) -> str:
         length = protocol.num_segments * protocol.segment_length
         chunk = next(n for n in range(math.isqrt(length), 0, -1) if length % n == 0)
-        return f"chunk_length={chunk}" if self.chunk_length is None and 1 < chunk < length else ""
+        return f"chunk_length={chunk}" if self.chunk_length is None and chunk > 1 else ""
 
     def init(self, key: jax.Array) -> PyTree:
         return self.network.init(key)

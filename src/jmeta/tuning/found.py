@@ -1,4 +1,4 @@
-"""What a tuning has found: the scores of the settings that were tried."""
+"""Results of a tuning: the scores of the settings that were tried."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from jmeta.tuning.plan import Rung, Search
 
 @dataclasses.dataclass(frozen=True)
 class Tried:
-    """What one setting scored in one round.
+    """The scores of one setting in one round.
 
     Attributes:
       trial: number of the setting in ``Search.settings``.
@@ -29,7 +29,7 @@ class Tried:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What a search found.
+    """The result of a search.
 
     Attributes:
       search: the search.

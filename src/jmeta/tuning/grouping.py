@@ -15,7 +15,7 @@ def grouped(search: Search, trials: Iterable[int]) -> tuple[tuple[Cell, ...], li
         cell = search.cells[trial]
         if cell is None:
             continue
-        group = next((group for group in groups if _fits(cell, group)), None)
+        group = next((group for group in groups if _share_a_program({**group, trial: cell})), None)
         if group is None:
             groups.append({trial: cell})
         else:
@@ -31,10 +31,10 @@ def _variants(group: dict[int, Cell]) -> dict[str, Any]:
     return {f"trial {trial}": cell.learner for trial, cell in group.items()}
 
 
-def _fits(cell: Cell, group: dict[int, Cell]) -> bool:
-    """Returns whether a cell's learner can share a program with those of a group."""
+def _share_a_program(group: dict[int, Cell]) -> bool:
+    """Returns whether the learners of cells can be variants of one another."""
     try:
-        Variants.of(_variants({-1: cell, **group}))
+        Variants.of(_variants(group))
     except ValueError:
         return False
     return True

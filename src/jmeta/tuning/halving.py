@@ -34,7 +34,7 @@ def tune(
       say: called with lines of progress.
 
     Returns:
-      What was found in each search, and the signal that ended the tuning early, or None.
+      The result of each search, and the signal that ended the tuning early, or None.
 
     Raises:
       ValueError: as ``compare``.
@@ -86,7 +86,7 @@ def _search(
 
 
 def _tried(tuning: Tuning, outcome: Outcome, members: list[list[int]]) -> Iterable[Tried]:
-    """Yields what each trial scored."""
+    """Yields the scores of each trial."""
     for result, trials in zip(outcome.results, members, strict=True):
         values = _scores(tuning, result)
         for index, trial in enumerate(trials):

@@ -6,6 +6,12 @@ from typing import Any
 
 from jmeta.comparison import Cell
 from jmeta.recipes import Score
+from jmeta.tasks import Split, TaskDistribution
+
+
+def split_to_tune_on(tasks: TaskDistribution) -> Split:
+    """Returns the split that settings are chosen on: validation, or training in a family that sets no tasks aside at all."""
+    return "validation" if tasks.has_held_out or tasks.has_validation else "train"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Search:
     def __post_init__(self) -> None:
         for each in filter(None, self.cells):
             tasks = each.test_tasks()[0]
-            if tasks.split != "validation" and (tasks.has_held_out or tasks.split != "train"):
+            if tasks.split != split_to_tune_on(tasks):
                 raise ValueError(f"{each.name} is scored on {tasks.split} tasks: settings are chosen on validation tasks alone")
 
     @property

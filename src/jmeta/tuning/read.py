@@ -13,8 +13,8 @@ from jmeta.comparison.spec.tables import Entry, cell, entry_of, family
 from jmeta.keys import as_key
 from jmeta.recipes import SCORES, Score
 from jmeta.registry import nearest
-from jmeta.tasks import Split, TaskDistribution
-from jmeta.tuning.plan import Search, Tuning
+from jmeta.tasks import TaskDistribution
+from jmeta.tuning.plan import Search, Tuning, split_to_tune_on
 from jmeta.tuning.space import read_space, sample
 
 
@@ -94,8 +94,7 @@ def _searches(name: str, top: Spec, table: TuningTable, families: dict[str, Task
 
 def _search(entry: Entry, name: str, tasks: TaskDistribution, task_table: TaskTable, drawn: tuple[dict[str, Any], ...]) -> Search:
     """Builds the learner of each trial."""
-    split: Split = "validation" if tasks.has_held_out or tasks.has_validation else "train"
-    task_table = task_table.model_copy(update={"split": split})
+    task_table = task_table.model_copy(update={"split": split_to_tune_on(tasks)})
     cells: list[Cell | None] = []
     refusals: list[str | None] = []
     for settings in drawn:

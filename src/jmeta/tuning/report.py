@@ -1,4 +1,4 @@
-"""What a tuning found: as text, as JSON and as a specification of the winners."""
+"""Results of a tuning as text, as JSON and as a specification of the winners."""
 
 import copy
 import json
