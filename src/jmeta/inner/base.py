@@ -6,7 +6,20 @@ from typing import Generic, Self, TypeVar
 import jax
 import jax.numpy as jnp
 
-from jmeta.types import ActionSpace, Decision, Empty, Experience, Lifetime, Memory, Metrics, Phi, Segment, Theta, Timestep
+from jmeta.types import (
+    ActionSpace,
+    Decision,
+    Empty,
+    Experience,
+    Lifetime,
+    Memory,
+    Metrics,
+    Phi,
+    Protocol,
+    Segment,
+    Theta,
+    Timestep,
+)
 
 Seen = TypeVar("Seen", bound=Timestep | Experience | Lifetime)
 
@@ -86,6 +99,13 @@ class InnerLearner(abc.ABC, Generic[Theta, Phi, Memory]):
     def measure(self, lifetimes: Lifetime) -> Metrics:
         """Returns additional metrics of lifetimes [K, T, N, B], which are means over all steps; none by default."""
         return {}
+
+    def memory_remedies(self, protocol: Protocol) -> tuple[str, ...]:
+        """Returns the settings with which a differentiated lifetime would need less memory, such as "chunk_length=10".
+
+        They are settings of every on-policy algorithm that has this inner learner. None by default.
+        """
+        return ()
 
     def check_normalisable(self, observations: bool, rewards: bool) -> None:
         """Raises ValueError if the learner can't be used with normalised observations, or rewards."""

@@ -6,7 +6,7 @@ from jmeta import struct
 from jmeta.axes import split_axis
 from jmeta.inner.gradient_agent import GradientAgent, Initialisation, TaskWeights
 from jmeta.objectives import mixed_mode_grad
-from jmeta.types import Empty, Segment
+from jmeta.types import Empty, Protocol, Segment
 
 
 @struct.dataclass
@@ -20,6 +20,12 @@ class MAML(GradientAgent):
     References:
       Finn et al. 2017, arXiv 1703.03400.
     """
+
+    def memory_remedies(self, protocol: Protocol) -> tuple[str, ...]:
+        if self.stream_chunks == protocol.num_streams:
+            return ()
+        chunked = "" if self.mixed_mode else " with mixed_mode=True"
+        return (f"more than stream_chunks={self.stream_chunks}, up to num_streams={protocol.num_streams}{chunked}",)
 
     def adapt(
         self, theta: Initialisation, phi: TaskWeights, memory: Empty, segment: Segment, key: jax.Array

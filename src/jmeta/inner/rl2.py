@@ -1,5 +1,6 @@
 """RL²: a recurrent network that learns while it acts (Duan et al. 2016, arXiv 1611.02779; Wang et al. 2016, 1611.05763)."""
 
+import math
 from functools import partial
 from typing import Literal
 
@@ -12,7 +13,7 @@ from jmeta.networks import Network, check_core, in_chunks, make_core
 from jmeta.networks.recurrent_network import recurrent_network
 from jmeta.ranges import Count
 from jmeta.settings import CoreSettings, HiddenSizeSettings
-from jmeta.types import ActionSpace, Decision, Empty, PyTree, Timestep
+from jmeta.types import ActionSpace, Decision, Empty, Protocol, PyTree, Timestep
 
 
 @struct.settings
@@ -130,6 +131,12 @@ class RL2(InContextLearner[PyTree, PyTree], ChunkSettings):
 
     def init(self, key: jax.Array) -> PyTree:
         return self.network.init(key)
+
+    def memory_remedies(self, protocol: Protocol) -> tuple[str, ...]:
+        length, now = protocol.segment_length, self.chunk_length or protocol.segment_length
+        # Chunks of the square root store as many steps within a chunk as there are memories between chunks.
+        best = next(chunk for chunk in range(math.isqrt(length - 1) + 1, length + 1) if length % chunk == 0)
+        return (f"chunk_length={best}",) if best < now else ()
 
     def initial_memory(self, theta: PyTree) -> PyTree:
         return self.network.apply(theta, method="initial_memory")

@@ -74,6 +74,16 @@ def use_smaller(name: str, size: int) -> str:
     return f"use {name} below {size}, or " if size > 1 else "use "
 
 
+def use_any(*remedies: str) -> str:
+    """Returns the advice to apply any of the remedies.
+
+    Example:
+      >>> use_any("chunk_length=10", "fewer than num_tasks=64")
+      'use chunk_length=10, or fewer than num_tasks=64'
+    """
+    return f"use {', or '.join(remedies)}"
+
+
 def check_segment_weights(segment_weights: tuple[float, ...], protocol: Protocol, name: str = "segment_weights") -> None:
     """Raises ValueError unless there is a weight for each segment."""
     if len(segment_weights) != protocol.num_segments:
