@@ -11,6 +11,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jmeta.training.arrays import Packed, from_arrays
+from jmeta.training.files import in_bytes
 from jmeta.training.formats import upgrade_arrays, upgrade_path
 from jmeta.types import PyTree
 
@@ -30,7 +31,7 @@ class Checkpoints:
     def __init__(self, directory: Path, keep: int | None):
         if keep is not None and keep < 1:
             raise ValueError(f"keep={keep}: keep at least 1 checkpoint")
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs every save at length
+        logging.getLogger("absl").addFilter(_not_of_orbax)
         self.directory = directory.resolve()  # Orbax takes no relative path
         self._damaged = self.directory.parent / "damaged"
         self._keep = keep
@@ -92,7 +93,7 @@ class Checkpoints:
             kept = f"the newest checkpoint is step {good}" if good is not None else "there is no checkpoint yet"
             raise OSError(
                 f"the checkpoint of step {step} could not be saved in {self.directory} ({_reason(error)}): {kept}. It needs "
-                f"{size / 2**20:.1f} MiB: free some space, and continue with `jmeta resume`"
+                f"more than {in_bytes(size)}: free some space, and continue with `jmeta resume`"
             ) from error
 
     def close(self) -> None:
@@ -167,6 +168,11 @@ class Checkpoints:
             shutil.rmtree(target)
         shutil.move(self.directory / str(step), target)
         self._manager = self._open()
+
+
+def _not_of_orbax(record: logging.LogRecord) -> bool:
+    """Returns whether a message is to be logged: Orbax logs every save at length, and a failed one with hundreds of lines."""
+    return "orbax" not in Path(record.pathname).parts
 
 
 def _reason(error: BaseException) -> str:

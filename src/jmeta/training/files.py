@@ -13,3 +13,15 @@ def replace_file(file: Path, content: bytes) -> None:
 def temporary_file(file: Path) -> Path:
     """Returns the file beside ``file`` that a process which is killed in ``replace_file`` may leave."""
     return file.with_name(file.name + ".tmp")
+
+
+def in_bytes(number: int) -> str:
+    """Returns a number of bytes for a message.
+
+    Example:
+      >>> in_bytes(48), in_bytes(2**16), in_bytes(3 * 2**19)
+      ('48 bytes', '64.0 KiB', '1.5 MiB')
+    """
+    if number < 2**10:
+        return f"{number} bytes"
+    return f"{number / 2**10:.1f} KiB" if number < 2**20 else f"{number / 2**20:.1f} MiB"

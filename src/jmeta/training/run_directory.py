@@ -25,7 +25,7 @@ from typing import Any
 import filelock
 
 from jmeta.training.evaluations import newest_evaluation
-from jmeta.training.files import replace_file, temporary_file
+from jmeta.training.files import in_bytes, replace_file, temporary_file
 from jmeta.training.metric_lines import MetricLines
 from jmeta.training.provenance import versions
 from jmeta.training.run_config import Recipe as Recipe
@@ -134,7 +134,7 @@ class RunDirectory:
         free = shutil.disk_usage(self.path).free
         if free < bytes_needed:
             raise OSError(
-                f"checkpoints of this run need {bytes_needed / 2**20:.1f} MiB but {self.path} has {free / 2**20:.1f} MiB free: "
+                f"checkpoints of this run need {in_bytes(bytes_needed)} but {self.path} has {in_bytes(free)} free: "
                 "free some space, keep fewer checkpoints or choose another directory"
             )
 
