@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jmeta.training.arrays import Packed, from_arrays
+from jmeta.training.arrays import Packed, from_arrays, key_implementations, non_finite_array, to_arrays
+from jmeta.training.diagnosis import NonFiniteError
 from jmeta.training.files import in_bytes
 from jmeta.training.formats import upgrade_arrays, upgrade_path
 from jmeta.types import PyTree
@@ -54,14 +55,14 @@ class Checkpoints:
         """Begins to write ``state``; returns when it has been copied, before it is on disk.
 
         Raises:
-          FloatingPointError: if the state holds NaN or infinity; nothing is written.
+          NonFiniteError: if the state holds NaN or infinity; nothing is written.
           OSError: if the state, or the one saved before it, could not be written; the older checkpoints are still there.
         """
         self.wait()
-        try:
-            packed = Packed.of(state)
-        except FloatingPointError as error:
-            raise FloatingPointError(f"{error} after step {step}, so it was not saved") from None
+        arrays = to_arrays(state)
+        if (found := non_finite_array(arrays)) is not None:
+            raise NonFiniteError(step, *found, self.last_step, str(self.directory.parent))
+        packed = Packed.of(arrays, key_implementations(state))
         args = ocp.args.Composite(
             state=ocp.args.PyTreeSave({"bytes": np.frombuffer(packed.content, np.uint8)}),
             layout=ocp.args.JsonSave({"arrays": packed.layout, "checksum": packed.checksum}),

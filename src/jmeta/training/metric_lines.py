@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,6 +43,22 @@ class MetricLines(NamedTuple):
             if wrong:
                 warnings.warn(f"{file}: {wrong}", RuntimeWarning, stacklevel=4)
         return found
+
+
+def starts_finite(file: Path) -> bool:
+    """Returns whether a file of metrics has a first line, and no NaN or infinity in it."""
+    lines = file.read_bytes().splitlines() if file.is_file() else []
+    return bool(lines) and _is_finite(lines[0])
+
+
+def all_finite(file: Path) -> bool:
+    """Returns whether no line of a file of metrics holds NaN or infinity, as far as lines can be read; True without a file."""
+    return not file.is_file() or all(map(_is_finite, file.read_bytes().splitlines()))
+
+
+def _is_finite(line: bytes) -> bool:
+    values = (_row(line) or {}).values()
+    return all(math.isfinite(value) for value in values if isinstance(value, float))
 
 
 def _row(line: bytes) -> dict[str, Any] | None:

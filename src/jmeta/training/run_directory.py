@@ -26,7 +26,7 @@ import filelock
 
 from jmeta.training.evaluations import newest_evaluation
 from jmeta.training.files import in_bytes, replace_file, temporary_file
-from jmeta.training.metric_lines import MetricLines
+from jmeta.training.metric_lines import MetricLines, all_finite, starts_finite
 from jmeta.training.provenance import versions
 from jmeta.training.run_config import Recipe as Recipe
 from jmeta.training.run_config import damaged_config, read_config
@@ -88,9 +88,13 @@ class RunDirectory:
 
     @property
     def has_trained(self) -> bool:
-        """Returns whether an outer step has written anything to the directory."""
-        wrote_metrics = self.metrics_file.is_file() and self.metrics_file.stat().st_size > 0
-        return wrote_metrics or any(path.is_dir() and any(path.iterdir()) for path in (self.checkpoints, self.damaged))
+        """Returns whether the directory holds a checkpoint, or metrics of a run whose first outer step was finite."""
+        return self.has_checkpoints or starts_finite(self.metrics_file)
+
+    @property
+    def has_checkpoints(self) -> bool:
+        """Returns whether there are checkpoints, intact or damaged."""
+        return any(path.is_dir() and any(path.iterdir()) for path in (self.checkpoints, self.damaged))
 
     @property
     def _leavings(self) -> list[Path]:
@@ -104,9 +108,13 @@ class RunDirectory:
         found = set(self.path.iterdir()) if self.path.is_dir() else {self.path}
         if found <= {*self._leavings, self._lock_file} and not self.has_trained:
             return
-        raise FileExistsError(
-            f"{self.path} exists and is never overwritten: choose another directory, or continue that run with `jmeta resume`"
-        )
+        remedy = "choose another directory, or continue that run with `jmeta resume`"
+        if not self.has_checkpoints and not all_finite(self.metrics_file):
+            remedy = (
+                "its run became NaN or infinite before its first checkpoint, and `jmeta resume` would repeat that; "
+                "choose another directory, or remove this one"
+            )
+        raise FileExistsError(f"{self.path} exists and is never overwritten: {remedy}")
 
     def _clear(self) -> None:
         """Removes the files of a start that trained nothing."""
