@@ -15,6 +15,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from absl.logging import ABSLLogger
 
 from jmeta.cli.main import main
 from jmeta.cli.train_options import recorded_options
@@ -390,8 +391,10 @@ def test_a_full_disk_is_told_of_in_a_sentence(tmp_path, monkeypatch):
     assert_same_run(tmp_path / "run", tmp_path / "other", Walk())
 
 
-def test_a_checkpoint_without_space_is_told_of_by_nothing_else(tmp_path, no_file_above, caplog, capfd):
+@pytest.mark.parametrize("kind", [logging.Logger, ABSLLogger])
+def test_a_checkpoint_without_space_is_told_of_by_nothing_else(kind, tmp_path, no_file_above, monkeypatch, caplog, capfd):
     """Orbax's threads log hundreds of lines of tracebacks, after which the sentence is hard to find."""
+    monkeypatch.setattr(logging.getLogger("absl"), "__class__", kind)  # plain if its logger was made before absl was imported
     state = {"w": np.random.default_rng(0).normal(size=500_000)}
     with contextlib.closing(Checkpoints(tmp_path / "run" / "checkpoints", keep=2)) as checkpoints:
         no_file_above(100_000)

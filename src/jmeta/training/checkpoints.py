@@ -3,9 +3,11 @@
 import contextlib
 import logging
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import orbax.checkpoint as ocp
@@ -173,7 +175,15 @@ class Checkpoints:
 
 def _not_of_orbax(record: logging.LogRecord) -> bool:
     """Returns whether a message is to be logged: Orbax logs every save at length, and a failed one with hundreds of lines."""
-    return "orbax" not in Path(record.pathname).parts
+    frame: FrameType | None = sys._getframe(1)  # the record's own path is that of absl where its logger was made before absl was
+    while frame is not None and _package(frame) in ("logging", "absl"):
+        frame = frame.f_back
+    return frame is None or _package(frame) != "orbax"
+
+
+def _package(frame: FrameType) -> str:
+    """Returns the name of the package whose code a frame runs."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def _reason(error: BaseException) -> str:
