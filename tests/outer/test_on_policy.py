@@ -1,15 +1,23 @@
 """What an outer learner refuses, before anything is compiled."""
 
+import inspect
+import re
+from collections.abc import Callable
+from functools import partial
+
 import jax
 import numpy as np
 import pytest
 
 import jmeta
+from jmeta.algorithms import ALGORITHMS
+from jmeta.outer.base import OuterLearner
 from jmeta.outer.ppo import PPO
 from jmeta.parallel import tasks_at_once
 from jmeta.tasks import BernoulliBandit, PointNavigation
 from jmeta.types import Discrete, Protocol, PyTree
-from tests.laws.learners import OUTER_LEARNERS
+from tests.laws.learners import LEARNERS, OUTER_LEARNERS
+from tests.laws.learners import build as build_learner
 
 BANDIT = BernoulliBandit(num_arms=3, num_pulls=4)
 POINTS = PointNavigation(horizon=6)
@@ -111,6 +119,74 @@ def test_microbatches_bound_memory() -> None:
         return gradient.lower(state.theta, experience).compile().memory_analysis().temp_size_in_bytes
 
     assert temporary_bytes(32) < 0.25 * temporary_bytes(512)
+
+
+def temporary_bytes_of(outer: OuterLearner) -> int:
+    state, key = jax.eval_shape(outer.init, jax.random.key(0)), jax.random.key(1)
+    return jax.jit(outer.step).lower(state, key).compile().memory_analysis().temp_size_in_bytes
+
+
+SMALL_MAML = partial(jmeta.algorithms.maml, PointNavigation(horizon=20), widths=(32, 32), num_streams=10)
+SMALL_RL2 = partial(jmeta.algorithms.rl2, BernoulliBandit(num_pulls=100), hidden_size=16)
+
+
+@pytest.mark.parametrize(
+    ("build", "remedy", "applied"),
+    [
+        (
+            partial(SMALL_MAML, num_tasks=32),
+            "use more than stream_chunks=1, up to num_streams=10, or fewer than num_tasks=32",
+            [{"stream_chunks": 10}, {"num_tasks": 16}],
+        ),
+        pytest.param(
+            partial(SMALL_MAML, num_tasks=8, microbatch_size=8),
+            "use microbatch_size below 8, or more than stream_chunks=1, up to num_streams=10, or fewer than num_tasks=8",
+            [{"microbatch_size": 4}, {"stream_chunks": 2}, {"num_tasks": 4, "microbatch_size": 4}],
+            marks=pytest.mark.slow,
+        ),
+        (
+            partial(SMALL_RL2, num_tasks=64),  # 16 in each of 4 minibatches
+            "use microbatch_size below 16, or chunk_length=10, or fewer than num_tasks=64",
+            [{"microbatch_size": 8}, {"chunk_length": 10}, {"num_tasks": 32}],
+        ),
+    ],
+    ids=["maml", "maml-large-microbatches", "rl2"],
+)
+def test_each_memory_remedy_needs_less_memory(
+    build: Callable[..., OuterLearner], remedy: str, applied: list[dict[str, int]]
+) -> None:
+    """MAML's rollouts take inner gradients of all tasks at once, so replays of fewer tasks at once, the default, gain nothing."""
+    assert build().memory_remedy() == remedy
+    before = temporary_bytes_of(build())
+    for settings in applied:
+        assert temporary_bytes_of(build(**settings)) < 0.9 * before, settings
+
+
+@pytest.mark.parametrize(
+    ("outer", "remedy"),
+    [
+        (SMALL_RL2(num_tasks=64, chunk_length=5), "use microbatch_size below 16, or fewer than num_tasks=64"),
+        (SMALL_MAML(num_tasks=32, stream_chunks=10), "use fewer than num_tasks=32"),
+        (
+            SMALL_MAML(num_tasks=32, mixed_mode=False),
+            "use more than stream_chunks=1, up to num_streams=10 with mixed_mode=True, or",
+        ),
+        (SMALL_MAML(num_tasks=32, normalize_rewards=True), "use more than stream_chunks=1, up to num_streams=10, or fewer than"),
+        (jmeta.algorithms.rl2(BernoulliBandit(num_pulls=97), num_tasks=4), "use fewer than num_tasks=4"),  # no chunks divide 97
+    ],
+    ids=["small-chunks", "all-chunks", "reverse-mode", "normalised", "prime"],
+)
+def test_a_memory_remedy_names_what_would_change(outer: OuterLearner, remedy: str) -> None:
+    assert outer.memory_remedy().startswith(remedy)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_memory_remedy_names_settings_of_the_algorithm(name: str) -> None:
+    every = {setting for build in ALGORITHMS.values() for setting in inspect.signature(build).parameters}
+    for variant in LEARNERS[name]:
+        named = every & set(re.findall(r"\w+", build_learner(name, variant).memory_remedy()))
+        assert named
+        assert named <= set(inspect.signature(ALGORITHMS[name]).parameters)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jmeta.training import restore
+from jmeta.training import NonFiniteError, restore
 from jmeta.training.arrays import num_bytes, to_arrays
 from jmeta.training.checkpoints import Checkpoints
 from tests.training.walk import KEY, Walk, assert_same_run, steps, walk
@@ -87,8 +88,13 @@ def test_what_is_not_finite_is_not_saved(bad, dtype, tmp_path):
     checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2)
     good = {"w": jnp.ones(3, dtype), "count": jnp.asarray(1, jnp.int32)}
     checkpoints.save(1, good)
-    with pytest.raises(FloatingPointError, match="w is not finite after step 2"):
+    where = re.escape(str(tmp_path))
+    with pytest.raises(
+        NonFiniteError, match=f"w is {float(bad)} at outer step 2; the last good checkpoint is step 1 in {where}"
+    ) as caught:
         checkpoints.save(2, {"w": jnp.asarray([1.0, bad, 1.0], dtype), "count": jnp.asarray(2, jnp.int32)})
+    assert (caught.value.step, caught.value.metric, caught.value.last_good_step) == (2, "w", 1)
+    assert "lower learning rate" in str(caught.value)
     assert checkpoints.restore(jax.eval_shape(lambda: good))[0] == 1
     checkpoints.close()
 

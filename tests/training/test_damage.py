@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import json
+import logging
 import math
 import os
 import pickle
@@ -14,6 +15,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from absl.logging import ABSLLogger
 
 from jmeta.cli.main import main
 from jmeta.cli.train_options import recorded_options
@@ -377,7 +379,7 @@ def test_a_full_disk_is_told_of_in_a_sentence(tmp_path, monkeypatch):
     fill_the_disk(monkeypatch, at_step=15)
     message = (
         r"the checkpoint of step 15 could not be saved in .* \(no space left on the device\): the newest checkpoint is step 10"
-        r"\. It needs 0\.0 KiB: free some space, and continue with `jmeta resume`"
+        r"\. It needs more than 48 bytes: free some space, and continue with `jmeta resume`"
     )
     with pytest.raises(OSError, match=message) as caught:
         walk(tmp_path / "run", 20)
@@ -387,6 +389,28 @@ def test_a_full_disk_is_told_of_in_a_sentence(tmp_path, monkeypatch):
     walk(tmp_path / "run", 20, resume=True)
     walk(tmp_path / "other", 20)
     assert_same_run(tmp_path / "run", tmp_path / "other", Walk())
+
+
+@pytest.mark.parametrize("kind", [logging.Logger, ABSLLogger])
+def test_a_checkpoint_without_space_is_told_of_by_nothing_else(kind, tmp_path, no_file_above, monkeypatch, caplog, capfd):
+    """Orbax's threads log hundreds of lines of tracebacks, after which the sentence is hard to find."""
+    monkeypatch.setattr(logging.getLogger("absl"), "__class__", kind)  # plain if its logger was made before absl was imported
+    state = {"w": np.random.default_rng(0).normal(size=500_000)}
+    with contextlib.closing(Checkpoints(tmp_path / "run" / "checkpoints", keep=2)) as checkpoints:
+        no_file_above(100_000)
+        checkpoints.save(1, state)
+        with pytest.raises(
+            OSError, match=r"step 1 could not be saved .*: there is no checkpoint yet. It needs more than 3\.8 MiB"
+        ):
+            checkpoints.wait()
+    assert caplog.records == []
+    assert capfd.readouterr().err == ""
+
+
+def test_messages_of_others_are_logged(tmp_path, caplog):
+    with contextlib.closing(Checkpoints(tmp_path / "checkpoints", keep=2)):
+        logging.getLogger("absl").error("not of Orbax")
+    assert [record.message for record in caplog.records] == ["not of Orbax"]
 
 
 def test_training_goes_on_where_told_to(tmp_path, monkeypatch, capfd):

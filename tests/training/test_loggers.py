@@ -247,10 +247,21 @@ def test_curves_that_can_not_be_written_end_no_thread(tmp_path):
     assert told > 0
 
 
-def test_metrics_that_can_not_be_written(tmp_path, monkeypatch):
+@pytest.mark.parametrize("failing", ["write", "flush"])
+def test_metrics_that_can_not_be_written(failing, tmp_path):
     logger = JsonLines(tmp_path / "metrics.jsonl")
     logger._file.close()
-    logger._file = SimpleNamespace(write=lambda line: None, flush=full, close=full)
-    with pytest.raises(OSError, match=r"metrics up to outer step 2 could not be written to .* \(No space left on device\)"):
+    logger._file = SimpleNamespace(**{"write": lambda lines: None, "flush": lambda: None, "close": full} | {failing: full})
+    message = r"metrics up to outer step 2 could not be written to .* \(No space left on device\): free some space"
+    with pytest.raises(OSError, match=message):
         logger.write(0, 1, {"loss": np.asarray([1.0, 1.0], np.float32)})
+    logger.close()
+
+
+def test_metrics_beyond_the_size_that_a_file_may_have(tmp_path, no_file_above):
+    """2,000 lines do not fit into the file's buffer, so ``write`` fails and not ``flush``."""
+    logger = JsonLines(tmp_path / "metrics.jsonl")
+    no_file_above(20_000)
+    with pytest.raises(OSError, match=r"metrics up to outer step 2000 could not be written to .* \(File too large\): free some"):
+        logger.write(0, 1, {"loss": np.ones(2_000, np.float32)})
     logger.close()

@@ -165,6 +165,27 @@ def test_in_the_middle_of_a_long_chunk(tmp_path):
     assert steps(tmp_path / "run") == []
 
 
+def test_a_first_step_that_is_not_finite_leaves_the_directory_free(tmp_path):
+    """There is nothing in it to continue, so the same command with other settings is not refused."""
+    out = tmp_path / "run"
+    with pytest.raises(NonFiniteError, match=r"at outer step 1; no checkpoint was written, and the next run may use .*run again"):
+        walk(out, outer=Walk(nan_at=1))
+    assert not out.exists()
+    walk(out, 5)
+    assert steps(out) == [5]
+
+
+def test_a_run_that_is_not_finite_before_its_first_checkpoint_is_removed_by_hand(tmp_path):
+    out = tmp_path / "run"
+    message = r"at outer step 3; no checkpoint was written, so remove .*run or choose another directory for the next run"
+    with pytest.raises(NonFiniteError, match=message):
+        walk(out, outer=Walk(nan_at=3))
+    with pytest.raises(FileExistsError, match="before its first checkpoint, and `jmeta resume` would repeat that; choose"):
+        walk(out)
+    with pytest.raises(NonFiniteError, match=message):
+        walk(out, outer=Walk(nan_at=3), resume=True)
+
+
 def test_without_a_directory_it_stops_too():
     with pytest.raises(NonFiniteError, match="sick is nan at outer step 3; no checkpoint was written"):
         walk(outer=Walk(nan_at=3))
@@ -172,18 +193,24 @@ def test_without_a_directory_it_stops_too():
 
 def test_a_state_that_is_not_finite_is_not_saved(tmp_path):
     """A learner whose metrics hide it: found when it is to be saved, and what was saved before is still there."""
-    with pytest.raises(FloatingPointError, match=r"theta\.other is not finite after step 10"):
+    message = r"theta\.other is nan at outer step 10; the last good checkpoint is step 5 in .*\. Try a lower learning rate"
+    with pytest.raises(NonFiniteError, match=message):
         walk(tmp_path / "run", 100, outer=Walk(nan_in_theta=8))
     assert steps(tmp_path / "run") == [5]
 
 
 def test_a_learning_rate_out_of_this_world(tmp_path):
-    """The first step is not finite, so there is nothing to keep; ``Walk(nan_at=...)`` above fails at later ones."""
-    outer = OUTER_LEARNERS["rl2"]().replace(learning_rate=1e30)
-    with pytest.raises(NonFiniteError, match="no checkpoint was written") as caught:
-        jmeta.train(outer, KEY, 50, out=tmp_path / "run", checkpoint_every=1, progress=False)
-    assert caught.value.step == 1
-    assert not (tmp_path / "run").exists()
+    """With 1e30 theta is infinite after a step. With 1e8 rewards and metrics are finite, and the credit's statistics are not."""
+    out = tmp_path / "run"
+    with pytest.raises(NonFiniteError, match="at outer step 1; no checkpoint was written"):
+        jmeta.train(OUTER_LEARNERS["rl2"]().replace(learning_rate=1e30), KEY, 50, out=out, checkpoint_every=1, progress=False)
+    with pytest.raises(NonFiniteError) as caught:
+        jmeta.train(OUTER_LEARNERS["rl2"]().replace(learning_rate=1e8), KEY, 50, out=out, checkpoint_every=1, progress=False)
+    last = caught.value.last_good_step
+    assert last is not None
+    assert f"at outer step {last + 1}; the last good checkpoint is step {last} in {out}. Try a lower" in str(caught.value)
+    assert steps(out) == list(range(max(1, last - 2), last + 1))
+    assert all(np.isfinite(list(row.values())).all() for row in RunDirectory(out).read_metrics()[:last])
 
 
 # Stopped from outside

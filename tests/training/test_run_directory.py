@@ -105,7 +105,7 @@ def test_without_space(tmp_path, run, monkeypatch):
     """Walk's state is 3 + 4 floats, a counter and two keys of 8 bytes: 48 bytes, times keep=3 and the one being written."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4 * 48 - 1))
     for options in ({"out": tmp_path / "new"}, {"out": run, "resume": True}):
-        with pytest.raises(OSError, match=r"need 0\.2 KiB but .* has 0\.2 KiB free: free some space, keep fewer"):
+        with pytest.raises(OSError, match=r"need 192 bytes but .* has 191 bytes free: free some space, keep fewer"):
             walk(num_steps=20, outer=Untraceable() if "resume" not in options else None, **options)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4 * 48))
     walk(tmp_path / "new", 1)

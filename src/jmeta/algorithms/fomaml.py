@@ -6,11 +6,12 @@ from jmeta.algorithms.maml import AdaptedSettings, adapting_learner
 from jmeta.inner.gradient_agent import BaselineSettings
 from jmeta.inner.update_rules import DescentSettings, GradientDescent
 from jmeta.outer.ppo import PPO, PPOSettings
+from jmeta.settings import StreamChunkSettings
 from jmeta.tasks.base import TaskDistribution
 
 
 @struct.settings
-class FOMAMLSettings(AdaptedSettings, DescentSettings, BaselineSettings, PPOSettings):
+class FOMAMLSettings(AdaptedSettings, DescentSettings, BaselineSettings, StreamChunkSettings, PPOSettings):
     """Settings of ``fomaml``."""
 
 

@@ -100,9 +100,12 @@ class InnerLearner(abc.ABC, Generic[Theta, Phi, Memory]):
         """Returns additional metrics of lifetimes [K, T, N, B], which are means over all steps; none by default."""
         return {}
 
-    def memory_remedy(self, protocol: Protocol) -> str:
-        """Returns a setting of the agent and a value of it with which training needs less memory, or nothing."""
-        return ""
+    def memory_remedies(self, protocol: Protocol) -> tuple[str, ...]:
+        """Returns the settings with which a differentiated lifetime would need less memory, such as "chunk_length=10".
+
+        They are settings of every on-policy algorithm that has this inner learner. None by default.
+        """
+        return ()
 
     def check_normalisable(self, observations: bool, rewards: bool) -> None:
         """Raises ValueError if the learner can't be used with normalised observations, or rewards."""

@@ -21,9 +21,11 @@ class MAML(GradientAgent):
       Finn et al. 2017, arXiv 1703.03400.
     """
 
-    def memory_remedy(self, protocol: Protocol) -> str:
-        several = protocol.num_streams > 1 and self.stream_chunks == 1
-        return f"stream_chunks={protocol.num_streams}" if several and self.mixed_mode and not self.first_order else ""
+    def memory_remedies(self, protocol: Protocol) -> tuple[str, ...]:
+        if self.stream_chunks == protocol.num_streams:
+            return ()
+        chunked = "" if self.mixed_mode else " with mixed_mode=True"
+        return (f"more than stream_chunks={self.stream_chunks}, up to num_streams={protocol.num_streams}{chunked}",)
 
     def adapt(
         self, theta: Initialisation, phi: TaskWeights, memory: Empty, segment: Segment, key: jax.Array

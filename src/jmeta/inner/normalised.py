@@ -22,7 +22,6 @@ from jmeta.types import (
     Memory,
     Metrics,
     Phi,
-    Protocol,
     PyTree,
     Segment,
     Theta,
@@ -55,9 +54,6 @@ class _Around(InnerLearner[Theta, Phi, Memory]):
     @property
     def unwrapped(self) -> Any:
         return self.inner.unwrapped
-
-    def memory_remedy(self, protocol: Protocol) -> str:
-        return str(self.inner.memory_remedy(protocol))
 
     def around(self, agent: InnerLearner[Theta, Phi, Memory]) -> InnerLearner[Theta, Phi, Memory]:
         return self.replace(inner=agent)  # type: ignore[attr-defined]

@@ -129,13 +129,14 @@ class RL2(InContextLearner[PyTree, PyTree], ChunkSettings):
         )
         return cls(observation_size, action_space, network, **struct.fields_for(ChunkSettings, settings))
 
-    def memory_remedy(self, protocol: Protocol) -> str:
-        length = protocol.num_segments * protocol.segment_length
-        chunk = next(n for n in range(math.isqrt(length), 0, -1) if length % n == 0)
-        return f"chunk_length={chunk}" if self.chunk_length is None and chunk > 1 else ""
-
     def init(self, key: jax.Array) -> PyTree:
         return self.network.init(key)
+
+    def memory_remedies(self, protocol: Protocol) -> tuple[str, ...]:
+        length, now = protocol.segment_length, self.chunk_length or protocol.segment_length
+        # Chunks of the square root store as many steps within a chunk as there are memories between chunks.
+        best = next(chunk for chunk in range(math.isqrt(length - 1) + 1, length + 1) if length % chunk == 0)
+        return (f"chunk_length={best}",) if best < now else ()
 
     def initial_memory(self, theta: PyTree) -> PyTree:
         return self.network.apply(theta, method="initial_memory")

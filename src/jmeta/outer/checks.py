@@ -69,9 +69,19 @@ def check_at_least_one(**numbers: int) -> None:
             raise ValueError(f"{name}={value}: it must be at least 1")
 
 
-def use_smaller(name: str, size: int) -> str:
-    """Returns the advice to lower a setting that bounds memory, "use ", unless it is at its minimum."""
-    return f"use {name} below {size}, or " if size > 1 else "use "
+def below(name: str, size: int) -> str:
+    """Returns the remedy to lower a setting of which memory depends, or nothing if it is at its minimum."""
+    return f"{name} below {size}" if size > 1 else ""
+
+
+def use_any(*remedies: str) -> str:
+    """Returns the advice to apply any of the remedies that are not empty.
+
+    Example:
+      >>> use_any("chunk_length=10", below("microbatch_size", 1), "fewer than num_tasks=64")
+      'use chunk_length=10, or fewer than num_tasks=64'
+    """
+    return f"use {', or '.join(filter(None, remedies))}"
 
 
 def check_segment_weights(segment_weights: tuple[float, ...], protocol: Protocol, name: str = "segment_weights") -> None:

@@ -15,7 +15,7 @@ from jmeta.inner.off_policy import OffPolicyAgent, ReplayStep
 from jmeta.inner.random_at_first import RandomAtFirst
 from jmeta.lifetime import LifetimeKeys, live_in
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner, TaskWeight, relative_weights
-from jmeta.outer.checks import check_divides, check_fit, check_protocol, use_smaller
+from jmeta.outer.checks import below, check_divides, check_fit, check_protocol, use_any
 from jmeta.outer.metrics import lifetime_metrics
 from jmeta.outer.replay import (
     ContextSettings,
@@ -136,10 +136,10 @@ class OffPolicy(OuterLearner[Theta], ReplaySettings, ContextSettings, ShapedSett
         return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves((records.replays, records.contexts)))
 
     def memory_remedy(self) -> str:
-        less = use_smaller("microbatch_size", self._microbatch_size(1))
-        return (
-            f"{less}less than capacity={self.capacity}, with which replay takes {self.replay_bytes:,} bytes; or fewer than "
-            f"num_training_tasks={self.num_training_tasks}"
+        return use_any(
+            below("microbatch_size", self._microbatch_size(1)),
+            f"less than capacity={self.capacity}, with which replay takes {self.replay_bytes:,} bytes",
+            f"fewer than num_training_tasks={self.num_training_tasks}",
         )
 
     def init(self, key: jax.Array) -> MetaState[Theta]:

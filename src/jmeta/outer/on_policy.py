@@ -12,9 +12,10 @@ import jax.numpy as jnp
 from jmeta import struct
 from jmeta.axes import mean_over_chunks
 from jmeta.inner.base import InnerLearner
+from jmeta.inner.gradient_agent import GradientAgent
 from jmeta.lifetime import LifetimeKeys, live_in, replay
 from jmeta.outer.base import STATE_LAYOUT, OuterLearner, TaskWeight, relative_weights
-from jmeta.outer.checks import check_divides, check_fit, check_protocol, check_segment_weights, use_smaller
+from jmeta.outer.checks import below, check_divides, check_fit, check_protocol, check_segment_weights, use_any
 from jmeta.outer.credit import Credit, CreditAssignment
 from jmeta.outer.meta_batch import (
     MetaBatch,
@@ -102,9 +103,10 @@ class OnPolicy(OuterLearner[Theta], MetaBatchSettings, RematerialiseSettings, St
 
     def memory_remedy(self) -> str:
         size = self.microbatch_size or tasks_at_once(self.num_tasks // self.num_groups, self.protocol.num_streams)
-        advice = self.inner.memory_remedy(self.protocol)
-        less = use_smaller("microbatch_size", size)
-        return f"{f'use {advice}, or ' if advice else ''}{less}fewer than num_tasks={self.num_tasks}"
+        # Rollouts take the inner gradients of all tasks at once, which need more memory than replays of fewer tasks.
+        bounded_by_replays = not isinstance(self.inner.unwrapped, GradientAgent) or size == self.num_tasks
+        smaller = below("microbatch_size", size) if bounded_by_replays else ""
+        return use_any(smaller, *self.inner.unwrapped.memory_remedies(self.protocol), f"fewer than num_tasks={self.num_tasks}")
 
     def step(self, state: MetaState[Theta], key: jax.Array) -> tuple[MetaState[Theta], Metrics]:
         self.check_devices(num_task_devices())

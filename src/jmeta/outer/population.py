@@ -13,7 +13,7 @@ from jmeta import struct
 from jmeta.inner.base import InnerLearner
 from jmeta.lifetime import live_in_new_task
 from jmeta.outer.base import OuterLearner
-from jmeta.outer.checks import check_divides, check_fit, check_protocol, check_segment_weights, use_smaller
+from jmeta.outer.checks import below, check_divides, check_fit, check_protocol, check_segment_weights, use_any
 from jmeta.outer.metrics import lifetime_metrics
 from jmeta.parallel import num_task_devices, over_tasks
 from jmeta.ranges import Count, Finite, Positive
@@ -77,7 +77,7 @@ class Evolution(OuterLearner[Theta], PopulationSettings):
 
     def memory_remedy(self) -> str:
         now = self.members_at_once or self.population_size // 2
-        return f"{use_smaller('members_at_once', now)}fewer than num_tasks={self.num_tasks}"
+        return use_any(below("members_at_once", now), f"fewer than num_tasks={self.num_tasks}")
 
     def step(self, state: MetaState[Theta], key: jax.Array) -> tuple[MetaState[Theta], Metrics]:
         self.check_devices(num_task_devices())

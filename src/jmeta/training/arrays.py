@@ -24,16 +24,8 @@ class Packed(NamedTuple):
         return zlib.crc32(self.content, zlib.crc32(json.dumps(self.layout).encode()))
 
     @classmethod
-    def of(cls, state: PyTree) -> "Packed":
-        """Packs a state.
-
-        Raises:
-          FloatingPointError: if it holds NaN or infinity.
-        """
-        arrays, implementations = to_arrays(state), key_implementations(state)
-        for path, array in arrays.items():
-            if jnp.issubdtype(array.dtype, jnp.inexact) and not np.isfinite(array).all():
-                raise FloatingPointError(f"{path} is not finite")
+    def of(cls, arrays: dict[str, np.ndarray], implementations: dict[str, str]) -> "Packed":
+        """Packs arrays by path, and the implementations of those that are random keys."""
         layout = [
             [path, str(array.dtype), list(array.shape), *([implementations[path]] if path in implementations else [])]
             for path, array in arrays.items()
@@ -54,6 +46,16 @@ class Packed(NamedTuple):
 def to_arrays(state: PyTree) -> dict[str, np.ndarray]:
     """Returns a flat dictionary from path to array, copied to the host, with random keys as their data."""
     return {_name(path): np.array(_data(leaf)) for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
+
+
+def non_finite_array(arrays: dict[str, np.ndarray]) -> tuple[str, float] | None:
+    """Returns the path of the first array that holds NaN or infinity, and that value; None if all numbers are finite."""
+    for path, array in arrays.items():
+        if jnp.issubdtype(array.dtype, jnp.inexact):
+            bad = array[~np.isfinite(array)]
+            if bad.size:
+                return path, float(bad[0].real)
+    return None
 
 
 def key_implementations(state: PyTree) -> dict[str, str]:

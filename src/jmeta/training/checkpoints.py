@@ -3,15 +3,18 @@
 import contextlib
 import logging
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jmeta.training.arrays import Packed, from_arrays
-from jmeta.training.files import say_bytes
+from jmeta.training.arrays import Packed, from_arrays, key_implementations, non_finite_array, to_arrays
+from jmeta.training.diagnosis import NonFiniteError
+from jmeta.training.files import in_bytes
 from jmeta.training.formats import upgrade_arrays, upgrade_path
 from jmeta.types import PyTree
 
@@ -31,7 +34,7 @@ class Checkpoints:
     def __init__(self, directory: Path, keep: int | None):
         if keep is not None and keep < 1:
             raise ValueError(f"keep={keep}: keep at least 1 checkpoint")
-        logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs every save at length, and the traceback of every error
+        logging.getLogger("absl").addFilter(_not_of_orbax)
         self.directory = directory.resolve()  # Orbax takes no relative path
         self._damaged = self.directory.parent / "damaged"
         self._keep = keep
@@ -54,18 +57,14 @@ class Checkpoints:
         """Begins to write ``state``; returns when it has been copied, before it is on disk.
 
         Raises:
-          FloatingPointError: if the state holds NaN or infinity; nothing is written.
+          NonFiniteError: if the state holds NaN or infinity; nothing is written.
           OSError: if the state, or the one saved before it, could not be written; the older checkpoints are still there.
         """
         self.wait()
-        try:
-            packed = Packed.of(state)
-        except FloatingPointError as error:
-            good = "no checkpoint was written" if self.last_step is None else f"the last good checkpoint is step {self.last_step}"
-            raise FloatingPointError(
-                f"{error} after step {step}, so it was not saved; {good} in {self.directory}. Try a lower learning rate or a "
-                "smaller gradient norm"
-            ) from None
+        arrays = to_arrays(state)
+        if (found := non_finite_array(arrays)) is not None:
+            raise NonFiniteError(step, *found, self.last_step, str(self.directory.parent))
+        packed = Packed.of(arrays, key_implementations(state))
         args = ocp.args.Composite(
             state=ocp.args.PyTreeSave({"bytes": np.frombuffer(packed.content, np.uint8)}),
             layout=ocp.args.JsonSave({"arrays": packed.layout, "checksum": packed.checksum}),
@@ -97,7 +96,7 @@ class Checkpoints:
             kept = f"the newest checkpoint is step {good}" if good is not None else "there is no checkpoint yet"
             raise OSError(
                 f"the checkpoint of step {step} could not be saved in {self.directory} ({_reason(error)}): {kept}. It needs "
-                f"{say_bytes(size)}: free some space, and continue with `jmeta resume`"
+                f"more than {in_bytes(size)}: free some space, and continue with `jmeta resume`"
             ) from error
 
     def close(self) -> None:
@@ -172,6 +171,19 @@ class Checkpoints:
             shutil.rmtree(target)
         shutil.move(self.directory / str(step), target)
         self._manager = self._open()
+
+
+def _not_of_orbax(record: logging.LogRecord) -> bool:
+    """Returns whether a message is to be logged: Orbax logs every save at length, and a failed one with hundreds of lines."""
+    frame: FrameType | None = sys._getframe(1)  # the record's own path is that of absl where its logger was made before absl was
+    while frame is not None and _package(frame) in ("logging", "absl"):
+        frame = frame.f_back
+    return frame is None or _package(frame) != "orbax"
+
+
+def _package(frame: FrameType) -> str:
+    """Returns the name of the package whose code a frame runs."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def _reason(error: BaseException) -> str:

@@ -14,22 +14,46 @@ NUM_TASKS = 256  # tasks to roll out in when looking for a cause
 
 
 class NonFiniteError(FloatingPointError):
-    """A metric became NaN or infinite; training stopped there.
+    """A metric or the meta-state became NaN or infinite; training stopped there.
 
     Attributes:
       step: the outer step, counted from 1.
-      metric: the first metric that was not finite.
+      metric: the first metric that was not finite, or the path of the first such array of a state that was to be saved.
       last_good_step: the newest checkpoint, or None.
       cause: the non-finite input of learning that was found (theta, an observation, a reward), or None.
     """
 
-    def __init__(self, step: int, metric: str, value: float, last_good_step: int | None, where: str, cause: str | None = None):
+    def __init__(
+        self,
+        step: int,
+        metric: str,
+        value: float,
+        last_good_step: int | None,
+        where: str | None,
+        cause: str | None = None,
+        *,
+        trained: bool = True,
+    ):
+        """Explains what is left.
+
+        Args:
+          step: see above; likewise the next two and ``cause``.
+          metric: see above.
+          value: its value.
+          last_good_step: see above.
+          where: the run directory, if there is one.
+          cause: see above.
+          trained: whether any outer step before was finite; otherwise the next start replaces the directory.
+        """
         self.step, self.metric, self.last_good_step, self.cause = step, metric, last_good_step, cause
-        good = (
-            "no checkpoint was written"
-            if last_good_step is None
-            else f"the last good checkpoint is step {last_good_step} in {where}"
-        )
+        if last_good_step is not None:
+            good = f"the last good checkpoint is step {last_good_step} in {where}"
+        elif where is None:
+            good = "no checkpoint was written"
+        elif trained:
+            good = f"no checkpoint was written, so remove {where} or choose another directory for the next run"
+        else:
+            good = f"no checkpoint was written, and the next run may use {where} again"
         super().__init__(
             f"{metric} is {value} at outer step {step}; {good}. "
             + (cause[0].upper() + cause[1:] if cause else "Try a lower learning rate or a smaller gradient norm")

@@ -15,11 +15,13 @@ def temporary_file(file: Path) -> Path:
     return file.with_name(file.name + ".tmp")
 
 
-def say_bytes(number: float) -> str:
-    """Returns a number of bytes in words.
+def in_bytes(number: int) -> str:
+    """Returns a number of bytes for a message.
 
     Example:
-      >>> say_bytes(3000), say_bytes(3_000_000)
-      ('2.9 KiB', '2.9 MiB')
+      >>> in_bytes(48), in_bytes(2**16), in_bytes(3 * 2**19)
+      ('48 bytes', '64.0 KiB', '1.5 MiB')
     """
-    return f"{number / 2**20:.1f} MiB" if number >= 2**20 else f"{number / 2**10:.1f} KiB"
+    if number < 2**10:
+        return f"{number} bytes"
+    return f"{number / 2**10:.1f} KiB" if number < 2**20 else f"{number / 2**20:.1f} MiB"

@@ -35,17 +35,20 @@ class JsonLines(Logger):
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, first_step: int, env_steps_per_step: int, metrics: dict[str, np.ndarray]) -> None:
-        lines = []
-        for index in range(len(next(iter(metrics.values())))):
+        count = len(next(iter(metrics.values())))
+        rows = []
+        for index in range(count):
             step = first_step + index + 1
             row: dict[str, float] = {"step": step, "env_steps": int(step * env_steps_per_step)}
             row |= {name: float(values[index]) for name, values in metrics.items()}
-            lines.append(json.dumps(row) + "\n")
+            rows.append(json.dumps(row) + "\n")
         try:
-            self._file.write("".join(lines))
+            self._file.write("".join(rows))  # flushes what does not fit into its buffer
             self._file.flush()
         except OSError as error:
-            raise OSError(f"metrics up to outer step {step} could not be written to {self._path} ({error.strerror})") from error
+            raise OSError(
+                f"metrics up to outer step {step} could not be written to {self._path} ({error.strerror}): free some space"
+            ) from error
 
     def close(self) -> None:
         with contextlib.suppress(OSError):  # write() reports it

@@ -107,7 +107,7 @@ def train(
       ValueError: for settings that can't work, or a resume with another configuration, before anything is compiled.
       FileExistsError: if ``out`` is not empty and ``resume`` is not set. (A start that trained nothing does not count: its
         directory is removed if it failed, and replaced by the next start if it was killed.)
-      NonFiniteError: if a metric becomes NaN or infinite.
+      NonFiniteError: if a metric, or the state that a checkpoint is to hold, becomes NaN or infinite.
       OSError: if ``out`` can't be written.
     """
     check_learner(outer)
@@ -160,7 +160,7 @@ def train(
         with report:
             if resume:
                 report.note(f"continuing {run and run.path} from step {first_step}")
-            where, go_on = str(run and run.path), continue_without_checkpoints
+            where, go_on = None if run is None else str(run.path), continue_without_checkpoints
             observer = TrainObserver(outer, key, checkpoints, loggers, report, supervision, where, go_on, mesh.size)
             saving: Saving[MetaState] | None = None
             if checkpoints is not None:  # a given theta is saved at once, since it can't be computed again

@@ -46,6 +46,25 @@ class MetricLines(NamedTuple):
         return found
 
 
+def starts_finite(file: Path) -> bool:
+    """Returns whether a file of metrics has a first line, and no NaN or infinity in it."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as lines:
+        first = lines.readline()
+    return bool(first) and _is_finite(first)
+
+
+def all_finite(file: Path) -> bool:
+    """Returns whether no line of a file of metrics holds NaN or infinity, as far as lines can be read; True without a file."""
+    return not file.is_file() or all(map(_is_finite, file.read_bytes().splitlines()))
+
+
+def _is_finite(line: bytes) -> bool:
+    values = (_row(line) or {}).values()
+    return all(math.isfinite(value) for value in values if isinstance(value, float))
+
+
 def _row(line: bytes) -> dict[str, Any] | None:
     """Returns the content of a line, or None unless it is an object with a step."""
     try:
@@ -53,13 +72,3 @@ def _row(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) and fits(row.get("step"), int) and 0 < row["step"] <= MAX_STEPS else None
-
-
-def first_is_finite(file: Path) -> bool:
-    """Returns whether a file of metrics has a first line, and no number in it that is NaN or infinite."""
-    if not file.is_file():
-        return False
-    with file.open("rb") as lines:
-        first = lines.readline()
-    row = _row(first)
-    return bool(first) if row is None else all(math.isfinite(value) for value in row.values() if fits(value, float))

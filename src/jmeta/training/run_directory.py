@@ -26,8 +26,8 @@ import filelock
 import numpy as np
 
 from jmeta.training.evaluations import newest_evaluation
-from jmeta.training.files import replace_file, say_bytes, temporary_file
-from jmeta.training.metric_lines import MetricLines, first_is_finite
+from jmeta.training.files import in_bytes, replace_file, temporary_file
+from jmeta.training.metric_lines import MetricLines, all_finite, starts_finite
 from jmeta.training.provenance import versions
 from jmeta.training.run_config import Recipe as Recipe
 from jmeta.training.run_config import damaged_config, read_config
@@ -89,10 +89,13 @@ class RunDirectory:
 
     @property
     def has_trained(self) -> bool:
-        """Returns whether there is anything to keep: a checkpoint, or metrics of a first outer step that were finite."""
-        return first_is_finite(self.metrics_file) or any(
-            path.is_dir() and any(path.iterdir()) for path in (self.checkpoints, self.damaged)
-        )
+        """Returns whether the directory holds a checkpoint, or metrics of a run whose first outer step was finite."""
+        return self.has_checkpoints or starts_finite(self.metrics_file)
+
+    @property
+    def has_checkpoints(self) -> bool:
+        """Returns whether there are checkpoints, intact or damaged."""
+        return any(path.is_dir() and any(path.iterdir()) for path in (self.checkpoints, self.damaged))
 
     @property
     def _leavings(self) -> list[Path]:
@@ -106,9 +109,13 @@ class RunDirectory:
         found = set(self.path.iterdir()) if self.path.is_dir() else {self.path}
         if found <= {*self._leavings, self._lock_file} and not self.has_trained:
             return
-        raise FileExistsError(
-            f"{self.path} exists and is never overwritten: choose another directory, or continue that run with `jmeta resume`"
-        )
+        remedy = "choose another directory, or continue that run with `jmeta resume`"
+        if not self.has_checkpoints and not all_finite(self.metrics_file):
+            remedy = (
+                "its run became NaN or infinite before its first checkpoint, and `jmeta resume` would repeat that; "
+                "choose another directory, or remove this one"
+            )
+        raise FileExistsError(f"{self.path} exists and is never overwritten: {remedy}")
 
     def _clear(self) -> None:
         """Removes the files of a start that trained nothing."""
@@ -136,7 +143,7 @@ class RunDirectory:
         free = shutil.disk_usage(self.path).free
         if free < bytes_needed:
             raise OSError(
-                f"checkpoints of this run need {say_bytes(bytes_needed)} but {self.path} has {say_bytes(free)} free: "
+                f"checkpoints of this run need {in_bytes(bytes_needed)} but {self.path} has {in_bytes(free)} free: "
                 "free some space, keep fewer checkpoints or choose another directory"
             )
 

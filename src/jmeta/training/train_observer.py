@@ -32,7 +32,7 @@ class TrainObserver(Observer[MetaState]):
     loggers: list[Logger]
     progress: ProgressReport
     supervision: Supervision
-    where: str
+    where: str | None
     go_on: bool
     num_devices: int
     history: list[dict[str, np.ndarray]] = dataclasses.field(default_factory=list)
@@ -68,7 +68,7 @@ class TrainObserver(Observer[MetaState]):
         cause = None
         if self.outer.inner is not None:
             cause = first_cause(self.outer, self.theta, jax.random.fold_in(self.key, failed))
-        raise NonFiniteError(failed + 1, metric, value, last_good, self.where, cause)
+        raise NonFiniteError(failed + 1, metric, value, last_good, self.where, cause, trained=failed > 0)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
