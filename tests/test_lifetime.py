@@ -189,3 +189,15 @@ def test_a_segment_begins_an_episode_and_its_time() -> None:
     lived = live_in(AGENT, TASKS, (), endless, LifetimeKeys.of(KEY, KEY), protocol=Protocol(2, 4, 1)).lifetime.segments
     np.testing.assert_array_equal(lived.timestep.observation[:, :, 0, 0], [[0, 1, 2, 0]] * 2)
     np.testing.assert_array_equal(lived.truncated[:, :, 0], [[False, False, True, False]] * 2)
+
+
+def test_every_stream_and_segment_begins_in_a_state_of_its_own(lifetime: Lifetime) -> None:
+    """The environment shows a number that its reset draws: in three streams and three segments it shows nine numbers."""
+    drawn = lifetime.segments.timestep.observation[:, 0, :, 1]
+    assert drawn.shape == (3, 3)
+    assert len(np.unique(drawn)) == 9
+
+
+def test_a_segment_holds_the_memory_before_its_first_step(counted: tuple[PyTree, Lifetime]) -> None:
+    """The counter's memory is the number of steps that a stream has lived: 0, 3, 6 and 9 before the four segments."""
+    np.testing.assert_array_equal(counted[1].segments.memory, np.arange(0.0, 12.0, HORIZON)[:, None].repeat(2, axis=1))

@@ -176,6 +176,12 @@ def test_a_belief_sees_what_an_episode_ends_with(algorithm: str) -> None:
     assert [t for t in range(LENGTH + 1) if values[0][t] != values[1][t]] == [3]
 
 
+def test_the_likelihood_of_a_reward_without_values_is_a_gaussian_of_variance_one() -> None:
+    """Rewards of 1 and 2 under a decoded 3: -(3 - 1)^2 / 2 and -(3 - 2)^2 / 2, up to a constant."""
+    found = learner().inner.reward_log_likelihood(jnp.full((1, 2, 1), 3.0), jnp.array([1.0, 2.0]))
+    np.testing.assert_allclose(found, [[-2.0, -0.5]])
+
+
 def test_choosing_steps() -> None:
     np.testing.assert_array_equal(choose(jax.random.key(0), 4, None), [0, 1, 2, 3])
     np.testing.assert_array_equal(choose(jax.random.key(0), 4, 9), [0, 1, 2, 3])

@@ -1,7 +1,8 @@
 """The buffer that beliefs are learned from."""
 
+import dataclasses
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from jmeta.inner.task_inference import TaskInference
 from jmeta.outer.belief_buffer import draw
 from jmeta.outer.belief_ppo import BeliefPPO
 from jmeta.tasks import BernoulliBandit
-from jmeta.types import Metrics, Theta
+from jmeta.types import Metrics, PyTree, Theta
 
 KEY = jax.random.key(0)
 
@@ -65,6 +66,45 @@ def test_a_belief_batch_is_drawn_from_every_task_and_step_of_each_group() -> Non
     for group in range(3):
         expected = {10 * task + step for task in (2 * group, 2 * group + 1) for step in range(3)}
         assert set(np.asarray(drawn.reward[:, group, 0]).tolist()) == expected
+
+
+@struct.dataclass
+class Drawn(BeliefPPO):
+    """Has a gradient of 1, and reports the mean and the mean square of the rewards that its updates drew."""
+
+    def belief_gradient(self, theta: PyTree, records: Any, keys: jax.Array) -> tuple[PyTree, Metrics]:
+        reward = records.reward.mean()
+        return jax.tree.map(jnp.ones_like, theta), {"mean": reward, "square": reward**2}
+
+
+def drawing(**fields: object) -> Any:
+    """Returns ``learn(keys, num_steps)``, which updates the belief 0 by one of 8 * 10 lifetimes at a time."""
+    plain = learner(belief_batch_size=1, buffer_steps=10, num_belief_updates=2, **fields)
+    outer = Drawn(**{field.name: getattr(plain, field.name) for field in dataclasses.fields(plain)})
+    theta, buffer = {"encoder": jnp.zeros(())}, Rows(jnp.arange(80.0).reshape(8, 10, 1))
+    beliefs = (theta, outer._belief_transformation().init(theta))
+
+    def learn(key: jax.Array, num_steps: jax.Array) -> Any:
+        return outer._learn_beliefs(beliefs, buffer, jnp.int32(10), jax.random.split(key, 8), num_steps)  # type: ignore[arg-type]
+
+    return jax.jit(jax.vmap(learn))
+
+
+def test_each_update_draws_a_batch_of_its_own() -> None:
+    """Two updates draw the same of 80 lifetimes once in 80 times, so what they draw has a variance in 15 of 20 pairs."""
+    learn = drawing()
+    _, metrics = learn(jax.random.split(KEY, 20), jnp.zeros(20, jnp.int32))
+    assert (metrics["square"] - metrics["mean"] ** 2 > 0.1).sum() >= 15
+
+
+def test_the_rate_of_the_belief_falls_over_a_share_of_anneal_steps() -> None:
+    """Adam moves a parameter of constant gradient by the rate 0.01 in each of two updates.
+
+    After s of 8 outer steps the rate is 1 - s / 8 / 0.85 of that: all, 0.412 after 4, 0.118 after 6, and 0 after 7.
+    """
+    learn = drawing(anneal_steps=8, belief_learning_rate=0.01)
+    (theta, _), _ = learn(jax.random.split(KEY, 4), jnp.array([0, 4, 6, 7]))
+    np.testing.assert_allclose(-theta["encoder"] / 0.02, [1.0, 1 - 0.5 / 0.85, 1 - 0.75 / 0.85, 0.0], atol=1e-3)
 
 
 @pytest.mark.slow

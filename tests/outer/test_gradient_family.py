@@ -97,6 +97,14 @@ def test_promp_adds_the_divergence_before_adaptation() -> None:
     assert jax.jit(outer.loss)(state.theta, group)[1]["policy/kl_before"] < 1e-6
 
 
+def test_promps_divergence_is_a_mean_over_the_segments_before_adaptation() -> None:
+    """Of three segments the last has a weight: the divergence is half that of the first plus half that of the second."""
+    outer = build("promp", num_inner_steps=2, kl_coefficient=3.0)
+    assert outer.segment_weights == (0.0, 0.0, 1.0)
+    assert outer.kl_before.segments == (0.5, 0.5, 0.0)
+    assert outer.kl_before.weight == 3.0
+
+
 @pytest.mark.slow
 def test_reptile_moves_towards_the_mean_of_where_tasks_lead() -> None:
     outer = build("reptile", learning_rate=0.25, num_inner_steps=2)
@@ -112,6 +120,18 @@ def test_reptile_moves_towards_the_mean_of_where_tasks_lead() -> None:
     squares = jax.tree.map(check, state.theta.weights, weights, after.theta.weights)
     np.testing.assert_allclose(metrics["distance"], np.sqrt(sum(jax.tree.leaves(squares))), rtol=1e-4)
     assert metrics["distance"] > 1e-3
+
+
+def test_reptiles_rate_falls_over_anneal_steps() -> None:
+    """After one of four outer steps the same lifetimes move theta by three quarters as much, and after four not at all."""
+    outer = build("reptile", num_tasks=2, num_streams=2, anneal_steps=4)
+    state, step = outer.init(jax.random.key(0)), jax.jit(outer.step)
+    distances = []
+    for number in (0, 1, 4):
+        after, _ = step(state._replace(extra=jnp.int32(number)), jax.random.key(1))
+        distances.append(float(optax.tree.norm(optax.tree.sub(after.theta, state.theta))))
+    assert distances[0] > 0
+    np.testing.assert_allclose(distances, distances[0] * np.array([1.0, 0.75, 0.0]), rtol=1e-3)
 
 
 def test_reptile_refuses_what_has_no_way_to_go() -> None:

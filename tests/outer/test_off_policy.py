@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 import jmeta
+from jmeta import struct
 from jmeta.inner.discrete_sac import DiscreteSAC
 from jmeta.inner.dqn import DQN
 from jmeta.inner.q_learner import Step
 from jmeta.inner.random_at_first import RandomOr
 from jmeta.inner.sac import SAC
 from jmeta.outer.base import relative_weights
+from jmeta.outer.off_policy import OffPolicy
 from jmeta.tasks import GridNavi, PointNavigation, SparsePointNavigation, TaskDistribution
 from jmeta.types import Continuous, Discrete, PyTree
 from tests.tasks.test_every_task import ALL
@@ -265,6 +267,41 @@ def test_actions_are_random_at_first() -> None:
     assert np.abs(second).max() < 0.3
     with pytest.raises(ValueError, match="random_steps=-1"):
         learner(random_steps=-1)
+
+
+@struct.dataclass
+class Drawn(OffPolicy):
+    """Has a gradient of 0, and reports the mean and the mean square of the numbers that it drew instead of batches."""
+
+    def draw(self, record: Any, key: jax.Array) -> Any:
+        return (jax.random.uniform(key),)
+
+    def gradient(self, theta: PyTree, target_parameters: PyTree, number: jax.Array, weights: jax.Array) -> Any:  # type: ignore[override]
+        return jax.tree.map(jnp.zeros_like, theta), {"mean": number.mean(), "square": number.mean() ** 2}
+
+
+def test_each_pass_draws_batches_of_its_own() -> None:
+    plain = learner()
+    outer = Drawn(**{field.name: getattr(plain, field.name) for field in dataclasses.fields(plain)})
+    state = outer.init(jax.random.key(0))
+    begun = (state.theta, state.opt_state, state.extra.target_parameters)
+    _, metrics = jax.jit(lambda keys: outer.learn(begun, state.by_task, keys))(KEYS)
+    assert metrics["square"] - metrics["mean"] ** 2 > 1e-5
+
+
+def test_exploration_falls_over_explore_steps() -> None:
+    """DQN acts at random in the first outer step, and greedily but for one action in a hundred after ``explore_steps=1``.
+
+    Of five actions the greedy one then has the probability 0.99 + 0.01 / 5.
+    """
+    outer = jmeta.algorithms.dqn(
+        GridNavi(size=3, horizon=4), widths=(4,), num_training_tasks=2, explore_steps=1, last_epsilon=0.01, capacity=100
+    )
+    state, collect = outer.init(jax.random.key(0)), jax.jit(outer.collect)
+    for num_steps, expected in ((0, 0.2), (1, 0.992), (2, 0.992)):
+        now = state._replace(extra=state.extra._replace(num_steps=jnp.int32(num_steps)))
+        logits = collect(now, KEYS[:2])[1].segments.decision.distribution.logits
+        np.testing.assert_allclose(jnp.exp(logits).max(-1), expected, rtol=1e-5)
 
 
 def test_random_actions_have_the_probability_they_are_drawn_with() -> None:

@@ -11,6 +11,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import jmeta
+from jmeta import struct
 from jmeta.networks.heads import Categorical
 from jmeta.outer.credit import LifetimeCritic
 from jmeta.outer.terms import Divergence, Record
@@ -151,6 +152,50 @@ def test_a_refused_step_changes_nothing(damping: float) -> None:
     after, metrics = jax.jit(outer.step)(state, jax.random.key(1))
     assert metrics["policy/refused"] == 1
     jax.tree.map(np.testing.assert_array_equal, state.theta, after.theta)
+
+
+@struct.dataclass
+class ByHand(TrustRegion):
+    """A surrogate d - bend * d^2 and a divergence steep * n d^2 / 2 of the distance d that each of n parameters has moved.
+
+    The Hessian is said to be the identity, so the step that is tried first has n d^2 / 2 = max_kl.
+    """
+
+    begun: Any = None
+    bend: float = 0.0
+    steep: float = 1.0
+
+    def surrogate_and_kl(self, theta: PyTree, group: PyTree) -> tuple[jax.Array, jax.Array]:
+        moved = ravel_pytree(theta)[0] - ravel_pytree(self.begun)[0]
+        distance = moved.mean()
+        return distance - self.bend * distance**2, self.steep * moved.size * distance**2 / 2
+
+    def kl_hessian(self, theta: PyTree, group: PyTree, vector: PyTree) -> PyTree:
+        return vector
+
+
+def test_a_step_shrinks_until_it_gains_and_stays_within_the_bound() -> None:
+    """Trial k goes 0.8^k of the way. Within the bound is 3 * 0.64^k <= 1, of k = 0, 1, 2, 3 the last alone, with 3 * 0.262.
+
+    A gain has a distance below 1 / bend, here 0.6 of the whole way: 0.8, 0.64, and then 0.512.
+    """
+    outer = learner(max_kl=0.02, damping=0.0, num_tasks=2, num_streams=1)
+    state = jax.jit(outer.init)(jax.random.key(0))
+    size = ravel_pytree(state.theta)[0].size
+    by_hand = ByHand(**{field.name: getattr(outer, field.name) for field in dataclasses.fields(outer)}, begun=state.theta)
+    step = jax.jit(lambda bend, steep: by_hand.replace(bend=bend, steep=steep).step(state, jax.random.key(1)))
+    whole = np.sqrt(2 * 0.02 / size)
+    for bend, steep, backtracks, kl, gain in (
+        (0.0, 1.0 - 1e-4, 0, 0.02, whole),
+        (0.0, 3.0, 3, 0.02 * 3 * 0.64**3, 0.512 * whole),
+        (1 / (0.6 * whole), 1.0 - 1e-4, 3, 0.02 * 0.64**3, 0.512 * whole * (1 - 0.512 / 0.6)),
+    ):
+        after, metrics = step(bend, steep)
+        assert metrics["policy/backtracks"] == backtracks
+        assert metrics["policy/refused"] == 0
+        np.testing.assert_allclose(metrics["policy/kl"], kl, rtol=1e-3)
+        np.testing.assert_allclose(metrics["policy/gain"], gain, rtol=1e-3)
+        assert ravel_pytree(after.theta)[0].sum() > ravel_pytree(state.theta)[0].sum()
 
 
 def test_a_critic_is_refused() -> None:
