@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from jmeta.registry import build, check_round_trip, fields_of, from_json, recipe, recipe_of, to_json
 from jmeta.training import RunDirectory
 from tests.cli.conftest import Said
-from tests.cli.settings_families import Limits, Loose, Rich, Side
+from tests.cli.settings_families import Derived, Limits, Loose, Perm, Rich, Side
 
 TINY = ["--lifetime-length", 16, "--hidden-size", 4, "--num-tasks", 4, "--num-minibatches", 1, "--num-epochs", 1]
 
@@ -65,12 +66,33 @@ def test_what_would_be_read_as_something_else_is_refused_before_training(jmeta: 
         (Side | float, Side.LEFT),
         (Side | float, 0.5),
         (Any, ((1, 2), ("a", None))),
+        (Perm, Perm.READ),
+        (Perm, Perm.READ | Perm.WRITE),
+        (Perm, Perm(0)),
+        (Perm | None, Perm.READ | Perm.RUN),
+        (Derived, Derived(3)),
+        (Derived | None, Derived(3)),
+        (frozenset[int | str], frozenset({1, "a", 10})),
+        (frozenset, frozenset({1, None, (2, "b")})),
     ],
 )
 def test_a_setting_survives_json(annotation: Any, value: Any) -> None:
     again = from_json(annotation, json.loads(json.dumps(to_json(value, "--setting"))))
     assert again == value
     assert type(again) is type(value)
+
+
+@pytest.mark.parametrize("value", [np.int64(4), np.bool_(True), np.float32(0.5)])
+def test_numpy_numbers_are_written_as_python_s(value: Any) -> None:
+    assert to_json(value, "--setting") == value
+    assert type(to_json(value, "--setting")) in (int, bool, float)
+
+
+def test_a_member_that_an_enum_does_not_have_is_named() -> None:
+    with pytest.raises(ValueError, match="Side has no 'MIDDLE': choose from LEFT, RIGHT"):
+        from_json(Side, "MIDDLE")
+    with pytest.raises(ValueError, match="Perm has no 'SELL': choose from READ, WRITE, RUN"):
+        from_json(Perm, "READ|SELL")
 
 
 def test_a_setting_that_json_cannot_hold_is_named() -> None:
