@@ -10,7 +10,7 @@ from tyro.conf import Positional
 from jmeta.cli.arguments import given
 from jmeta.cli.command import tyro_command
 from jmeta.cli.console import say
-from jmeta.cli.status import after_signal
+from jmeta.cli.status import FAILURE, after_signal
 from jmeta.comparison import compare, find_spec, read_spec, write_report
 
 
@@ -27,7 +27,7 @@ def compare_command(
     """Compares algorithms on tasks, and writes results.json, table.md, report.html and plots.
 
     Results that the directory already holds are not computed again. So the same command continues a comparison that was
-    interrupted, or adds algorithms and tasks that are new in the file.
+    interrupted, or adds algorithms and tasks that are new in the file. The exit status is 1 if an error ended one of them.
 
     Args:
       spec: TOML file, or the name of a comparison that comes with jmeta, such as first; `jmeta list specs` lists them.
@@ -46,4 +46,4 @@ def compare_command(
         report(f"stopped by {outcome.interrupted_by}; the same command goes on from here")
         return after_signal(outcome.interrupted_by)
     report(f"report: {out / 'report.html'}")
-    return 0
+    return FAILURE if outcome.failed else 0
