@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, PartitionSpec
 
@@ -32,6 +33,7 @@ def task_mesh(num_devices: int | None = None) -> Mesh:
       num_devices: number of ``jax.local_devices()`` to use; all of them by default.
 
     Raises:
+      TypeError: if the number is not a whole one.
       ValueError: if there are fewer devices than requested, or if this is one of several processes of ``jax.distributed``, since
         each would train the same model by itself.
     """
@@ -42,7 +44,9 @@ def task_mesh(num_devices: int | None = None) -> Mesh:
         )
     devices = jax.local_devices()
     count = len(devices) if num_devices is None else num_devices
-    if not isinstance(count, int) or count < 1:
+    if isinstance(count, bool) or not isinstance(count, int | np.integer):
+        raise TypeError(f"num_devices={count!r}: give a whole number from 1 to {len(devices)}")
+    if count < 1:
         raise ValueError(f"num_devices={count}: give a whole number from 1 to {len(devices)}")
     if count > len(devices):
         raise ValueError(

@@ -9,6 +9,7 @@ from jmeta.loaded_run import LoadedRun
 from jmeta.outer.base import OuterLearner
 from jmeta.registry import build, check_fields, recipe_of
 from jmeta.training import Recipe, RunDirectory, restore
+from jmeta.training.arguments import check_directory
 from jmeta.trust import check_trusted, is_own, own_names
 from jmeta.zoo import is_zoo_name
 
@@ -28,6 +29,7 @@ def load(
       The learner, and theta at that step.
 
     Raises:
+      TypeError: if ``run`` is no path.
       FileNotFoundError: if there is no run or no checkpoint.
       ValueError: if the learner can't be built, if the directory names code that is not trusted, or if there is no checkpoint of
         that step.
@@ -60,6 +62,7 @@ def opened_run(
       trust: whether to import the module that the directory names.
       named: code of the user's own, as ``module:name``, that the command has named itself and that is trusted for this reason.
     """
+    check_directory(run=run)
     if is_zoo_name(run):
         return _from_zoo(os.fspath(run), step, outer)
     if outer is None:

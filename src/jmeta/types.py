@@ -114,7 +114,7 @@ class Protocol(NamedTuple):
     @property
     def num_env_steps(self) -> int:
         """Environment steps spent in one task."""
-        return self.num_segments * self.segment_length * self.num_streams
+        return int(self.num_segments * self.segment_length * self.num_streams)
 
 
 class RolloutOptions(NamedTuple):

@@ -17,23 +17,26 @@ class Limits:
     high: float = 1.0
 
 
-class Side(enum.Enum):
-    LEFT = "left"
-    RIGHT = "right"
-
-
-class Doors(enum.Flag):
-    OPEN = 1
-    LOCKED = 2
-
-
 @dataclasses.dataclass(frozen=True)
-class Room:
-    width: int = 2
+class Derived:
+    """A field that follows from another, and so is not given."""
+
+    width: int = 1
     area: int = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "area", self.width**2)
+
+
+class Perm(enum.Flag):
+    READ = 1
+    WRITE = 2
+    RUN = 4
+
+
+class Side(enum.Enum):
+    LEFT = "left"
+    RIGHT = "right"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 
 import jmeta as package
 from jmeta.cli import compare as cli
-from jmeta.comparison import BASELINES, SPECS, Budget, Variants, find_spec, parse_spec, read_spec
+from jmeta.comparison import BASELINES, SPECS, Budget, Variants, find_spec, parse_spec, read_spec, run
 from jmeta.types import Protocol
 
 FIRST = SPECS / "first.toml"
@@ -353,6 +353,24 @@ def test_a_part_of_a_comparison(jmeta, tmp_path):
     assert sorted(path.name for path in (out / "cells" / "bandit").iterdir()) == ["random", "ucb1"]
     said = jmeta("compare", file, "--out", out, "--only", "ucb")
     assert (said.status, "only: no table of algorithms is called 'ucb'; did you mean 'ucb1'?" in said.words) == (USAGE, True)
+
+
+def test_a_comparison_of_which_a_part_failed_has_the_status_of_a_failure(jmeta, tmp_path, monkeypatch):
+    """The report is written; a second call runs what had failed, and succeeds."""
+    file, out = tmp_path / "spec.toml", tmp_path / "out"
+    file.write_text(SPEC.partition("[algorithms.rl2]")[0] + '[algorithms.random]\nalgorithm = "random"\n')
+
+    def breaks(*args, **options):
+        raise RuntimeError("no such kernel")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "train_cell", breaks)
+        said = jmeta("compare", file, "--out", out)
+    assert said.status == FAILURE
+    assert "random on bandit failed: RuntimeError: no such kernel" in said.words
+    assert said.out == (out / "table.md").read_text()
+    assert "| random | failed |" in said.out
+    assert jmeta("compare", file, "--out", out).status == 0
 
 
 def test_an_interrupted_comparison_says_so(jmeta, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import jmeta as library
 from jmeta.registry import build, check_round_trip, fields_of, from_json, recipe, recipe_of, to_json
 from jmeta.training import RunDirectory
 from tests.cli.conftest import Said
-from tests.cli.settings_families import Doors, Limits, Loose, Rich, Room, Side
+from tests.cli.settings_families import Derived, Limits, Loose, Perm, Rich, Side
 
 TINY = ["--lifetime-length", 16, "--hidden-size", 4, "--num-tasks", 4, "--num-minibatches", 1, "--num-epochs", 1]
 
@@ -66,12 +66,16 @@ def test_what_would_be_read_as_something_else_is_refused_before_training(jmeta: 
         (Limits | None, None),
         (Side | float, Side.LEFT),
         (Side | float, 0.5),
-        (Doors, Doors.OPEN | Doors.LOCKED),
-        (Doors | float, Doors.LOCKED),
-        (Room, Room(3)),
-        (Room | None, Room(3)),
-        (frozenset[int | str], frozenset({1, "a", 2})),
         (Any, ((1, 2), ("a", None))),
+        (Perm, Perm.READ),
+        (Perm | float, Perm.RUN),
+        (Perm, Perm.READ | Perm.WRITE),
+        (Perm, Perm(0)),
+        (Perm | None, Perm.READ | Perm.RUN),
+        (Derived, Derived(3)),
+        (Derived | None, Derived(3)),
+        (frozenset[int | str], frozenset({1, "a", 10})),
+        (frozenset, frozenset({1, None, (2, "b")})),
     ],
 )
 def test_a_setting_survives_json(annotation: Any, value: Any) -> None:
@@ -85,6 +89,19 @@ def test_a_number_of_numpy_is_kept_as_a_number(tmp_path: Path) -> None:
     outer = library.algorithms.rl2(library.tasks.BernoulliBandit(2, 3), hidden_size=4, num_tasks=np.int64(8), num_minibatches=1)
     library.train(outer, 0, 1, out=tmp_path / "run", progress=False)
     assert RunDirectory(tmp_path / "run").read_config()["learner"]
+
+
+@pytest.mark.parametrize("value", [np.int64(4), np.bool_(True), np.float32(0.5)])
+def test_numpy_numbers_are_written_as_python_s(value: Any) -> None:
+    assert to_json(value, "--setting") == value
+    assert type(to_json(value, "--setting")) in (int, bool, float)
+
+
+def test_a_member_that_an_enum_does_not_have_is_named() -> None:
+    with pytest.raises(ValueError, match="Side has no 'MIDDLE': choose from LEFT, RIGHT"):
+        from_json(Side, "MIDDLE")
+    with pytest.raises(ValueError, match="Perm has no 'SELL': choose from READ, WRITE, RUN"):
+        from_json(Perm, "READ|SELL")
 
 
 def test_a_setting_that_json_cannot_hold_is_named() -> None:

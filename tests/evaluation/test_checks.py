@@ -96,6 +96,12 @@ def test_what_is_taken_for_something_else_is_refused(arguments: dict[str, Any], 
         run(**arguments)
 
 
+@pytest.mark.parametrize("greedy", ["yes", 1, None])
+def test_greedy_is_true_or_false(greedy: Any) -> None:
+    with pytest.raises(TypeError, match=f"greedy={greedy!r}: give True or False"):
+        jmeta.evaluate(OUTER.inner, TASKS, STATE.theta, KEY, protocol=OUTER.protocol, greedy=greedy)
+
+
 def test_theta_of_another_agent_is_refused() -> None:
     larger = jmeta.algorithms.rl2(TASKS, hidden_size=8, num_tasks=16)
     with pytest.raises(ValueError, match=r"theta.* where that of this RL2 is .*: it was made for another agent"):

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from jmeta import lifetime
+from jmeta.lifetime import LifetimeKeys, live_in
 from jmeta.references import Random
 from jmeta.tasks import TASKS, GymnaxTasks, MinAtar, TabularMDP
-from jmeta.types import Discrete
+from jmeta.tasks.gymnax_environments import make
+from jmeta.types import Discrete, Protocol
 
 # Where the default takes long to compile or cannot be split, the same family with other settings.
 OTHERWISE = {
@@ -136,3 +138,40 @@ def test_settings_make_equal_distributions_equal(tasks):
     same = dataclasses.replace(tasks)
     assert same == tasks
     assert hash(same) == hash(tasks)
+
+
+IN_SINGLE_ONLY = ("minatar", "gymnax-meta-maze")
+"""Environments of gymnax that mix precisions in ``step_env``: Freeway, and the maze."""
+
+
+@pytest.mark.parametrize("tasks", [tasks for tasks in ALL if tasks.name not in IN_SINGLE_ONLY], ids=lambda tasks: tasks.name)
+def test_a_life_keeps_its_types_where_jax_computes_in_double(tasks):
+    """Two segments of three steps, with resets; what agents see, are paid and are told of the task is in single precision."""
+    inner = Random(tasks.observation_size, tasks.action_space)
+
+    def live(key):
+        task = tasks.sample(key)
+        lived = live_in(inner, tasks, (), task, LifetimeKeys.of(key, key), protocol=Protocol(2, 3, 1))
+        return lived.lifetime.segments, tasks.describe(task)
+
+    with jax.enable_x64(True):
+        segments, description = jax.eval_shape(live, jax.random.key(0))
+    seen = (segments.timestep, segments.next_observation, segments.reward, segments.action, description)
+    assert not [leaf.dtype for leaf in jax.tree.leaves(seen) if leaf.dtype == jnp.float64]
+
+
+@pytest.mark.filterwarnings("ignore:scatter inputs have incompatible types:FutureWarning")
+@pytest.mark.parametrize("name", IN_SINGLE_ONLY)
+def test_an_environment_that_does_not_compile_in_double_says_so(name):
+    says = r"(step|reset)_env of .* does not compile in double precision \(lax\.select requires .*\): turn jax_enable_x64 off"
+
+    def reset(key):
+        tasks = TASKS[name]()
+        return tasks.reset(tasks.sample(key), key)
+
+    make.cache_clear()  # an environment that was made in single precision has arrays of that
+    try:
+        with jax.enable_x64(True), pytest.raises(ValueError, match=says):
+            jax.eval_shape(reset, jax.random.key(0))
+    finally:
+        make.cache_clear()

@@ -182,14 +182,21 @@ def lines(count: int) -> list[bytes]:
 def test_separators_within_strings_cost_nothing(directory):
     """JSON may hold U+2028 and NEL in strings, at which ``str.splitlines`` cuts: 30 lines of 40 were lost."""
     rows = lines(40)
-    rows[29] = '{"step": 30, "env_steps": 600, "note": "a\u2028b\x85c\u2029d"}'.encode()
+    rows[29] = '{"step": 30, "env_steps": 600, "a\u2028b\x85c\u2029d": 1}'.encode()
     directory.metrics_file.write_bytes(b"\n".join(rows) + b"\n")
     assert [row["step"] for row in directory.read_metrics()] == list(range(1, 41))
     directory.forget_metrics_after(40)
     assert directory.metrics_file.read_bytes() == b"\n".join(rows) + b"\n"
 
 
-@pytest.mark.parametrize("bad", [b"{}", b'{"step": "7"}', b'{"step": 7.0}', b"[7]", b"\xff\xfe", b"{", b"\x00" * 9, b"[" * 9999])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *(b"{}", b'{"step": "7"}', b'{"step": 7.0}', b"[7]", b"\xff\xfe", b"{", b"\x00" * 9, b"[" * 9999),
+        *(b'{"step": 7, "loss": %s}' % value for value in (b'{"a": 1}', b"[1.0]", b'"a lot"', b"true")),
+        *(b'{"step": %d}' % step for step in (0, 2**31, 10**23)),
+    ],
+)
 def test_a_damaged_line_is_set_aside_and_told_of(directory, bad):
     rows = lines(9)
     directory.metrics_file.write_bytes(b"\n".join([*rows[:6], bad, *rows[7:]]) + b"\n")
@@ -214,9 +221,28 @@ def test_a_step_that_is_there_twice(directory):
     assert directory.damaged_metrics.read_bytes() == rows[1] + b"\n"
 
 
+def test_a_damaged_line_does_not_displace_the_sound_one_of_its_step(directory):
+    rows = lines(4)
+    bad = b'{"step": 2, "loss": {"a": 1}}'
+    directory.metrics_file.write_bytes(b"\n".join([*rows, bad]) + b"\n")
+    with pytest.warns(RuntimeWarning, match="1 lines are damaged"):
+        assert directory.read_metrics()[1] == json.loads(rows[1])
+    with pytest.warns(RuntimeWarning):
+        directory.forget_metrics_after(4)
+    assert directory.metrics_file.read_bytes() == b"\n".join(rows) + b"\n"
+    assert directory.damaged_metrics.read_bytes() == bad + b"\n"
+
+
+def test_a_step_has_32_bits_and_a_metric_may_be_null(directory):
+    row = {"step": 2**31 - 1, "loss": None, "return/after": 0.5}
+    directory.metrics_file.write_text(json.dumps(row) + "\n")
+    with pytest.warns(RuntimeWarning, match="steps 1 to 2147483646 are missing"):
+        assert directory.read_metrics() == [row]
+
+
 def test_a_plot_leaves_out_what_is_damaged(directory, tmp_path):
     whole = [json.dumps({"step": i, "env_steps": i, "return/before": 0.0, "return/after": 1.0}).encode() for i in (1, 2, 4)]
-    bad = [b"{}", b'{"step": "three"}', b'{"step": 3, "note": "no return"}']
+    bad = [b"{}", b'{"step": "three"}', b'{"step": 3, "loss": 1.0}']
     directory.metrics_file.write_bytes(b"\n".join([*whole, *bad]) + b"\n")
     with pytest.warns(RuntimeWarning, match="2 lines are damaged"):
         assert plot_runs([directory], tmp_path / "plot.png").stat().st_size > 1000
@@ -225,6 +251,7 @@ def test_a_plot_leaves_out_what_is_damaged(directory, tmp_path):
         plot_runs([directory], tmp_path / "plot.png")
 
 
+@pytest.mark.filterwarnings("ignore:.*(1 lines are damaged|steps 1 to 1 are missing):RuntimeWarning")
 @pytest.mark.parametrize("value", [None, "a lot", [1.0], True])
 def test_a_plot_leaves_out_a_step_whose_return_is_no_number(directory, tmp_path, value):
     row = {"step": 1, "env_steps": 1, "return/before": 0.0, "return/after": 1.0}

@@ -1,5 +1,6 @@
 """Trainings that begin with the theta of another run: what fits, where it came from, and what carries over."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -11,10 +12,12 @@ import jmeta
 from jmeta.algorithms import fomaml, maml, rl2
 from jmeta.inner.normalised import NormalisedTheta
 from jmeta.inner.statistics import Statistics
+from jmeta.loaded_run import LoadedRun
 from jmeta.tasks import BernoulliBandit, DependentBandit, PointNavigation
-from jmeta.training import Pretrained, RunDirectory
+from jmeta.training import Pretrained, RunDirectory, TrainResult
 from jmeta.training.initial_theta import MOST_LISTED, checked_theta, misfits
 from jmeta.training.provenance import describe
+from jmeta.types import MetaState
 from tests.training.walk import KEY
 
 FLOAT = jnp.float32
@@ -78,6 +81,43 @@ def test_algorithms_whose_theta_agrees_begin_from_each_other() -> None:
 
     with pytest.raises(ValueError, match=r"statistics\.num_steps, float32\[\] there, is unknown here"):
         checked_theta(first.inner, NormalisedTheta({}, Statistics.none(2)), template)
+
+
+@pytest.mark.parametrize(
+    ("theta", "message"),
+    [
+        ("runs/x", r"theta='runs/x' is a path: give jmeta\.load\('runs/x'\)\.pretrained"),
+        (Path("runs/x"), r"is a path: give jmeta\.load\('runs/x'\)\.pretrained"),
+        (MetaState({}, (), ()), r"theta is a meta-state: give its \.theta"),
+        (TrainResult(MetaState({}, (), ()), {}, 1, {}, None, 0.0), r"theta is a TrainResult: give its \.state\.theta"),
+        (LoadedRun(None, {}, 1, None, {}), r"theta is a LoadedRun: give its \.pretrained"),  # type: ignore[arg-type]
+        (object(), "theta is of type object: give a tree of arrays"),
+        ({"a": {"b": "text"}}, r"a\.b of theta is of type str: give a tree of arrays"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_no_theta_is_refused(theta: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        jmeta.train(small(), 0, 2, theta=theta, progress=False)
+
+
+def test_an_evaluation_is_no_theta() -> None:
+    outer = small()
+    result = jmeta.evaluate(outer.inner, outer.tasks, outer.init(0).theta, 0, protocol=outer.protocol, num_tasks=2)
+    with pytest.raises(TypeError, match="theta is of type Evaluation: give a tree of arrays"):
+        jmeta.train(outer, 0, 2, theta=result, progress=False)
+
+
+def test_numbers_of_numpy_are_taken_in_the_precision_of_the_agent() -> None:
+    """Doubles and long integers are; whole numbers in place of fractions, and half precision, still do not fit."""
+    inner, template = small().inner, {"count": like(dtype=jnp.int32), "w": like(2)}
+    theta = checked_theta(inner, {"count": np.int64(3), "w": np.array([0.5, 0.25])}, template)
+    assert theta["count"].dtype == jnp.int32
+    assert theta["w"].dtype == jnp.float32
+    np.testing.assert_array_equal(theta["w"], [0.5, 0.25])
+    for other in (np.array([1, 2]), np.array([0.5, 0.25], np.float16), np.array([0.5])):
+        with pytest.raises(ValueError, match=r"w is \w+\[\d\] there, float32\[2\] here"):
+            checked_theta(inner, {"count": np.int32(3), "w": other}, template)
 
 
 # Where it came from

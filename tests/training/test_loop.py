@@ -1,5 +1,6 @@
 """The host loop: the steps it takes, how it is stopped, and how it stops by itself when something is wrong."""
 
+import json
 import signal
 import threading
 
@@ -13,8 +14,10 @@ from jmeta.evaluation.evaluate import EVALUATION_FOLD
 from jmeta.parallel import task_mesh
 from jmeta.tasks import BernoulliBandit, PointNavigation
 from jmeta.training import NonFiniteError, RunDirectory, engine, restore
+from jmeta.training.loggers import JsonLines
 from jmeta.training.programs import INIT_FOLD
 from jmeta.training.progress import ProgressReport
+from jmeta.training.run_config import run_config
 from tests.training.walk import KEY, Walk, assert_same_run, steps, walk
 
 OUTER_LEARNERS = {
@@ -331,3 +334,17 @@ def test_the_mesh_is_gone_after_training():
     walk()
     assert jax.sharding.get_abstract_mesh().empty
     assert task_mesh(1).size == 1
+
+
+def test_numbers_of_numpy_can_be_written_down(tmp_path):
+    """The environment steps of a metrics line follow from settings of the tasks and of the learner."""
+    tasks = BernoulliBandit(num_arms=np.int64(2), num_pulls=np.int64(3))
+    for outer in (
+        jmeta.algorithms.rl2(tasks, hidden_size=np.int64(4), num_tasks=np.int64(16), normalize_rewards=np.bool_(True)),
+        jmeta.algorithms.rl2_es(tasks, hidden_size=4, num_tasks=np.int64(16), population_size=np.int64(4)),
+    ):
+        logger = JsonLines(tmp_path / "metrics.jsonl")
+        logger.write(0, outer.num_env_steps, {"loss": np.zeros(1)})
+        logger.close()
+        assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])["env_steps"] == outer.num_env_steps
+        json.dumps(run_config(outer, KEY, None, None))

@@ -1,6 +1,5 @@
 """Memory: known before a run, and an error with a remedy where there is not enough."""
 
-
 import jax
 import pytest
 

@@ -15,7 +15,7 @@ import optax
 import pytest
 
 import jmeta
-from jmeta.training import Recipe, RunDirectory
+from jmeta.training import Recipe, RunDirectory, restore
 from jmeta.training.formats import FORMAT
 from jmeta.training.provenance import describe, differences, git_commit, versions
 from jmeta.types import Protocol
@@ -142,6 +142,23 @@ def test_counts_are_positive(setting, value, tmp_path):
 def test_arguments_of_another_kind_are_refused(arguments, message):
     with pytest.raises(TypeError, match=message):
         jmeta.train(*arguments, progress=False)
+
+
+@pytest.mark.parametrize("num_devices", ["a", 1.0, True])
+def test_a_number_of_devices_is_a_whole_one(num_devices):
+    with pytest.raises(TypeError, match=f"num_devices={num_devices!r}: give a whole number from 1 to "):
+        walk(num_steps=1, num_devices=num_devices)
+
+
+def test_what_is_restored_is_a_learner_in_a_directory():
+    with pytest.raises(TypeError, match=r"the learner comes first: write restore\(outer, out\)"):
+        restore("runs/x", Walk())
+    with pytest.raises(TypeError, match="outer='rl2' is no outer learner: give that of the run"):
+        restore("rl2", "runs/x")
+    with pytest.raises(TypeError, match="out=3: give a directory, such as 'runs/mine'"):
+        restore(Walk(), 3)
+    with pytest.raises(TypeError, match="run=3: give a directory, such as 'runs/mine'"):
+        jmeta.load(3)
 
 
 # Continued runs

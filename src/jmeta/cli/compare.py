@@ -12,7 +12,6 @@ from jmeta.cli.command import tyro_command
 from jmeta.cli.console import say, say_error
 from jmeta.cli.status import FAILURE, after_signal
 from jmeta.comparison import compare, find_spec, read_spec, write_report
-from jmeta.comparison.store import NOT_RUN
 
 
 @tyro_command("compare", "Train and score algorithms x tasks x seeds, and report: jmeta compare SPEC --out DIR.")
@@ -28,7 +27,7 @@ def compare_command(
     """Compares algorithms on tasks, and writes results.json, table.md, report.html and plots.
 
     Results that the directory already holds are not computed again. So the same command continues a comparison that was
-    interrupted, or adds algorithms and tasks that are new in the file.
+    interrupted, or adds algorithms and tasks that are new in the file. The exit status is 1 if an error ended one of them.
 
     Args:
       spec: TOML file, or the name of a comparison that comes with jmeta, such as first; `jmeta list specs` lists them.
@@ -47,8 +46,8 @@ def compare_command(
         report(f"stopped by {outcome.interrupted_by}; the same command goes on from here")
         return after_signal(outcome.interrupted_by)
     report(f"report: {out / 'report.html'}")
-    failed = [result.cell.name for result in outcome.results if result.error not in (None, NOT_RUN)]
-    if failed:
-        say_error("error:", f"no training of these was finished, see the report: {', '.join(failed)}")
+    if outcome.failed:
+        names = ", ".join(result.cell.name for result in outcome.failed)
+        say_error("error:", f"no training of these was finished, see the report: {names}")
         return FAILURE
     return 0

@@ -65,6 +65,11 @@ class Outcome:
     results: tuple[CellResult, ...]
     interrupted_by: str | None = None
 
+    @property
+    def failed(self) -> tuple[CellResult, ...]:
+        """Returns the cells that an error ended, without those that have not been run."""
+        return tuple(result for result in self.results if result.error not in (None, NOT_RUN))
+
 
 @dataclasses.dataclass(frozen=True)
 class Store:

@@ -65,7 +65,7 @@ def evaluate(
         observations or actions than the tasks have; if theta is another agent's, or not finite; if a stream completes fewer
         episodes than fit into a segment; if given tasks are not like those of the distribution; if it does not fit into memory.
       TypeError: for an outer learner, a meta-state or a training's result; for an inner learner made with flax's dataclass rather
-        than ``jmeta.struct``'s; inside ``jax.jit``, ``vmap`` or ``grad``.
+        than ``jmeta.struct``'s; if ``greedy`` is not True or False; inside ``jax.jit``, ``vmap`` or ``grad``.
       FloatingPointError: if decisions are NaN, as those of diverged inner steps are.
 
     Example:
@@ -88,6 +88,8 @@ def evaluate(
         num_tasks = number
     num_tasks = 1000 if num_tasks is None else num_tasks
     check_at_least_one(num_tasks=num_tasks)
+    if not isinstance(greedy, bool | np.bool_):
+        raise TypeError(f"greedy={greedy!r}: give True or False")
     check_results(tasks, protocol, num_tasks)
     with contextlib.ExitStack() as stack:
         if jax.sharding.get_abstract_mesh().empty:

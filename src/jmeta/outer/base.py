@@ -83,7 +83,7 @@ class OuterLearner(abc.ABC, Generic[Theta]):
     @property
     def num_env_steps(self) -> int:
         """Environment steps of an outer step."""
-        return self.num_tasks * self.protocol.num_env_steps
+        return int(self.num_tasks * self.protocol.num_env_steps)
 
     @property
     def credits_across_episodes(self) -> bool:

@@ -88,7 +88,7 @@ class BeliefPPO(Proximal[Parts], BeliefPPOSettings):
         check_divides("num_tasks", self.num_tasks, self.belief_batch_size, f"a belief batch of {self.belief_batch_size}")
 
     def memory_remedy(self) -> str:
-        return f"{super().memory_remedy()}; or fewer than buffer_steps={self.buffer_steps}"
+        return f"{super().memory_remedy()}, or fewer than buffer_steps={self.buffer_steps}"
 
     def init(self, key: jax.Array) -> MetaState:
         state = super().init(key)

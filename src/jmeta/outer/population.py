@@ -70,7 +70,7 @@ class Evolution(OuterLearner[Theta], PopulationSettings):
 
     @property
     def num_env_steps(self) -> int:
-        return self.population_size * self.num_tasks * self.protocol.num_env_steps
+        return int(self.population_size * self.num_tasks * self.protocol.num_env_steps)
 
     def meta_gradient(self, state: MetaState[Theta], key: jax.Array) -> None:
         """Returns None: evolution strategies differentiate nothing."""

@@ -51,4 +51,4 @@ class Random(HandWritten[Empty]):
 def uniform_over_best(scores: jax.Array) -> dist.Distribution:
     """Returns a uniform distribution over the highest of scores [num_arms], to 1e-6, since compilers round differently."""
     best = scores >= scores.max() - 1e-6
-    return dist.CategoricalLogits(jax.nn.log_softmax(jnp.where(best, 0.0, NEVER)))
+    return dist.CategoricalLogits(jax.nn.log_softmax(jnp.where(best, jnp.float32(0.0), NEVER)))

@@ -70,7 +70,7 @@ class BayesOptimalGridNavi(HandWritten[Search]):
         right, up = jnp.sign(memory.goal - memory.position)
         straight = jnp.where(right != 0, 3 - right, jnp.where(up != 0, 2 - up, 0))  # left 4, right 2; down 3, up 1; stay 0
         action = jnp.where(memory.found, straight, walk)
-        logits = jnp.where(jnp.arange(len(MOVES)) == action, 0.0, NEVER)
+        logits = jnp.where(jnp.arange(len(MOVES)) == action, jnp.float32(0.0), NEVER)
         return Decision(dist.CategoricalLogits(logits), jnp.zeros((), jnp.float32)), memory
 
     def _walk_actions(self) -> np.ndarray:

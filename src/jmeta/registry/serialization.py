@@ -2,7 +2,10 @@
 
 import dataclasses
 import enum
+import functools
 import itertools
+import json
+import operator
 import types
 import typing
 from collections.abc import Callable
@@ -16,15 +19,17 @@ from jmeta.training.schema import misfit
 
 
 def to_json(value: Any, name: str) -> Any:
-    """Returns a setting as JSON: dataclasses as objects, enums by name, flags as numbers, paths as strings, sets as sorted lists.
+    """Returns a setting as JSON: dataclasses as objects, enums by name, flags as "R|W", paths as strings, sets as sorted lists.
 
     Raises:
       ValueError: for any other type, except numbers, strings, None, tuples, lists and dictionaries.
     """
+    if isinstance(value, enum.Flag) and value.name not in type(value).__members__:
+        return "|".join(str(each.name) for each in value)
     if isinstance(value, enum.Enum):
-        return value.value if isinstance(value, enum.Flag) else value.name
+        return value.name
     if isinstance(value, np.generic):
-        value = value.item()
+        return value.item()
     if isinstance(value, str | bool | int | float) or value is None:
         return value
     if isinstance(value, Path):
@@ -34,7 +39,7 @@ def to_json(value: Any, name: str) -> Any:
     if isinstance(value, tuple | list):
         return [to_json(item, name) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted((to_json(item, name) for item in value), key=lambda item: (type(item).__name__, item))
+        return _sorted([to_json(item, name) for item in value])
     if isinstance(value, dict):
         return {str(key): to_json(item, name) for key, item in value.items()}
     raise ValueError(
@@ -55,7 +60,7 @@ def from_json(annotation: Any, value: Any) -> Any:
     kind = origin or annotation
     if isinstance(kind, type):
         if issubclass(kind, enum.Enum):
-            return kind(value) if issubclass(kind, enum.Flag) else kind[value]
+            return _member(kind, value)
         if issubclass(kind, Path):
             return kind(value)
         if issubclass(kind, set | frozenset):
@@ -74,15 +79,38 @@ def settings_from_json(thing: Callable[..., Any], fields: dict[str, Any]) -> dic
     return {name: from_json(known[name].annotation if name in known else Any, value) for name, value in fields.items()}
 
 
+def _sorted(items: list[Any]) -> list[Any]:
+    """Returns JSON values in order, or in the order of their texts if they can't be compared."""
+    try:
+        return sorted(items)
+    except TypeError:
+        return sorted(items, key=json.dumps)
+
+
+def _names(kind: type[enum.Enum], value: str) -> list[str]:
+    """Returns the names of the members of an enum in "LEFT", or of a flag in "R|W"; none in ""."""
+    return [name for name in value.split("|") if name] if issubclass(kind, enum.Flag) else [value]
+
+
+def _member(kind: type[enum.Enum], value: str) -> enum.Enum:
+    """Returns the member of an enum of that name, or the members of a flag together.
+
+    Raises:
+      ValueError: if there is no such member; the message names all.
+    """
+    if unknown := [name for name in _names(kind, value) if name not in kind.__members__]:
+        raise ValueError(f"{kind.__name__} has no {unknown[0]!r}: choose from {', '.join(kind.__members__)}")
+    members: list[Any] = [kind[name] for name in _names(kind, value)]
+    return functools.reduce(operator.or_, members, kind(0)) if issubclass(kind, enum.Flag) else members[0]
+
+
 def _takes(annotation: Any, value: Any) -> bool:
     """Returns whether a member of a union is the type that this JSON was written from."""
     kind = typing.get_origin(annotation) or annotation
     if not isinstance(kind, type):
         return False
-    if issubclass(kind, enum.Flag):
-        return isinstance(value, int)
     if issubclass(kind, enum.Enum):
-        return isinstance(value, str) and value in kind.__members__
+        return isinstance(value, str) and set(_names(kind, value)) <= kind.__members__.keys()
     if dataclasses.is_dataclass(kind):
         return isinstance(value, dict) and value.keys() == {field.name for field in dataclasses.fields(kind) if field.init}
     return isinstance(value, str) if issubclass(kind, Path) else isinstance(value, kind)

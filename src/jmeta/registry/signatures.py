@@ -33,5 +33,5 @@ def _without_arrays(annotation: Any) -> Any:
 
 
 def fields_of(settings_object: Any) -> dict[str, Any]:
-    """Returns a settings dataclass as a dictionary, one level deep, without fields that it computes itself."""
+    """Returns the fields that a settings dataclass is built from, as a dictionary, one level deep."""
     return {field.name: getattr(settings_object, field.name) for field in dataclasses.fields(settings_object) if field.init}

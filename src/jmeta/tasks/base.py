@@ -15,7 +15,7 @@ from jmeta.tasks.actions import like_an_action, read_action_space, to_environmen
 from jmeta.tasks.constant import constant, outside_of_traces
 from jmeta.tasks.definition import CheckedDefinition
 from jmeta.tasks.description import Bounds, as_vector, integer_ranges, is_float
-from jmeta.tasks.environment import check_environment, check_outcome, check_sampled, name_of, numbers_in
+from jmeta.tasks.environment import beginning_of, check_environment, check_sampled, name_of, numbers_in, outcome_of
 from jmeta.tasks.render import draw_rewards
 from jmeta.tasks.sampled_tasks import sampled_tasks
 from jmeta.tasks.spaces import BoxShape, check_parts, read_observation_space, read_space
@@ -174,7 +174,7 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
 
     def reset(self, task: Task, key: jax.Array) -> tuple[jax.Array, PyTree]:
         """Begins an episode of ``task``: (observation [observation_size], state)."""
-        observation, state = self._environment_checked.reset_env(key, task)
+        observation, state = beginning_of(self._environment_checked, key, task)
         return self._vector(observation), self._settle(state, task)
 
     def restart(self, task: Task, state: PyTree, key: jax.Array) -> tuple[jax.Array, PyTree]:
@@ -185,8 +185,8 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
     def step(self, task: Task, state: PyTree, action: jax.Array, key: jax.Array) -> Transition:
         """Takes one step. Continuous actions are clipped to [-1, 1] and scaled to the task's own box."""
         environment = self._environment_checked
-        outcome = environment.step_env(key, state, self._scale(task, action), task)
-        observation, state, reward, terminated, info = check_outcome(outcome, environment)
+        action = self._scale(task, action)
+        observation, state, reward, terminated, info = outcome_of(environment, key, state, action, task)
         terminated = jnp.asarray(terminated, bool)
         truncated = jnp.asarray(environment.is_truncated(state, task), bool) & ~terminated
         return Transition(
@@ -279,7 +279,7 @@ class TaskDistribution(Splits, metaclass=CheckedDefinition):
         except ValueError as error:
             raise ValueError(f"observation_space of {name}: {error}") from None
         if not isinstance(space, Numbers):  # before it is encoded; of plain numbers any array is
-            observation, *_ = jax.eval_shape(environment.reset_env, jax.random.key(0), self._example)
+            observation, *_ = jax.eval_shape(functools.partial(beginning_of, environment), jax.random.key(0), self._example)
             check_parts(space, observation, f"reset_env of {name}")
         return space
 

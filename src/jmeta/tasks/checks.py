@@ -9,7 +9,7 @@ import numpy as np
 from jmeta.tasks.actions import like_an_action
 from jmeta.tasks.base import TaskDistribution
 from jmeta.tasks.constant import outside_of_traces
-from jmeta.tasks.environment import check_outcome
+from jmeta.tasks.environment import beginning_of, outcome_of
 from jmeta.tasks.sampled_tasks import sampled_tasks
 from jmeta.tasks.spaces import check_parts
 from jmeta.tasks.split_checks import check_splits
@@ -63,11 +63,11 @@ def check_step(tasks: TaskDistribution) -> None:
     action = like_an_action(environment, actions, example)
 
     def both(key: jax.Array, params: PyTree, action: jax.Array) -> PyTree:
-        fresh = environment.reset_env(key, params)
+        fresh = beginning_of(environment, key, params)
         if not isinstance(fresh, tuple) or len(fresh) != 2:
             raise ValueError(f"reset_env of {name} does not return two values: return (observation, state)")
         observation, state = fresh
-        later, _, reward, terminated, _ = check_outcome(environment.step_env(key, state, action, params), environment)
+        later, _, reward, terminated, _ = outcome_of(environment, key, state, action, params)
         return observation, later, jnp.asarray(reward), jnp.asarray(terminated)
 
     before, after, reward, terminated = jax.eval_shape(both, jax.random.key(0), example, action)

@@ -82,7 +82,7 @@ class TwoTaskBandit(Bandit):
         return "has two tasks and none to hold out: evaluate on the training split, with another seed"
 
     def sample(self, key: jax.Array) -> EnvParams:
-        return task_of(_pair(jnp.where(jax.random.bernoulli(key), self.low, 1.0 - self.low)))
+        return task_of(_pair(jnp.where(jax.random.bernoulli(key), self.low, 1.0 - self.low).astype(jnp.float32)))
 
     def mean_rewards(self, task: EnvParams) -> jax.Array:
         return task.probabilities

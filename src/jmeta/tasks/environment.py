@@ -1,7 +1,9 @@
 """The gymnax environment of a task family: whether it has the methods that jmeta calls, and what they return."""
 
+import contextlib
 import inspect
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -56,8 +58,14 @@ def name_of(environment: Environment) -> str:
     return str(getattr(environment, "name", type(environment).__name__))
 
 
-def check_outcome(outcome: Any, environment: Environment) -> tuple[Any, ...]:
-    """Returns the outcome of ``step_env``; raises ValueError unless it has five values."""
+def outcome_of(environment: Environment, key: jax.Array, state: PyTree, action: Any, params: PyTree) -> tuple[Any, ...]:
+    """Returns the outcome of ``step_env``.
+
+    Raises:
+      ValueError: unless it has five values; if the environment mixes single and double precision under ``jax_enable_x64``.
+    """
+    with _precision_explained(environment, "step_env"):
+        outcome = environment.step_env(key, state, action, params)
     if not isinstance(outcome, tuple) or len(outcome) != 5:
         what = f"{len(outcome)} values" if isinstance(outcome, tuple) else f"a {type(outcome).__name__}"
         raise ValueError(
@@ -92,6 +100,30 @@ def check_sampled(task: Any, default: PyTree, environment: Environment, family: 
             f"{kind.__name__} does not define default_params, so it has gymnax's, which are no {type(task).__name__}: write "
             f"default_params = {type(task).__name__}()"
         )
+
+
+def beginning_of(environment: Environment, key: jax.Array, params: PyTree) -> Any:
+    """Returns what ``reset_env`` returns, which should be (observation, state).
+
+    Raises:
+      ValueError: if the environment mixes single and double precision under ``jax_enable_x64``.
+    """
+    with _precision_explained(environment, "reset_env"):
+        return environment.reset_env(key, params)
+
+
+@contextlib.contextmanager
+def _precision_explained(environment: Environment, method: str) -> Iterator[None]:
+    """Raises ValueError for a TypeError about numbers of 32 and of 64 bits, if there are such under ``jax_enable_x64``."""
+    try:
+        yield
+    except TypeError as error:
+        if not (jax.config.jax_enable_x64 and "32" in str(error) and "64" in str(error)):  # type: ignore[attr-defined]
+            raise
+        raise ValueError(
+            f"{method} of {name_of(environment)} does not compile in double precision ({str(error).split('. ')[0]}): "
+            "turn jax_enable_x64 off"
+        ) from error
 
 
 def can_be_called(function: Any, arguments: tuple[str, ...]) -> bool:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from gymnax.environments.environment import Environment
 
 from jmeta.tasks.actions import like_an_action
-from jmeta.tasks.environment import check_outcome, name_of
+from jmeta.tasks.environment import beginning_of, name_of, outcome_of
 from jmeta.types import ActionSpace, PyTree
 
 
@@ -43,14 +43,14 @@ def state_template(environment: Environment, actions: ActionSpace, example: PyTr
     name, action = name_of(environment), like_an_action(environment, actions, example)
 
     def both(key: jax.Array, params: PyTree, action: jax.Array) -> tuple[PyTree, PyTree]:
-        _, state = environment.reset_env(key, params)
+        _, state = beginning_of(environment, key, params)
         own_limit = getattr(type(environment), "is_truncated", None) is not Environment.is_truncated
         if not own_limit and not hasattr(state, "time"):
             raise ValueError(
                 f"the state of {name} ({type(state).__name__}) has no `time`: add the field `time: jax.Array`, 0 in "
                 "reset_env and one more in every step_env, or define is_truncated(self, state, params)"
             )
-        return state, check_outcome(environment.step_env(key, state, action, params), environment)[1]
+        return state, outcome_of(environment, key, state, action, params)[1]
 
     fresh, later = jax.eval_shape(both, jax.random.key(0), params, action)
     structures: list[Any] = [jax.tree.structure(state) for state in (fresh, later)]

@@ -36,10 +36,17 @@ def check_numbers(**numbers: Any) -> None:
         raise ValueError(f"num_steps={num_steps}: give at most {MAX_STEPS}, since steps are counted in 32 bits")
 
 
+def check_directory(**directories: Any) -> None:
+    """Raises TypeError unless each is a path."""
+    for name, value in directories.items():
+        if not isinstance(value, str | os.PathLike):
+            raise TypeError(f"{name}={value!r:.100}: give a directory, such as 'runs/mine'")
+
+
 def check_out(out: Any, *, resume: bool, has_theta: bool) -> None:
     """Raises an error unless ``out`` is a directory or None, and fits a resume or a given theta."""
-    if out is not None and not isinstance(out, str | os.PathLike):
-        raise TypeError(f"out={out!r}: give a directory, such as 'runs/mine'")
+    if out is not None:
+        check_directory(out=out)
     if resume and out is None:
         raise ValueError("resume=True needs out=DIR, the run to continue")
     if resume and has_theta:

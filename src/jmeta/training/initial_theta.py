@@ -1,6 +1,7 @@
 """The theta that a training begins with, if it is given: where it comes from, and whether it fits the learner."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,14 +70,11 @@ def checked_theta(inner: InnerLearner, theta: PyTree, template: PyTree, name: st
       name: what theta is called in a message.
 
     Raises:
-      TypeError: if theta is a meta-state.
+      TypeError: if theta is a meta-state, a training's result, a path or anything else than a tree of arrays.
       ValueError: if a leaf is missing, unknown or of another shape or dtype (one message lists them), or is not finite.
     """
-    if isinstance(theta, MetaState):
-        raise TypeError("theta is a meta-state: give its .theta")
-    wrong = next((leaf for leaf in jax.tree.leaves(theta) if not hasattr(leaf, "dtype")), None)
-    if wrong is not None:
-        raise TypeError(f"theta has a {type(wrong).__name__}, {wrong!r:.60}, beside arrays: give the theta of a result or a run")
+    _check_arrays(theta, name)
+    theta = _in_precision_of(template, theta)
     if lines := misfits(theta, template):
         parts = "\n  ".join(lines)
         raise ValueError(f"{name} belongs to another agent than this {type(inner).__name__}, and does not fit it:\n  {parts}")
@@ -85,6 +83,36 @@ def checked_theta(inner: InnerLearner, theta: PyTree, template: PyTree, name: st
         if jnp.issubdtype(leaf.dtype, jnp.inexact) and not np.isfinite(leaf).all():
             raise ValueError(f"theta can't be trained: {path} is not finite; give the theta of an earlier checkpoint")
     return jax.tree.unflatten(jax.tree.structure(template), [jnp.asarray(leaves[path]) for path in _by_path(template)])
+
+
+def _check_arrays(theta: PyTree, name: str) -> None:
+    """Raises TypeError unless theta is a tree of arrays; the message names what is to be given instead."""
+    if isinstance(theta, MetaState):
+        raise TypeError(f"{name} is a meta-state: give its .theta")
+    if isinstance(theta, str | os.PathLike):
+        raise TypeError(f"{name}={theta!r} is a path: give jmeta.load({str(theta)!r}).pretrained")
+    if hasattr(type(theta), "pretrained"):
+        raise TypeError(f"{name} is a {type(theta).__name__}: give its .pretrained")
+    if isinstance(getattr(theta, "state", None), MetaState):
+        raise TypeError(f"{name} is a {type(theta).__name__}: give its .state.theta")
+    for path, leaf in _by_path(theta).items():
+        if not isinstance(leaf, jax.Array | np.ndarray | np.generic | int | float):
+            what = f"{path} of {name}" if path else name
+            remedy = "give a tree of arrays, such as the .state.theta of a training's result"
+            raise TypeError(f"{what} is of type {type(leaf).__name__}: {remedy}")
+
+
+def _in_precision_of(template: PyTree, theta: PyTree) -> PyTree:
+    """Returns theta with its numbers of 64 bits, which are NumPy's default, in the precision of the template's."""
+    there = _by_path(template)
+
+    def narrow(path: Any, leaf: Any) -> Any:
+        like, kind = there.get(_name(path)), leaf.dtype if hasattr(leaf, "dtype") else np.result_type(leaf)
+        if like is None or kind not in (np.float64, np.int64) or kind.kind != np.dtype(like.dtype).kind:
+            return leaf
+        return np.asarray(leaf).astype(like.dtype)
+
+    return jax.tree_util.tree_map_with_path(narrow, theta)
 
 
 def misfits(theta: PyTree, template: PyTree) -> list[str]:
@@ -109,9 +137,11 @@ def _first(lines: Sequence[str], what: str) -> list[str]:
 
 
 def _by_path(tree: PyTree) -> dict[str, Any]:
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
+    return {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
 
 
 def _said(leaf: Any) -> str:

@@ -66,9 +66,11 @@ def _is_finite(line: bytes) -> bool:
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
-    """Returns the content of a line, or None unless it is an object with a step."""
+    """Returns the content of a line, or None unless it is an object of numbers and nulls with a step that a run can have."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) and fits(row.get("step"), int) and 0 < row["step"] <= MAX_STEPS else None
+    if not isinstance(row, dict) or not all(fits(value, float | None) for value in row.values()):
+        return None
+    return row if fits(row.get("step"), int) and 0 < row["step"] <= MAX_STEPS + 1 else None

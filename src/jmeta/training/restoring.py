@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from jmeta.outer.base import OuterLearner
+from jmeta.training.arguments import check_directory
 from jmeta.training.checkpoints import Checkpoints
 from jmeta.training.provenance import describe
 from jmeta.training.run_directory import RunDirectory
@@ -22,10 +23,16 @@ def restore(outer: OuterLearner, out: str | os.PathLike[str], *, step: int | Non
       step: outer step of the checkpoint; the newest intact one by default.
 
     Raises:
+      TypeError: if ``outer`` is no outer learner, or ``out`` no path.
       FileNotFoundError: if there is no run or no checkpoint.
       ValueError: if the run trained another agent, or on tasks of another kind; if there is no checkpoint of that step.
       OSError: if all checkpoints, or the one asked for, are damaged.
     """
+    if isinstance(out, OuterLearner):
+        raise TypeError("the learner comes first: write restore(outer, out)")
+    if not isinstance(outer, OuterLearner):
+        raise TypeError(f"outer={outer!r:.100} is no outer learner: give that of the run, such as jmeta.algorithms.rl2(tasks)")
+    check_directory(out=out)
     run = RunDirectory(out)
     _check_agent_of(run, outer)
     template = jax.eval_shape(outer.init, jax.random.key(0))
