@@ -187,7 +187,7 @@ def test_a_theta_that_does_not_fit_is_refused(tmp_path):
         (wider, state.theta, ValueError, "theta belongs to another agent than this RL2"),
         (rl2(), {"w": jnp.zeros(3)}, ValueError, r"w, float32\[3\] there, is unknown here"),
         (rl2(), state, TypeError, r"theta is a meta-state: give its \.theta"),
-        (rl2(), "runs/first", TypeError, "theta has a str, 'runs/first', beside arrays: give the theta of a result or a run"),
+        (rl2(), "runs/first", TypeError, r"theta='runs/first' is a path: give jmeta.load\('runs/first'\).pretrained"),
         (rl2(), bad, ValueError, "is not finite"),
     ):
         with pytest.raises(error, match=message):

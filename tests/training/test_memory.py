@@ -44,7 +44,7 @@ def test_a_run_that_does_not_fit_is_refused_before_it_begins(tmp_path, monkeypat
     monkeypatch.setattr(memory, "CGROUP_LIMIT", limit)
     with pytest.raises(
         ValueError,
-        match=r"host devices need together .*, and there are 0\.0 GiB; use microbatch_size below 64, or chunk_length=4",
+        match=r"host devices need together .* MiB, and there are 1\.0 MiB; use microbatch_size below 64, or chunk_length=5",
     ):
         jmeta.train(rl2(), jax.random.key(0), 1, progress=False)
     limit.write_text("1000")

@@ -57,8 +57,7 @@ class GeneratedHeadsSettings:
     """Whether policy and critic are generated.
 
     Attributes:
-      hypernetwork: whether the core's output generates the weights of policy and critic, which see the observation alone; see
-        ``recurrent_hypernetwork``.
+      hypernetwork: whether the core's output generates the weights of policy and critic (``recurrent_hypernetwork``).
     """
 
     hypernetwork: bool = False
@@ -146,6 +145,6 @@ class RL2(InContextLearner[PyTree, PyTree], ChunkSettings):
 
     def unroll(self, theta: PyTree, phi: Empty, memory: PyTree, timesteps: Timestep) -> tuple[Decision, PyTree]:
         unroll = partial(self.network.apply, theta, method="unroll")
-        if self.chunk_length is None:
-            return unroll(memory, timesteps)
-        return in_chunks(unroll, memory, timesteps, length=self.chunk_length, truncate=self.truncate)
+        if (length := self.chunk_length) is not None:
+            unroll = partial(in_chunks, unroll, length=length, truncate=self.truncate)
+        return unroll(memory, timesteps)

@@ -19,9 +19,10 @@ def in_bytes(number: int) -> str:
     """Returns a number of bytes for a message.
 
     Example:
-      >>> in_bytes(48), in_bytes(2**16), in_bytes(3 * 2**19)
-      ('48 bytes', '64.0 KiB', '1.5 MiB')
+      >>> in_bytes(48), in_bytes(2**16), in_bytes(3 * 2**29)
+      ('48 bytes', '64.0 KiB', '1.5 GiB')
     """
     if number < 2**10:
         return f"{number} bytes"
-    return f"{number / 2**10:.1f} KiB" if number < 2**20 else f"{number / 2**20:.1f} MiB"
+    power = 1 + (number >= 2**20) + (number >= 2**30)
+    return f"{number / 2 ** (10 * power):.1f} {('KiB', 'MiB', 'GiB')[power - 1]}"

@@ -8,6 +8,7 @@ import jax
 
 from jmeta.outer.base import OuterLearner
 from jmeta.parallel import task_mesh
+from jmeta.training.files import in_bytes
 
 GIB = 2**30
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -66,7 +67,7 @@ def check_program(what: str, compiled: Any, devices: list[jax.Device], remedy: s
     where = f"{len(devices)} host devices need together" if shared else "each device needs"
     total = need * len(devices) if shared else need
     if have is not None and total > have:
-        raise ValueError(f"{what} does not fit: {where} {total / GIB:.1f} GiB, and there are {have / GIB:.1f} GiB; {remedy}")
+        raise ValueError(f"{what} does not fit: {where} {in_bytes(total)}, and there are {in_bytes(have)}; {remedy}")
 
 
 def host_memory() -> int:
