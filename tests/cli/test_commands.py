@@ -79,7 +79,7 @@ def would_train(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
 
 def test_train_says_what_to_do_next(jmeta, tmp_path):
     out = tmp_path / "it's [bold]"  # may look like markup, and must be quoted
-    said = jmeta("train", *RL2, "--num-steps", 2, "--out", out, "--no-progress")
+    said = jmeta("train", *RL2, "--recipe", "none", "--num-steps", 2, "--out", out, "--no-progress")
     assert said.status == 0
     assert said.out == ""
     assert said.err == f"""trained to step 2; next: jmeta evaluate '{tmp_path}/it'"'"'s [bold]'\n"""

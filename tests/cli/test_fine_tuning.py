@@ -46,7 +46,7 @@ def test_settings_of_the_agent_that_theta_does_not_show_are_named(jmeta, rl2_run
     """A memory that is reset at each episode has the same parameters."""
     said = jmeta("train", *RL2, "--memory-span", "episode", "--num-tasks", 32, "--from", rl2_run, "--out", tmp_path / "tuned")
     assert said.status == 0
-    assert said.words.endswith("its agent had other settings: --memory-span: lifetime there, episode here trained to step 500; "
+    assert said.words.endswith("its agent had other settings: --memory-span: lifetime there, episode here trained to step 1000; "
                                f"next: jmeta evaluate {tmp_path / 'tuned'}")  # fmt: skip
     assert len(begun) == 1
 

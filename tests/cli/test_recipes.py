@@ -14,6 +14,9 @@ from jmeta.training import RunDirectory, TrainResult
 from jmeta.training.provenance import describe
 
 USAGE = 2
+PAIRS = [
+    name for name in recipes.names() if name.split("/") == [recipes.get(name).recipe.algorithm, recipes.get(name).recipe.task]
+]
 
 
 @pytest.fixture
@@ -96,6 +99,30 @@ def test_help_shows_the_settings_of_the_recipe(jmeta):
     for option, default in (("--kl-weight FLOAT", "0.03"), ("--num-steps INT", "1000"), ("--task.sight", "one-hot")):
         _, _, help_text = said.words.partition(f" {option}")
         assert re.search(r"\(default: (.*?)\)", help_text)[1] == default
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_pair_of_algorithm_and_task_begins_with_its_recipe(jmeta, asked, tmp_path, name):
+    """Without an option of its own, ``jmeta train ALGORITHM --task TASK`` trains what was measured, for as many steps."""
+    algorithm, task = name.split("/")
+    said = jmeta("train", algorithm, "--task", task, "--out", tmp_path / "run")
+    assert said.status == 0
+    assert f"settings that are not given are those of the recipe {name}" in said.words
+    (call,) = asked
+    assert describe(call["outer"]) == describe(recipes.get(name).build())
+    assert call["num_steps"] == recipes.get(name).num_steps
+
+
+def test_an_algorithm_keeps_its_own_settings_where_told_to(jmeta, asked, tmp_path):
+    chosen = ("--discount", 0.9, "--out", tmp_path / "run")
+    for args in (["rl2", "--task", "bernoulli-bandit"], ["rl2", "--task", "bernoulli-bandit", "--recipe", "none"]):
+        assert jmeta("train", *args, *chosen).status == 0
+    assert jmeta("train", "--recipe", "none", "rl2", "--task", "bernoulli-bandit", *chosen).status == 0
+    by_recipe, *own = [(call["outer"].anneal_steps, call["num_steps"], call["outer"].credit.discount) for call in asked]
+    assert by_recipe == (1000, 1000, 0.9)
+    assert own == [(None, 500, 0.9)] * 2
+    assert jmeta("train", "rl2", "--task", "dark-key-to-door", "--help").words.count("The recipe rl2/dark-key-to-door") == 1
+    assert "The recipe" not in jmeta("train", "rl2", "--task", "dark-key-to-door", "--recipe", "none", "--help").words
 
 
 @pytest.mark.slow

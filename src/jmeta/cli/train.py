@@ -11,6 +11,7 @@ from jmeta import recipes
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.arguments import HELP, begins_with_name, take_option
 from jmeta.cli.command import command
+from jmeta.cli.console import say
 from jmeta.cli.help import about, by_heading
 from jmeta.cli.options import as_dataclass, check_known
 from jmeta.cli.plain import TASK_PREFIX
@@ -23,6 +24,7 @@ from jmeta.training import RunDirectory
 from jmeta.trust import remember
 
 USAGE = "usage: jmeta train ALGORITHM --task TASK [--task.FIELD value] [--FIELD value] --seed N --out DIR"
+NO_RECIPE = "none"  # value of --recipe
 RECIPE_USAGE = "jmeta train --recipe NAME [--task.FIELD value] [--FIELD value] --out DIR (`jmeta list recipes` has the names)"
 
 
@@ -32,11 +34,11 @@ def train_command(args: list[str]) -> int:
     recipe_name, rest = take_option(args, "--recipe")
     if recipe_name is None and "--recipe" in args:
         raise ValueError(f"which recipe? usage: {RECIPE_USAGE}")
-    if recipe_name is not None:
+    if recipe_name is not None and recipe_name != NO_RECIPE:
         return _train(_parse_recipe(recipes.get(recipe_name), rest))
-    if not begins_with_name(args, "algorithm", f"{USAGE}; or {RECIPE_USAGE}", algorithms=ALGORITHMS, tasks=TASKS):
+    if not begins_with_name(rest, "algorithm", f"{USAGE}; or {RECIPE_USAGE}", algorithms=ALGORITHMS, tasks=TASKS):
         return 0
-    algorithm_name, *rest = args
+    algorithm_name, *rest = rest
     algorithm = find_algorithm(algorithm_name)
     task_name, rest = take_option(rest, "--task")
     if task_name is None:
@@ -44,7 +46,11 @@ def train_command(args: list[str]) -> int:
             print(f"tasks, each with settings of its own: {', '.join(TASKS)}\n")
             _parse(algorithm_name, algorithm, "TASK", lambda: None, ["--help"])
         raise ValueError(f"which task? {USAGE}. There are: {', '.join(sorted(TASKS))}")
-    return _train(_parse(algorithm_name, algorithm, task_name, find_task(task_name), rest))
+    named = None if recipe_name == NO_RECIPE else recipes.find(f"{algorithm_name}/{task_name}")
+    parsed = _parse(algorithm_name, algorithm, task_name, find_task(task_name), rest, named)
+    if named is not None:
+        say(f"settings that are not given are those of the recipe {named.name}; --recipe {NO_RECIPE} takes the algorithm's own")
+    return _train(parsed)
 
 
 def _train(parsed: "_Parsed") -> int:
@@ -96,7 +102,10 @@ def _parse(
     of_run, of_algorithm, of_task = TrainOptions(out=tyro.MISSING), {}, {}
     if named is not None:
         prog = f"jmeta train --recipe {named.name}"
-        described = f"The recipe {named.name} is {algorithm_name} on {task_name}; its settings are the defaults.\n\n{described}"
+        described = (
+            f"The recipe {named.name} is {algorithm_name} on {task_name}; its settings are the defaults. With --recipe "
+            f"{NO_RECIPE} they are the algorithm's own.\n\n{described}"
+        )
         of_run = dataclasses.replace(of_run, num_steps=named.num_steps)
         of_algorithm = settings_from_json(algorithm, named.recipe.algorithm_fields)
         of_task = settings_from_json(task_class, named.recipe.task_fields)

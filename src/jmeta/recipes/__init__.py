@@ -7,7 +7,7 @@ The settings are those of a comparison that comes with jmeta (``jmeta/specs``). 
 tasks and which table of algorithms has them, and what was measured.
 """
 
-from jmeta.recipes.index import INDEX, get, names
+from jmeta.recipes.index import INDEX, find, get, names
 from jmeta.recipes.named import SCORES, Measured, NamedRecipe, Score, scores
 
-__all__ = ["INDEX", "SCORES", "Measured", "NamedRecipe", "Score", "get", "names", "scores"]
+__all__ = ["INDEX", "SCORES", "Measured", "NamedRecipe", "Score", "find", "get", "names", "scores"]

@@ -41,6 +41,11 @@ def get(name: str) -> NamedRecipe:
     return _recipes()[name]
 
 
+def find(name: str) -> NamedRecipe | None:
+    """Returns the recipe of that name, or None."""
+    return _recipes().get(name)
+
+
 @functools.cache
 def _recipes() -> dict[str, NamedRecipe]:
     return {name: _entry(name, **table) for name, table in tomllib.loads(INDEX.read_text("utf-8")).items()}
