@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shlex
 import tomllib
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import jmeta as package
 from jmeta.cli import compare as cli
-from jmeta.comparison import BASELINES, SPECS, Budget, Variants, find_spec, parse_spec, read_spec, run
+from jmeta.comparison import BASELINES, SPECS, Budget, Variants, find_spec, parse_cell, parse_spec, read_spec, run
 from jmeta.types import Protocol
 
 FIRST = SPECS / "first.toml"
@@ -36,6 +37,10 @@ num_tasks = 16
 num_epochs = 1
 num_minibatches = 2
 """
+
+
+def theta_sizes(learner: Any) -> set[int]:
+    return {size for leaf in jax.tree.leaves(jax.eval_shape(learner.init, jax.random.key(0)).theta) for size in leaf.shape}
 
 
 def spec(*changes: str, base: str = SPEC) -> dict[str, Any]:
@@ -340,6 +345,61 @@ def test_a_comparison(jmeta, tmp_path):
     assert said.status == USAGE
     assert "budget.env_steps: was 96, now 97" in said.words
     assert "or delete that directory" in said.words
+
+
+def test_settings_of_an_algorithm_in_one_task(tmp_path):
+    """They replace those of its table there; in other tasks it has those of the table; a recipe has them too."""
+    changes = ('tasks.other.task = "bernoulli-bandit"', "algorithms.rl2.by_task.other = {hidden_size = 8, outer_steps = 3}")
+    comparison = parse_spec(spec(*changes))
+    found = {cell.task: cell for cell in comparison.cells if cell.kind == "rl2"}
+    sizes = {task: theta_sizes(cell.learner) for task, cell in found.items()}
+    assert {task: max(size) for task, size in sizes.items()} == {"bandit": 12, "other": 24}  # three gates of a GRU
+    assert {task: cell.outer_steps for task, cell in found.items()} == {"bandit": None, "other": 3}
+    made = parse_cell(spec(*changes), "other", "rl2")
+    assert (made.recipe.algorithm_fields["hidden_size"], made.recipe.algorithm_fields["num_tasks"]) == (8, 16)
+    assert made.comparison.budget_of(made.comparison.cells[0]) == Budget(outer_steps=3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("algorithms.rl2.by_task.room = {hidden_size = 8}", "by_task: there is no [tasks.room]"),
+        ("algorithms.rl2.by_task.bandit = {hiden_size = 8}", "[algorithms.rl2]: no setting is called 'hiden_size'"),
+        ("algorithms.rl2.by_task.bandit = {outer_steps = 1.5}", "outer_steps=1.5 is not a whole number"),
+        ("algorithms.rl2.by_task.bandit = 3", "[algorithms.rl2]: by_task.bandit=3 is not a table"),
+        (
+            "algorithms.rl2.by_task.bandit = {algorithm = 'maml'}",
+            "by_task.bandit has the key 'algorithm', which an algorithm has once for all tasks: leave it out",
+        ),
+    ],
+)
+def test_wrong_settings_in_one_task_are_named(change, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        parse_spec(spec(change))
+
+
+def test_settings_in_a_task_that_the_algorithm_does_not_run_in():
+    changes = ('tasks.other.task = "bernoulli-bandit"', 'algorithms.rl2.tasks = ["bandit"]')
+    with pytest.raises(ValueError, match="by_task: the algorithm does not run in other: add it to tasks, or leave out"):
+        parse_spec(spec(*changes, "algorithms.rl2.by_task.other = {hidden_size = 8}"))
+    with pytest.raises(ValueError, match="does not run in other, only in bandit"):
+        parse_cell(spec(*changes), "other", "rl2")
+
+
+def test_a_budget_in_place_of_the_file_s(jmeta, tmp_path, monkeypatch):
+    asked = []
+
+    def not_run(comparison, *args, **options):
+        asked.append(comparison.budget)
+        raise OSError("enough")
+
+    monkeypatch.setattr(cli, "compare", not_run)
+    (tmp_path / "spec.toml").write_text(SPEC)
+    for options in ((), ("--env-steps", 320), ("--wall-clock-seconds", 1.5)):
+        jmeta("compare", tmp_path / "spec.toml", "--out", tmp_path / "out", *options)
+    assert asked == [Budget(env_steps=96), Budget(env_steps=320), Budget(wall_clock_seconds=1.5)]
+    said = jmeta("compare", tmp_path / "spec.toml", "--out", tmp_path, "--env-steps", 3, "--wall-clock-seconds", 1.5)
+    assert (said.status, "both env_steps and wall_clock_seconds are given: give one" in said.words) == (USAGE, True)
 
 
 def test_a_part_of_a_comparison(jmeta, tmp_path):

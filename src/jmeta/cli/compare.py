@@ -11,7 +11,7 @@ from jmeta.cli.arguments import given
 from jmeta.cli.command import tyro_command
 from jmeta.cli.console import say, say_error
 from jmeta.cli.status import FAILURE, after_signal
-from jmeta.comparison import compare, find_spec, read_spec, write_report
+from jmeta.comparison import Budget, compare, find_spec, read_spec, write_report
 
 
 @tyro_command("compare", "Train and score algorithms x tasks x seeds, and report: jmeta compare SPEC --out DIR.")
@@ -21,6 +21,8 @@ def compare_command(
     only: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     seeds: int | None = None,
     seed: int | None = None,
+    env_steps: int | None = None,
+    wall_clock_seconds: float | None = None,
     num_devices: int | None = None,
     progress: Annotated[bool, tyro.conf.arg(help="show progress on standard error")] = True,
 ) -> int:
@@ -36,9 +38,13 @@ def compare_command(
         report shows those that ran before, too.
       seeds: number of trainings of each variant, in place of the file's.
       seed: seed of the first training and of the test tasks, in place of the file's.
+      env_steps: environment steps of each training, in place of the file's budget.
+      wall_clock_seconds: seconds of training for all seeds of an algorithm on a task, in place of the file's budget.
       num_devices: number of local devices to spread the tasks over; all by default.
     """
-    comparison = dataclasses.replace(read_spec(find_spec(spec)), **given(num_seeds=seeds, seed=seed))
+    budget = given(env_steps=env_steps, wall_clock_seconds=wall_clock_seconds)
+    replaced = given(num_seeds=seeds, seed=seed, budget=Budget(**budget) if budget else None)
+    comparison = dataclasses.replace(read_spec(find_spec(spec)), **replaced)
     report = say if progress else lambda message: None
     outcome = compare(comparison, out, only=only, num_devices=num_devices, say=report)
     print(write_report(outcome, out).read_text("utf-8"), end="")

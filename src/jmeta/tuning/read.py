@@ -9,7 +9,7 @@ from jmeta.comparison.spec.baselines import BASELINES
 from jmeta.comparison.spec.files import parsed
 from jmeta.comparison.spec.parse import check_names, explained
 from jmeta.comparison.spec.schema import Spec, TaskTable, TuningTable, check_structure
-from jmeta.comparison.spec.tables import Entry, cell, entry_of, family
+from jmeta.comparison.spec.tables import Entry, cell, entries_of, family
 from jmeta.keys import as_key
 from jmeta.recipes import SCORES, Score
 from jmeta.registry import nearest
@@ -77,19 +77,24 @@ def _check(table: TuningTable) -> None:
 
 def _searches(name: str, top: Spec, table: TuningTable, families: dict[str, TaskDistribution]) -> list[Search]:
     """Returns the searches of one algorithm, one for each task family."""
-    entry: Entry = explained(f"[algorithms.{name}]", entry_of, name, top.algorithms[name], families)
+    by_task: dict[str, Entry] = explained(f"[algorithms.{name}]", entries_of, name, top.algorithms[name], families)
     where = f"[tuning.space.{name}]"
+    return [_search(entry, task, families[task], top.tasks[task], _drawn(entry, table, where)) for task, entry in by_task.items()]
+
+
+def _drawn(entry: Entry, table: TuningTable, where: str) -> tuple[dict[str, Any], ...]:
+    """Returns the settings of each trial; the first are the table's own."""
     if entry.table.algorithm in BASELINES:
         raise ValueError(f"{where}: {entry.table.algorithm} is written by hand and not trained: there is nothing to tune")
     for key, values in entry.varied.items():
-        raise ValueError(f"[algorithms.{name}]: {key}={values} has several values: give it one, and the others in {where}")
-    space = explained(where, read_space, entry.build, table.space[name])
+        raise ValueError(f"[algorithms.{entry.name}]: {key}={values} has several values: give it one, and the others in {where}")
+    space = explained(where, read_space, entry.build, table.space[entry.name])
     drawn: list[dict[str, Any]] = [{}]
     own = {key: entry.fields[key] for key in space if key in entry.fields}
     for settings in sample(space, table.num_settings - 1, table.seed):
         if settings != own and settings not in drawn:
             drawn.append(settings)
-    return [_search(entry, task, families[task], top.tasks[task], tuple(drawn)) for task in entry.table.tasks or families]
+    return tuple(drawn)
 
 
 def _search(entry: Entry, name: str, tasks: TaskDistribution, task_table: TaskTable, drawn: tuple[dict[str, Any], ...]) -> Search:

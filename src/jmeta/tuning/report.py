@@ -110,11 +110,13 @@ def winners(tuning: Tuning, founds: list[Found]) -> dict[str, Any]:
         spec["env_steps"] = tuning.env_steps
     for name in dict.fromkeys(found.search.algorithm for found in founds if found.best):
         table = spec["algorithms"].pop(name)
+        by_task = table.pop("by_task", {})
         mine = [found for found in founds if found.search.algorithm == name]
         for found in mine:
             settings = found.search.settings[found.best.trial] if found.best else {}
             label = name if len(mine) == 1 else f"{name}-{found.search.task}"
-            spec["algorithms"][label] = table | settings | {"tasks": [found.search.task]}
+            own = by_task.get(found.search.task, {})
+            spec["algorithms"][label] = table | own | settings | {"tasks": [found.search.task]}
     if spec.get("reference") not in spec["algorithms"]:
         spec.pop("reference", None)
     return spec

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from jmeta.comparison.budget import Budget
 from jmeta.comparison.plan import Comparison
 from jmeta.comparison.spec.schema import EXAMPLES, AlgorithmTable, Spec, check_structure
-from jmeta.comparison.spec.tables import cell, entry_of, family, recipe
+from jmeta.comparison.spec.tables import cell, entries_of, family, recipe
 from jmeta.registry import nearest
 from jmeta.training import Recipe
 
@@ -23,20 +23,21 @@ def parse_spec(spec: dict[str, Any]) -> Comparison:
     top = check_structure(spec)
     check_names(top)
     families = {name: explained(f"[tasks.{name}]", family, table) for name, table in top.tasks.items()}
-    entries = [explained(f"[algorithms.{name}]", entry_of, name, table, families) for name, table in top.algorithms.items()]
-    if not any(entry.table.algorithm == "random" for entry in entries):
+    tables = dict(top.algorithms)
+    if not any(table.algorithm == "random" for table in tables.values()):
         if "random" in top.algorithms:
             raise ValueError(
                 '[algorithms.random] is not the algorithm "random", which scores are normalised by: rename the table'
             )
-        entries.append(entry_of("random", AlgorithmTable(algorithm="random"), families))
-    if top.reference is not None and top.reference not in (names := [entry.name for entry in entries]):
-        raise ValueError(f"reference: no table of algorithms is called {top.reference!r}; {nearest(top.reference, names)}")
+        tables["random"] = AlgorithmTable(algorithm="random")
+    if top.reference is not None and top.reference not in tables:
+        raise ValueError(f"reference: no table of algorithms is called {top.reference!r}; {nearest(top.reference, tables)}")
+    entries = [explained(f"[algorithms.{name}]", entries_of, name, table, families) for name, table in tables.items()]
     cells = tuple(
-        cell(entry, name, families[name], table)
+        cell(by_task[name], name, families[name], table)
         for name, table in top.tasks.items()
-        for entry in entries
-        if entry.table.tasks is None or name in entry.table.tasks
+        for by_task in entries
+        if name in by_task
     )
     experience = None if top.experience is None else tuple(top.experience)
     return Comparison(top.name, cells, top.seeds, _budget(top), top.num_test_tasks, top.seed, top.reference, experience)
@@ -84,7 +85,10 @@ def parse_cell(spec: dict[str, Any], task: str, algorithm: str) -> SpecCell:
             raise ValueError(f"there is no [{kind}.{name}]; {nearest(name, tables)}")
     tasks = explained(f"[tasks.{task}]", family, top.tasks[task])
     named = dict.fromkeys(top.tasks, tasks)  # the tables that the algorithm's key `tasks` may name
-    entry = explained(f"[algorithms.{algorithm}]", entry_of, algorithm, top.algorithms[algorithm], named)
+    by_task = explained(f"[algorithms.{algorithm}]", entries_of, algorithm, top.algorithms[algorithm], named)
+    if task not in by_task:
+        raise ValueError(f"[algorithms.{algorithm}] does not run in {task}, only in {', '.join(by_task)}")
+    entry = by_task[task]
     written = explained(f"[algorithms.{algorithm}]", recipe, entry, top.tasks[task])
     made = cell(entry, task, tasks, top.tasks[task])
     return SpecCell(Comparison(top.name, (made,), top.seeds, _budget(top), top.num_test_tasks, top.seed), written)

@@ -58,6 +58,25 @@ class AlgorithmTable(pydantic.BaseModel):
     outer_steps: int | None = None
     adapted_by: str | None = None
     published: dict[str, str] = {}
+    by_task: dict[str, dict[str, Any]] = {}  # settings in place of those above, by name of a table of tasks
+
+    def in_task(self, task: str) -> "AlgorithmTable":
+        """Returns the table with the settings that it has in a task.
+
+        Raises:
+          ValueError: for a key that is unknown, or has a value of another type.
+        """
+        if task not in self.by_task:
+            return self
+        if whole := {"algorithm", "tasks", "by_task"} & self.by_task[task].keys():
+            raise ValueError(
+                f"by_task.{task} has the key {min(whole)!r}, which an algorithm has once for all tasks: leave it out"
+            )
+        fields = self.model_dump(exclude_unset=True, exclude={"by_task"}) | self.by_task[task]
+        try:
+            return AlgorithmTable.model_validate(fields)
+        except pydantic.ValidationError as error:
+            raise ValueError(_in_words(error.errors()[0])) from None
 
 
 class TuningTable(pydantic.BaseModel):

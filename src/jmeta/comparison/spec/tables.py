@@ -42,7 +42,23 @@ def task_fields(table: TaskTable) -> dict[str, Any]:
     return fields
 
 
-def entry_of(name: str, table: AlgorithmTable, families: dict[str, TaskDistribution]) -> Entry:
+def entries_of(name: str, table: AlgorithmTable, families: dict[str, TaskDistribution]) -> dict[str, Entry]:
+    """Returns an algorithm's table in each task that it runs in, by name of the task."""
+    if table.tasks == []:
+        raise ValueError("tasks=[]: the algorithm runs in no task family; name one, or leave tasks out for all")
+    for key, named in (("tasks", table.tasks or ()), ("by_task", table.by_task)):
+        for task in named:
+            if task not in families:
+                raise ValueError(f"{key}: there is no [tasks.{task}]; {nearest(task, families)}")
+    runs_in = list(families if table.tasks is None else table.tasks)
+    for task in table.by_task:
+        if task not in runs_in:
+            raise ValueError(f"by_task: the algorithm does not run in {task}: add it to tasks, or leave out by_task.{task}")
+    whole = _entry(name, table)
+    return {task: _entry(name, table.in_task(task)) if task in table.by_task else whole for task in runs_in}
+
+
+def _entry(name: str, table: AlgorithmTable) -> Entry:
     """Returns an algorithm's table, with the settings that have several values apart from the others."""
     build = _find(table.algorithm)
     if table.algorithm in BASELINES and (table.outer_steps is not None or table.adapted_by is not None):
@@ -63,11 +79,6 @@ def entry_of(name: str, table: AlgorithmTable, families: dict[str, TaskDistribut
         else:
             check_setting(key, value, annotations, AlgorithmTable.model_fields)
             fields[key] = value
-    if table.tasks == []:
-        raise ValueError("tasks=[]: the algorithm runs in no task family; name one, or leave tasks out for all")
-    for task in table.tasks or ():
-        if task not in families:
-            raise ValueError(f"tasks: there is no [tasks.{task}]; {nearest(task, families)}")
     return Entry(name, table, build, fields, varied)
 
 

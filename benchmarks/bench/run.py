@@ -1,0 +1,58 @@
+"""Runs the bench, one algorithm in one task family after the other, and keeps the results small."""
+
+import dataclasses
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import numpy as np
+
+from jmeta.comparison import Budget, Comparison, Outcome, compare, find_spec, read_spec
+from jmeta.comparison.learning import LEARNING_POINTS, LearningCurves
+
+DATA = Path(__file__).parent / "data"
+BUDGETS = {"steps": Budget(env_steps=2_000_000), "clock": Budget(wall_clock_seconds=45.0)}
+
+
+def bench(budget: str, tasks: Collection[str] = ()) -> Comparison:
+    """Returns the comparison on one of the budgets, in some task families or in all of them.
+
+    Raises:
+      ValueError: if there is no such budget or task family.
+    """
+    if budget not in BUDGETS:
+        raise ValueError(f"budget={budget!r}: choose from {', '.join(BUDGETS)}")
+    whole = dataclasses.replace(read_spec(find_spec(Path("bench"))), budget=BUDGETS[budget])
+    known = {cell.task for cell in whole.cells}
+    if unknown := [task for task in tasks if task not in known]:
+        raise ValueError(f"the bench has no task family {unknown[0]!r}: choose from {', '.join(sorted(known))}")
+    return dataclasses.replace(whole, cells=tuple(cell for cell in whole.cells if not tasks or cell.task in tasks))
+
+
+def run(
+    budget: str,
+    data: Path = DATA,
+    *,
+    tasks: Collection[str] = (),
+    algorithms: Collection[str] = (),
+    say: Callable[[str], None] = print,
+) -> Outcome:
+    """Trains and scores what ``data`` does not hold, and thins the learning curves there; returns all results."""
+    outcome = compare(bench(budget, tasks), data / budget, only=algorithms, say=say)
+    for file in sorted((data / budget).glob("cells/*/*/learning.npz")):
+        thin(file)
+    return outcome
+
+
+def thin(file: Path) -> None:
+    """Reduces learning curves to the points that reports draw: the means of at most 100 parts of equal length."""
+    with np.load(file) as arrays:
+        curves = LearningCurves(**{field.name: arrays[field.name] for field in dataclasses.fields(LearningCurves)})
+    if len(curves.env_steps) <= LEARNING_POINTS:
+        return
+    parts = np.array_split(np.arange(len(curves.env_steps)), LEARNING_POINTS)
+
+    def means(values: np.ndarray) -> np.ndarray:
+        return np.stack([values[..., part].mean(-1, dtype=np.float64) for part in parts], axis=-1).astype(np.float32)
+
+    ends = curves.env_steps[[part[-1] for part in parts]]
+    np.savez_compressed(file, return_before=means(curves.return_before), return_after=means(curves.return_after), env_steps=ends)
