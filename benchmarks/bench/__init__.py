@@ -2,7 +2,7 @@
 
     python -m benchmarks.bench [--budget steps] [--task bandit] [--algorithm rl2]
 
-The comparison is ``src/jmeta/specs/bench.toml``. Under the budget ``steps`` every training has two million environment steps.
+The comparison is ``src/jmeta/specs/bench.toml``. Under the budget ``steps`` every training has a million environment steps.
 Under the budget ``clock`` all five seeds of an algorithm have 45 seconds together. Results are kept in ``benchmarks/bench/data``,
 in a directory for each algorithm in each task family. What is there is not computed again. Ctrl-C stops after the current chunk,
 and the same command goes on.

@@ -10,7 +10,7 @@ from jmeta.comparison import Budget, Comparison, Outcome, compare, find_spec, re
 from jmeta.comparison.learning import LEARNING_POINTS, LearningCurves
 
 DATA = Path(__file__).parent / "data"
-BUDGETS = {"steps": Budget(env_steps=2_000_000), "clock": Budget(wall_clock_seconds=45.0)}
+BUDGETS = {"steps": Budget(env_steps=1_000_000), "clock": Budget(wall_clock_seconds=45.0)}
 
 
 def bench(budget: str, tasks: Collection[str] = ()) -> Comparison:

@@ -34,7 +34,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 def test_settings_that_differ_in_numbers_share_a_program() -> None:
     (search,) = TUNING.searches
     cells, groups = grouped(search, range(5))
-    sizes = [settings.get("hidden_size", 4) for settings in search.settings]
+    sizes = [trial.settings.get("hidden_size", 4) for trial in search.trials]
     assert sorted(map(sorted, groups)) == sorted([trial for trial in range(5) if sizes[trial] == size] for size in (4, 6))
     assert [list(cell.variants) for cell in cells] == [[f"trial {trial}" for trial in group] for group in groups]
 
@@ -42,7 +42,7 @@ def test_settings_that_differ_in_numbers_share_a_program() -> None:
 def test_equal_learners_run_in_turn() -> None:
     """Two settings that make no number of the learner differ are no variants of each other."""
     (search,) = TUNING.searches
-    twice = dataclasses.replace(search, cells=(search.cells[0], search.cells[0]), settings=({}, {}), refusals=(None, None))
+    twice = dataclasses.replace(search, trials=(search.trials[0], search.trials[0]))
     assert grouped(twice, range(2))[1] == [[0], [1]]
 
 
@@ -91,7 +91,7 @@ def test_a_diverging_setting_is_left_behind(tmp_path: Path) -> None:
     spec = changed(space={"rl2": {"learning_rate": [1e38, 1e-3]}}, num_settings=3)
     (found,), _ = tune(parse_tuning(spec), tmp_path)
     failed = [each.trial for each in found.tried[0] if each.failures]
-    assert [found.search.settings[trial] for trial in failed] == [{"learning_rate": 1e38}]
+    assert [found.search.trials[trial].settings for trial in failed] == [{"learning_rate": 1e38}]
     assert not {each.trial for each in found.tried[1]} & set(failed)
     assert "1 failed" in write_tuning(parse_tuning(spec), [found], tmp_path)
 
@@ -100,7 +100,7 @@ def test_no_held_out_task_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Once the learners are built, no distribution on the held-out split can be made; all evaluations are on validation tasks."""
     tuning = parse_tuning(changed(num_settings=2, env_steps=48, num_rungs=1))
     for search in tuning.searches:
-        for cell in filter(None, search.cells):
+        for cell in search.cells:
             _ = cell.learner.tasks.validation.reference_return(3)  # which looks at the family as a whole, once
     drawn = []
     made, evaluate = Splits.__post_init__, jmeta.comparison.scoring.evaluate
@@ -130,7 +130,7 @@ def test_the_winners_are_a_comparison_on_held_out_tasks(tuned: tuple[Path, Any])
     cells = {cell.algorithm: cell for cell in comparison.cells}
     assert set(cells) == {"rl2", "random"}
     assert {cell.test_tasks()[0].split for cell in cells.values()} == {"held-out"}
-    settings = found.search.settings[found.best.trial]
+    settings = found.search.trials[found.best.trial].settings
     assert spec["algorithms"]["rl2"] == SPEC["algorithms"]["rl2"] | settings | {"tasks": ["bandit"]}
 
 

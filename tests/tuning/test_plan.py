@@ -21,19 +21,19 @@ def test_each_round_has_fewer_settings_and_trains_them_for_longer() -> None:
 def test_trial_0_has_the_settings_of_the_table() -> None:
     (search,) = parse_tuning(SPEC).searches
     assert search.name == "rl2 on bandit"
-    assert search.settings[0] == {}
-    assert len(search.settings) == len(search.cells) == 5
-    rates = [cell.learner.learning_rate for cell in search.cells if cell is not None]
-    assert rates[1:] == [settings["learning_rate"] for settings in search.settings[1:]]
+    assert search.trials[0].settings == {}
+    assert len(search.trials) == len(search.cells) == 5
+    rates = [cell.learner.learning_rate for cell in search.cells]
+    assert rates[1:] == [trial.settings["learning_rate"] for trial in search.trials[1:]]
     assert rates[0] not in rates[1:]
 
 
 def test_settings_that_the_algorithm_refuses_are_kept_with_the_reason() -> None:
     (search,) = parse_tuning(changed(space={"rl2": {"num_minibatches": [1, 3, 8]}}, num_settings=4)).searches
-    refused = {settings.get("num_minibatches"): reason for settings, reason in zip(search.settings, search.refusals, strict=True)}
-    assert refused[8] is None
-    assert "num_tasks=8 can't be split evenly over 1 device(s) x 3 minibatch(es)" in refused[3]
-    assert search.cells[[settings.get("num_minibatches") for settings in search.settings].index(3)] is None
+    trials = {trial.settings.get("num_minibatches"): trial for trial in search.trials}
+    assert (trials[8].cell is None, trials[8].refusal) == (False, None)
+    assert trials[3].cell is None
+    assert "num_tasks=8 can't be split evenly over 1 device(s) x 3 minibatch(es)" in trials[3].refusal
 
 
 def spec_of(task: str, **settings: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def spec_of(task: str, **settings: Any) -> dict[str, Any]:
 
 def test_settings_are_scored_on_validation_tasks() -> None:
     def splits(spec: dict[str, Any]) -> set[str]:
-        return {cell.test_tasks()[0].split for search in parse_tuning(spec).searches for cell in search.cells if cell}
+        return {cell.test_tasks()[0].split for search in parse_tuning(spec).searches for cell in search.cells}
 
     assert splits(SPEC) == {"validation"}
     spec = copy.deepcopy(SPEC)
@@ -61,9 +61,9 @@ def test_settings_are_scored_on_validation_tasks() -> None:
 @pytest.mark.parametrize("split", ["held-out", "train"])
 def test_a_search_on_other_tasks_can_not_be_made(split: Any) -> None:
     (search,) = parse_tuning(SPEC).searches
-    cells = [dataclasses.replace(cell, split=split) for cell in search.cells if cell is not None]
+    trials = [dataclasses.replace(trial, cell=dataclasses.replace(trial.cell, split=split)) for trial in search.trials]
     with pytest.raises(ValueError, match=f"is scored on {split} tasks: settings are chosen on validation tasks alone"):
-        Search("bandit", "rl2", search.settings, tuple(cells), search.refusals)
+        Search("bandit", "rl2", tuple(trials))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ specification, and ``jmeta compare`` scores them.
 
 from jmeta.tuning.found import Found, Tried
 from jmeta.tuning.halving import tune
-from jmeta.tuning.plan import Rung, Search, Tuning
+from jmeta.tuning.plan import Rung, Search, Trial, Tuning
 from jmeta.tuning.read import parse_tuning, read_tuning
 from jmeta.tuning.report import summary, winners, write_tuning
 from jmeta.tuning.space import Choices, Interval, read_space, sample
@@ -20,6 +20,7 @@ __all__ = [
     "Interval",
     "Rung",
     "Search",
+    "Trial",
     "Tried",
     "Tuning",
     "parse_tuning",

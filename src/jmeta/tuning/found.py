@@ -12,7 +12,7 @@ class Tried:
     """The scores of one setting in one round.
 
     Attributes:
-      trial: number of the setting in ``Search.settings``.
+      trial: number of the setting in ``Search.trials``.
       by_seed: score of each training on the validation tasks [S]; NaN where it failed.
       failures: reasons why trainings failed.
     """

@@ -12,7 +12,7 @@ def grouped(search: Search, trials: Iterable[int]) -> tuple[tuple[Cell, ...], li
     """Returns cells, each of trials that differ in numbers only, and the trials of each cell."""
     groups: list[dict[int, Cell]] = []
     for trial in trials:
-        cell = search.cells[trial]
+        cell = search.trials[trial].cell
         if cell is None:
             continue
         group = next((group for group in groups if _share_a_program({**group, trial: cell})), None)

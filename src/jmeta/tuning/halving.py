@@ -58,7 +58,7 @@ def _search(
     tuning: Tuning, search: Search, out: Path, num_devices: int | None, say: Callable[[str], None]
 ) -> tuple[Found, str | None]:
     found = Found(search, (), ())
-    left = [trial for trial, cell in enumerate(search.cells) if cell is not None]
+    left = [number for number, trial in enumerate(search.trials) if trial.cell is not None]
     for number, rung in enumerate(tuning.rungs, start=1):
         say(f"{search.name}, round {number} of {tuning.num_rungs}: {len(left)} settings of {rung.env_steps:,} environment steps")
         cells, members = grouped(search, left)

@@ -23,25 +23,36 @@ class Rung:
 
 
 @dataclasses.dataclass(frozen=True)
+class Trial:
+    """Settings to try.
+
+    Attributes:
+      settings: those that differ from the algorithm's table; none for trial 0, the table itself.
+      cell: a cell of one learner, scored on validation tasks; None if the algorithm refused the settings.
+      refusal: why it refused them, or None.
+    """
+
+    settings: dict[str, Any]
+    cell: Cell | None
+    refusal: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Search:
     """The search for settings of one algorithm in one task family.
 
     Attributes:
       task: name of the table of tasks.
       algorithm: name of the table of algorithms.
-      settings: the settings of each trial that differ from the algorithm's table; those of trial 0, the table itself, are empty.
-      cells: a cell of one learner for each trial, scored on validation tasks; None where the algorithm refused the settings.
-      refusals: why the algorithm refused the settings of a trial, or None.
+      trials: the settings to try; the first are those of the table itself.
     """
 
     task: str
     algorithm: str
-    settings: tuple[dict[str, Any], ...]
-    cells: tuple[Cell | None, ...]
-    refusals: tuple[str | None, ...]
+    trials: tuple[Trial, ...]
 
     def __post_init__(self) -> None:
-        for each in filter(None, self.cells):
+        for each in self.cells:
             tasks = each.test_tasks()[0]
             if tasks.split != split_to_tune_on(tasks):
                 raise ValueError(f"{each.name} is scored on {tasks.split} tasks: settings are chosen on validation tasks alone")
@@ -50,6 +61,11 @@ class Search:
     def name(self) -> str:
         """Name for reports, "rl2 on bandit"."""
         return f"{self.algorithm} on {self.task}"
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells of the trials whose settings the algorithm takes."""
+        return [trial.cell for trial in self.trials if trial.cell is not None]
 
 
 @dataclasses.dataclass(frozen=True)

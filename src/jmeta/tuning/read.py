@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any, cast
 
-from jmeta.comparison import Cell
 from jmeta.comparison.spec.baselines import BASELINES
 from jmeta.comparison.spec.files import parsed
 from jmeta.comparison.spec.parse import check_names, explained
@@ -14,7 +13,7 @@ from jmeta.keys import as_key
 from jmeta.recipes import SCORES, Score
 from jmeta.registry import nearest
 from jmeta.tasks import TaskDistribution
-from jmeta.tuning.plan import Search, Tuning, split_to_tune_on
+from jmeta.tuning.plan import Search, Trial, Tuning, split_to_tune_on
 from jmeta.tuning.space import read_space, sample
 
 
@@ -100,17 +99,14 @@ def _drawn(entry: Entry, table: TuningTable, where: str) -> tuple[dict[str, Any]
 def _search(entry: Entry, name: str, tasks: TaskDistribution, task_table: TaskTable, drawn: tuple[dict[str, Any], ...]) -> Search:
     """Builds the learner of each trial."""
     task_table = task_table.model_copy(update={"split": split_to_tune_on(tasks)})
-    cells: list[Cell | None] = []
-    refusals: list[str | None] = []
+    trials = []
     for settings in drawn:
         try:
             made = cell(entry._replace(fields=entry.fields | settings), name, tasks, task_table)
         except ValueError as error:
             if not settings:
                 raise
-            cells.append(None)
-            refusals.append(str(error))
+            trials.append(Trial(settings, None, str(error)))
         else:
-            cells.append(dataclasses.replace(made, outer_steps=None))
-            refusals.append(None)
-    return Search(name, entry.name, drawn, tuple(cells), tuple(refusals))
+            trials.append(Trial(settings, dataclasses.replace(made, outer_steps=None)))
+    return Search(name, entry.name, tuple(trials))

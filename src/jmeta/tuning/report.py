@@ -31,16 +31,16 @@ def summary(tuning: Tuning, founds: list[Found]) -> str:
     lines = [f"{tuning.name}: {SCORES[tuning.score]}, {tuning.num_seeds} seed(s), {tuning.num_tasks} validation tasks"]
     for found in founds:
         search = found.search
-        refused = sum(reason is not None for reason in search.refusals)
-        lines += ["", search.name + (f" ({refused} of {len(search.settings)} settings were refused)" if refused else "")]
-        if (cell := search.cells[0]) is not None and cell.split == "train":
+        refused = len(search.trials) - len(search.cells)
+        lines += ["", search.name + (f" ({refused} of {len(search.trials)} settings were refused)" if refused else "")]
+        if search.cells[0].split == "train":
             lines.append("  its family holds no tasks out: scored on training tasks, with another seed")
         for number, (rung, tried) in enumerate(zip(found.rungs, found.tried, strict=True), start=1):
             lines.append(f"  round {number}: {len(tried):>3} settings, {rung.env_steps:>12,} steps  {_spread(tried)}")
         if (best := found.best) is None:
             lines.append("  no sound training" if found.tried else "  not finished")
             continue
-        named = ", ".join(f"{name} = {value}" for name, value in search.settings[best.trial].items())
+        named = ", ".join(f"{name} = {value}" for name, value in search.trials[best.trial].settings.items())
         lines.append(f"  best: trial {best.trial}, {_score(best)}: {named or 'the settings of the table itself'}")
         if own := next((tried for tried in found.tried[-1] if tried.trial == 0 != best.trial), None):
             lines.append(f"  trial 0, the settings of the table itself: {_score(own)}")
@@ -88,9 +88,9 @@ def _as_json(tuning: Tuning, founds: list[Found]) -> dict[str, Any]:
             {
                 "task": found.search.task,
                 "algorithm": found.search.algorithm,
-                "split": next(cell.split for cell in found.search.cells if cell is not None),
-                "settings": list(found.search.settings),
-                "refusals": list(found.search.refusals),
+                "split": found.search.cells[0].split,
+                "settings": [trial.settings for trial in found.search.trials],
+                "refusals": [trial.refusal for trial in found.search.trials],
                 "rounds": rounds(found),
                 "best": found.best.trial if found.best else None,
             }
@@ -113,7 +113,7 @@ def winners(tuning: Tuning, founds: list[Found]) -> dict[str, Any]:
         by_task = table.pop("by_task", {})
         mine = [found for found in founds if found.search.algorithm == name]
         for found in mine:
-            settings = found.search.settings[found.best.trial] if found.best else {}
+            settings = found.search.trials[found.best.trial].settings if found.best else {}
             label = name if len(mine) == 1 else f"{name}-{found.search.task}"
             own = by_task.get(found.search.task, {})
             spec["algorithms"][label] = table | own | settings | {"tasks": [found.search.task]}
