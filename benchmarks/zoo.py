@@ -7,23 +7,17 @@ RUNS, unless a finished run is there, and then scored on new held-out tasks.
 """
 
 import argparse
-import subprocess
-import sys
 import tomllib
-from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 
-import jmeta
+from benchmarks.recipe_runs import scored, trained
 from jmeta import recipes
-from jmeta.cli.arguments import evaluation_key
-from jmeta.references import Random
 from jmeta.zoo import AGENTS, Card, pack, unpack, write_agent
 
 LIST = Path(__file__).with_name("zoo.toml")
-RANDOM_TASKS = 2000
 LARGEST = 300 * 1024
 """Largest file in bytes."""
 
@@ -42,20 +36,10 @@ def make(runs: Path, name: str, *, seed: int, num_tasks: int, limits: str, eight
     """Trains an agent if that has not been done, scores it and writes its file; returns a line about it."""
     named = recipes.get(name)
     words = ["train", "--recipe", name, "--seed", str(seed)]
-    run = runs / name.replace("/", "-")
-    if not run.exists():
-        subprocess.run([sys.executable, "-m", "jmeta", *words, "--out", str(run)], check=True)
-    opened = jmeta.load(run)
-    if opened.step != named.num_steps:
-        raise SystemExit(f"{run} has {opened.step} of {named.num_steps} outer steps: jmeta resume {run}")
+    opened = trained(runs / name.replace("/", "-"), words, named)
     tensors = pack(opened.theta, eight_bits=eight_bits)
     theta = jax.tree.unflatten(jax.tree.structure(opened.theta), unpack(tensors))  # what is scored is what is stored
-    split, protocol, of = named.cell.split, named.cell.protocol, named.measured.of
-    tasks = opened.tasks.on_split(split)
-    score = partial(jmeta.evaluate, tasks=tasks, key=evaluation_key(seed), protocol=protocol)
-    result = score(opened.inner, theta=theta, num_tasks=num_tasks)
-    at_random = score(Random(tasks.observation_size, tasks.action_space), theta=(), num_tasks=RANDOM_TASKS)
-    each = recipes.scores(result, of)
+    result, each, random = scored(opened, named, theta, seed, num_tasks)
     card = Card(
         recipe=name,
         seed=seed,
@@ -64,12 +48,12 @@ def make(runs: Path, name: str, *, seed: int, num_tasks: int, limits: str, eight
         env_steps=opened.step * opened.outer.num_env_steps,
         score=_rounded(each.mean()),
         standard_error=_rounded(each.std(ddof=1) / np.sqrt(len(each))),
-        of=of,
+        of=named.measured.of,
         num_tasks=num_tasks,
-        split=split,
-        protocol=protocol,
+        split=named.cell.split,
+        protocol=named.cell.protocol,
         episode_returns=tuple(map(_rounded, result.episode_returns.mean(0))),
-        random=_rounded(recipes.scores(at_random, of).mean()),
+        random=_rounded(random),
         optimum=named.measured.optimum,
         optimum_label=named.measured.optimum_label,
         versions=opened.config["versions"],

@@ -1,17 +1,22 @@
 """The bench: it has every algorithm, and keeps its results small without changing what reports show."""
 
 import dataclasses
+import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from benchmarks import defaults
 from benchmarks.bench import run
+from jmeta import recipes
 from jmeta.algorithms import ALGORITHMS
 from jmeta.comparison import SPECS
 from jmeta.comparison.learning import LearningCurves, learning_curve
 from jmeta.comparison.spec.schema import check_structure
+from jmeta.recipes import NamedRecipe
 from jmeta.types import Protocol
 
 SPEC = SPECS / "bench.toml"
@@ -61,3 +66,28 @@ def test_thinned_learning_curves_draw_the_same(tmp_path: Path) -> None:
     assert after is not None
     assert after["env_steps"] == before["env_steps"]
     np.testing.assert_allclose(after["value"], before["value"], rtol=1e-6, atol=1e-5)
+
+
+def test_a_pair_that_falls_short_of_its_recipe_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores are given, and nothing is trained: the recipe earns 6.66, random actions 5, and 90 % of the difference is 6.49."""
+    asked = []
+
+    def given(run: Path, words: list[str], named: NamedRecipe) -> SimpleNamespace:
+        asked.append((run.name, words))
+        return SimpleNamespace(theta=())
+
+    monkeypatch.setattr(defaults, "RESULTS", tmp_path / "defaults.json")
+    monkeypatch.setattr(defaults, "trained", given)
+    name = "rl2/bernoulli-bandit"
+    for mean, enough in ((6.6, True), (6.4, False)):
+        each = mean + np.tile([-0.1, 0.1], 1000)
+        monkeypatch.setattr(defaults, "scored", lambda *args, each=each: (None, each, 5.0))
+        row = defaults.measure(tmp_path, name)
+        assert row["share"] == pytest.approx((mean - 5) / (recipes.get(name).measured.score - 5), abs=1e-4)
+        assert row["enough"] is enough
+    monkeypatch.setattr(sys, "argv", ["defaults", str(tmp_path), name])
+    with pytest.raises(SystemExit, match=f"below 0.9 of the recipe: {name}"):
+        defaults.main()
+    assert asked[0] == ("rl2-bernoulli-bandit", ["train", "rl2", "--task", "bernoulli-bandit", "--seed", "100"])
+    assert {"rl2/tabular-mdp", "maml/point-navigation"} <= set(defaults.pairs())
+    assert "rl2/bernoulli-bandit-100x5" not in defaults.pairs()
