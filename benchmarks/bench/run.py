@@ -1,13 +1,16 @@
 """Runs the bench, one algorithm in one task family after the other, and keeps the results small."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.bench.rows import FAILED
 from jmeta.comparison import Budget, Comparison, Outcome, compare, find_spec, read_spec
 from jmeta.comparison.learning import LEARNING_POINTS, LearningCurves
+from jmeta.comparison.store import NOT_RUN
 
 DATA = Path(__file__).parent / "data"
 BUDGETS = {"steps": Budget(env_steps=1_000_000), "clock": Budget(wall_clock_seconds=45.0)}
@@ -36,11 +39,24 @@ def run(
     algorithms: Collection[str] = (),
     say: Callable[[str], None] = print,
 ) -> Outcome:
-    """Trains and scores what ``data`` does not hold, and thins the learning curves there; returns all results."""
+    """Trains and scores what ``data`` does not hold, and thins the learning curves there; returns all results.
+
+    The error of a cell that could not be run is kept in its ``failed.json`` until the cell is finished.
+    """
     outcome = compare(bench(budget, tasks), data / budget, only=algorithms, say=say)
+    for result in outcome.results:
+        note_failure(data / budget / "cells" / result.cell.task / result.cell.algorithm / FAILED, result.error)
     for file in sorted((data / budget).glob("cells/*/*/learning.npz")):
         thin(file)
     return outcome
+
+
+def note_failure(file: Path, error: str | None) -> None:
+    """Writes the error of a cell to ``file``, or removes the file if the cell is finished; one that was not run keeps it."""
+    if error is None:
+        file.unlink(missing_ok=True)
+    elif error != NOT_RUN:
+        file.write_text(json.dumps({"error": error}) + "\n", "utf-8")
 
 
 def thin(file: Path) -> None:
