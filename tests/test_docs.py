@@ -35,7 +35,7 @@ def pages() -> ModuleType:
 def written(pages: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Returns the generated pages by name, without what has to be compiled."""
     out = tmp_path_factory.mktemp("docs")
-    names = pages.write(out, facts=lambda kind: [("name", kind.name)], parts=lambda name: [])
+    names = pages.write(out, facts=lambda kind: [("name", kind.name)], parts=lambda name: [], draw=False)
     return {str(name): (out / name).read_text("utf-8") for name in names if name.suffix in (".rst", ".md", ".ipynb")}
 
 
@@ -119,7 +119,7 @@ def test_pages_that_are_no_longer_made_are_removed(pages: ModuleType, tmp_path: 
     (tmp_path / "algorithms").mkdir()
     (tmp_path / "algorithms" / "former.rst").touch()
     (tmp_path / "own.md").touch()
-    pages.write(tmp_path, facts=lambda kind: [], parts=lambda name: [])
+    pages.write(tmp_path, facts=lambda kind: [], parts=lambda name: [], draw=False)
     assert not (tmp_path / "algorithms" / "former.rst").exists()
     assert (tmp_path / "own.md").exists()
 

@@ -26,6 +26,9 @@ from typing import TypeVar as TypingTypeVar
 import numpy as np
 from typing_extensions import TypeVar
 
+sys.path.append(str(Path(__file__).parents[2]))  # benchmarks is no part of the package that is installed
+
+from benchmarks.bench import pages as bench
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.help import by_heading, default_text, headline, setting_texts
 from jmeta.cli.plain import TASK_PREFIX, flag
@@ -128,6 +131,7 @@ def write(
     out: Path,
     facts: Callable[[type[TaskDistribution]], list[tuple[str, str]]] | None = None,
     parts: Callable[[str], list[type]] | None = None,
+    draw: bool = True,
 ) -> list[Path]:
     """Writes all generated pages below ``out`` and removes those of earlier calls that are no longer made.
 
@@ -135,13 +139,18 @@ def write(
       out: the folder of the documentation.
       facts: returns names and values that describe a task family; by default ``facts_of``, which takes ten seconds for all.
       parts: returns the classes that an algorithm of this name consists of; by default ``parts_of``, which takes as long.
+      draw: whether the figures of the bench are drawn, which takes half a minute; without it they are empty files.
 
     Returns:
       The files, as paths below ``out``.
     """
     pages: dict[str, str | bytes] = {}
     pages |= (
-        algorithm_pages(parts or parts_of) | task_pages(facts or facts_of) | api_pages() | notebook_pages() | benchmark_pages()
+        algorithm_pages(parts or parts_of)
+        | task_pages(facts or facts_of)
+        | api_pages()
+        | notebook_pages()
+        | benchmark_pages(draw)
     )
     for folder in GENERATED:
         for old in (out / folder).rglob("*"):
@@ -564,8 +573,8 @@ def _notebook(path: Path) -> str:
     return json.dumps(notebook, ensure_ascii=False, indent=1)
 
 
-def benchmark_pages() -> dict[str, str | bytes]:
-    """Returns ``benchmarks/README.md`` as the index of the comparisons that were kept, and each comparison with its picture."""
+def benchmark_pages(draw: bool = True) -> dict[str, str | bytes]:
+    """Returns ``benchmarks/README.md`` as the index of the comparisons that were kept, each with its picture, and the bench."""
     pages: dict[str, str | bytes] = {}
     names = []
     for path in sorted((BENCHMARKS / "reports").glob("*/table.md")):
@@ -579,12 +588,22 @@ def benchmark_pages() -> dict[str, str | bytes]:
             parts.insert(2, f"![Learning curves and adaptation curves of the comparison]({name}.png)")
         pages[f"benchmarks/{name}.md"] = "\n\n".join(parts) + "\n"
     index = (BENCHMARKS / "README.md").read_text("utf-8")
+    title, _, rest = index.partition("\n\n")
+    index = f"{title}\n\n{{doc}}`bench/index` compares all algorithms in eight task families, with figures.\n\n{rest}"
     index = re.sub(r"\]\(reports/([\w-]+)/table\.md\)", r"](\1.md)", index)
     toctree = "\n".join(
-        ["```{toctree}", ":caption: Comparisons", ":maxdepth: 1", "", *(f"{name} <{name}>" for name in names), "```"]
+        [
+            "```{toctree}",
+            ":caption: Comparisons",
+            ":maxdepth: 1",
+            "",
+            "bench/index",
+            *(f"{name} <{name}>" for name in names),
+            "```",
+        ]
     )
     pages["benchmarks/index.md"] = f"{index.rstrip()}\n\n## Comparisons\n\n{toctree}\n"
-    return pages
+    return pages | bench.pages(draw=draw)
 
 
 # Docstrings
