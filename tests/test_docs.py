@@ -80,6 +80,20 @@ def test_measured_scores_are_on_the_pages(written: dict[str, str]) -> None:
     assert "78.641 ± 0.051" in written["tasks/bernoulli-bandit.rst"]
 
 
+def test_results_of_the_bench_are_on_the_pages_of_algorithms_and_tasks(
+    pages: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"score": {"value": 0.5, "low": 0.25, "high": 0.75}, "normalised": {"value": 0.125}, "env_steps": 1000}
+    results = {"steps": {"bandit": {"rows": {"imaml": row, "rl2": {"failed": "no"}}}}, "clock": {}}
+    monkeypatch.setattr(pages, "_bench", lambda: ({"bandit": "bernoulli-bandit"}, {"results": results}))
+    link = ":doc:`bandit </benchmarks/bench/bandit>`"
+    assert list(pages.bench_rows("imaml")) == [[link, "steps", "0.5 [0.25, 0.75]", "0.12", "1,000"]]
+    assert list(pages.bench_rows("rl2")) == []
+    assert "No learning results" not in "".join(pages._results_of_algorithm("imaml"))
+    assert "</benchmarks/bench/bandit>" in "".join(pages._scores_of_task("bernoulli-bandit"))
+    assert "</benchmarks/bench" not in "".join(pages._scores_of_task("reacher"))
+
+
 def test_every_public_name_is_on_a_page_of_the_reference(pages: ModuleType, written: dict[str, str]) -> None:
     everything = "\n".join(written.values())
     homes = pages.homes()

@@ -29,9 +29,11 @@ from typing_extensions import TypeVar
 sys.path.append(str(Path(__file__).parents[2]))  # benchmarks is no part of the package that is installed
 
 from benchmarks.bench import pages as bench
+from benchmarks.bench.summary import read_summary, read_tables
 from jmeta.algorithms import ALGORITHMS
 from jmeta.cli.help import by_heading, default_text, headline, setting_texts
 from jmeta.cli.plain import TASK_PREFIX, flag
+from jmeta.comparison.text import interval
 from jmeta.inner import InnerLearner, QLearner, UpdateRule
 from jmeta.outer import CreditAssignment, OuterLearner
 from jmeta.registry import settings
@@ -124,6 +126,12 @@ ROLES: dict[type, str] = {
 COMPARED = (
     "Comparisons. The score is the mean return of an episode over a lifetime, with a 95 % bootstrap interval over seeds and test "
     "tasks."
+)
+
+
+BENCHED = (
+    ":doc:`The bench </benchmarks/bench/index>`: the mean return of an episode over a lifetime, with a 95 % bootstrap interval "
+    "over seeds and test tasks. Normalised, 0 is acting at random, and 1 is acting with the task known."
 )
 
 
@@ -265,7 +273,11 @@ def _results_of_algorithm(name: str) -> Iterator[str]:
     if rows:
         yield COMPARED
         yield _table(["comparison", "task", "row", "score", "random", "optimum", "environment steps"], rows)
-    if not rows and not any(row["algorithm"] == name for row in trained_rows()):
+    benched = list(bench_rows(name))
+    if benched:
+        yield BENCHED
+        yield _table(["task", "budget", "score", "normalised", "environment steps"], benched)
+    if not rows and not benched and not any(row["algorithm"] == name for row in trained_rows()):
         yield "No learning results are recorded yet. The algorithm passes the conformance tests (``jmeta.testing.LAWS``)."
     else:
         yield "How each was measured: :doc:`/benchmarks/index`."
@@ -322,7 +334,10 @@ def _scores_of_task(name: str) -> Iterator[str]:
     if classical:
         yield "Hand-written learners (``jmeta.references``), return of a lifetime, ± the standard error over tasks."
         yield _table(["setting", "learner", "jmeta", "published", "by"], classical)
-    if not (trained or compared or classical):
+    benched = _benched_families(name)
+    for each in benched:
+        yield f"All algorithms in this task family: :doc:`the bench </benchmarks/bench/{each}>`."
+    if not (trained or compared or classical or benched):
         yield "No scores are recorded yet."
     else:
         yield "How each was measured: :doc:`/benchmarks/index`."
@@ -407,6 +422,31 @@ def compared_rows() -> list[dict[str, str]]:
                     }
                 )
     return found
+
+
+def bench_rows(name: str) -> Iterator[list[str]]:
+    """Yields the rows of an algorithm in the bench, by task family and budget."""
+    families, summary = _bench()
+    for family in families:
+        for budget, results in summary["results"].items():
+            row = results.get(family, {"rows": {}})["rows"].get(name, {"failed": "not run yet"})
+            if "failed" not in row:
+                scaled = "" if row["normalised"] is None else f"{row['normalised']['value']:.2f}"
+                where = f":doc:`{family} </benchmarks/bench/{family}>`"
+                yield [where, budget, interval(row["score"]), scaled, f"{row['env_steps']:,}"]
+
+
+def _benched_families(name: str) -> list[str]:
+    """Returns the bench's tables of a task family that have results."""
+    families, summary = _bench()
+    known = {each for results in summary["results"].values() for each in results}
+    return [each for each, task in families.items() if task == name and each in known]
+
+
+@functools.cache
+def _bench() -> tuple[dict[str, str], dict[str, Any]]:
+    """Returns the task families of the bench with their registered names, and its results."""
+    return {name: table.task for name, table in read_tables().tasks.items()}, read_summary()
 
 
 def _json(path: Path) -> Any:
