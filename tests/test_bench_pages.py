@@ -64,7 +64,7 @@ def test_curves_are_of_the_best_of_each_group() -> None:
 
 def test_curves_are_drawn_with_names(data: Path) -> None:
     results = summarise(data, small_spec(), KNOWN)["results"]["steps"]
-    adapted, learned = curves.of_family(results["one"]["rows"]).axes
+    (adapted,), (learned,) = (curves.of_family(results["one"]["rows"], kind).axes for kind in ("curve", "learning"))
     assert [line.get_label() for line in adapted.get_lines()] == ["rl2", "oracle", "random"]
     assert [line.get_label() for line in learned.get_lines()] == ["rl2", "oracle"]
     assert len(curves.overview(results, ["one", "two"], "curve").axes) == 2

@@ -64,6 +64,20 @@ def test_cells_that_are_missing_or_failed_are_told_apart(tmp_path: Path) -> None
     assert summary["scales"]["one"] == {"missing": "random has not been run"}
 
 
+def test_only_the_optimum_of_a_lifetime_is_one_of_learning(tmp_path: Path) -> None:
+    """A reference per episode is the return with the task known, which is the scale's upper end."""
+    for name, per in (("rl2", "lifetime"), ("maml", "episode")):
+        made_up(tmp_path, "steps", "one", name, constant(1.0), reference={"label": "known", "value": 3.0, "per": per})
+    rows = summarise(tmp_path, small_spec(), KNOWN)["results"]["steps"]["one"]["rows"]
+    assert (rows["rl2"]["optimum"], rows["maml"]["optimum"]) == (1.5, None)  # of two episodes
+
+
+def test_the_oracle_is_never_the_best_at_equal_experience(tmp_path: Path) -> None:
+    made_up(tmp_path, "steps", "one", "oracle", constant(3.0))
+    made_up(tmp_path, "steps", "one", "rl2", constant(1.0))
+    assert summarise(tmp_path, small_spec(), KNOWN)["results"]["steps"]["one"]["experience"]["best"] == ["rl2", "rl2"]
+
+
 def test_the_error_of_a_cell_is_kept_until_it_is_finished(tmp_path: Path) -> None:
     file = tmp_path / FAILED
     note_failure(file, "ValueError: no")
@@ -78,7 +92,7 @@ def test_without_an_exact_upper_end_the_better_oracle_is_taken() -> None:
         return {"rows": {name: {"score": {"value": value}} for name, value in means.items()}}
 
     steps, clock = family(random=1.0, oracle=3.0), family(random=1.0, oracle=5.0)
-    expected = {"random": 1.0, "upper": 5.0, "label": "oracle, learned", "learned": True}
+    expected = {"random": 1.0, "upper": 5.0, "label": "learned by oracle", "learned": True}
     assert scale_of([steps, clock], None) == expected
     assert scale_of([steps, {"rows": {"oracle": {"failed": "no"}}}], None)["upper"] == 3.0
     assert scale_of([steps], {"value": 9.0, "label": "exact"})["upper"] == 9.0

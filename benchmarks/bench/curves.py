@@ -45,14 +45,12 @@ def overview(results: dict[str, Any], families: Sequence[str], kind: Kind) -> Fi
     return figure
 
 
-def of_family(rows: dict[str, Any]) -> Figure:
-    """Draws the adaptation curves and the learning curves of one task family side by side."""
-    figure = Figure(figsize=(8.4, 3.7), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    panel(left, rows, "curve")
-    left.set_title("In a new task")
-    panel(right, rows, "learning")
-    right.set_title("Meta-training")
+def of_family(rows: dict[str, Any], kind: Kind) -> Figure:
+    """Draws one kind of curve of one task family."""
+    figure = Figure(figsize=(4.6, 4.0), layout="constrained")
+    axes = figure.subplots()
+    panel(axes, rows, kind)
+    axes.set_title("In a new task" if kind == "curve" else "Meta-training")
     return figure
 
 

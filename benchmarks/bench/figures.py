@@ -146,11 +146,11 @@ def frontier(points: dict[str, tuple[float, float]]) -> list[str]:
       points: cost and score of each algorithm.
     """
     own = {name: point for name, point in points.items() if name not in GROUPS["references"]}
-    scores = [y for _, y in own.values()]
+    scores, best = [y for _, y in points.values()], max((y for _, y in own.values()), default=0.0)
     found: list[str] = []
     for name in sorted(own, key=lambda name: (own[name][0], -own[name][1])):
         gain = own[name][1] - own[found[-1]][1] if found else np.inf
-        if gain > 0.08 * (max(scores) - min(scores)) or (gain > 0 and own[name][1] == max(scores)):
+        if gain > 0.08 * (max(scores) - min(scores)) or (gain > 0 and own[name][1] == best):
             found.append(name)
     return found
 

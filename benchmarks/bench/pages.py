@@ -58,7 +58,10 @@ def _figures(
     ranks = mean_ranks(results, runs, families)
     if ranks is not None:
         found["ranks"] = partial(figures.ranks_figure, ranks)
-    return found | {family: partial(curves.of_family, results[family]["rows"]) for family in lived}
+    for family in lived:
+        found[f"{family}-adaptation"] = partial(curves.of_family, results[family]["rows"], "curve")
+        found[f"{family}-learning"] = partial(curves.of_family, results[family]["rows"], "learning")
+    return found
 
 
 def _index(summary: Summary, spec: Spec, runs: dict[str, list[str]], made: set[str]) -> str:
@@ -113,8 +116,8 @@ def _family(family: str, summary: Summary, spec: Spec, runs: dict[str, list[str]
             parts.append("Not run yet.")
             continue
         parts.append(tables.say_tasks(each))
-        if f"{budget}-{family}" in made:
-            parts.append(f"![Adaptation curves and learning curves in {family}]({budget}-{family}.png)")
+        pictures = {name: f"{budget}-{family}-{name}" for name in ("adaptation", "learning")}
+        parts.append("\n".join(f"![{name.title()} curves]({file}.png)" for name, file in pictures.items() if file in made))
         parts.append(tables.scores_table(each, family, runs))
         if each["experience"]["rows"]:
             parts += [tables.EXPERIENCE, tables.experience_table(each)]

@@ -29,7 +29,7 @@ def scale_of(families: Sequence[dict[str, Any]], known: dict[str, Any] | None) -
     upper = max(oracle) if known is None else known["value"]
     if upper <= random[0]:
         return {"missing": f"the upper end {upper:.4g} is not above the score of random actions {random[0]:.4g}"}
-    label = "oracle, learned" if known is None else known["label"]
+    label = "learned by oracle" if known is None else known["label"]
     return {"random": random[0], "upper": upper, "label": label, "learned": known is None}
 
 

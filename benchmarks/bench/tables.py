@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.bench.groups import ORDER
+from benchmarks.bench.groups import GROUPS, ORDER
 from benchmarks.bench.ranks import Ranks
 from benchmarks.bench.scale import normalised
 from benchmarks.bench.summary import Summary
@@ -39,14 +39,16 @@ CAPTIONS = (
     (
         "scores",
         "Normalised scores",
-        "The mean over all episodes of a lifetime, on the scale above; a question mark has no scale.",
+        "The mean over all episodes of a lifetime, on the scale above; a question mark has no scale. The groups of algorithms, "
+        f"from the top: {'; '.join(GROUPS)}.",
     ),
     ("last", "Normalised return of the last episode", "What an agent earns once it has adapted, on the same scale."),
     (
         "adaptation",
         "Adaptation curves",
         "Of each group of algorithms, the one whose last episode is best, and `oracle` and `random`. The colours are those of "
-        "the heat map. Steps are those of all streams together. Bands are 95 % intervals.",
+        "the heat map. Steps are those of all streams together. Bands are 95 % intervals. "
+        "The pages of the task families show them larger.",
     ),
     (
         "learning",
@@ -94,10 +96,10 @@ def scales_table(summary: Summary, families: Sequence[str]) -> str:
     for family in families:
         scale = summary["scales"].get(family, {"missing": "nothing has been run"})
         if "missing" in scale:
-            cells.append([f"[{family}]({family}.md)", "—", "—", f"no scale: {scale['missing']}"])
+            cells.append([f"[`{family}`]({family}.md)", "—", "—", f"no scale: {scale['missing']}"])
         else:
-            cells.append([f"[{family}]({family}.md)", number(scale["random"]), number(scale["upper"]), scale["label"]])
-    return table_of(["task family", "random", "upper end", "what it is"], cells)
+            cells.append([f"[`{family}`]({family}.md)", number(scale["random"]), number(scale["upper"]), scale["label"]])
+    return table_of(["task family", "random", "task known", "which is"], cells)
 
 
 def say_above_one(summary: Summary) -> str:
@@ -161,7 +163,7 @@ def say_scale(family: str, summary: Summary) -> str:
     if "missing" in scale:
         return f"Scores are not normalised: {scale['missing']}."
     said = f"The scale of normalised scores: 0 is {number(scale['random'])} (random actions), 1 is {number(scale['upper'])} "
-    said += f"({scale['label']})."
+    said += f"(task known, {scale['label']})."
     rows = [row for results in summary["results"].values() for row in results.get(family, {}).get("rows", {}).values()]
     optima = {row["optimum"]: _experience(row["protocol"]) for row in rows if row.get("optimum") is not None}
     for value, steps in sorted(optima.items()):
@@ -188,10 +190,9 @@ def scores_table(each: dict[str, Any], family: str, runs: dict[str, list[str]]) 
     for name in sorted(rows, key=lambda name: -rows[name]["score"]["value"]):
         row = rows[name]
         trained = row["outer_steps"] > 0
-        told = " (told the task)" if name == "oracle" else ""
         cells.append(
             [
-                f"`{name}`{told}",
+                f"`{name}`",
                 interval(row["score"]),
                 "—" if row["normalised"] is None else _two_digits(row["normalised"]),
                 interval(row["first"]),
