@@ -94,7 +94,7 @@ def test_pages_of_a_part_show_it_and_say_what_is_missing(tmp_path: Path, monkeyp
     made_up(tmp_path, "steps", "bandit", "random", constant(0.0, [0.0]))
     reference = {"label": "Bayes optimum", "value": 3.0, "per": "lifetime"}  # of two episodes: 1.5 each
     made_up(tmp_path, "steps", "bandit", "rl2", constant(1.0), reference=reference)
-    failed(tmp_path, "steps", "bandit", "maml", "XlaRuntimeError: no | memory")
+    failed(tmp_path, "steps", "bandit", "maml", "XlaRuntimeError: no | `memory`")
     write_summary(tmp_path)
     made = pages(tmp_path, draw=False)
     index, bandit = made["benchmarks/bench/index.md"], made["benchmarks/bench/bandit.md"]
@@ -108,7 +108,7 @@ def test_pages_of_a_part_show_it_and_say_what_is_missing(tmp_path: Path, monkeyp
     assert "scored on 2 test tasks" in index
     assert "| `rl2` | 1 [" in bandit
     assert "1.5 per episode, which is 0.75 on this scale" in bandit
-    assert "- `maml` failed: XlaRuntimeError: no | memory" in bandit
+    assert "- `maml` failed: `XlaRuntimeError: no | 'memory'`" in bandit
     assert "- Not run yet: `mann`, `snail`" in bandit
     assert "- Do not run here, since they need other actions: `mql`, `td3`." in bandit
     assert "Not run yet." in made["benchmarks/bench/reacher.md"]
@@ -119,6 +119,7 @@ def test_pages_are_made_without_data(tmp_path: Path) -> None:
     made = pages(tmp_path)
     assert set(made) == {f"benchmarks/bench/{name}.md" for name in ("index", *read_tables().tasks)}
     assert str(made["benchmarks/bench/index.md"]).count("0 of 232 cells have been run.") == 2
+    assert "1,000,000 environment steps for each training" in str(made["benchmarks/bench/index.md"])
     check_links(made)
 
 

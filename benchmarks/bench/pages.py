@@ -118,11 +118,9 @@ def _family(family: str, summary: Summary, spec: Spec, runs: dict[str, list[str]
         parts.append(tables.say_tasks(each))
         pictures = {name: f"{budget}-{family}-{name}" for name in ("adaptation", "learning")}
         parts.append("\n".join(f"![{name.title()} curves]({file}.png)" for name, file in pictures.items() if file in made))
-        parts.append(tables.scores_table(each, family, runs))
         if each["experience"]["rows"]:
-            parts += [tables.EXPERIENCE, tables.experience_table(each)]
-        if missing := tables.say_missing(each, family, runs):
-            parts.append(missing)
+            parts += [tables.scores_table(each), tables.EXPERIENCE, tables.experience_table(each)]
+        parts.append(tables.say_missing(each, family, runs))
     return _joined(parts)
 
 

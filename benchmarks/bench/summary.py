@@ -63,9 +63,7 @@ def summarise(data: Path, spec: Spec, known: dict[str, dict[str, Any]]) -> Summa
         for task, each in families.items():
             for row in each["rows"].values():
                 add_normalised(row, scales[task])
-    budgets = {name: {k: v for k, v in dataclasses.asdict(budget).items() if v is not None} for name, budget in BUDGETS.items()}
-    whole = {"num_seeds": spec.seeds, "budgets": budgets, "scales": scales, "known": known, "results": results}
-    return cast(Summary, _rounded(whole))
+    return cast(Summary, _rounded(_nothing(spec) | {"scales": scales, "known": known, "results": results}))
 
 
 def write_summary(data: Path = DATA) -> None:
@@ -81,7 +79,13 @@ def read_summary(data: Path = DATA) -> Summary:
     file = data / "summary.json"
     if file.is_file():
         return cast(Summary, json.loads(file.read_text("utf-8")))
-    return {"num_seeds": read_tables().seeds, "budgets": {}, "scales": {}, "known": {}, "results": {}}
+    return _nothing(read_tables())
+
+
+def _nothing(spec: Spec) -> Summary:
+    """Returns the summary of a bench of which nothing has been run."""
+    budgets = {name: {k: v for k, v in dataclasses.asdict(budget).items() if v is not None} for name, budget in BUDGETS.items()}
+    return {"num_seeds": spec.seeds, "budgets": budgets, "scales": {}, "known": {}, "results": {}}
 
 
 def _family(path: Path, task: str, spec: Spec) -> dict[str, Any]:

@@ -181,7 +181,7 @@ def say_tasks(each: dict[str, Any]) -> str:
     return f"Test tasks: {each['num_test_tasks']:,}, split {each['split']}.{why}"
 
 
-def scores_table(each: dict[str, Any], family: str, runs: dict[str, list[str]]) -> str:
+def scores_table(each: dict[str, Any]) -> str:
     """Returns all numbers of the algorithms in a task family, the best score first."""
     rows = {name: row for name, row in each["rows"].items() if "failed" not in row}
     headings = ["algorithm", "score", "normalised", "first", "last", "CVaR 20 %", "regressions", "steps in the task"]
@@ -223,7 +223,8 @@ def experience_table(each: dict[str, Any]) -> str:
 
 def say_missing(each: dict[str, Any], family: str, runs: dict[str, list[str]]) -> str:
     """Returns what failed, what has not been run and what does not run in a task family."""
-    failed = [f"- `{name}` failed: {row['failed']}" for name, row in each["rows"].items() if "failed" in row]
+    errors = {name: row["failed"].replace("`", "'") for name, row in each["rows"].items() if "failed" in row}
+    failed = [f"- `{name}` failed: `{error}`" for name, error in errors.items()]
     order = [name for name in ORDER if name in runs]
     waiting = [f"`{name}`" for name in order if family in runs[name] and name not in each["rows"]]
     absent = [f"`{name}`" for name in order if family not in runs[name]]
