@@ -90,6 +90,7 @@ def random_returns(ranges: dict[str, tuple[float, float]], num_tasks: int) -> di
 
 
 def _episodes(returns: np.ndarray) -> dict[str, list[float]]:
+    returns = returns.astype(float)
     error = returns.std(0, ddof=1) / len(returns) ** 0.5
     return {"returns": np.round(returns.mean(0), 2).tolist(), "standard_errors": np.round(error, 2).tolist()}
 
