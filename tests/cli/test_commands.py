@@ -388,7 +388,7 @@ def test_list_is_one_screen(jmeta, monkeypatch):
     said = jmeta("list")
     assert said.status == 0
     lines = said.out.splitlines()
-    assert len(lines) <= len(ALGORITHMS) + len(TASKS) + 14  # titles, comparisons and how to see more
+    assert len(lines) <= len(ALGORITHMS) + len(TASKS) + 16  # titles, recipes, agents, specs and how to see more
     assert max(map(len, lines)) <= 80
     for name in ALGORITHMS | TASKS:
         assert sum(line.startswith(f"  {name} ") for line in lines) == 1

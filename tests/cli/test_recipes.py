@@ -7,16 +7,16 @@ import pytest
 
 import jmeta as package
 from jmeta import recipes
+from jmeta.algorithms import ALGORITHMS
 from jmeta.cli import training
 from jmeta.cli.recipes import recipe_details, recipe_table
 from jmeta.registry import build, recipe_of
+from jmeta.tasks import TASKS
 from jmeta.training import RunDirectory, TrainResult
 from jmeta.training.provenance import describe
 
 USAGE = 2
-PAIRS = [
-    name for name in recipes.names() if name.split("/") == [recipes.get(name).recipe.algorithm, recipes.get(name).recipe.task]
-]
+PAIRS = [f"{algorithm}/{task}" for algorithm in ALGORITHMS for task in TASKS if f"{algorithm}/{task}" in recipes.names()]
 
 
 @pytest.fixture
