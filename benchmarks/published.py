@@ -2,7 +2,7 @@
 
 ``results/table-*.json`` holds those measurements, and ``results/references.json`` the scores of hand-written learners, from
 ``benchmarks/references.py``. A table is measured anew by ``jmeta compare NAME --out DIR``, with one of ``bandits``,
-``tabular-mdp``, ``navigation``, ``grid-navi``, ``dark``, ``gymnax-meta`` and ``off-policy``.
+``tabular-mdp``, ``navigation``, ``grid-navi``, ``dark`` and ``gymnax-meta``.
 
     python -m benchmarks.published
 """

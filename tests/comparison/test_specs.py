@@ -45,7 +45,6 @@ ROWS = {
         "Reptile": "reptile",
         "ES-MAML": "es-maml",
     },
-    "off-policy": {"SAC, Pendulum-v1": "sac", "TD3, Pendulum-v1": "td3", "DQN, CartPole-v1": "dqn"},
     "tabular-mdp": {"n=10": "rl2", "n=10,snail": "snail"},
 }
 """Algorithms of the specs, by table and row of ``benchmarks/results/table-*.json``."""
