@@ -40,8 +40,10 @@ def test_a_task_of_ones_own_in_forty_lines_is_learned() -> None:
     assert min(later) > 0.4  # of .5, the mean of |prize|
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("factor", "offset"), [(1.0, 500.0), (1000.0, 500.0)])
+@pytest.mark.parametrize(
+    ("factor", "offset"),
+    [pytest.param(1.0, 500.0, marks=pytest.mark.learning), pytest.param(1000.0, 500.0, marks=pytest.mark.slow)],
+)
 def test_the_same_task_in_other_units_is_learned_with_normalised_observations(factor: float, offset: float) -> None:
     """Without it later episodes earn 0.005 and 0.007, chance, where the task in units of one earns 0.495."""
     names: dict[str, Any] = {"__name__": "readme"}
