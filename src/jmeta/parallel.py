@@ -69,6 +69,12 @@ def num_task_devices() -> int:
     return mesh.shape[TASK_AXIS]
 
 
+def platform() -> str:
+    """Returns the platform that a program is traced for, such as "cpu": that of the ambient mesh, or else JAX's default one."""
+    device = jax.sharding.get_abstract_mesh().abstract_device
+    return jax.default_backend() if device is None else str(device.platform)
+
+
 def tasks_at_once(num_tasks: int, num_each: int, in_cache: int = STREAMS_IN_CACHE) -> int:
     """Returns how many of ``num_tasks`` tasks, of ``num_each`` streams or rows, one device should differentiate at once.
 
@@ -78,7 +84,7 @@ def tasks_at_once(num_tasks: int, num_each: int, in_cache: int = STREAMS_IN_CACH
     Returns:
       The divisor of ``num_tasks`` that comes nearest to ``in_cache`` streams or rows.
     """
-    if jax.default_backend() != "cpu":
+    if platform() != "cpu":
         return num_tasks
     divisors = [size for size in range(1, num_tasks + 1) if num_tasks % size == 0]
     return min(divisors, key=lambda size: abs(math.log(size * num_each / in_cache)))

@@ -369,7 +369,7 @@ def test_help_of_an_algorithm_needs_no_task(jmeta):
     assert "bernoulli-bandit" in said.words
 
 
-@pytest.mark.parametrize("command", ["train", "resume", "evaluate", "plot", "watch", "compare", "list"])
+@pytest.mark.parametrize("command", ["train", "plan", "resume", "evaluate", "plot", "watch", "compare", "list"])
 def test_every_command_has_help(jmeta, command):
     said = jmeta(command, "--help")
     assert said.status == 0

@@ -20,6 +20,7 @@ from jmeta.cli.errors import report
 from jmeta.cli.evaluate import evaluate_command
 from jmeta.cli.export import export_command
 from jmeta.cli.list import list_command
+from jmeta.cli.plan import plan_command
 from jmeta.cli.plot import plot_command
 from jmeta.cli.resume import resume_command
 from jmeta.cli.status import INTERRUPTED, USAGE_ERROR
@@ -79,6 +80,7 @@ COMMANDS = {
         compare_command,
         tune_command,
         check_command,
+        plan_command,
         list_command,
         help_command,
     )
