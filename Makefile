@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DOCS := $(VENV)/.docs
+TPU := $(VENV)/tpu
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: demo test test-slow coverage test-learning test-notebooks notebooks mutants docs check format bench clean
+.PHONY: demo test test-slow test-plan coverage test-learning test-notebooks notebooks mutants docs check format bench clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jmeta needs Python 3.11 or later: make PYTHON=python3.11")'
@@ -20,17 +21,24 @@ demo: $(READY)  ## meta-train RL² on a bandit and compare it with the optimum, 
 	$(BIN)/python -m benchmarks.demo
 
 # Tests mostly compile, and unoptimised code compiles in two thirds of the time; from the tested jaxlib's plainer emitters in half of it.
-test test-slow coverage: export XLA_FLAGS += --xla_backend_optimization_level=0
-test test-slow coverage: export XLA_FLAGS += --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false
+test test-slow test-plan coverage: export XLA_FLAGS += --xla_backend_optimization_level=0
+test test-slow test-plan coverage: export XLA_FLAGS += --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false
 test: $(READY)  ## the tests, within ten minutes on two cores
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not learning and not slow" --durations 25 tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not learning and not slow and not plan" --durations 25 tests
 
 test-slow: $(READY)  ## tests that take many processes, long compilations or whole trainings, and the examples in docstrings
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow tests
 	$(BIN)/python -m pytest -n 2 --doctest-modules src/jmeta
 
+# libtpu lies beside the other packages: JAX would look for TPUs at every start.
+$(TPU): $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps --target $(TPU) libtpu
+
+test-plan: $(TPU)  ## programs for GPUs and TPUs that are not here: all learners are lowered for both, and some compiled for TPUs
+	PYTHONPATH=$(TPU) $(BIN)/python -m pytest -n 2 --dist worksteal -m plan tests
+
 coverage: $(READY)  ## which lines the tests of `make test` reach, by package
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not learning and not slow" --cov --cov-report term:skip-covered tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not learning and not slow and not plan" --cov --cov-report term:skip-covered tests
 
 test-learning: $(READY)  ## the long learning runs
 	$(BIN)/python -m pytest -m learning tests

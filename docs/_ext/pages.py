@@ -70,6 +70,7 @@ MODULES = (
     "jmeta.comparison.spec",
     "jmeta.recipes",
     "jmeta.tuning",
+    "jmeta.planning",
     "jmeta.zoo",
     "jmeta.references",
     "jmeta.registry",

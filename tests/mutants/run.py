@@ -160,7 +160,7 @@ def pytest(
     tree: Path, tests: list[str], *, slow: bool, more: list[str], imports: str = "jmeta", timeout: int | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Runs tests in a tree, as ``make test`` compiles them, once a module there can be imported."""
-    marks = "not learning" if slow else "not learning and not slow"
+    marks = "not learning and not plan" if slow else "not learning and not slow and not plan"
     arguments = ["-q", "--tb=line", "-p", "no:cacheprovider", "-m", marks, *more, *tests]
     command = [sys.executable, "-c", RUN_PYTEST, imports, str(tree), *arguments]
     return subprocess.run(command, cwd=tree, env=environment(tree), capture_output=True, text=True, timeout=timeout)

@@ -16,8 +16,13 @@ from jmeta.planning.chips import CHIPS, Chip
 from jmeta.planning.gpu_targets import GPU_OPTIONS, GPU_PLUGINS, GPU_TARGETS
 
 CPU = "cpu"
-NO_TPU_HOST = {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost", "TPU_ACCELERATOR_TYPE": "v5litepod-4"}
-"""Environment of libtpu, which would else ask the network what kind of TPU host this is."""
+NO_TPU_HOST = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+"""Environment of libtpu. It would else ask the network what kind of TPU host this is, and let one process use it at a time."""
 SHAPE = re.compile(r"[1-9]\d*(x[1-9]\d*)*")
 
 
