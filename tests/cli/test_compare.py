@@ -369,7 +369,7 @@ def test_settings_of_an_algorithm_in_one_task(tmp_path):
         ("algorithms.rl2.by_task.bandit = 3", "[algorithms.rl2]: by_task.bandit=3 is not a table"),
         (
             "algorithms.rl2.by_task.bandit = {algorithm = 'maml'}",
-            "by_task.bandit has the key 'algorithm', which an algorithm has once for all tasks: leave it out",
+            "by_task.bandit has the key 'algorithm', which is the same in all tasks: leave it out",
         ),
     ],
 )

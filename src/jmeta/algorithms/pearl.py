@@ -15,7 +15,8 @@ from jmeta.algorithms.off_policy import (
     protocol_of,
 )
 from jmeta.inner.discrete_sac import DiscreteSAC
-from jmeta.inner.pearl import PEARL, LatentSettings
+from jmeta.inner.latent_settings import LatentSettings
+from jmeta.inner.pearl import PEARL
 from jmeta.inner.sac import SAC, TemperatureSettings
 from jmeta.networks import ContextEncoder, EncoderName, MeanEmbedding, ProductOfGaussians, RecurrentContext, from_nnx, make_core
 from jmeta.outer.off_policy import OffPolicy

@@ -19,7 +19,7 @@ from jmeta.registry import fields_of, find_algorithm, find_task, recipe, setting
 from jmeta.tasks import TASKS
 from jmeta.training.run_config import Recipe
 
-NO_RECIPE = "none"  # value of --recipe
+NO_RECIPE, OWN = "none", "the algorithm's own"  # a value of --recipe, and the settings that it takes
 
 
 class Parsed(NamedTuple):
@@ -86,10 +86,7 @@ class LearnerCommand:
         named = None if recipe_name == NO_RECIPE else recipes.find(f"{algorithm_name}/{task_name}")
         parsed = self._parse(algorithm_name, algorithm, task_name, find_task(task_name), rest, named)
         if named is not None:
-            say(
-                f"settings that are not given are those of the recipe {named.name}; --recipe {NO_RECIPE} takes the "
-                "algorithm's own"
-            )
+            say(f"settings that are not given are those of the recipe {named.name}; --recipe {NO_RECIPE} takes {OWN}")
         return parsed
 
     def _parse_recipe(self, named: NamedRecipe, args: list[str]) -> Parsed:
@@ -128,7 +125,7 @@ class LearnerCommand:
             prog = f"jmeta {self.name} --recipe {named.name}"
             described = (
                 f"The recipe {named.name} is {algorithm_name} on {task_name}; its settings are the defaults. With --recipe "
-                f"{NO_RECIPE} they are the algorithm's own.\n\n{described}"
+                f"{NO_RECIPE} they are {OWN}.\n\n{described}"
             )
             if hasattr(own, "num_steps"):
                 own = dataclasses.replace(own, num_steps=named.num_steps)

@@ -13,6 +13,7 @@ from jmeta.parallel import SHARED
 from jmeta.planning.chips import CHIPS, Chip
 from jmeta.planning.compiled_costs import CompiledCosts, compiled_costs
 from jmeta.planning.hlo import read_hlo
+from jmeta.planning.roofline import Estimate
 from jmeta.planning.topology import Topology
 from jmeta.planning.traced_costs import TracedCosts, traced_costs
 from jmeta.training.memory import MemoryNeed, host_memory, needed_by
@@ -63,11 +64,11 @@ class Plan:
             return None
         return self.traced.flops / self.compiled.memory_bytes
 
-    def estimates(self) -> "dict[str, Estimate]":
+    def estimates(self) -> dict[str, Estimate]:
         """Returns a roofline estimate for every chip, as many of them as the topology has devices."""
         return {chip.name: self.estimate(chip) for chip in CHIPS.values()}
 
-    def estimate(self, chip: Chip) -> "Estimate":
+    def estimate(self, chip: Chip) -> Estimate:
         """Returns a roofline estimate of an outer step on a chip.
 
         Kernels and bytes are those of the program that was compiled for the topology; another platform fuses differently.
@@ -80,40 +81,6 @@ class Plan:
             launches=max(compiled.kernels, self.traced.serial_steps) * chip.kernel_seconds,
             env_steps=self.env_steps,
         )
-
-
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """Least seconds of an outer step by each limit. The roofline takes the longest of the first three and of the last.
-
-    Attributes:
-      compute: seconds of floating-point operations at the chip's peak.
-      memory: seconds of reading and writing main memory.
-      links: seconds of exchanges between chips.
-      launches: seconds of starting kernels one after the other.
-      env_steps: environment steps of the outer step.
-    """
-
-    compute: float
-    memory: float
-    links: float
-    launches: float
-    env_steps: int
-
-    @property
-    def seconds(self) -> float:
-        """Least seconds of an outer step."""
-        return max(self.compute, self.memory, self.launches) + self.links
-
-    @property
-    def limit(self) -> str:
-        """What takes longest: compute, memory, links or launches."""
-        return max(("compute", "memory", "links", "launches"), key=lambda name: getattr(self, name))
-
-    @property
-    def steps_per_second(self) -> float:
-        """Environment steps in a second, over all devices."""
-        return self.env_steps / self.seconds
 
 
 def plan(outer: OuterLearner, topology: Topology | str) -> Plan:

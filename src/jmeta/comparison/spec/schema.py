@@ -69,9 +69,7 @@ class AlgorithmTable(pydantic.BaseModel):
         if task not in self.by_task:
             return self
         if whole := {"algorithm", "tasks", "by_task"} & self.by_task[task].keys():
-            raise ValueError(
-                f"by_task.{task} has the key {min(whole)!r}, which an algorithm has once for all tasks: leave it out"
-            )
+            raise ValueError(f"by_task.{task} has the key {min(whole)!r}, which is the same in all tasks: leave it out")
         fields = self.model_dump(exclude_unset=True, exclude={"by_task"}) | self.by_task[task]
         try:
             return AlgorithmTable.model_validate(fields)
