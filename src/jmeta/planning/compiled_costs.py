@@ -8,6 +8,7 @@ import re
 from typing import NamedTuple
 
 from jmeta.planning.hlo import HLO, Instruction, bytes_of
+from jmeta.planning.sums import total
 from jmeta.planning.traffic import traffic
 
 FREE = frozenset(("parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all", "partition-id", "replica-id"))
@@ -33,9 +34,6 @@ class CompiledCosts(NamedTuple):
     collective_bytes: float = 0.0
     unknown_loops: float = 0.0
 
-    def __add__(self, other: "CompiledCosts") -> "CompiledCosts":  # type: ignore[override]
-        return CompiledCosts(*(a + b for a, b in zip(self, other, strict=True)))
-
     def times(self, number: int) -> "CompiledCosts":
         """Returns the costs of a loop with this body."""
         kernels, memory, collectives, exchanged, unknown = self
@@ -54,7 +52,7 @@ class _Counter:
     def costs(self, name: str) -> CompiledCosts:
         """Returns the costs of running a computation once."""
         inside = self.computations[name]
-        return sum((self._costs_of(each, inside) for each in inside.values()), CompiledCosts())
+        return total((self._costs_of(each, inside) for each in inside.values()), CompiledCosts())
 
     def _costs_of(self, each: Instruction, inside: dict[str, Instruction]) -> CompiledCosts:
         if each.opcode in FREE or each.opcode.endswith("-done"):
@@ -62,14 +60,14 @@ class _Counter:
         if each.opcode == "while":
             trips = self._trips(each, inside)
             body = self.costs(each.attribute("body")[0])
-            return body.times(trips) if trips is not None else body + CompiledCosts(unknown_loops=1)
+            return body.times(trips) if trips is not None else body._replace(unknown_loops=body.unknown_loops + 1)
         if each.opcode == "conditional":
             names = [
                 name for kind in ("branch_computations", "true_computation", "false_computation") for name in each.attribute(kind)
             ]
             return max(map(self.costs, names), key=lambda costs: (costs.memory_bytes, costs.kernels))
         if each.opcode in ("call", "async-start"):
-            return sum(map(self.costs, each.attribute("to_apply") or each.attribute("calls")), CompiledCosts())
+            return total(map(self.costs, each.attribute("to_apply") or each.attribute("calls")), CompiledCosts())
         if each.opcode.removesuffix("-start") in COLLECTIVES:
             return CompiledCosts(kernels=1, collectives=1, collective_bytes=bytes_of(each.shape, everywhere=True))
         return CompiledCosts(kernels=1, memory_bytes=traffic(each, inside, self.computations))

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
+from jmeta.planning.sums import total
+
 MATRIX_PRODUCTS = ("dot_general", "conv_general_dilated")
 
 
@@ -28,9 +30,6 @@ class TracedCosts(NamedTuple):
     serial_steps: float = 0.0
     unknown_loops: float = 0.0
 
-    def __add__(self, other: "TracedCosts") -> "TracedCosts":  # type: ignore[override]
-        return TracedCosts(*(a + b for a, b in zip(self, other, strict=True)))
-
     def times(self, number: int) -> "TracedCosts":
         """Returns the costs of a loop with this body; a loop without loops inside takes one serial step in each iteration."""
         matrix, others, steps, unknown = self
@@ -44,7 +43,7 @@ class TracedCosts(NamedTuple):
 
 def traced_costs(jaxpr: Jaxpr) -> TracedCosts:
     """Returns the costs of a traced program; inside ``over_tasks`` they are those of one device."""
-    return sum((_costs_of(equation) for equation in jaxpr.eqns), TracedCosts())
+    return total(map(_costs_of, jaxpr.eqns), TracedCosts())
 
 
 def _costs_of(equation: JaxprEqn) -> TracedCosts:
@@ -52,12 +51,12 @@ def _costs_of(equation: JaxprEqn) -> TracedCosts:
     if name == "scan":
         return traced_costs(parameters["jaxpr"].jaxpr).times(parameters["length"])
     if name == "while":
-        return traced_costs(parameters["body_jaxpr"].jaxpr).times(1) + TracedCosts(unknown_loops=1)
+        once = traced_costs(parameters["body_jaxpr"].jaxpr).times(1)
+        return once._replace(unknown_loops=once.unknown_loops + 1)
     if name == "cond":
         return max((traced_costs(branch.jaxpr) for branch in parameters["branches"]), key=lambda costs: costs.flops)
-    inner = list(_programs_in(parameters))
-    if inner:
-        return sum((traced_costs(each) for each in inner[:1]), TracedCosts())  # further ones are derivatives of the first
+    if (inner := next(_programs_in(parameters), None)) is not None:  # further ones are derivatives of the first
+        return traced_costs(inner)
     size = sum(math.prod(variable.aval.shape) for variable in equation.outvars if hasattr(variable.aval, "shape"))
     if name in MATRIX_PRODUCTS:
         return TracedCosts(matrix_flops=2.0 * size * _summed(equation))
