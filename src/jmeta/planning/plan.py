@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+import warnings
 from functools import partial
 from typing import Any
 
@@ -110,7 +111,9 @@ def plan(outer: OuterLearner, topology: Topology | str) -> Plan:
     traced, lowered = _lower(outer, mesh)
     of = partial(Plan, topology, outer.num_tasks, outer.num_env_steps, traced)
     try:
-        compiled = lowered.compile(compiler_options=topology.options)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Error reading persistent compilation cache entry")  # a device's that is not here
+            compiled = lowered.compile(compiler_options=topology.options)
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
