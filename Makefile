@@ -35,7 +35,7 @@ $(TPU): $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps --target $(TPU) libtpu
 
 test-plan: $(TPU)  ## programs for GPUs and TPUs that are not here: all learners are lowered for both, and some compiled for TPUs
-	PYTHONPATH=$(TPU) $(BIN)/python -m pytest -n 2 --dist worksteal -m plan tests
+	JAX_PLATFORMS=cpu PYTHONPATH=$(TPU) $(BIN)/python -m pytest -n 2 --dist worksteal -m plan tests
 
 coverage: $(READY)  ## which lines the tests of `make test` reach, by package
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not learning and not slow and not plan" --cov --cov-report term:skip-covered tests
